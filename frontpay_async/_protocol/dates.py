@@ -1,0 +1,59 @@
+"""Dates on the wire, without a locale and without a time-zone database."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+from frontpay_async._protocol.operations import DateFormat
+
+__all__ = ["read_date", "write_date"]
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}),? (\d{4})", re.ASCII)
+_UNIX = re.compile(r"\d{1,11}", re.ASCII)
+
+
+def write_date(value: date, date_format: DateFormat) -> str:
+    """Write an order date in the form that the operation wants.
+
+    A datetime is a moment: its day is the day in Norway at that moment. A date is a day: its moment
+    is noon UTC, which lies on that day in Norway in summer and in winter.
+
+    Args:
+        value: A date or a zone-aware datetime.
+        date_format: The form.
+    """
+    if date_format is DateFormat.UNIX:
+        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
+        return str(int(moment.timestamp()))
+    day = _norwegian_day(value) if isinstance(value, datetime) else value
+    return f"{day.day:02d} {_MONTHS[day.month - 1]}, {day.year:04d}"
+
+
+def read_date(text: str) -> datetime | date | str:
+    """Read a date in any form that the API writes; text in another form is returned as it is."""
+    if _UNIX.fullmatch(text):
+        return datetime.fromtimestamp(int(text), UTC)
+    match = _DAY.fullmatch(text)
+    try:
+        if match and match[2] in _MONTHS:
+            return date(int(match[3]), _MONTHS.index(match[2]) + 1, int(match[1]))
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    # Without a zone it names no moment, and guessing one could move it by a day.
+    return text if moment.utcoffset() is None else moment
+
+
+def _norwegian_day(moment: datetime) -> date:
+    """Return the day in Norway: UTC+1, and UTC+2 between the last Sundays of March and October at 01:00 UTC."""
+    utc = moment.astimezone(UTC)
+    summer = _last_sunday(utc.year, 3) <= utc < _last_sunday(utc.year, 10)
+    return (utc + timedelta(hours=2 if summer else 1)).date()
+
+
+def _last_sunday(year: int, month: int) -> datetime:
+    # Both months have 31 days.
+    last = datetime(year, month, 31, 1, tzinfo=UTC)
+    return last - timedelta(days=last.isoweekday() % 7)

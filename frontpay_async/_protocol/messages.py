@@ -1,0 +1,94 @@
+"""One request and one response, as plain frozen values that hide what they carry."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frontpay_async._protocol.operations import Operation
+
+__all__ = ["HttpRequest", "HttpResponse", "Json", "JsonObject", "WireBody"]
+
+Json: TypeAlias = "None | bool | int | Decimal | str | list[Json] | dict[str, Json]"
+JsonObject: TypeAlias = "dict[str, Json]"
+
+
+class WireBody(dict[str, "Json"]):
+    """A JSON object on its way to the API; its repr shows no value, so that no traceback can."""
+
+    def __repr__(self) -> str:
+        return f"<JSON object with {len(self)} members>"
+
+
+def _size(content: bytes | None) -> str:
+    return "None" if content is None else f"<{len(content)} bytes>"
+
+
+@frozen
+class HttpRequest:
+    """Hold one request below the base URL.
+
+    Args:
+        operation: The row of the operation table.
+        method: The HTTP method.
+        path: The path below the base URL, quoted.
+        body: The JSON body, or None.
+        order_uuid: The id in the path, for errors and records.
+    """
+
+    operation: Operation[object]
+    method: str
+    path: str
+    body: bytes | None = field(default=None, repr=_size)
+    order_uuid: str | None = None
+
+
+@frozen
+class HttpResponse:
+    """Hold one whole response.
+
+    Args:
+        status: The HTTP status.
+        headers: The headers, names in lower case.
+        body: The body, decoded from any content coding.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=lambda headers: f"<{len(headers)} headers>")
+    body: bytes = field(repr=_size)
+    _decoded: list[Json] = field(init=False, factory=list, repr=False, eq=False)
+
+    def json(self) -> Json:
+        """Decode the body once; numbers with a point become Decimal, exactly.
+
+        Raises:
+            ValueError: The body is not JSON.
+        """
+        if not self._decoded:
+            try:
+                self._decoded.append(json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant))
+            except RecursionError:
+                deep = True
+            else:
+                deep = False
+            if deep:
+                raise ValueError("nested too deeply")
+        return self._decoded[0]
+
+    def envelope(self) -> JsonObject:
+        """Return the body where it is a JSON object, else an empty one."""
+        try:
+            body = self.json()
+        except ValueError:
+            return {}
+        return body if isinstance(body, dict) else {}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

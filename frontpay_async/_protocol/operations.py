@@ -1,0 +1,348 @@
+"""THE TABLE: one named row per operation; an endpoint's facts stand here and nowhere else.
+
+Resources, the sandbox's routes, the tests and the docs derive from these rows. They are keyed by
+name, because cancelling a terminal payment and cancelling its refund share one path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from attrs import frozen
+
+from frontpay_async._protocol import requests, rules
+from frontpay_async.models import orders, statuses, terminals
+
+if TYPE_CHECKING:
+    from frontpay_async._protocol.rules import Rules
+
+__all__ = ["OPERATIONS", "DateFormat", "Operation", "Safety"]
+
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+
+class Safety(Enum):
+    """Say what a second send of the same request may do; the retry table is decided by this."""
+
+    READ = "read"
+    """It changes nothing."""
+    IDEMPOTENT = "idempotent"
+    """Done twice, it is as if done once."""
+    UNSAFE = "unsafe"
+    """Done twice, somebody is billed, refunded or messaged twice."""
+
+
+class DateFormat(Enum):
+    """Name a form of ``orderDate`` on the wire."""
+
+    UNIX = "unix"
+    """Unix seconds, as text."""
+    DAY = "day"
+    """A day such as ``07 Apr, 2024``."""
+
+
+@frozen(kw_only=True, eq=False)
+class Operation(Generic[ResultT_co]):
+    """Hold the facts of one operation.
+
+    Args:
+        name: The resource and method that offer it, such as ``orders.send_invoice``.
+        method: The HTTP method.
+        other_method: The method that other sources name; tried when the API answers 405.
+        path: The path below the base URL; ``{order_uuid}`` stands for the id.
+        success: The documented HTTP status of a success.
+        safety: What a second send may do.
+        result: What a success is read as; None where it carries nothing.
+        listed: The success carries a list of ``result``.
+        empty_when_not_found: A 404 means an empty list.
+        request: The class of what is sent; None where there is no body.
+        rules: The rules for the body; None where there is none.
+        date_format: The form of ``orderDate``; None where there is none.
+        business_codes: The documented codes of a 400.
+        message: The ``message`` of a success.
+        reference: The page of the reference.
+    """
+
+    name: str
+    method: str
+    other_method: str | None = None
+    path: str
+    success: int
+    safety: Safety
+    result: type[object] | None = None
+    listed: bool = False
+    empty_when_not_found: bool = False
+    request: type[object] | None = None
+    rules: Rules | None = None
+    date_format: DateFormat | None = None
+    business_codes: tuple[str, ...] = ()
+    message: str
+    reference: str
+
+
+SEND_PAYMENT_LINK: Operation[orders.CreatedOrder] = Operation(
+    name="orders.send_payment_link",
+    method="POST",
+    path="orders/payment-link/create",
+    success=201,
+    safety=Safety.UNSAFE,
+    result=orders.CreatedOrder,
+    request=orders.PaymentLinkOrder,
+    rules=rules.PAYMENT_LINK,
+    date_format=DateFormat.UNIX,
+    message="orderAddedSuccessfully",
+    reference="Send Payment Link",
+)
+SEND_INVOICE: Operation[orders.CreatedOrder] = Operation(
+    name="orders.send_invoice",
+    method="POST",
+    path="orders/invoice/create",
+    success=201,
+    safety=Safety.UNSAFE,
+    result=orders.CreatedOrder,
+    request=orders.InvoiceOrder,
+    rules=rules.INVOICE,
+    date_format=DateFormat.UNIX,
+    message="orderAddedSuccessfully",
+    reference="Send Invoice",
+)
+SEND_EFAKTURA: Operation[orders.CreatedOrder] = Operation(
+    name="orders.send_efaktura",
+    method="POST",
+    path="orders/faktura/create",
+    success=201,
+    safety=Safety.UNSAFE,
+    result=orders.CreatedOrder,
+    request=orders.EFakturaOrder,
+    rules=rules.EFAKTURA,
+    date_format=DateFormat.UNIX,
+    message="orderAddedSuccessfully",
+    reference="Send E-Faktura",
+)
+SEND_EHF_INVOICE: Operation[orders.CreatedOrder] = Operation(
+    name="orders.send_ehf_invoice",
+    method="POST",
+    path="orders/ehf/create",
+    success=201,
+    safety=Safety.UNSAFE,
+    result=orders.CreatedOrder,
+    request=orders.EhfOrder,
+    rules=rules.EHF,
+    date_format=DateFormat.UNIX,
+    message="orderAddedSuccessfully",
+    reference="Send EHF Invoice",
+)
+RESEND_PAYMENT_LINK: Operation[None] = Operation(
+    name="orders.resend_payment_link",
+    method="POST",
+    path="orders/resend/{order_uuid}",
+    success=202,
+    safety=Safety.UNSAFE,
+    request=requests.Resend,
+    rules=rules.RESEND,
+    business_codes=("orderStatusAlreadyPaid", "orderStatusAlreadyCancelled"),
+    message="resentOrderSuccessfully",
+    reference="Resend Payment Link",
+)
+CANCEL_ORDER: Operation[None] = Operation(
+    name="orders.cancel",
+    method="POST",
+    path="orders/cancel/{order_uuid}",
+    success=202,
+    safety=Safety.IDEMPOTENT,
+    request=requests.Cancellation,
+    rules=rules.CANCEL,
+    business_codes=("orderStatusAlreadyPaid",),
+    message="cancelledOrderSuccessfully",
+    reference="Cancel Order",
+)
+REFUND_ORDER: Operation[None] = Operation(
+    name="orders.refund",
+    method="POST",
+    path="orders/refund/{order_uuid}",
+    success=202,
+    safety=Safety.UNSAFE,
+    request=orders.Refund,
+    rules=rules.REFUND,
+    business_codes=(
+        "requestProductIdNotAvailable",
+        "refundRejectionForRefundRequestGreaterThanOrderAmount",
+        "refundRejectionForProductAmountExceed",
+        "refundRejectionForWeeklyThresholdExceed",
+        "refundRejectionForRequestAmountThresholdExceed",
+    ),
+    message="orderRefundedSuccessfully",
+    reference="Refund Order",
+)
+LIST_ORDER_STATUSES: Operation[tuple[orders.OrderStatusEntry, ...]] = Operation(
+    name="orders.list_statuses",
+    method="GET",
+    path="orders/status",
+    success=200,
+    safety=Safety.READ,
+    result=orders.OrderStatusEntry,
+    listed=True,
+    empty_when_not_found=True,
+    message="Order Status Retrieved Successfully",
+    reference="Get All Order Status",
+)
+GET_ORDER_STATUS: Operation[orders.OrderStatusReport] = Operation(
+    name="orders.get_status",
+    method="GET",
+    path="orders/status/{order_uuid}",
+    success=200,
+    safety=Safety.READ,
+    result=orders.OrderStatusReport,
+    message="Order Status Retrieved Successfully",
+    reference="Get Order Status By UUID",
+)
+GET_ORDER_DETAILS: Operation[orders.OrderDetails] = Operation(
+    name="orders.get_details",
+    method="GET",
+    path="orders/details/{order_uuid}",
+    success=200,
+    safety=Safety.READ,
+    result=orders.OrderDetails,
+    message="orderRetrievedSuccessfully",
+    reference="Get Order Details By UUID",
+)
+GET_INVOICE_NUMBER: Operation[orders.InvoiceNumber] = Operation(
+    name="orders.get_invoice_number",
+    method="GET",
+    path="orders/invoice-number/{order_uuid}",
+    success=200,
+    safety=Safety.READ,
+    result=orders.InvoiceNumber,
+    message="orderInvoiceNoRetrievedSuccessfully",
+    reference="Get Invoice Number By UUID",
+)
+CHARGE_DELAYED: Operation[None] = Operation(
+    name="orders.charge_delayed",
+    method="POST",
+    path="orders/delayed/charge/{order_uuid}",
+    success=200,
+    safety=Safety.UNSAFE,
+    message="orderDelayedChargedSuccessfully",
+    reference="Delayed Charge",
+)
+LIST_TERMINALS: Operation[tuple[terminals.Terminal, ...]] = Operation(
+    name="terminals.list",
+    method="GET",
+    path="terminal/lists/{organization_uuid}",
+    success=200,
+    safety=Safety.READ,
+    result=terminals.Terminal,
+    listed=True,
+    message="terminalsRetrievedSuccessfully",
+    reference="Get Terminal Lists",
+)
+CREATE_TERMINAL_ORDER: Operation[terminals.CreatedTerminalOrder] = Operation(
+    name="terminals.create_order",
+    method="POST",
+    path="terminal/orders/create",
+    success=201,
+    safety=Safety.UNSAFE,
+    result=terminals.CreatedTerminalOrder,
+    request=terminals.TerminalOrder,
+    rules=rules.TERMINAL_ORDER,
+    date_format=DateFormat.DAY,
+    message="terminalOrderAddedSuccessfully",
+    reference="Create Terminal Order",
+)
+CANCEL_TERMINAL_PAYMENT: Operation[None] = Operation(
+    name="terminals.cancel_payment",
+    method="POST",
+    path="terminal/orders/cancel/{order_uuid}",
+    success=200,
+    safety=Safety.IDEMPOTENT,
+    request=requests.TerminalCancellation,
+    rules=rules.CANCEL_PAYMENT,
+    business_codes=("orderStatusAlreadyPaid",),
+    message="cancelledOrderSuccessfully",
+    reference="Cancel Terminal Order",
+)
+RESEND_TERMINAL_ORDER: Operation[None] = Operation(
+    name="terminals.resend_order",
+    method="POST",
+    path="terminal/orders/resend/{order_uuid}",
+    success=202,
+    safety=Safety.UNSAFE,
+    message="orderSentSuccessfully",
+    reference="Resend Terminal Order",
+)
+GET_PAYMENT_STATUS: Operation[statuses.PaymentStatus] = Operation(
+    name="terminals.get_payment_status",
+    method="GET",
+    path="terminal/orders/payment-status/{order_uuid}",
+    success=200,
+    safety=Safety.READ,
+    result=statuses.PaymentStatus,
+    message="orderPaymentConfirmed",
+    reference="Payment Status Check",
+)
+REFUND_TERMINAL_ORDER: Operation[None] = Operation(
+    name="terminals.refund",
+    method="POST",
+    path="terminal/orders/refund/{order_uuid}",
+    success=202,
+    safety=Safety.UNSAFE,
+    request=terminals.TerminalRefund,
+    rules=rules.TERMINAL_REFUND,
+    business_codes=("requestProductIdNotAvailable", "refundRejectionForProductAmountExceed"),
+    message="terminalOrderRefundRequestSuccessfully",
+    reference="Refund or Reverse Payment",
+)
+GET_REFUND_STATUS: Operation[statuses.RefundStatus] = Operation(
+    name="terminals.get_refund_status",
+    # A POST in the reference, a GET elsewhere: it only reads, whatever its verb.
+    method="POST",
+    other_method="GET",
+    path="terminal/orders/refund-status/{order_uuid}",
+    success=200,
+    safety=Safety.READ,
+    result=statuses.RefundStatus,
+    message="orderRefundedSuccessfully",
+    reference="Refund Status Check",
+)
+CANCEL_TERMINAL_REFUND: Operation[None] = Operation(
+    name="terminals.cancel_refund",
+    method="POST",
+    path="terminal/orders/cancel/{order_uuid}",
+    success=200,
+    safety=Safety.IDEMPOTENT,
+    request=requests.TerminalCancellation,
+    rules=rules.CANCEL_REFUND,
+    message="refundRequestRejectedSuccessfully",
+    reference="Cancel Refund Request",
+)
+
+OPERATIONS: Mapping[str, Operation[object]] = MappingProxyType(
+    {
+        row.name: row
+        for row in (
+            SEND_PAYMENT_LINK,
+            SEND_INVOICE,
+            SEND_EFAKTURA,
+            SEND_EHF_INVOICE,
+            RESEND_PAYMENT_LINK,
+            CANCEL_ORDER,
+            REFUND_ORDER,
+            LIST_ORDER_STATUSES,
+            GET_ORDER_STATUS,
+            GET_ORDER_DETAILS,
+            GET_INVOICE_NUMBER,
+            CHARGE_DELAYED,
+            LIST_TERMINALS,
+            CREATE_TERMINAL_ORDER,
+            CANCEL_TERMINAL_PAYMENT,
+            RESEND_TERMINAL_ORDER,
+            GET_PAYMENT_STATUS,
+            REFUND_TERMINAL_ORDER,
+            GET_REFUND_STATUS,
+            CANCEL_TERMINAL_REFUND,
+        )
+    }
+)

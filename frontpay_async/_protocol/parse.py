@@ -1,0 +1,218 @@
+"""From the response to the value or the error. Pure.
+
+Two steps, because retrying needs only the first: ``problem`` says whether the answer is a success,
+``result`` reads its value. The HTTP status decides; the ``status_code`` in the body can differ.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from frontpay_async import errors
+from frontpay_async._protocol.codec import UnreadableError, decode
+from frontpay_async._protocol.operations import Safety
+from frontpay_async._protocol.redact import redact
+from frontpay_async._protocol.retry_after import retry_after
+from frontpay_async.errors import Outcome
+from frontpay_async.models.statuses import PaymentStatus, RefundStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frontpay_async._protocol.messages import HttpResponse, Json, JsonObject
+    from frontpay_async._protocol.operations import Operation
+
+__all__ = ["consequence", "problem", "result"]
+
+T = TypeVar("T")
+
+BUSY_CODE = "terminalIsBusy"
+_BY_CODE: Mapping[str, type[errors.BusinessRuleError]] = MappingProxyType(
+    {
+        "orderStatusAlreadyPaid": errors.AlreadyPaidError,
+        "orderStatusAlreadyCancelled": errors.AlreadyCancelledError,
+        "requestProductIdNotAvailable": errors.RefundRejectedError,
+    }
+)
+_BY_STATUS: Mapping[int, type[errors.APIError]] = MappingProxyType(
+    {
+        400: errors.BusinessRuleError,
+        401: errors.AuthenticationError,
+        403: errors.PermissionDeniedError,
+        404: errors.NotFoundError,
+        417: errors.RequestRejectedError,
+        422: errors.RequestRejectedError,
+        429: errors.RateLimitedError,
+    }
+)
+_NEXT_STEP: Mapping[int, str] = MappingProxyType(
+    {
+        401: "Check the token and that it belongs to this environment",
+        403: "Ask Front Payment what this token may do",
+        404: "Check the id and the environment",
+        417: "Correct the order and send it again",
+        422: "Correct the order and send it again",
+        429: "Wait until the window has passed",
+    }
+)
+_STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
+    {PaymentStatus: "order_status", RefundStatus: "refund_status"}
+)
+
+
+def problem(operation: Operation[object], response: HttpResponse, order_uuid: str | None) -> errors.FrontPayError | None:
+    """Return the error that the response stands for, or None for a success.
+
+    Args:
+        operation: The row of the operation table.
+        response: The whole response.
+        order_uuid: The order that the call named, if it named one.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        return None if _is_json_object(response) else _unusable(operation, response, order_uuid)
+    if operation.empty_when_not_found and _says_no_order(response):
+        return None
+    if status < 400:
+        return _unusable(operation, response, order_uuid)
+    envelope = response.envelope()
+    said = _text(envelope.get("message"))
+    cls = _error_class(status, said)
+    outcome = Outcome.REJECTED
+    if status >= 500 and cls is not errors.TerminalBusyError and operation.safety is not Safety.READ:
+        outcome = Outcome.UNKNOWN
+    found = cast("Json", _redacted(envelope.get("errors")))
+    return cls(
+        _explain(operation, status, said, cls, outcome, found),
+        status=status,
+        message=redact(said) if said else None,
+        errors=found,
+        request_id=response.headers.get("x-request-id"),
+        retry_after=retry_after(response.headers),
+        outcome=outcome,
+        operation=operation.name,
+        order_uuid=order_uuid,
+    )
+
+
+def result(operation: Operation[T], response: HttpResponse, order_uuid: str | None) -> T:
+    """Read the value of a response that ``problem`` found to be a success.
+
+    Args:
+        operation: The row of the operation table.
+        response: The whole response.
+        order_uuid: The order that the call named, if it named one.
+
+    Raises:
+        OutcomeUnknownError: The value lacks a documented member, or it has another form.
+    """
+    if operation.result is None:
+        return cast("T", None)
+    if response.status == HTTPStatus.NOT_FOUND:
+        return cast("T", ())
+    unreadable = ""
+    try:
+        return cast("T", _read(operation, response.envelope()))
+    except UnreadableError as error:
+        unreadable = str(error)
+    raise errors.OutcomeUnknownError(
+        f"{operation.name}: the API answered {response.status}, but not in the documented form ({unreadable})."
+        f" {consequence(operation, Outcome.UNKNOWN)}",
+        operation=operation.name,
+        order_uuid=order_uuid,
+    )
+
+
+def _read(operation: Operation[object], envelope: JsonObject) -> object:
+    kind = cast("type[object]", operation.result)
+    data = envelope.get("data")
+    if kind in _STATUS_KEYS:
+        key = _STATUS_KEYS[kind]
+        return decode(kind, envelope.get(key) or (data.get(key) if isinstance(data, dict) else None))
+    if operation.listed:
+        rows = list(data.values()) if isinstance(data, dict) else data
+        if rows is not None and not isinstance(rows, list):
+            raise UnreadableError("not a list @ $.data")
+        return tuple(decode(kind, row) for row in rows or ())
+    return decode(kind, data)
+
+
+def _says_no_order(response: HttpResponse) -> bool:
+    # Words on one route, a code on another; and a 404 of a proxy or a wrong base URL is no empty list.
+    said = response.envelope().get("message") if response.status == HTTPStatus.NOT_FOUND else None
+    return isinstance(said, str) and said.replace(" ", "").casefold() == "ordernotfound"
+
+
+def _is_json_object(response: HttpResponse) -> bool:
+    try:
+        return isinstance(response.json(), dict)
+    except ValueError:
+        return False
+
+
+def _unusable(
+    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+) -> errors.OutcomeUnknownError:
+    kind = response.headers.get("content-type", "no content type").split(";")[0]
+    return errors.OutcomeUnknownError(
+        f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes) is not the API's JSON."
+        f" {consequence(operation, Outcome.UNKNOWN)}",
+        operation=operation.name,
+        order_uuid=order_uuid,
+    )
+
+
+def _error_class(status: int, said: str | None) -> type[errors.APIError]:
+    if status >= 500:
+        return errors.TerminalBusyError if said == BUSY_CODE else errors.ServerError
+    if status == HTTPStatus.BAD_REQUEST and said is not None:
+        if said.startswith("refundRejection"):
+            return errors.RefundRejectedError
+        return _BY_CODE.get(said, errors.BusinessRuleError)
+    return _BY_STATUS.get(status, errors.APIError)
+
+
+def _explain(
+    operation: Operation[object],
+    status: int,
+    said: str | None,
+    cls: type[errors.APIError],
+    outcome: Outcome,
+    found: Json,
+) -> str:
+    sentences = [redact(said)] if said else []
+    if cls is errors.RequestRejectedError:
+        sentences += errors.sentences(found)
+    told = f": {'; '.join(sentences)}" if sentences else ""
+    step = _NEXT_STEP.get(status)
+    ending = f" {step}." if step else ""
+    return f"{operation.name}: the API answered {status}{told}. {consequence(operation, outcome)}{ending}"
+
+
+def consequence(operation: Operation[object], outcome: Outcome) -> str:
+    """Say in words whether anything changed, and whether it is safe to send again."""
+    if operation.safety is Safety.READ:
+        return "Nothing was changed: this only reads."
+    if outcome is Outcome.REJECTED:
+        return "It was not done, and nothing was changed."
+    if operation.safety is Safety.IDEMPOTENT:
+        return "It may or may not have been done; it is safe to send it again."
+    return "It may or may not have been done: look before you send it again."
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _redacted(value: Json) -> Json:
+    match value:
+        case str():
+            return redact(value)
+        case list():
+            return [_redacted(item) for item in value]
+        case dict():
+            return {name: _redacted(item) for name, item in value.items()}
+        case _:
+            return value

@@ -1,0 +1,30 @@
+"""The bodies that resource methods build from their arguments: small values with no public name."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = ["Cancellation", "Resend", "TerminalCancellation"]
+
+
+@frozen
+class Resend:
+    """Where a payment link is sent again."""
+
+    country_code: str | None
+    msisdn: str | None
+    email: str | None
+
+
+@frozen
+class Cancellation:
+    """Why an order is cancelled."""
+
+    cancellation_note: str
+
+
+@frozen
+class TerminalCancellation:
+    """What is cancelled on the terminal: ``payment`` or ``refund``."""
+
+    type: str

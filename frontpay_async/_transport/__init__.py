@@ -1,0 +1,1 @@
+"""The thin adapters around the protocol: retry, rate, credential, and the wire."""

@@ -1,0 +1,88 @@
+"""The state of one call on its way through the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, field, frozen
+
+from frontpay_async._protocol.parse import consequence
+from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError
+from frontpay_async.settings import Priority, RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    from frontpay_async._protocol.messages import HttpRequest, HttpResponse
+    from frontpay_async.errors import FrontPayError
+
+__all__ = ["Call", "CallOptions", "Secret", "Stage"]
+
+
+@frozen
+class Secret:
+    """Hold text that no repr shows."""
+
+    text: str = field(repr=lambda _: "'***'")
+
+
+@frozen(kw_only=True)
+class CallOptions:
+    """Hold what a caller may choose for each call.
+
+    Args:
+        timeouts: Bounds, in seconds.
+        retry: How failed attempts are repeated.
+        priority: The rank among those that share the token.
+    """
+
+    timeouts: Timeouts = field(factory=Timeouts)
+    retry: RetryPolicy = field(factory=RetryPolicy)
+    priority: Priority = Priority.NORMAL
+
+
+@define(eq=False)
+class Call:
+    """Carry one call through the stages; each stage writes only its own part.
+
+    Args:
+        request: What is sent.
+        options: What the caller chose.
+        deadline: The clock's time by which the call must end; None for no bound.
+        attempt: How many attempts were begun; written by the retry stage.
+        credential: The token of this attempt; written by the auth stage.
+        successor: The token that follows a refused one; written by the auth stage.
+        renewed: Whether a refused token was followed by another; written by the auth stage.
+        response: The attempt's answer; written by the retry stage.
+        doubt: An earlier attempt's error after which it may have happened; written by the retry stage.
+        may_have_left: Whether bytes of this attempt may have reached the API; written by the send stage.
+    """
+
+    request: HttpRequest
+    options: CallOptions
+    deadline: float | None = None
+    attempt: int = 0
+    credential: Secret | None = None
+    successor: Secret | None = None
+    renewed: bool = False
+    response: HttpResponse | None = None
+    doubt: FrontPayError | None = None
+    may_have_left: bool = False
+
+    def not_sent(self, why: str) -> NotSentError:
+        """Return the error of a call that did not leave, for a reason in words."""
+        name = self.request.operation.name
+        text = f"{name}: nothing was sent: {why}. It is safe to try again."
+        return NotSentError(text, operation=name, order_uuid=self.request.order_uuid)
+
+    def outcome_unknown(self, why: str) -> OutcomeUnknownError:
+        """Return the error of a call that left and got no usable answer, for a reason in words."""
+        operation = self.request.operation
+        text = f"{operation.name}: the request left, but {why}. {consequence(operation, Outcome.UNKNOWN)}"
+        return OutcomeUnknownError(text, operation=operation.name, order_uuid=self.request.order_uuid)
+
+
+class Stage(Protocol):
+    """Send a call on and return its answer; every stage of the pipeline is one of these."""
+
+    async def send(self, call: Call) -> HttpResponse:
+        """Send the call."""
+        ...

@@ -1,0 +1,30 @@
+"""Time and chance, behind one small value, so that tests decide both."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["Clock"]
+
+
+@frozen
+class Clock:
+    """Give the time, wait, and draw a chance.
+
+    Args:
+        now: Seconds on a clock that never jumps.
+        sleep: Wait for some seconds.
+        chance: Draw a number in [0, 1).
+    """
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    chance: Callable[[], float] = random.random

@@ -1,0 +1,148 @@
+"""What clients share: the pipeline, its lifetime, and the one way to execute an operation."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+from anyio.lowlevel import current_token
+from attrs import define, evolve, field
+
+from frontpay_async._protocol.build import build
+from frontpay_async._protocol.operations import Safety
+from frontpay_async._protocol.parse import result
+from frontpay_async._transport.call import Call
+from frontpay_async.errors import APIError, ConfigurationError, FrontPayError, NotSentError, Outcome
+from frontpay_async.records import ResultRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frontpay_async._protocol.messages import HttpRequest
+    from frontpay_async._protocol.operations import DateFormat, Operation
+    from frontpay_async._transport.call import CallOptions, Stage
+    from frontpay_async._transport.clock import Clock
+    from frontpay_async._transport.observe import Observers
+    from frontpay_async._transport.send import Send
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+_METHOD_NOT_ALLOWED = 405
+
+
+@define(eq=False)
+class Session:
+    """Execute operations; bound to the process and event loop of its first call.
+
+    Args:
+        pipeline: The first stage.
+        wire: The last stage, which holds the connections.
+        clock: Time and chance.
+        observers: Told of each call's end.
+        date_format: The form of order dates, where it is not each operation's own.
+    """
+
+    pipeline: Stage
+    wire: Send
+    clock: Clock
+    observers: Observers
+    date_format: DateFormat | None
+    closed: bool = field(init=False, default=False)
+    _home: tuple[int, object] | None = field(init=False, default=None)
+    _methods: dict[str, str] = field(init=False, factory=dict)
+
+    async def execute(
+        self,
+        operation: Operation[T],
+        options: CallOptions,
+        *,
+        uuid: str | None = None,
+        value: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> T:
+        """Build the request, send it through the pipeline, and read the answer.
+
+        Args:
+            operation: The row of the operation table.
+            options: What the caller chose.
+            uuid: The id that stands in the path.
+            value: What the body is written from.
+            query: The query parameters.
+
+        Raises:
+            FrontPayError: The call did not succeed; its ``outcome`` says whether it happened.
+        """
+        started = self.clock.now()
+        call: Call | None = None
+        outcome: Outcome | None = Outcome.NOT_SENT
+        try:
+            self._check_home(operation)
+            method = self._methods.get(operation.name)
+            request = build(
+                operation, uuid=uuid, value=value, method=method, query=query, date_format=self.date_format
+            )
+            total = options.timeouts.total
+            call = Call(request, options, None if total is None else started + total)
+            try:
+                answer = await self.pipeline.send(call)
+            except APIError as error:
+                if error.status != _METHOD_NOT_ALLOWED or operation.other_method is None:
+                    raise
+                call = Call(self._by_other_method(request), options, call.deadline)
+                answer = await self.pipeline.send(call)
+            outcome = Outcome.UNKNOWN
+            value_read = result(operation, answer, request.order_uuid)
+            outcome = None
+        except FrontPayError as error:
+            outcome = error.outcome
+            raise
+        except BaseException:
+            outcome = Outcome.UNKNOWN if call and (call.may_have_left or call.doubt) else Outcome.NOT_SENT
+            raise
+        finally:
+            if self.observers.on_result is not None:
+                self._tell(operation, call, outcome, self.clock.now() - started)
+        return value_read
+
+    async def aclose(self) -> None:
+        """Close the connections; more calls are refused."""
+        self.closed = True
+        await self.wire.aclose()
+
+    def _by_other_method(self, request: HttpRequest) -> HttpRequest:
+        """Return the request with the other of the operation's two methods, and remember it."""
+        operation = request.operation
+        other = operation.other_method if request.method == operation.method else operation.method
+        self._methods[operation.name] = other or operation.method
+        return evolve(request, method=other)
+
+    def _check_home(self, operation: Operation[object]) -> None:
+        if self.closed:
+            text = f"{operation.name}: nothing was sent: the client is closed"
+            raise NotSentError(text, operation=operation.name)
+        home = (os.getpid(), current_token())
+        if self._home is None:
+            self._home = home
+        elif self._home != home:
+            where = "process: build the client after the fork" if self._home[0] != home[0] else "event loop: build one in each"
+            raise ConfigurationError(f"this client's connections belong to another {where}", operation=operation.name)
+
+    def _tell(
+        self, operation: Operation[object], call: Call | None, outcome: Outcome | None, elapsed: float
+    ) -> None:
+        doubt = call.doubt if call else None
+        self.observers.result(
+            ResultRecord(
+                operation=operation.name,
+                order_uuid=call.request.order_uuid if call else None,
+                attempts=call.attempt if call else 0,
+                status=call.response.status if call and call.response else None,
+                elapsed=elapsed,
+                outcome=outcome,
+                may_have_happened_twice=(
+                    outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
+                ),
+            )
+        )

@@ -1,0 +1,199 @@
+"""The client: its settings, its lifetime, and the resources that hang on it."""
+
+from __future__ import annotations
+
+import platform
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import httpx
+
+from frontpay_async._protocol.decisions import RetryBudget
+from frontpay_async._protocol.operations import DateFormat
+from frontpay_async._transport.call import CallOptions, Secret
+from frontpay_async._transport.clock import Clock
+from frontpay_async._transport.engines import check_engine, environment_proxy, open_engine
+from frontpay_async._transport.observe import Observers
+from frontpay_async._transport.pipeline import compose
+from frontpay_async._transport.send import Send
+from frontpay_async._transport.session import Session
+from frontpay_async._version import __version__
+from frontpay_async.errors import ConfigurationError
+from frontpay_async.resources.orders import Orders
+from frontpay_async.resources.terminals import Terminals
+from frontpay_async.settings import Priority, RetryPolicy, Timeouts, resolve_base_url, resolve_token_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from frontpay_async._transport.engines import Engine
+    from frontpay_async.records import AttemptRecord, ResultRecord
+    from frontpay_async.settings import Environment
+
+__all__ = ["FrontPayClient"]
+
+_MAX_BODY = 32 * 1024 * 1024
+
+
+class FrontPayClient:
+    """Talk to Front Payment's Connect API.
+
+    Building a client does no I/O and needs no event loop. Its connections belong to the process and the
+    loop of its first call. Use it as ``async with``, or call ``aclose``.
+
+    Args:
+        token: The bearer token; or an async callable that gives it, asked before each attempt and once more
+            after a 401. ``FRONTPAY_TOKEN`` unless given.
+        environment: demo, staging or production; ``FRONTPAY_ENVIRONMENT`` unless given. There is no default.
+        base_url: Another URL, such as the sandbox's; ``FRONTPAY_BASE_URL`` unless given. Plain http only to
+            this machine.
+        timeouts: Bounds, in seconds.
+        retry: How failed attempts are repeated.
+        priority: The rank of this client's calls among those that share the token.
+        engine: ``httpx``; or ``aiohttp`` with the extra of that name, for about a third of the CPU.
+        transport: An httpx transport of your own, such as the sandbox's; closed with the client.
+        proxy: The URL of an HTTP or HTTPS proxy; with ``trust_env``, HTTPS_PROXY and NO_PROXY unless given.
+        trust_env: Whether the proxy may come from the environment.
+        tls: A CA bundle's path or an ``ssl.SSLContext``; the usual authorities unless given.
+        user_agent_suffix: Added to the User-Agent, such as ``shop/2.1``.
+        max_response_size: The most bytes of an answer.
+        order_date_format: ``unix`` or ``day``, for every order; each operation's documented form unless given.
+        on_attempt: Called with a record after each attempt.
+        on_result: Called with a record after each call.
+        clock: Time and chance; for tests.
+
+    Raises:
+        ConfigurationError: No token, no environment, plain http to another host, or another setting that
+            cannot work.
+    """
+
+    orders: Orders
+    terminals: Terminals
+
+    def __init__(
+        self,
+        token: str | Callable[[], Awaitable[str]] | None = None,
+        *,
+        environment: Environment | str | None = None,
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        priority: Priority = Priority.NORMAL,
+        engine: Engine = "httpx",
+        transport: httpx.AsyncBaseTransport | None = None,
+        proxy: str | None = None,
+        trust_env: bool = True,
+        tls: ssl.SSLContext | str | Path | None = None,
+        user_agent_suffix: str | None = None,
+        max_response_size: int = _MAX_BODY,
+        order_date_format: DateFormat | str | None = None,
+        on_attempt: Callable[[AttemptRecord], object] | None = None,
+        on_result: Callable[[ResultRecord], object] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        credential = token if callable(token) else Secret(resolve_token_text(token))
+        url = resolve_base_url(environment, base_url)
+        clock = clock or Clock()
+        observers = Observers(on_attempt, on_result)
+        if transport is None:
+            check_engine(engine)
+            context = _tls_context(tls)
+            through = proxy or (environment_proxy(url) if trust_env else None)
+
+        def open_transport() -> httpx.AsyncBaseTransport:
+            return open_engine(engine, context, through) if transport is None else transport
+
+        wire = Send(
+            open_transport,
+            base_url=url,
+            headers=_headers(user_agent_suffix),
+            max_body=max_response_size,
+            tells_when_writing=transport is None and engine == "httpx",
+        )
+        pipeline = compose(clock=clock, budget=RetryBudget(), observers=observers, credential=credential, send=wire)
+        dates = None if order_date_format is None else DateFormat(order_date_format)
+        self._url = url
+        self._owns_session = True
+        self._attach(
+            Session(pipeline, wire, clock, observers, dates),
+            CallOptions(timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority),
+        )
+
+    def _attach(self, session: Session, options: CallOptions) -> None:
+        self._session = session
+        self._options = options
+        self.orders = Orders(session, options)
+        self.terminals = Terminals(session, options)
+
+    def with_options(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        priority: Priority | None = None,
+    ) -> FrontPayClient:
+        """Return a client with other options that shares this one's connections.
+
+        Closing the returned client does nothing; closing this one closes both.
+
+        Args:
+            timeouts: Bounds, in seconds.
+            retry: How failed attempts are repeated.
+            priority: The rank among the calls that share the token.
+        """
+        derived = object.__new__(type(self))
+        derived._url = self._url
+        derived._owns_session = False
+        now = self._options
+        derived._attach(
+            self._session,
+            CallOptions(
+                timeouts=timeouts or now.timeouts,
+                retry=retry or now.retry,
+                priority=now.priority if priority is None else priority,
+            ),
+        )
+        return derived
+
+    async def aclose(self) -> None:
+        """Close the connections; calling it again does nothing. More calls raise ``NotSentError``."""
+        if self._owns_session:
+            await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._session.closed else "open"
+        return f"<{type(self).__name__} {self._url} {state}>"
+
+
+def _headers(suffix: str | None) -> tuple[tuple[bytes, bytes], ...]:
+    agent = f"frontpay-async/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+    if suffix:
+        if not suffix.isascii() or not suffix.isprintable():
+            raise ConfigurationError("the user agent suffix must be printable ASCII")
+        agent = f"{agent} {suffix}"
+    return (
+        (b"Accept", b"application/json"),
+        # Compression saves little on these answers, and refusing it keeps the cap on their size exact.
+        (b"Accept-Encoding", b"identity"),
+        (b"Content-Type", b"application/json"),
+        (b"User-Agent", agent.encode("ascii")),
+    )
+
+
+def _tls_context(tls: ssl.SSLContext | str | Path | None) -> ssl.SSLContext | None:
+    if tls is None or isinstance(tls, ssl.SSLContext):
+        return tls
+    try:
+        return ssl.create_default_context(cafile=str(tls))
+    except OSError as error:
+        raise ConfigurationError(f"the CA bundle {str(tls)!r} cannot be read: {type(error).__name__}") from error

@@ -1,0 +1,307 @@
+"""The errors, and what each one knows.
+
+Every error answers the question that decides whether a customer pays twice: did it happen?
+
+    FrontPayError                    .outcome  .operation  .order_uuid
+    ├── ConfigurationError           the client was set up or used wrongly; NOT_SENT
+    ├── InvalidOrderError            a documented rule is broken; NOT_SENT, .violations; also a ValueError
+    ├── NotSentError                 the request never left this machine; NOT_SENT
+    │   └── RateBudgetExceededError  the wait for the rate window would pass the deadline; .retry_after
+    ├── OutcomeUnknownError          it left, and no usable answer came back; UNKNOWN
+    └── APIError                     an answer that was understood; .status .code .message .errors .request_id
+        ├── AuthenticationError      401
+        ├── PermissionDeniedError    403
+        ├── NotFoundError            404
+        ├── RequestRejectedError     417, 422; .messages, the server's sentences
+        ├── BusinessRuleError        400; .code
+        │   ├── AlreadyPaidError
+        │   ├── AlreadyCancelledError
+        │   └── RefundRejectedError  .reason
+        ├── RateLimitedError         429; .retry_after
+        └── ServerError              5xx; UNKNOWN when the operation changes something
+            └── TerminalBusyError    the terminal was busy: it did not happen
+
+An error speaks for the whole call, not for its last attempt: when an earlier attempt may have
+happened and a later one was refused, ``outcome`` is UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from frontpay_async._protocol.messages import Json
+
+__all__ = [
+    "APIError",
+    "AlreadyCancelledError",
+    "AlreadyPaidError",
+    "AuthenticationError",
+    "BusinessRuleError",
+    "ConfigurationError",
+    "FrontPayError",
+    "InvalidOrderError",
+    "NotFoundError",
+    "NotSentError",
+    "Outcome",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "RateBudgetExceededError",
+    "RateLimitedError",
+    "RefundRejectedError",
+    "RequestRejectedError",
+    "ServerError",
+    "TerminalBusyError",
+    "Violation",
+]
+
+
+class Outcome(StrEnum):
+    """Say what is known about a call that did not succeed."""
+
+    NOT_SENT = "not_sent"
+    """Nothing reached the API: nothing happened, and it is safe to send again."""
+    REJECTED = "rejected"
+    """The API answered that it did not do it: nothing happened."""
+    UNKNOWN = "unknown"
+    """It may have happened: look it up before sending again."""
+
+
+@frozen
+class Violation:
+    """Name one broken rule.
+
+    Args:
+        path: The field's path on the wire, such as ``customerDetails.personalNumber`` or ``products.0.name``.
+        message: What the rule asks, without the value that broke it.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.message}"
+
+
+class FrontPayError(Exception):
+    """Be the root of every error that this package raises on purpose.
+
+    Args:
+        message: What happened, whether anything changed, and what to do next.
+        outcome: What is known about the call.
+        operation: The operation's name, such as ``orders.send_invoice``.
+        order_uuid: The order that the call named, if it named one.
+    """
+
+    outcome: Outcome
+    operation: str | None
+    order_uuid: str | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcome: Outcome = Outcome.NOT_SENT,
+        operation: str | None = None,
+        order_uuid: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.operation = operation
+        self.order_uuid = order_uuid
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default would call the class with the positional arguments alone, and the
+        # keyword-only ones of the subclasses would be missing.
+        return _restore, (type(self), self.args, dict(self.__dict__))
+
+
+def _restore(cls: type[FrontPayError], args: tuple[object, ...], state: dict[str, object]) -> FrontPayError:
+    """Rebuild a pickled error without running its constructor."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(FrontPayError):
+    """Report a client that was set up or used wrongly: no environment, no token, used after close."""
+
+
+class InvalidOrderError(FrontPayError, ValueError):
+    """Report every documented rule that a request breaks; no byte was sent.
+
+    Args:
+        violations: All broken rules, in the order of the reference's table.
+        operation: The operation's name, or None where a value refused to be built.
+        order_uuid: The order that the call named, if it named one.
+    """
+
+    violations: tuple[Violation, ...]
+
+    def __init__(
+        self,
+        violations: Sequence[Violation],
+        *,
+        operation: str | None = None,
+        order_uuid: str | None = None,
+    ) -> None:
+        where = f"{operation}: " if operation else ""
+        listed = "; ".join(map(str, violations))
+        super().__init__(f"{where}nothing was sent. {listed}.", operation=operation, order_uuid=order_uuid)
+        self.violations = tuple(violations)
+
+
+class NotSentError(FrontPayError):
+    """Report a request that never left: name resolution, connect, TLS, no free connection, closed client."""
+
+
+class RateBudgetExceededError(NotSentError):
+    """Report that the wait for the rate window would have passed the caller's deadline.
+
+    Args:
+        message: What happened.
+        retry_after: Seconds until it is worth trying again.
+        operation: The operation's name.
+        order_uuid: The order that the call named, if it named one.
+    """
+
+    retry_after: float
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float,
+        operation: str | None = None,
+        order_uuid: str | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation, order_uuid=order_uuid)
+        self.retry_after = retry_after
+
+
+class OutcomeUnknownError(FrontPayError):
+    """Report a request that left and got no usable answer: time-out, reset, cut body, not JSON."""
+
+    def __init__(self, message: str, *, operation: str | None = None, order_uuid: str | None = None) -> None:
+        super().__init__(message, outcome=Outcome.UNKNOWN, operation=operation, order_uuid=order_uuid)
+
+
+class APIError(FrontPayError):
+    """Report an answer that was understood and is not a success.
+
+    Args:
+        text: What happened, whether anything changed, and what to do next.
+        status: The HTTP status.
+        message: The ``message`` of the answer, as sent: a code such as ``orderNotFound``, or words.
+        errors: The ``errors`` of the answer, as sent, with personal data masked.
+        request_id: The ``x-request-id`` header of the answer, if any.
+        retry_after: Seconds that the answer asked to wait, if it did.
+        outcome: What is known about the call.
+        operation: The operation's name.
+        order_uuid: The order that the call named, if it named one.
+    """
+
+    status: int
+    message: str | None
+    errors: Json
+    request_id: str | None
+    retry_after: float | None
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int,
+        message: str | None = None,
+        errors: Json = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        outcome: Outcome = Outcome.REJECTED,
+        operation: str | None = None,
+        order_uuid: str | None = None,
+    ) -> None:
+        super().__init__(text, outcome=outcome, operation=operation, order_uuid=order_uuid)
+        self.status = status
+        self.message = message
+        self.errors = errors
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> str | None:
+        """The answer's ``message`` where it is a camelCase code; None where it is words or missing."""
+        message = self.message
+        return message if message and message.isidentifier() else None
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The server's sentences, whatever form ``errors`` came in: a list, a map of lists, or text."""
+        return tuple(sentences(self.errors))
+
+
+def sentences(errors: Json) -> list[str]:
+    """List the sentences in an answer's ``errors``, whatever form they came in."""
+    match errors:
+        # The reference writes the placeholder "Array" where an array would stand.
+        case None | "" | "Array":
+            return []
+        case list():
+            return [sentence for item in errors for sentence in sentences(item)]
+        case dict():
+            return [sentence for item in errors.values() for sentence in sentences(item)]
+        case _:
+            return [str(errors)]
+
+
+class AuthenticationError(APIError):
+    """Report a missing, wrong or expired token (401)."""
+
+
+class PermissionDeniedError(APIError):
+    """Report a token that may not do this (403)."""
+
+
+class NotFoundError(APIError):
+    """Report an order, terminal or organisation that the API does not know (404)."""
+
+
+class RequestRejectedError(APIError):
+    """Report a payload that the API's own validation refused (417, 422); see ``messages``."""
+
+
+class BusinessRuleError(APIError):
+    """Report a request that a business rule forbids (400); see ``code``."""
+
+
+class AlreadyPaidError(BusinessRuleError):
+    """Report that the order is paid already (``orderStatusAlreadyPaid``)."""
+
+
+class AlreadyCancelledError(BusinessRuleError):
+    """Report that the order is cancelled already (``orderStatusAlreadyCancelled``)."""
+
+
+class RefundRejectedError(BusinessRuleError):
+    """Report a refund that was refused; see ``reason``."""
+
+    @property
+    def reason(self) -> str:
+        """The server's code, such as ``refundRejectionForProductAmountExceed``."""
+        return self.message or "unknown"
+
+
+class RateLimitedError(APIError):
+    """Report that the token's 240 requests a minute are used up (429); see ``retry_after`` (seconds)."""
+
+
+class ServerError(APIError):
+    """Report that the API failed (5xx); UNKNOWN when the operation changes something."""
+
+
+class TerminalBusyError(ServerError):
+    """Report a terminal that was busy (510 ``terminalIsBusy``): it did not happen."""

@@ -1,0 +1,93 @@
+"""How the values read their arguments: exact numbers, zone-aware dates, masked reprs.
+
+Only what can never be right is refused here (a float, a naive datetime, text that is no number);
+the documented rules are checked against the wire form when the order is sent, so that all broken
+rules are reported together.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, TypeVar
+
+from frontpay_async.errors import InvalidOrderError, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    Number: TypeAlias = Decimal | int | str
+
+__all__ = ["EXACT", "UNSET", "masked", "to_date", "to_decimal", "to_decimal_or_unset", "to_tuple"]
+
+# The caller's decimal context may have any precision; sums of money must not depend on it.
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+# Stands for "not given" where the field, once built, is always a Decimal.
+UNSET = Decimal("NaN")
+
+_PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_MOST_DIGITS = 30
+
+_T = TypeVar("_T")
+
+
+def to_decimal(value: Number) -> Decimal:
+    """Read an exact number.
+
+    Args:
+        value: A Decimal, an int, or plain decimal text such as ``"51.00"``.
+
+    Raises:
+        TypeError: For a float or any other type.
+        ValueError: For text that is no plain number, and for numbers that are not finite or absurdly long.
+    """
+    if type(value) is Decimal:
+        number = value
+    elif isinstance(value, (bool, float)) or not isinstance(value, (Decimal, int, str)):
+        # The annotation says so; callers without a type checker learn it here.
+        raise TypeError(
+            f"a {type(value).__name__} cannot be money, a rate or a quantity: binary floats cannot hold most decimal"
+            " amounts exactly; pass a Decimal, an int, or text such as '51.00'"
+        )
+    elif isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value) is None:
+        raise ValueError(f"{value[:40]!r} is not a plain number; write it like '51.00'")
+    else:
+        number = Decimal(value)
+    if not number.is_finite():
+        raise ValueError("a number must be finite")
+    exponent = number.as_tuple().exponent
+    if number.adjusted() > _MOST_DIGITS or (isinstance(exponent, int) and exponent < -_MOST_DIGITS):
+        raise ValueError(f"a number may have at most {_MOST_DIGITS} digits before and after the point")
+    return number
+
+
+def to_decimal_or_unset(value: Number | None) -> Decimal:
+    """Read an exact number, or remember that none was given."""
+    return UNSET if value is None else to_decimal(value)
+
+
+def to_tuple(value: Iterable[_T]) -> tuple[_T, ...]:
+    """Freeze a sequence."""
+    return tuple(value)
+
+
+def to_date(value: date) -> date:
+    """Accept a date or a zone-aware datetime.
+
+    Raises:
+        TypeError: For anything else.
+        InvalidOrderError: For a datetime without a zone, which names no moment.
+    """
+    if not isinstance(value, date):
+        raise TypeError(f"order_date must be a date or a zone-aware datetime, not {type(value).__name__}")
+    if isinstance(value, datetime) and value.utcoffset() is None:
+        needs_zone = "must be a date or a datetime with a zone, such as datetime.now(timezone.utc)"
+        raise InvalidOrderError([Violation("orderDate", needs_zone)])
+    return value
+
+
+def masked(value: object) -> str:
+    """Hide personal data and secrets in a repr, but show whether there is any."""
+    return repr(value) if value is None or value == "" else "'***'"

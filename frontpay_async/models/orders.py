@@ -1,0 +1,262 @@
+"""Orders, refunds, and what the API tells about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from attrs import field, frozen
+
+from frontpay_async.models._fields import masked, to_date, to_decimal, to_tuple
+from frontpay_async.models.common import Customer, InvoiceInterval, OrderSummary, Product, SendOrderBy
+from frontpay_async.models.statuses import OrderStatus
+
+__all__ = [
+    "CreatedOrder",
+    "EFakturaOrder",
+    "EhfOrder",
+    "InvoiceNumber",
+    "InvoiceOrder",
+    "OrderDetails",
+    "OrderStatusEntry",
+    "OrderStatusReport",
+    "PaymentLinkOrder",
+    "Refund",
+    "RefundLine",
+]
+
+
+def _names_only(unknown: Mapping[str, object]) -> str:
+    return f"<{', '.join(sorted(unknown))}>"
+
+
+def unknown_fields_field() -> Mapping[str, object]:
+    """Declare the field that keeps what an answer held beyond the reference; its values stay out of reprs."""
+    kept: Mapping[str, object] = field(factory=dict, eq=False, repr=_names_only)
+    return kept
+
+
+@frozen(kw_only=True)
+class PaymentLinkOrder:
+    """Order that the customer pays through a link (page "Send Payment Link").
+
+    Args:
+        products: The lines; at least one.
+        summary: The totals; see ``OrderSummary.of``.
+        order_date: A date or a zone-aware datetime, now or later.
+        customer: Needs ``type``, and an e-mail address or a country code with a phone number.
+        invoice_as_payment_option: Let the customer choose an invoice instead.
+        send_order_by: How the link is sent; by neither way unless given.
+        reference_no: Your reference.
+        customer_reference: The customer's reference.
+        secure_details: Show the order only after the customer has proved who they are with BankID.
+        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+    """
+
+    products: tuple[Product, ...] = field(converter=to_tuple)
+    summary: OrderSummary
+    order_date: date = field(converter=to_date)
+    customer: Customer
+    invoice_as_payment_option: bool
+    send_order_by: SendOrderBy | None = None
+    reference_no: str | None = None
+    customer_reference: str | None = None
+    secure_details: bool | None = None
+    callback_url: str | None = field(default=None, repr=masked)
+
+
+@frozen(kw_only=True)
+class _InvoicedOrder:
+    products: tuple[Product, ...] = field(converter=to_tuple)
+    summary: OrderSummary
+    order_date: date = field(converter=to_date)
+    customer: Customer
+    invoice_interval: InvoiceInterval | int | None = None
+    invoice_maturity: int | None = None
+    invoice_fee_applicable: bool = True
+    separate_invoices: bool | None = None
+    reference_no: str | None = None
+    customer_reference: str | None = None
+    callback_url: str | None = field(default=None, repr=masked)
+
+
+@frozen(kw_only=True)
+class InvoiceOrder(_InvoicedOrder):
+    """Order that is invoiced: by EHF or e-invoice, else e-mail, else post (page "Send Invoice").
+
+    Args:
+        products: The lines; at least one.
+        summary: The totals; see ``OrderSummary.of``.
+        order_date: A date or a zone-aware datetime.
+        customer: Needs ``type``, country code, phone number and e-mail address; a corporate one its organisation number.
+        invoice_interval: How often invoices are gathered; daily unless given.
+        invoice_maturity: Days until it is due: 10 for private customers; 14, 30 or 45 for corporate ones.
+        invoice_fee_applicable: Whether the invoice fee is added.
+        separate_invoices: Whether each order gets an invoice of its own; the API takes True unless given.
+        reference_no: Your reference.
+        customer_reference: The customer's reference.
+        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+    """
+
+
+@frozen(kw_only=True)
+class EFakturaOrder(_InvoicedOrder):
+    """Order that a private customer gets as e-faktura in the bank (page "Send E-Faktura").
+
+    Args:
+        products: The lines; at least one.
+        summary: The totals; see ``OrderSummary.of``.
+        order_date: A date or a zone-aware datetime.
+        customer: Needs country code, phone number, e-mail address and ``personal_number``.
+        invoice_interval: How often invoices are gathered; daily unless given.
+        invoice_maturity: Days until it is due: 10.
+        invoice_fee_applicable: Whether the invoice fee is added.
+        separate_invoices: Whether each order gets an invoice of its own; the API takes True unless given.
+        reference_no: Your reference.
+        customer_reference: The customer's reference.
+        callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
+    """
+
+
+@frozen(kw_only=True)
+class EhfOrder(_InvoicedOrder):
+    """Order that a company gets as an EHF (PEPPOL) invoice (page "Send EHF Invoice").
+
+    Args:
+        products: The lines; at least one.
+        summary: The totals; see ``OrderSummary.of``.
+        order_date: A date or a zone-aware datetime.
+        customer: Needs country code, phone number, e-mail address and ``organization_id``.
+        invoice_interval: How often invoices are gathered; daily unless given.
+        invoice_maturity: Days until it is due: 14, 30 or 45; the API takes 14 unless given.
+        invoice_fee_applicable: Whether the invoice fee is added.
+        separate_invoices: Whether each order gets an invoice of its own; the API takes True unless given.
+        reference_no: Your reference.
+        customer_reference: The customer's reference.
+        callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
+    """
+
+
+@frozen(kw_only=True)
+class RefundLine:
+    """Refund part of one line of an order.
+
+    Args:
+        id: The line's numeric id, from ``OrderDetails.products[n].id``.
+        amount: What is paid back, in the order's currency.
+    """
+
+    id: int
+    amount: Decimal = field(converter=to_decimal)
+
+
+@frozen(kw_only=True)
+class Refund:
+    """Refund an order, wholly or in part (page "Refund Order").
+
+    Args:
+        grand_total: What is paid back in all, in the order's currency.
+        lines: What is paid back on which line; at least one.
+        type: ``regular``, or ``invoiced`` for an invoiced order.
+    """
+
+    grand_total: Decimal = field(converter=to_decimal)
+    lines: tuple[RefundLine, ...] = field(converter=to_tuple)
+    type: Literal["regular", "invoiced"] = "regular"
+
+
+@frozen(kw_only=True)
+class CreatedOrder:
+    """Name the order that was created.
+
+    Args:
+        order_uuid: The order's id.
+        customer_uuid: The customer's id, if the API told it.
+        unknown_fields: What the answer held beyond the reference, by wire path.
+    """
+
+    order_uuid: str
+    customer_uuid: str | None = None
+    unknown_fields: Mapping[str, object] = unknown_fields_field()
+
+
+@frozen(kw_only=True)
+class OrderStatusEntry:
+    """State one order's status, as the list tells it.
+
+    Args:
+        order_uuid: The order's id.
+        status: The status; open.
+        unknown_fields: What the answer held beyond the reference, by wire path.
+    """
+
+    order_uuid: str
+    status: OrderStatus
+    unknown_fields: Mapping[str, object] = unknown_fields_field()
+
+
+@frozen(kw_only=True)
+class OrderStatusReport:
+    """State one order's status and amounts.
+
+    Args:
+        order_uuid: The order's id.
+        status: The status; open.
+        order_amount: What was ordered, in the order's currency; None where the API left it out.
+        refunded_amount: What was paid back, in the order's currency; None where the API left it out.
+        unknown_fields: What the answer held beyond the reference, by wire path.
+    """
+
+    order_uuid: str
+    status: OrderStatus
+    order_amount: Decimal | None = None
+    refunded_amount: Decimal | None = None
+    unknown_fields: Mapping[str, object] = unknown_fields_field()
+
+
+@frozen(kw_only=True)
+class OrderDetails:
+    """Tell all that the API knows of an order.
+
+    Args:
+        order_uuid: The order's id.
+        type: The kind of order, in the API's words.
+        status: The status; open.
+        invoice_number: The invoice number, once there is one.
+        order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text itself.
+        payment_link_due_date: Read like ``order_date``.
+        products: The lines, with their ``id`` where the API tells it.
+        summary: The totals; None where the API left them out.
+        customer: The customer; texts that the API left out are empty. None where it left out all.
+        unknown_fields: What the answer held beyond the reference, by wire path.
+    """
+
+    order_uuid: str
+    type: str | None = None
+    status: OrderStatus
+    invoice_number: str | None = None
+    order_date: datetime | date | str | None = None
+    payment_link_due_date: datetime | date | str | None = None
+    products: tuple[Product, ...] = ()
+    summary: OrderSummary | None = None
+    customer: Customer | None = None
+    unknown_fields: Mapping[str, object] = unknown_fields_field()
+
+
+@frozen(kw_only=True)
+class InvoiceNumber:
+    """Give an order's invoice number.
+
+    Args:
+        order_uuid: The order's id.
+        invoice_number: The number; None while the order has none.
+        status: The order's status; open.
+        unknown_fields: What the answer held beyond the reference, by wire path.
+    """
+
+    order_uuid: str
+    invoice_number: str | None
+    status: OrderStatus
+    unknown_fields: Mapping[str, object] = unknown_fields_field()

@@ -1,0 +1,86 @@
+"""Open status enums: what the API reports about orders, payments and refunds.
+
+The reference lists some values, recorded traffic shows more, and new ones may come. So each enum
+keeps an unlisted value verbatim (``status == "ON HOLD"`` holds, and ``is_final`` is False), and a
+missing one is ``UNKNOWN``. Do not write a ``match`` that relies on the listed members being all.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+__all__ = ["OrderStatus", "PaymentStatus", "RefundStatus"]
+
+
+class _OpenStatus(StrEnum):
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        # The list filter is documented as Paid, paid and PAID, so case is not trusted.
+        spelled = value.strip().replace("_", " ").upper()
+        for member in cls:
+            if member.value == spelled:
+                return member
+        # A value of its own, not registered: the server must not be able to grow this class.
+        verbatim = str.__new__(cls, value)
+        verbatim._name_ = value
+        verbatim._value_ = value
+        return verbatim
+
+
+class OrderStatus(_OpenStatus):
+    """Name the state of an order (page "Get All Order Status")."""
+
+    SENT = "SENT"
+    PAID = "PAID"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    INVOICED = "INVOICED"
+    REFUNDED = "REFUNDED"
+    PARTIAL_REFUNDED = "PARTIAL REFUNDED"
+    PURRING = "PURRING"
+    """A reminder has been sent for the invoice."""
+    INKASSO = "INKASSO"
+    """The invoice has gone to debt collection."""
+    UNKNOWN = "UNKNOWN"
+    """The answer named no status."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a sale is decided: PAID, CANCELLED, EXPIRED or REFUNDED."""
+        return self in _FINAL_ORDER
+
+
+class PaymentStatus(_OpenStatus):
+    """Name the state of a card payment on a terminal (page "Payment Status Check")."""
+
+    PAID = "PAID"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    """The answer named no status: the payment is not decided yet."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the payment is decided: PAID or CANCELLED."""
+        return self in _FINAL_PAYMENT
+
+
+class RefundStatus(_OpenStatus):
+    """Name the state of a refund on a terminal (page "Refund Status Check")."""
+
+    REFUNDED = "REFUNDED"
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+    """The answer named no status: the refund is not decided yet."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the refund is decided: REFUNDED or REJECTED."""
+        return self in _FINAL_REFUND
+
+
+_FINAL_ORDER = frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUNDED})
+_FINAL_PAYMENT = frozenset({PaymentStatus.PAID, PaymentStatus.CANCELLED})
+_FINAL_REFUND = frozenset({RefundStatus.REFUNDED, RefundStatus.REJECTED})

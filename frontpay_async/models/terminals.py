@@ -1,0 +1,106 @@
+"""Card terminals: the orders sent to them, their refunds, and the terminals themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+from attrs import field, frozen
+
+from frontpay_async.models._fields import masked, to_date, to_decimal, to_tuple
+from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy
+from frontpay_async.models.orders import RefundLine, unknown_fields_field
+
+__all__ = ["CreatedTerminalOrder", "InvoiceReferences", "Terminal", "TerminalOrder", "TerminalRefund"]
+
+
+@frozen(kw_only=True)
+class InvoiceReferences:
+    """Give the references and notes of a terminal order.
+
+    Args:
+        reference_no: Your reference.
+        customer_reference: The customer's reference.
+        customer_notes: Notes for the customer.
+        tnc: Terms and conditions.
+    """
+
+    reference_no: str | None = None
+    customer_reference: str | None = None
+    customer_notes: str | None = None
+    tnc: str | None = None
+
+
+@frozen(kw_only=True)
+class TerminalOrder:
+    """Order that the customer pays by card on a terminal (page "Create Terminal Order").
+
+    Args:
+        products: The lines; at least one.
+        summary: The totals; see ``OrderSummary.of``.
+        order_date: A date, or a zone-aware datetime whose day in Norway is sent; today or later.
+        customer: Needs ``type``, country code, phone number and e-mail address; a corporate one its organisation number.
+        terminal_uuid: The terminal.
+        receipt_print: Whether the terminal prints a receipt.
+        send_order_by: How the order is sent; at least one of the two ways must be True.
+        invoice_references: References and notes.
+        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+    """
+
+    products: tuple[Product, ...] = field(converter=to_tuple)
+    summary: OrderSummary
+    order_date: date = field(converter=to_date)
+    customer: Customer
+    terminal_uuid: str
+    receipt_print: bool
+    send_order_by: SendOrderBy
+    invoice_references: InvoiceReferences | None = None
+    callback_url: str | None = field(default=None, repr=masked)
+
+
+@frozen(kw_only=True)
+class TerminalRefund:
+    """Refund or reverse a card payment on the terminal (page "Refund or Reverse Payment").
+
+    Args:
+        grand_total: What is paid back in all, in the order's currency.
+        lines: What is paid back on which line; at least one.
+        is_reversal: Reverse the payment instead of refunding it.
+    """
+
+    grand_total: Decimal = field(converter=to_decimal)
+    lines: tuple[RefundLine, ...] = field(converter=to_tuple)
+    is_reversal: bool = False
+
+
+@frozen(kw_only=True)
+class CreatedTerminalOrder:
+    """Name the terminal order that was created.
+
+    Args:
+        order_uuid: The order's id.
+        unknown_fields: What the answer held beyond the reference, by wire path.
+    """
+
+    order_uuid: str
+    unknown_fields: Mapping[str, object] = unknown_fields_field()
+
+
+@frozen(kw_only=True)
+class Terminal:
+    """Describe a card terminal.
+
+    Args:
+        uuid: The terminal's id, such as ``TRML1914739698``.
+        name: What it is called.
+        status: The API's status number; the reference shows 1 for an active terminal. None where it was left out.
+        organization_uuid: The organisation it belongs to.
+        unknown_fields: What the answer held beyond the reference, by wire path.
+    """
+
+    uuid: str
+    name: str
+    status: int | None = None
+    organization_uuid: str | None = None
+    unknown_fields: Mapping[str, object] = unknown_fields_field()

@@ -1,0 +1,1 @@
+"""The operations as methods: signature, docstring, one call."""

@@ -1,0 +1,245 @@
+"""Orders: payment links, invoices, e-faktura, EHF, refunds, status.
+
+Every method may raise any ``FrontPayError``; "Raises" names those that the operation adds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from frontpay_async._protocol import operations, requests
+from frontpay_async.errors import InvalidOrderError, Violation
+from frontpay_async.models.statuses import OrderStatus
+
+if TYPE_CHECKING:
+    from frontpay_async._transport.call import CallOptions
+    from frontpay_async._transport.session import Session
+    from frontpay_async.models.orders import (
+        CreatedOrder,
+        EFakturaOrder,
+        EhfOrder,
+        InvoiceNumber,
+        InvoiceOrder,
+        OrderDetails,
+        OrderStatusEntry,
+        OrderStatusReport,
+        PaymentLinkOrder,
+        Refund,
+    )
+
+__all__ = ["Orders"]
+
+
+@frozen(eq=False)
+class Orders:
+    """Offer the operations on orders; reached as ``client.orders``."""
+
+    _session: Session
+    _options: CallOptions
+
+    async def send_payment_link(self, order: PaymentLinkOrder) -> CreatedOrder:
+        """Create an order that the customer pays through a link (page "Send Payment Link").
+
+        Args:
+            order: The order.
+
+        Returns:
+            The ids of the order and of its customer.
+
+        Raises:
+            InvalidOrderError: The order breaks a documented rule; nothing was sent.
+            RequestRejectedError: The API's own validation refused it; nothing was created.
+            OutcomeUnknownError: The answer was lost; look before you send again.
+        """
+        return await self._session.execute(operations.SEND_PAYMENT_LINK, self._options, value=order)
+
+    async def send_invoice(self, order: InvoiceOrder) -> CreatedOrder:
+        """Create an order that is invoiced (page "Send Invoice").
+
+        Args:
+            order: The order.
+
+        Returns:
+            The ids of the order and of its customer.
+
+        Raises:
+            InvalidOrderError: The order breaks a documented rule; nothing was sent.
+            RequestRejectedError: The API's own validation refused it; nothing was created.
+            OutcomeUnknownError: The answer was lost; look before you send again.
+        """
+        return await self._session.execute(operations.SEND_INVOICE, self._options, value=order)
+
+    async def send_efaktura(self, order: EFakturaOrder) -> CreatedOrder:
+        """Create an order that a private customer gets as e-faktura (page "Send E-Faktura").
+
+        Args:
+            order: The order.
+
+        Returns:
+            The ids of the order and of its customer.
+
+        Raises:
+            InvalidOrderError: The order breaks a documented rule; nothing was sent.
+            RequestRejectedError: The API's own validation refused it; nothing was created.
+            OutcomeUnknownError: The answer was lost; look before you send again.
+        """
+        return await self._session.execute(operations.SEND_EFAKTURA, self._options, value=order)
+
+    async def send_ehf_invoice(self, order: EhfOrder) -> CreatedOrder:
+        """Create an order that a company gets as an EHF invoice (page "Send EHF Invoice").
+
+        Args:
+            order: The order.
+
+        Returns:
+            The ids of the order and of its customer.
+
+        Raises:
+            InvalidOrderError: The order breaks a documented rule; nothing was sent.
+            RequestRejectedError: The API's own validation refused it; nothing was created.
+            OutcomeUnknownError: The answer was lost; look before you send again.
+        """
+        return await self._session.execute(operations.SEND_EHF_INVOICE, self._options, value=order)
+
+    async def resend_payment_link(
+        self,
+        order_uuid: str,
+        *,
+        country_code: str | None = None,
+        msisdn: str | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Send a payment link again, to any address (page "Resend Payment Link").
+
+        Give an e-mail address, or a country code and a phone number, or all three.
+
+        Args:
+            order_uuid: The order.
+            country_code: The country code of the phone number, such as ``+47``.
+            msisdn: The phone number without country code.
+            email: The e-mail address.
+
+        Raises:
+            InvalidOrderError: No complete address; nothing was sent.
+            AlreadyPaidError: The order is paid.
+            AlreadyCancelledError: The order is cancelled.
+            NotFoundError: There is no such order.
+            OutcomeUnknownError: The answer was lost; the customer may have got a message.
+        """
+        where = requests.Resend(country_code, msisdn, email)
+        await self._session.execute(operations.RESEND_PAYMENT_LINK, self._options, uuid=order_uuid, value=where)
+
+    async def cancel(self, order_uuid: str, *, note: str) -> None:
+        """Cancel an order (page "Cancel Order").
+
+        Safe to repeat: an order that a lost first attempt cancelled counts as cancelled by this call.
+
+        Args:
+            order_uuid: The order.
+            note: Why; required by the API.
+
+        Raises:
+            InvalidOrderError: The note is empty; nothing was sent.
+            AlreadyPaidError: The order is paid; refund it instead.
+            AlreadyCancelledError: The order was cancelled before this call.
+            NotFoundError: There is no such order.
+        """
+        why = requests.Cancellation(note)
+        await self._session.execute(operations.CANCEL_ORDER, self._options, uuid=order_uuid, value=why)
+
+    async def refund(self, order_uuid: str, refund: Refund) -> None:
+        """Refund an order, wholly or in part (page "Refund Order").
+
+        The API accepts the refund (202) and works on it; ``get_status`` shows the refunded amount.
+
+        Args:
+            order_uuid: The order.
+            refund: What is paid back.
+
+        Raises:
+            InvalidOrderError: The refund breaks a documented rule; nothing was sent.
+            RefundRejectedError: The API refused it; ``reason`` says why.
+            NotFoundError: There is no such order.
+            OutcomeUnknownError: The answer was lost; look at ``refunded_amount`` before you send again.
+        """
+        await self._session.execute(operations.REFUND_ORDER, self._options, uuid=order_uuid, value=refund)
+
+    async def list_statuses(self, *, status: OrderStatus | str | None = None) -> tuple[OrderStatusEntry, ...]:
+        """List the account's orders with their status (page "Get All Order Status").
+
+        Args:
+            status: Only orders with this status: SENT, PAID, CANCELLED, EXPIRED, INVOICED, REFUNDED or
+                PARTIAL REFUNDED. All unless given.
+
+        Returns:
+            The orders; empty where there are none.
+
+        Raises:
+            InvalidOrderError: The status is blank or UNKNOWN; nothing was sent.
+        """
+        query = None
+        if status is not None:
+            wanted = OrderStatus(status)
+            if not wanted.strip() or wanted is OrderStatus.UNKNOWN:
+                must = Violation("type", "must be an order status, such as PAID")
+                raise InvalidOrderError([must], operation=operations.LIST_ORDER_STATUSES.name)
+            query = {"type": wanted.value}
+        return await self._session.execute(operations.LIST_ORDER_STATUSES, self._options, query=query)
+
+    async def get_status(self, order_uuid: str) -> OrderStatusReport:
+        """Get an order's status and amounts (page "Get Order Status By UUID").
+
+        Args:
+            order_uuid: The order.
+
+        Returns:
+            The status; amounts where the API tells them.
+
+        Raises:
+            NotFoundError: There is no such order.
+        """
+        return await self._session.execute(operations.GET_ORDER_STATUS, self._options, uuid=order_uuid)
+
+    async def get_details(self, order_uuid: str) -> OrderDetails:
+        """Get all that the API knows of an order (page "Get Order Details By UUID").
+
+        Args:
+            order_uuid: The order.
+
+        Returns:
+            The order with its lines, totals and customer.
+
+        Raises:
+            NotFoundError: There is no such order.
+        """
+        return await self._session.execute(operations.GET_ORDER_DETAILS, self._options, uuid=order_uuid)
+
+    async def get_invoice_number(self, order_uuid: str) -> InvoiceNumber:
+        """Get an invoiced order's invoice number (page "Get Invoice Number By UUID").
+
+        There is one once the order is INVOICED, INKASSO, PURRING, PAID or REFUNDED.
+
+        Args:
+            order_uuid: The order.
+
+        Returns:
+            The number, with the order's status.
+
+        Raises:
+            NotFoundError: There is no such order, or it has no invoice number.
+        """
+        return await self._session.execute(operations.GET_INVOICE_NUMBER, self._options, uuid=order_uuid)
+
+    async def charge_delayed(self, order_uuid: str) -> None:
+        """Charge an order whose charge was delayed (page "Delayed Charge").
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            NotFoundError: There is no such order.
+            OutcomeUnknownError: The answer was lost; look at the status before you charge again.
+        """
+        await self._session.execute(operations.CHARGE_DELAYED, self._options, uuid=order_uuid)

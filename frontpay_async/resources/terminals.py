@@ -1,0 +1,144 @@
+"""Card terminals: payments, refunds, and their status.
+
+Every method may raise any ``FrontPayError``; "Raises" names those that the operation adds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from frontpay_async._protocol import operations, requests
+
+if TYPE_CHECKING:
+    from frontpay_async._transport.call import CallOptions
+    from frontpay_async._transport.session import Session
+    from frontpay_async.models.statuses import PaymentStatus, RefundStatus
+    from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
+
+__all__ = ["Terminals"]
+
+
+@frozen(eq=False)
+class Terminals:
+    """Offer the operations on card terminals; reached as ``client.terminals``."""
+
+    _session: Session
+    _options: CallOptions
+
+    async def list(self, organization_uuid: str) -> tuple[Terminal, ...]:
+        """List an organisation's active terminals (page "Get Terminal Lists").
+
+        Args:
+            organization_uuid: The organisation, such as ``ORG2074299506``.
+
+        Returns:
+            The terminals.
+        """
+        return await self._session.execute(operations.LIST_TERMINALS, self._options, uuid=organization_uuid)
+
+    async def create_order(self, order: TerminalOrder) -> CreatedTerminalOrder:
+        """Send an order to a terminal, where the customer pays it by card (page "Create Terminal Order").
+
+        Args:
+            order: The order.
+
+        Returns:
+            The order's id; ask for the payment's status with it.
+
+        Raises:
+            InvalidOrderError: The order breaks a documented rule; nothing was sent.
+            RequestRejectedError: The API's own validation refused it; nothing was created.
+            TerminalBusyError: The terminal stayed busy; nothing was created.
+            OutcomeUnknownError: The answer was lost; look before you send again.
+        """
+        return await self._session.execute(operations.CREATE_TERMINAL_ORDER, self._options, value=order)
+
+    async def cancel_payment(self, order_uuid: str) -> None:
+        """Cancel a payment that waits on a terminal (page "Cancel Terminal Order").
+
+        Safe to repeat: a payment that a lost first attempt cancelled counts as cancelled by this call.
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            AlreadyPaidError: The order is paid; refund it instead.
+            AlreadyCancelledError: The payment was cancelled before this call.
+            NotFoundError: There is no such order.
+        """
+        what = requests.TerminalCancellation("payment")
+        await self._session.execute(operations.CANCEL_TERMINAL_PAYMENT, self._options, uuid=order_uuid, value=what)
+
+    async def resend_order(self, order_uuid: str) -> None:
+        """Show an order on its terminal again (page "Resend Terminal Order").
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            TerminalBusyError: The terminal stayed busy; nothing was shown.
+            NotFoundError: There is no such order.
+            OutcomeUnknownError: The answer was lost; the terminal may show the order.
+        """
+        await self._session.execute(operations.RESEND_TERMINAL_ORDER, self._options, uuid=order_uuid)
+
+    async def get_payment_status(self, order_uuid: str) -> PaymentStatus:
+        """Get the status of a payment on a terminal (page "Payment Status Check").
+
+        Args:
+            order_uuid: The order.
+
+        Returns:
+            PAID or CANCELLED once it is decided; anything else means that it is not.
+
+        Raises:
+            NotFoundError: There is no such order.
+        """
+        return await self._session.execute(operations.GET_PAYMENT_STATUS, self._options, uuid=order_uuid)
+
+    async def refund(self, order_uuid: str, refund: TerminalRefund) -> None:
+        """Refund or reverse a card payment on the terminal (page "Refund or Reverse Payment").
+
+        The API accepts the request (202); ``get_refund_status`` tells how it ended.
+
+        Args:
+            order_uuid: The order.
+            refund: What is paid back.
+
+        Raises:
+            InvalidOrderError: The refund breaks a documented rule; nothing was sent.
+            RefundRejectedError: The API refused it; ``reason`` says why.
+            NotFoundError: There is no such order.
+            OutcomeUnknownError: The answer was lost; look at the refund's status before you send again.
+        """
+        await self._session.execute(operations.REFUND_TERMINAL_ORDER, self._options, uuid=order_uuid, value=refund)
+
+    async def get_refund_status(self, order_uuid: str) -> RefundStatus:
+        """Get the status of a refund on a terminal (page "Refund Status Check").
+
+        A POST in the reference; where the API answers 405, it is asked with GET from then on.
+
+        Args:
+            order_uuid: The order.
+
+        Returns:
+            REFUNDED or REJECTED once it is decided; anything else means that it is not.
+
+        Raises:
+            NotFoundError: There is no such order.
+        """
+        return await self._session.execute(operations.GET_REFUND_STATUS, self._options, uuid=order_uuid)
+
+    async def cancel_refund(self, order_uuid: str) -> None:
+        """Cancel a refund that waits on a terminal (page "Cancel Refund Request").
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            NotFoundError: There is no such order.
+        """
+        what = requests.TerminalCancellation("refund")
+        await self._session.execute(operations.CANCEL_TERMINAL_REFUND, self._options, uuid=order_uuid, value=what)

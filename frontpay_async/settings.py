@@ -1,0 +1,170 @@
+"""Frozen settings, from arguments or the environment."""
+
+from __future__ import annotations
+
+import os
+from enum import IntEnum, StrEnum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+from attrs.validators import ge, gt, optional
+
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Environment", "Priority", "RetryPolicy", "Timeouts", "resolve_base_url", "resolve_token_text"]
+
+
+class Environment(StrEnum):
+    """Name one of the API's environments."""
+
+    DEMO = "demo"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+    @property
+    def base_url(self) -> str:
+        """The URL that all paths are below."""
+        return f"https://{_HOSTS[self]}/api/v1/connect"
+
+
+_HOSTS = {
+    Environment.DEMO: "demo-api.frontpayment.no",
+    Environment.STAGING: "stg-api.frontpayment.no",
+    Environment.PRODUCTION: "apigo.frontpayment.no",
+}
+
+
+class Priority(IntEnum):
+    """Rank a call among those that share a token; the lower number goes first."""
+
+    INTERACTIVE = 0
+    """Somebody waits at the till or in the browser."""
+    NORMAL = 1
+    WATCH = 2
+    BATCH = 3
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """Say how failed attempts are repeated; what may be repeated is decided by the retry table.
+
+    Args:
+        attempts: The most attempts for one call, the first included; 1 means no retry.
+        base_delay: Seconds; before retry n the wait is random between 0 and ``base_delay * 2 ** (n - 1)``.
+        max_delay: Seconds; the cap on that.
+        unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500 or 510 is
+            sent again. The API says that it failed; it has been seen to fail after it had stored the order.
+        max_retry_after: Seconds; an answer that asks to wait longer is raised instead of waited for.
+    """
+
+    attempts: int = field(default=4, validator=ge(1))
+    base_delay: float = field(default=0.5, validator=ge(0))
+    max_delay: float = field(default=8.0, validator=ge(0))
+    unsafe_server_errors: bool = True
+    max_retry_after: float = field(default=120.0, validator=ge(0))
+
+
+@frozen
+class Timeouts:
+    """Bound the phases of an attempt, and the whole call; all in seconds, None for no bound.
+
+    Args:
+        connect: To open a connection.
+        read: Between two pieces of the answer.
+        write: Between two pieces of the request.
+        pool: To get a free connection.
+        total: For the whole call: every attempt, every wait, and the reading of a slow answer.
+    """
+
+    connect: float | None = field(default=5.0, validator=optional(gt(0)))
+    read: float | None = field(default=30.0, validator=optional(gt(0)))
+    write: float | None = field(default=10.0, validator=optional(gt(0)))
+    pool: float | None = field(default=5.0, validator=optional(gt(0)))
+    total: float | None = field(default=None, validator=optional(gt(0)))
+
+
+def resolve_base_url(
+    environment: Environment | str | None, base_url: str | None, variables: Mapping[str, str] = os.environ
+) -> str:
+    """Decide where requests go; there is no default.
+
+    Arguments win over ``FRONTPAY_BASE_URL`` and ``FRONTPAY_ENVIRONMENT``.
+
+    Args:
+        environment: One of demo, staging, production.
+        base_url: Another URL; ``http`` only to this machine.
+        variables: The environment variables.
+
+    Raises:
+        ConfigurationError: Neither is given, both are, or the URL is no usable one.
+    """
+    if environment is None and base_url is None:
+        base_url = variables.get("FRONTPAY_BASE_URL") or None
+        environment = variables.get("FRONTPAY_ENVIRONMENT") or None
+    if environment is not None and base_url is not None:
+        raise ConfigurationError("give an environment or a base URL, not both: they may name different places")
+    if base_url is not None:
+        return _checked_url(base_url)
+    if environment is None:
+        raise ConfigurationError(
+            "no environment: pass environment='demo', 'staging' or 'production' (or base_url=…), or set"
+            " FRONTPAY_ENVIRONMENT; production is never chosen for you"
+        )
+    try:
+        return Environment(environment).base_url
+    except ValueError:
+        raise ConfigurationError(
+            f"unknown environment {environment!r}: it is one of {', '.join(Environment)}"
+        ) from None
+
+
+def resolve_token_text(token: str | None, variables: Mapping[str, str] = os.environ) -> str:
+    """Return the token's text, from the argument or ``FRONTPAY_TOKEN``.
+
+    Raises:
+        ConfigurationError: There is none, or it cannot stand in a header.
+    """
+    return checked_token(variables.get("FRONTPAY_TOKEN", "") if token is None else token)
+
+
+def checked_token(text: str) -> str:
+    """Return the token if it can stand in a header.
+
+    Raises:
+        ConfigurationError: It is empty, or has characters that no token has.
+    """
+    if not isinstance(text, str) or not text:
+        raise ConfigurationError("no token: pass token=… or set FRONTPAY_TOKEN")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigurationError("the token has characters that no token has: a space, a line break, or a non-ASCII one")
+    return text
+
+
+def _checked_url(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise ConfigurationError("the base URL must be an absolute https URL, such as https://host/api/v1/connect")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError("the base URL may hold no credentials, query or fragment")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"plain http to {host} would show the token and personal numbers to the network: use https"
+        )
+    return base_url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
