@@ -1,7 +1,7 @@
 """The asyncio SDK for Front Payment's Connect API: orders, invoices and card terminals.
 
-    async with FrontPayClient(token="…", environment="demo") as client:
-        created = await client.orders.send_invoice(order)
+async with FrontPayClient(token="…", environment="demo") as client:
+    created = await client.orders.send_invoice(order)
 """
 
 from frontpay_async._protocol.operations import DateFormat

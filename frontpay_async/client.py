@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -26,6 +25,7 @@ from frontpay_async.settings import Priority, RetryPolicy, Timeouts, resolve_bas
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
     from types import TracebackType
 
     from frontpay_async._transport.engines import Engine
@@ -44,7 +44,7 @@ class FrontPayClient:
     loop of its first call. Use it as ``async with``, or call ``aclose``.
 
     Args:
-        token: The bearer token; or an async callable that gives it, asked before each attempt and once more
+        token: The bearer token, or an async callable that gives it, asked before each attempt and again
             after a 401. ``FRONTPAY_TOKEN`` unless given.
         environment: demo, staging or production; ``FRONTPAY_ENVIRONMENT`` unless given. There is no default.
         base_url: Another URL, such as the sandbox's; ``FRONTPAY_BASE_URL`` unless given. Plain http only to
@@ -112,7 +112,9 @@ class FrontPayClient:
             max_body=max_response_size,
             tells_when_writing=transport is None and engine == "httpx",
         )
-        pipeline = compose(clock=clock, budget=RetryBudget(), observers=observers, credential=credential, send=wire)
+        pipeline = compose(
+            clock=clock, budget=RetryBudget(), observers=observers, credential=credential, send=wire
+        )
         dates = None if order_date_format is None else DateFormat(order_date_format)
         self._url = url
         self._owns_session = True
@@ -196,4 +198,6 @@ def _tls_context(tls: ssl.SSLContext | str | Path | None) -> ssl.SSLContext | No
     try:
         return ssl.create_default_context(cafile=str(tls))
     except OSError as error:
-        raise ConfigurationError(f"the CA bundle {str(tls)!r} cannot be read: {type(error).__name__}") from error
+        raise ConfigurationError(
+            f"the CA bundle {str(tls)!r} cannot be read: {type(error).__name__}"
+        ) from error

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from enum import IntEnum, StrEnum
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, optional
+from attrs.validators import ge
 
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from attrs import Attribute
 
 __all__ = ["Environment", "Priority", "RetryPolicy", "Timeouts", "resolve_base_url", "resolve_token_text"]
 
@@ -55,10 +57,10 @@ class RetryPolicy:
 
     Args:
         attempts: The most attempts for one call, the first included; 1 means no retry.
-        base_delay: Seconds; before retry n the wait is random between 0 and ``base_delay * 2 ** (n - 1)``.
+        base_delay: Seconds; the wait before retry n is random, up to ``base_delay * 2 ** (n - 1)``.
         max_delay: Seconds; the cap on that.
-        unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500 or 510 is
-            sent again. The API says that it failed; it has been seen to fail after it had stored the order.
+        unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500 or 510
+            is sent again. The API says that it failed, but it may fail after it has stored the order.
         max_retry_after: Seconds; an answer that asks to wait longer is raised instead of waited for.
     """
 
@@ -67,6 +69,11 @@ class RetryPolicy:
     max_delay: float = field(default=8.0, validator=ge(0))
     unsafe_server_errors: bool = True
     max_retry_after: float = field(default=120.0, validator=ge(0))
+
+
+def _positive(_: Timeouts, attribute: Attribute[Any], value: float | None) -> None:
+    if value is not None and not value > 0:
+        raise ValueError(f"Timeouts.{attribute.name} must be more than 0 seconds, or None for no bound")
 
 
 @frozen
@@ -81,11 +88,11 @@ class Timeouts:
         total: For the whole call: every attempt, every wait, and the reading of a slow answer.
     """
 
-    connect: float | None = field(default=5.0, validator=optional(gt(0)))
-    read: float | None = field(default=30.0, validator=optional(gt(0)))
-    write: float | None = field(default=10.0, validator=optional(gt(0)))
-    pool: float | None = field(default=5.0, validator=optional(gt(0)))
-    total: float | None = field(default=None, validator=optional(gt(0)))
+    connect: float | None = field(default=5.0, validator=_positive)
+    read: float | None = field(default=30.0, validator=_positive)
+    write: float | None = field(default=10.0, validator=_positive)
+    pool: float | None = field(default=5.0, validator=_positive)
+    total: float | None = field(default=None, validator=_positive)
 
 
 def resolve_base_url(
@@ -107,7 +114,9 @@ def resolve_base_url(
         base_url = variables.get("FRONTPAY_BASE_URL") or None
         environment = variables.get("FRONTPAY_ENVIRONMENT") or None
     if environment is not None and base_url is not None:
-        raise ConfigurationError("give an environment or a base URL, not both: they may name different places")
+        raise ConfigurationError(
+            "give an environment or a base URL, not both: they may name different places"
+        )
     if base_url is not None:
         return _checked_url(base_url)
     if environment is None:
@@ -138,21 +147,25 @@ def checked_token(text: str) -> str:
     Raises:
         ConfigurationError: It is empty, or has characters that no token has.
     """
-    if not isinstance(text, str) or not text:
+    if not text:
         raise ConfigurationError("no token: pass token=… or set FRONTPAY_TOKEN")
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ConfigurationError("the token has characters that no token has: a space, a line break, or a non-ASCII one")
+        raise ConfigurationError(
+            "the token has characters that no token has: a space, a line break, or a non-ASCII one"
+        )
     return text
 
 
 def _checked_url(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
-        host = None
+        parts, host = urlsplit(""), None
     if not host or parts.scheme not in ("http", "https"):
-        raise ConfigurationError("the base URL must be an absolute https URL, such as https://host/api/v1/connect")
+        raise ConfigurationError(
+            "the base URL must be an absolute https URL, such as https://host/api/v1/connect"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError("the base URL may hold no credentials, query or fragment")
     if parts.scheme == "http" and not is_loopback(host):

@@ -62,7 +62,9 @@ def build(
     content: bytes | None = None
     if operation.request is not None and operation.rules is not None:
         if not isinstance(value, operation.request):
-            raise TypeError(f"{operation.name} takes a value of {operation.request.__name__}, not {type(value).__name__}")
+            raise TypeError(
+                f"{operation.name} takes a value of {operation.request.__name__}, not {type(value).__name__}"
+            )
         body = encode(value, operation.rules, date_format or operation.date_format)
         violations += [Violation(breach.path, breach.demand) for breach in check(operation.rules, body)]
         if not violations:

@@ -13,11 +13,10 @@ route. The created order is ``uuid`` or ``orderUuid``. Details call the totals `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 from cattrs import BaseValidationError, Converter, transform_error
@@ -43,6 +42,8 @@ from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundSta
 from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from frontpay_async._protocol.messages import Json, JsonObject
     from frontpay_async._protocol.operations import DateFormat
     from frontpay_async._protocol.rules import Field, Rules
@@ -103,9 +104,9 @@ def _camel(name: str) -> str:
 
 
 @cache
-def _wire_names(cls: type[object]) -> dict[str, str]:
+def _wire_names(cls: type[Any]) -> dict[str, str]:
     special = _NAMES.get(cls, {})
-    names = (attribute.name for attribute in attrs.fields(cast("type[attrs.AttrsInstance]", cls)))
+    names = (attribute.name for attribute in attrs.fields(cls))
     return {name: special.get(name, _camel(name)) for name in names if name != "unknown_fields"}
 
 
@@ -159,11 +160,11 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
 
 def _number_text(value: Decimal) -> str:
     # A negative zero would be written "-0".
-    return format(value if value else abs(value), "f")
+    return format(value or abs(value), "f")
 
 
 def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]]:
-    renames = {name: override(rename=wire) for name, wire in _wire_names(cls).items()}
+    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in _wire_names(cls).items()}
     return make_dict_unstructure_fn(cls, _converter, **renames)
 
 
@@ -189,7 +190,7 @@ def decode(result: type[T], source: Json) -> T:
 
 
 def _structure_hook(cls: type[T]) -> Callable[[Json, type[T]], T]:
-    renames = {name: override(rename=wire) for name, wire in _wire_names(cls).items()}
+    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in _wire_names(cls).items()}
     has_unknown = "unknown_fields" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", cls))
     if has_unknown:
         renames["unknown_fields"] = override(omit=True)

@@ -25,7 +25,11 @@ def write_date(value: date, date_format: DateFormat) -> str:
         date_format: The form.
     """
     if date_format is DateFormat.UNIX:
-        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
+        moment = (
+            value
+            if isinstance(value, datetime)
+            else datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
+        )
         return str(int(moment.timestamp()))
     day = _norwegian_day(value) if isinstance(value, datetime) else value
     return f"{day.day:02d} {_MONTHS[day.month - 1]}, {day.year:04d}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpRequest", "HttpResponse", "Json", "JsonObject", "WireBody"]
 
-Json: TypeAlias = "None | bool | int | Decimal | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
 
@@ -72,7 +72,9 @@ class HttpResponse:
         """
         if not self._decoded:
             try:
-                self._decoded.append(json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant))
+                self._decoded.append(
+                    json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
+                )
             except RecursionError:
                 deep = True
             else:

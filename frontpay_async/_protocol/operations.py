@@ -6,17 +6,18 @@ name, because cancelling a terminal payment and cancelling its refund share one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import frozen
 
-from frontpay_async._protocol import requests, rules
+from frontpay_async._protocol import requests, rule_tables
 from frontpay_async.models import orders, statuses, terminals
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from frontpay_async._protocol.rules import Rules
 
 __all__ = ["OPERATIONS", "DateFormat", "Operation", "Safety"]
@@ -91,7 +92,7 @@ SEND_PAYMENT_LINK: Operation[orders.CreatedOrder] = Operation(
     safety=Safety.UNSAFE,
     result=orders.CreatedOrder,
     request=orders.PaymentLinkOrder,
-    rules=rules.PAYMENT_LINK,
+    rules=rule_tables.PAYMENT_LINK,
     date_format=DateFormat.UNIX,
     message="orderAddedSuccessfully",
     reference="Send Payment Link",
@@ -104,7 +105,7 @@ SEND_INVOICE: Operation[orders.CreatedOrder] = Operation(
     safety=Safety.UNSAFE,
     result=orders.CreatedOrder,
     request=orders.InvoiceOrder,
-    rules=rules.INVOICE,
+    rules=rule_tables.INVOICE,
     date_format=DateFormat.UNIX,
     message="orderAddedSuccessfully",
     reference="Send Invoice",
@@ -117,7 +118,7 @@ SEND_EFAKTURA: Operation[orders.CreatedOrder] = Operation(
     safety=Safety.UNSAFE,
     result=orders.CreatedOrder,
     request=orders.EFakturaOrder,
-    rules=rules.EFAKTURA,
+    rules=rule_tables.EFAKTURA,
     date_format=DateFormat.UNIX,
     message="orderAddedSuccessfully",
     reference="Send E-Faktura",
@@ -130,7 +131,7 @@ SEND_EHF_INVOICE: Operation[orders.CreatedOrder] = Operation(
     safety=Safety.UNSAFE,
     result=orders.CreatedOrder,
     request=orders.EhfOrder,
-    rules=rules.EHF,
+    rules=rule_tables.EHF,
     date_format=DateFormat.UNIX,
     message="orderAddedSuccessfully",
     reference="Send EHF Invoice",
@@ -142,7 +143,7 @@ RESEND_PAYMENT_LINK: Operation[None] = Operation(
     success=202,
     safety=Safety.UNSAFE,
     request=requests.Resend,
-    rules=rules.RESEND,
+    rules=rule_tables.RESEND,
     business_codes=("orderStatusAlreadyPaid", "orderStatusAlreadyCancelled"),
     message="resentOrderSuccessfully",
     reference="Resend Payment Link",
@@ -154,7 +155,7 @@ CANCEL_ORDER: Operation[None] = Operation(
     success=202,
     safety=Safety.IDEMPOTENT,
     request=requests.Cancellation,
-    rules=rules.CANCEL,
+    rules=rule_tables.CANCEL,
     business_codes=("orderStatusAlreadyPaid",),
     message="cancelledOrderSuccessfully",
     reference="Cancel Order",
@@ -166,7 +167,7 @@ REFUND_ORDER: Operation[None] = Operation(
     success=202,
     safety=Safety.UNSAFE,
     request=orders.Refund,
-    rules=rules.REFUND,
+    rules=rule_tables.REFUND,
     business_codes=(
         "requestProductIdNotAvailable",
         "refundRejectionForRefundRequestGreaterThanOrderAmount",
@@ -247,7 +248,7 @@ CREATE_TERMINAL_ORDER: Operation[terminals.CreatedTerminalOrder] = Operation(
     safety=Safety.UNSAFE,
     result=terminals.CreatedTerminalOrder,
     request=terminals.TerminalOrder,
-    rules=rules.TERMINAL_ORDER,
+    rules=rule_tables.TERMINAL_ORDER,
     date_format=DateFormat.DAY,
     message="terminalOrderAddedSuccessfully",
     reference="Create Terminal Order",
@@ -259,7 +260,7 @@ CANCEL_TERMINAL_PAYMENT: Operation[None] = Operation(
     success=200,
     safety=Safety.IDEMPOTENT,
     request=requests.TerminalCancellation,
-    rules=rules.CANCEL_PAYMENT,
+    rules=rule_tables.CANCEL_PAYMENT,
     business_codes=("orderStatusAlreadyPaid",),
     message="cancelledOrderSuccessfully",
     reference="Cancel Terminal Order",
@@ -290,7 +291,7 @@ REFUND_TERMINAL_ORDER: Operation[None] = Operation(
     success=202,
     safety=Safety.UNSAFE,
     request=terminals.TerminalRefund,
-    rules=rules.TERMINAL_REFUND,
+    rules=rule_tables.TERMINAL_REFUND,
     business_codes=("requestProductIdNotAvailable", "refundRejectionForProductAmountExceed"),
     message="terminalOrderRefundRequestSuccessfully",
     reference="Refund or Reverse Payment",
@@ -314,7 +315,7 @@ CANCEL_TERMINAL_REFUND: Operation[None] = Operation(
     success=200,
     safety=Safety.IDEMPOTENT,
     request=requests.TerminalCancellation,
-    rules=rules.CANCEL_REFUND,
+    rules=rule_tables.CANCEL_REFUND,
     message="refundRequestRejectedSuccessfully",
     reference="Cancel Refund Request",
 )

@@ -28,6 +28,7 @@ __all__ = ["consequence", "problem", "result"]
 
 T = TypeVar("T")
 
+_SUCCESSES = range(200, 300)
 BUSY_CODE = "terminalIsBusy"
 _BY_CODE: Mapping[str, type[errors.BusinessRuleError]] = MappingProxyType(
     {
@@ -62,7 +63,9 @@ _STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
 )
 
 
-def problem(operation: Operation[object], response: HttpResponse, order_uuid: str | None) -> errors.FrontPayError | None:
+def problem(
+    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+) -> errors.FrontPayError | None:
     """Return the error that the response stands for, or None for a success.
 
     Args:
@@ -71,19 +74,23 @@ def problem(operation: Operation[object], response: HttpResponse, order_uuid: st
         order_uuid: The order that the call named, if it named one.
     """
     status = response.status
-    if 200 <= status < 300:
+    if status in _SUCCESSES:
         return None if _is_json_object(response) else _unusable(operation, response, order_uuid)
     if operation.empty_when_not_found and _says_no_order(response):
         return None
-    if status < 400:
+    if status < HTTPStatus.BAD_REQUEST:
         return _unusable(operation, response, order_uuid)
     envelope = response.envelope()
     said = _text(envelope.get("message"))
     cls = _error_class(status, said)
     outcome = Outcome.REJECTED
-    if status >= 500 and cls is not errors.TerminalBusyError and operation.safety is not Safety.READ:
+    if (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        and cls is not errors.TerminalBusyError
+        and operation.safety is not Safety.READ
+    ):
         outcome = Outcome.UNKNOWN
-    found = cast("Json", _redacted(envelope.get("errors")))
+    found = _redacted(envelope.get("errors"))
     return cls(
         _explain(operation, status, said, cls, outcome, found),
         status=status,
@@ -165,7 +172,7 @@ def _unusable(
 
 
 def _error_class(status: int, said: str | None) -> type[errors.APIError]:
-    if status >= 500:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return errors.TerminalBusyError if said == BUSY_CODE else errors.ServerError
     if status == HTTPStatus.BAD_REQUEST and said is not None:
         if said.startswith("refundRejection"):

@@ -1,10 +1,8 @@
-"""The documented rules for every request body, as literal tables over wire paths.
+"""How a body is checked: kinds of values, rules for fields, and the walk over a body.
 
-One tree of fields per body, in the order of the reference's "Validation Rules" tables. Three readers
-share it: ``build`` checks what is about to be sent, the codec sends only the fields that stand here,
-and the sandbox checks what arrived. A rule that the reference does not state does not stand here:
-the API stays the judge. Two consequences: an order date in the past is not refused (that needs the
-server's clock), and totals are not added up.
+Three readers share the rules: ``build`` checks what is about to be sent, the codec sends only the
+fields that they name, and the sandbox checks what arrived. The rules themselves are literal tables in
+``rule_tables``.
 
 A field counts as missing when it is null, blank text, or an empty list or object, as for Laravel.
 """
@@ -13,6 +11,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,10 +24,32 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import Json, JsonObject
 
-__all__ = ["KEYED_ROWS", "ROWS", "Breach", "Field", "Kind", "Rules", "check"]
+__all__ = [
+    "BOOLEAN",
+    "COUNTRY",
+    "DATE",
+    "DIGITS",
+    "ELEVEN_DIGITS",
+    "EMAIL",
+    "KEYED_ROWS",
+    "NUMERIC",
+    "OBJECT",
+    "ROWS",
+    "TEXT",
+    "URL",
+    "Breach",
+    "Field",
+    "Kind",
+    "Presence",
+    "Rules",
+    "check",
+    "is_missing",
+    "one_of",
+]
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
+_ELEVEN_DIGITS = re.compile(r"\d{11}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _DAY = re.compile(r"\d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec), \d{4}", re.ASCII)
 _NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
@@ -49,6 +70,13 @@ class Kind:
     demand: str
 
 
+class Presence(Enum):
+    """Say whether a field must be there, whatever its siblings hold."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
 @frozen
 class Field:
     """State the rules for one member of an object.
@@ -56,7 +84,7 @@ class Field:
     Args:
         name: The member's name on the wire.
         kind: What its value must be.
-        required: Whether it must be there.
+        presence: Whether it must be there.
         unless: It must be there when this sibling is missing.
         along_with: It must be there when this sibling is.
         when: It must be there when this sibling has this value.
@@ -65,7 +93,7 @@ class Field:
 
     name: str
     kind: Kind
-    required: bool = False
+    presence: Presence = Presence.OPTIONAL
     unless: str | None = field(default=None, kw_only=True)
     along_with: str | None = field(default=None, kw_only=True)
     when: tuple[str, str] | None = field(default=None, kw_only=True)
@@ -113,10 +141,12 @@ def check(rules: Rules, body: JsonObject) -> list[Breach]:
     return breaches
 
 
-def _check_members(fields: tuple[Field, ...], holder: JsonObject, prefix: str, breaches: list[Breach]) -> None:
+def _check_members(
+    fields: tuple[Field, ...], holder: JsonObject, prefix: str, breaches: list[Breach]
+) -> None:
     for member in fields:
         value = holder.get(member.name)
-        if _missing(value):
+        if is_missing(value):
             breach = _absence(member, holder, prefix)
             if breach is not None:
                 breaches.append(breach)
@@ -141,18 +171,25 @@ def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach])
             breaches.append(Breach(f"{path}.{index}", OBJECT.code, OBJECT.demand))
 
 
-def _missing(value: Json) -> bool:
-    return value is None or value == "" or value == [] or value == {} or (isinstance(value, str) and value.isspace())
+def is_missing(value: Json) -> bool:
+    """Tell whether a value counts as missing."""
+    return (
+        value is None
+        or value == ""
+        or value == []
+        or value == {}
+        or (isinstance(value, str) and value.isspace())
+    )
 
 
 def _absence(member: Field, holder: JsonObject, prefix: str) -> Breach | None:
     path = prefix + member.name
-    if member.required:
+    if member.presence is Presence.REQUIRED:
         return Breach(path, "required", "is required")
-    if member.unless is not None and _missing(holder.get(member.unless)):
+    if member.unless is not None and is_missing(holder.get(member.unless)):
         other = prefix + member.unless
         return Breach(path, "required_without", f"is required unless {other} is given", other)
-    if member.along_with is not None and not _missing(holder.get(member.along_with)):
+    if member.along_with is not None and not is_missing(holder.get(member.along_with)):
         other = prefix + member.along_with
         return Breach(path, "required_with", f"is required together with {other}", other)
     if member.when is not None and holder.get(member.when[0]) == member.when[1]:
@@ -162,7 +199,7 @@ def _absence(member: Field, holder: JsonObject, prefix: str) -> Breach | None:
 
 
 def _rows(value: Json) -> list[tuple[str, Json]]:
-    """Return a list's or a keyed object's rows with their keys; the terminal route keys products "0", "1", …"""
+    """Return the rows of a list, or of an object as the terminal route has it, with their keys."""
     if isinstance(value, dict):
         return list(value.items())
     return [(str(index), row) for index, row in enumerate(value)] if isinstance(value, list) else []
@@ -186,14 +223,17 @@ def _is_url(value: Json) -> bool:
 
 
 def _is_date(value: Json) -> bool:
-    return isinstance(value, str) and (_DIGITS.fullmatch(value) is not None or _DAY.fullmatch(value) is not None)
+    return isinstance(value, str) and (
+        _DIGITS.fullmatch(value) is not None or _DAY.fullmatch(value) is not None
+    )
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _one_of(*choices: str | int) -> Kind:
+def one_of(*choices: str | int) -> Kind:
+    """Return the kind of a value that is one of some texts or numbers."""
     spelled = frozenset(map(str, choices))
     *most, last = map(str, choices)
     demand = f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
@@ -208,7 +248,7 @@ URL = Kind("url", _is_url, "must be an absolute http or https URL")
 DIGITS = Kind("digits_only", _matches(_DIGITS), "must contain only digits, without spaces")
 ELEVEN_DIGITS = Kind(
     "digits",
-    lambda value: isinstance(value, str) and len(value) == 11 and _DIGITS.fullmatch(value) is not None,
+    lambda value: isinstance(value, str) and _ELEVEN_DIGITS.fullmatch(value) is not None,
     "must be exactly 11 digits, without spaces",
 )
 COUNTRY = Kind(
@@ -220,174 +260,3 @@ DATE = Kind("date", _is_date, "must be a date from 1970 on")
 ROWS = Kind("array", lambda value: isinstance(value, (list, dict)), "must be a list of objects")
 KEYED_ROWS = Kind("array", lambda value: isinstance(value, (list, dict)), "must be an object of objects")
 OBJECT = Kind("array", lambda value: isinstance(value, dict), "must be an object")
-LANGUAGE = _one_of("en", "no", "sv", "da", "de")
-CUSTOMER_TYPE = _one_of("private", "corporate")
-
-_PRODUCT = (
-    Field("name", TEXT, True),
-    Field("productId", TEXT),
-    Field("quantity", NUMERIC, True),
-    Field("rate", NUMERIC, True),
-    Field("discount", NUMERIC),
-    Field("tax", NUMERIC, True),
-    Field("amount", NUMERIC, True),
-)
-_PRODUCTS = Field("products", ROWS, True, fields=_PRODUCT)
-_SUMMARY = Field(
-    "orderSummary",
-    OBJECT,
-    fields=(
-        Field("subTotal", NUMERIC, True),
-        Field("totalTax", NUMERIC, True),
-        Field("totalDiscount", NUMERIC, True),
-        Field("grandTotal", NUMERIC, True),
-    ),
-)
-_ORDER_DATE = Field("orderDate", DATE, True)
-_ADDRESS = Field(
-    "address",
-    OBJECT,
-    fields=(
-        Field("street", TEXT, True),
-        Field("zip", TEXT, True),
-        Field("city", TEXT, True),
-        Field("country", COUNTRY, True),
-    ),
-)
-_REACHABLE = (Field("countryCode", TEXT, True), Field("msisdn", TEXT, True), Field("email", EMAIL, True))
-_REACHABLE_SOMEHOW = (
-    Field("countryCode", TEXT, unless="email"),
-    Field("msisdn", TEXT, unless="email"),
-    Field("email", EMAIL, unless="msisdn"),
-)
-_FIRST_NAME = Field("firstName", TEXT)
-_NAMED = (Field("name", TEXT, True), Field("preferredLanguage", LANGUAGE))
-_BILLED = (
-    Field("type", CUSTOMER_TYPE, True),
-    Field("personalNumber", ELEVEN_DIGITS),
-    Field("organizationId", DIGITS, when=("type", "corporate")),
-)
-_REFERENCES = (Field("referenceNo", TEXT), Field("customerReference", TEXT))
-
-
-def _customer(*fields: Field) -> Field:
-    return Field("customerDetails", OBJECT, fields=(*fields, _ADDRESS))
-
-
-def _callback(*, required: bool) -> Field:
-    return Field("callback", OBJECT, fields=(Field("callbackUrl", URL, required),))
-
-
-def _invoice_terms(maturity: Kind) -> tuple[Field, ...]:
-    return (
-        Field("invoiceInterval", _one_of(0, 1, 2)),
-        Field("invoiceFeeApplicable", BOOLEAN, True),
-        Field("invoiceMaturity", maturity),
-        Field("separateInvoices", BOOLEAN),
-        *_REFERENCES,
-    )
-
-
-_MATURITY_BY_TYPE = {"private": _one_of(10), "corporate": _one_of(14, 30, 45)}
-
-
-def _maturity_fits_customer(body: JsonObject) -> Iterator[Breach]:
-    maturity, customer = body.get("invoiceMaturity"), body.get("customerDetails")
-    who = customer.get("type") if isinstance(customer, dict) else None
-    allowed = _MATURITY_BY_TYPE.get(who) if isinstance(who, str) else None
-    if allowed is not None and not _missing(maturity) and not allowed.accepts(maturity):
-        demand = f"{allowed.demand} for {who} customers"
-        yield Breach("invoiceMaturity", "in", demand, "customerDetails.type", str(who))
-
-
-def _sent_by_some_way(body: JsonObject) -> Iterator[Breach]:
-    ways = body.get("sendOrderBy")
-    if isinstance(ways, dict) and ways.get("sms") is False and ways.get("email") is False:
-        yield Breach("sendOrderBy", "one_of", "needs sms or email to be true")
-
-
-PAYMENT_LINK = Rules(
-    (
-        _PRODUCTS,
-        _SUMMARY,
-        Field("sendOrderBy", OBJECT, fields=(Field("sms", BOOLEAN), Field("email", BOOLEAN))),
-        _ORDER_DATE,
-        _customer(*_REACHABLE_SOMEHOW, _FIRST_NAME, *_NAMED, *_BILLED),
-        Field("invoiceAsPaymentOption", BOOLEAN, True),
-        *_REFERENCES,
-        Field("secureDetails", BOOLEAN),
-        _callback(required=False),
-    )
-)
-INVOICE = Rules(
-    (
-        _PRODUCTS,
-        _SUMMARY,
-        _ORDER_DATE,
-        _customer(*_REACHABLE, _FIRST_NAME, *_NAMED, *_BILLED),
-        *_invoice_terms(NUMERIC),
-        _callback(required=False),
-    ),
-    (_maturity_fits_customer,),
-)
-EFAKTURA = Rules(
-    (
-        _PRODUCTS,
-        _SUMMARY,
-        _ORDER_DATE,
-        _customer(*_REACHABLE, *_NAMED, Field("personalNumber", ELEVEN_DIGITS, True)),
-        *_invoice_terms(_MATURITY_BY_TYPE["private"]),
-        _callback(required=True),
-    )
-)
-EHF = Rules(
-    (
-        _PRODUCTS,
-        _SUMMARY,
-        _ORDER_DATE,
-        _customer(*_REACHABLE, *_NAMED, Field("organizationId", DIGITS, True)),
-        *_invoice_terms(_MATURITY_BY_TYPE["corporate"]),
-        _callback(required=True),
-    )
-)
-TERMINAL_ORDER = Rules(
-    (
-        Field("products", KEYED_ROWS, True, fields=_PRODUCT),
-        _SUMMARY,
-        Field("sendOrderBy", OBJECT, True, fields=(Field("sms", BOOLEAN, True), Field("email", BOOLEAN, True))),
-        _ORDER_DATE,
-        # customerUuid stands in the page's example, not in its table.
-        _customer(*_REACHABLE, *_NAMED, *_BILLED, Field("customerUuid", TEXT)),
-        Field("receiptPrint", BOOLEAN, True),
-        Field("terminalUuid", TEXT, True),
-        Field(
-            "invoiceReferences",
-            OBJECT,
-            fields=(*_REFERENCES, Field("customerNotes", TEXT), Field("tnc", TEXT)),
-        ),
-        Field("callbackUrl", URL),
-    ),
-    (_sent_by_some_way,),
-)
-RESEND = Rules(
-    (
-        Field("countryCode", TEXT, unless="email", along_with="msisdn"),
-        Field("msisdn", TEXT, unless="email"),
-        Field("email", EMAIL, unless="msisdn"),
-    )
-)
-CANCEL = Rules((Field("cancellationNote", TEXT, True),))
-CANCEL_PAYMENT = Rules((Field("type", _one_of("payment"), True),))
-CANCEL_REFUND = Rules((Field("type", _one_of("refund"), True),))
-_REFUND_LINES = Field(
-    "products", ROWS, True, fields=(Field("id", NUMERIC, True), Field("amount", NUMERIC, True))
-)
-REFUND = Rules((Field("type", _one_of("regular", "invoiced"), True), Field("grandTotal", NUMERIC, True), _REFUND_LINES))
-TERMINAL_REFUND = Rules(
-    (
-        Field("type", _one_of("regular"), True),
-        Field("grandTotal", NUMERIC, True),
-        _REFUND_LINES,
-        Field("isReversal", BOOLEAN),
-    )
-)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import ssl
 from functools import cache
 from importlib.util import find_spec
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from frontpay_async._transport.pools import PooledTransport
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.settings import is_loopback
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Engine", "check_engine", "environment_proxy", "open_engine"]
 
@@ -45,11 +47,11 @@ def check_engine(engine: str) -> None:
 
 
 def environment_proxy(base_url: str) -> str | None:
-    """Return the proxy that HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a base URL, as curl reads them."""
+    """Return the proxy for a base URL that HTTPS_PROXY, ALL_PROXY and NO_PROXY or the system's settings name."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
-    proxies = getproxies_environment()
-    if is_loopback(host) or proxy_bypass_environment(host, proxies):
+    proxies = getproxies()
+    if is_loopback(host) or proxy_bypass(host):
         return None
     return proxies.get(parts.scheme) or proxies.get("all")
 
@@ -84,8 +86,8 @@ def open_engine(engine: Engine, tls: ssl.SSLContext | None, proxy: str | None) -
 
 def _open_aiohttp(context: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
     # Imported here: the extra may be missing, and it costs more to import than all the rest.
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
+    import aiohttp  # noqa: PLC0415
+    from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEPALIVE, ssl=context)

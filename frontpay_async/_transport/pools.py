@@ -14,7 +14,7 @@ leave its slot taken for good. Hence:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import httpx
@@ -74,7 +74,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         except BaseException:
             await self.give_back(pool, retire=True)
             raise
-        response.stream = _PlaceHolder(self, pool, response.stream)
+        response.stream = _PlaceHolder(self, pool, cast("httpx.AsyncByteStream", response.stream))
         return response
 
     async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
@@ -107,7 +107,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
             with anyio.move_on_after(timeout) as scope:
                 await self._free.acquire()
             if scope.cancelled_caught:
-                raise httpx.PoolTimeout(f"all {self.connections} connections are in use", request=request) from None
+                raise httpx.PoolTimeout(
+                    f"all {self.connections} connections are in use", request=request
+                ) from None
 
     def _pick(self) -> _Pool:
         for pool in self._pools:

@@ -83,20 +83,24 @@ class Send:
         request = self._request(call)
         call.may_have_left = not self.tells_when_writing
         answered = False
+        failure: Exception | None = None
         try:
             response = await transport.handle_async_request(request)
             answered = call.may_have_left = True
             return await self._read(response)
         except _TooLargeError:
-            failure, reason = None, f"the answer is longer than {self.max_body} bytes"
+            reason = f"the answer is longer than {self.max_body} bytes"
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
             failure = error
             reason = f"{type(error).__name__}: {redact(str(error))}".rstrip(": ")
-        left = answered or (call.may_have_left and not _never_left(failure))
-        call.may_have_left = left
-        error = call.outcome_unknown(f"no whole answer came ({reason})") if left else call.not_sent(reason)
+        call.may_have_left = answered or (call.may_have_left and not _never_left(failure))
+        translated = (
+            call.outcome_unknown(f"no whole answer came ({reason})")
+            if call.may_have_left
+            else call.not_sent(reason)
+        )
         # Raised out here, so that the engine's exception, which holds the request, is not its context.
-        raise error from (TransportFailure(reason) if failure is not None else None)
+        raise translated from (TransportFailure(reason) if failure is not None else None)
 
     async def aclose(self) -> None:
         """Close the transport, if it was opened."""
@@ -139,7 +143,9 @@ class Send:
         return url
 
     async def _read(self, response: httpx.Response) -> HttpResponse:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw
+        }
         plain = headers.get("content-encoding", "identity") == "identity"
         chunks: list[bytes] = []
         size = 0

@@ -114,9 +114,9 @@ class Session:
     def _by_other_method(self, request: HttpRequest) -> HttpRequest:
         """Return the request with the other of the operation's two methods, and remember it."""
         operation = request.operation
-        other = operation.other_method if request.method == operation.method else operation.method
-        self._methods[operation.name] = other or operation.method
-        return evolve(request, method=other)
+        tried_first = operation.other_method if request.method == operation.method else None
+        method = self._methods[operation.name] = tried_first or operation.method
+        return evolve(request, method=method)
 
     def _check_home(self, operation: Operation[object]) -> None:
         if self.closed:
@@ -126,8 +126,14 @@ class Session:
         if self._home is None:
             self._home = home
         elif self._home != home:
-            where = "process: build the client after the fork" if self._home[0] != home[0] else "event loop: build one in each"
-            raise ConfigurationError(f"this client's connections belong to another {where}", operation=operation.name)
+            where = (
+                "process: build the client after the fork"
+                if self._home[0] != home[0]
+                else "event loop: build one in each"
+            )
+            raise ConfigurationError(
+                f"this client's connections belong to another {where}", operation=operation.name
+            )
 
     def _tell(
         self, operation: Operation[object], call: Call | None, outcome: Outcome | None, elapsed: float

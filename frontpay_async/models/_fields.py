@@ -48,8 +48,8 @@ def to_decimal(value: Number) -> Decimal:
     elif isinstance(value, (bool, float)) or not isinstance(value, (Decimal, int, str)):
         # The annotation says so; callers without a type checker learn it here.
         raise TypeError(
-            f"a {type(value).__name__} cannot be money, a rate or a quantity: binary floats cannot hold most decimal"
-            " amounts exactly; pass a Decimal, an int, or text such as '51.00'"
+            f"a {type(value).__name__} cannot be money, a rate or a quantity: binary floats cannot hold most"
+            " decimal amounts exactly; pass a Decimal, an int, or text such as '51.00'"
         )
     elif isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value) is None:
         raise ValueError(f"{value[:40]!r} is not a plain number; write it like '51.00'")

@@ -65,7 +65,7 @@ class Product:
         amount: What the line costs, in the order's currency; ``rate * quantity - discount`` unless given.
         discount: What is taken off the line, in the order's currency.
         product_id: Your own identifier.
-        id: The API's numeric id of the line, as found in order details; a refund names it. Never sent with an order.
+        id: The API's numeric id of the line, from order details; a refund names it. Never sent with an order.
 
     Raises:
         TypeError: A number is a float.
@@ -77,7 +77,7 @@ class Product:
     rate: Decimal = field(converter=to_decimal)
     tax: Decimal = field(converter=to_decimal)
     amount: Decimal = field(default=None, converter=to_decimal_or_unset)
-    discount: Decimal = field(default=0, converter=to_decimal)
+    discount: Decimal = field(default=Decimal(0), converter=to_decimal)
     product_id: str | None = None
     id: int | None = None
 

@@ -90,7 +90,7 @@ class InvoiceOrder(_InvoicedOrder):
         products: The lines; at least one.
         summary: The totals; see ``OrderSummary.of``.
         order_date: A date or a zone-aware datetime.
-        customer: Needs ``type``, country code, phone number and e-mail address; a corporate one its organisation number.
+        customer: Needs ``type``, country code, phone number and e-mail address; if corporate, an organisation number.
         invoice_interval: How often invoices are gathered; daily unless given.
         invoice_maturity: Days until it is due: 10 for private customers; 14, 30 or 45 for corporate ones.
         invoice_fee_applicable: Whether the invoice fee is added.
@@ -225,7 +225,7 @@ class OrderDetails:
         type: The kind of order, in the API's words.
         status: The status; open.
         invoice_number: The invoice number, once there is one.
-        order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text itself.
+        order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text.
         payment_link_due_date: Read like ``order_date``.
         products: The lines, with their ``id`` where the API tells it.
         summary: The totals; None where the API left them out.

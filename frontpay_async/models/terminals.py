@@ -40,7 +40,7 @@ class TerminalOrder:
         products: The lines; at least one.
         summary: The totals; see ``OrderSummary.of``.
         order_date: A date, or a zone-aware datetime whose day in Norway is sent; today or later.
-        customer: Needs ``type``, country code, phone number and e-mail address; a corporate one its organisation number.
+        customer: Needs ``type``, country code, phone number and e-mail address; if corporate, an organisation number.
         terminal_uuid: The terminal.
         receipt_print: Whether the terminal prints a receipt.
         send_order_by: How the order is sent; at least one of the two ways must be True.

@@ -129,7 +129,9 @@ class Orders:
             OutcomeUnknownError: The answer was lost; the customer may have got a message.
         """
         where = requests.Resend(country_code, msisdn, email)
-        await self._session.execute(operations.RESEND_PAYMENT_LINK, self._options, uuid=order_uuid, value=where)
+        await self._session.execute(
+            operations.RESEND_PAYMENT_LINK, self._options, uuid=order_uuid, value=where
+        )
 
     async def cancel(self, order_uuid: str, *, note: str) -> None:
         """Cancel an order (page "Cancel Order").

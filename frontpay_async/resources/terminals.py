@@ -69,7 +69,9 @@ class Terminals:
             NotFoundError: There is no such order.
         """
         what = requests.TerminalCancellation("payment")
-        await self._session.execute(operations.CANCEL_TERMINAL_PAYMENT, self._options, uuid=order_uuid, value=what)
+        await self._session.execute(
+            operations.CANCEL_TERMINAL_PAYMENT, self._options, uuid=order_uuid, value=what
+        )
 
     async def resend_order(self, order_uuid: str) -> None:
         """Show an order on its terminal again (page "Resend Terminal Order").
@@ -113,7 +115,9 @@ class Terminals:
             NotFoundError: There is no such order.
             OutcomeUnknownError: The answer was lost; look at the refund's status before you send again.
         """
-        await self._session.execute(operations.REFUND_TERMINAL_ORDER, self._options, uuid=order_uuid, value=refund)
+        await self._session.execute(
+            operations.REFUND_TERMINAL_ORDER, self._options, uuid=order_uuid, value=refund
+        )
 
     async def get_refund_status(self, order_uuid: str) -> RefundStatus:
         """Get the status of a refund on a terminal (page "Refund Status Check").
@@ -141,4 +145,6 @@ class Terminals:
             NotFoundError: There is no such order.
         """
         what = requests.TerminalCancellation("refund")
-        await self._session.execute(operations.CANCEL_TERMINAL_REFUND, self._options, uuid=order_uuid, value=what)
+        await self._session.execute(
+            operations.CANCEL_TERMINAL_REFUND, self._options, uuid=order_uuid, value=what
+        )
