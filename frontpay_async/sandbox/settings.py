@@ -1,0 +1,55 @@
+"""How the sandbox behaves."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import frozen
+
+from frontpay_async._protocol.operations import DateFormat
+from frontpay_async.models.terminals import Terminal
+
+__all__ = ["DEFAULT_ORGANIZATION", "DEFAULT_TERMINAL", "DEFAULT_TOKEN", "Cardholder", "SandboxSettings"]
+
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
+DEFAULT_ORGANIZATION = "ORG2074299506"
+DEFAULT_TERMINAL = "TRML1914739698"
+
+
+@frozen(kw_only=True)
+class Cardholder:
+    """Say what the simulated cardholder does at a terminal.
+
+    Args:
+        after: Seconds until the cardholder decides; None to wait for ``Sandbox.approve`` or ``decline``.
+        pays: Whether payments are paid, or declined.
+        takes_refund: Whether refunds are taken, or declined.
+    """
+
+    after: float | None = 0.0
+    pays: bool = True
+    takes_refund: bool = True
+
+
+@frozen(kw_only=True)
+class SandboxSettings:
+    """Say how the sandbox behaves; see ``Sandbox``."""
+
+    tokens: frozenset[str]
+    rate_limit: int | None
+    rate_window: float
+    cardholder: Cardholder
+    terminals: tuple[Terminal, ...]
+    order_date_format: DateFormat | None
+    pending_status: str | None
+    list_terminal_orders: bool
+    refund_request_threshold: Decimal | None
+    refund_weekly_threshold: Decimal | None
+
+
+def default_terminals() -> tuple[Terminal, ...]:
+    """Return two terminals of the default organisation."""
+    return (
+        Terminal(uuid=DEFAULT_TERMINAL, name="Oslo Terminal", status=1, organization_uuid=DEFAULT_ORGANIZATION),
+        Terminal(uuid="TRML1216693970", name="Bergen Terminal", status=1, organization_uuid=DEFAULT_ORGANIZATION),
+    )

@@ -1,0 +1,60 @@
+"""Laravel's throttle: a counter per token that starts with the first request and is dropped a window later."""
+
+from __future__ import annotations
+
+import math
+
+from attrs import define, field, frozen
+
+__all__ = ["Throttle", "Verdict"]
+
+
+@frozen
+class Verdict:
+    """Say whether a request may pass.
+
+    Args:
+        limit: Requests a window.
+        remaining: How many are left after this one.
+        retry_after: Whole seconds until the window ends; None for a request that may pass.
+    """
+
+    limit: int
+    remaining: int
+    retry_after: int | None = None
+
+    def headers(self, wall: float) -> dict[str, str]:
+        """Return the headers, at a wall-clock time in Unix seconds."""
+        headers = {"x-ratelimit-limit": str(self.limit), "x-ratelimit-remaining": str(self.remaining)}
+        if self.retry_after is not None:
+            headers["retry-after"] = str(self.retry_after)
+            headers["x-ratelimit-reset"] = str(int(wall) + self.retry_after)
+        return headers
+
+
+@define(eq=False)
+class Throttle:
+    """Count requests per token in fixed windows.
+
+    Args:
+        limit: Requests a window.
+        window: Seconds.
+    """
+
+    limit: int = 240
+    window: float = 60.0
+    _windows: dict[str, tuple[float, int]] = field(init=False, factory=dict)
+
+    def hit(self, token: str, now: float) -> Verdict:
+        """Count a request of a token at a time in seconds; a refused one does not count."""
+        start, used = self._windows.get(token, (now, 0))
+        if now >= start + self.window:
+            start, used = now, 0
+        if used >= self.limit:
+            return Verdict(self.limit, 0, max(1, math.ceil(start + self.window - now)))
+        self._windows[token] = (start, used + 1)
+        return Verdict(self.limit, self.limit - used - 1)
+
+    def reset(self) -> None:
+        """Forget all windows."""
+        self._windows.clear()
