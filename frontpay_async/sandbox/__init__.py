@@ -180,7 +180,9 @@ class Sandbox:
         """All orders of all accounts, by id, in the order of their creation."""
         self._api.state.catch_up()
         accounts = self._api.state.accounts.values()
-        return MappingProxyType({uuid: order for account in accounts for uuid, order in account.orders.items()})
+        return MappingProxyType(
+            {uuid: order for account in accounts for uuid, order in account.orders.items()}
+        )
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:

@@ -20,11 +20,17 @@ def _parser() -> argparse.ArgumentParser:
         description="A sandbox of Front Payment's Connect API. The token is taken from FRONTPAY_SANDBOX_TOKEN,"
         f" or is {DEFAULT_TOKEN}.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
     parser.add_argument("--port", type=int, default=8123, help="port; 0 takes a free one (default: 8123)")
-    parser.add_argument("--rate-limit", type=int, default=240, help="requests a window (default: 240); 0 for no limit")
+    parser.add_argument(
+        "--rate-limit", type=int, default=240, help="requests a window (default: 240); 0 for no limit"
+    )
     parser.add_argument("--rate-window", type=float, default=60.0, help="seconds (default: 60)")
-    parser.add_argument("--cardholder-after", type=float, default=1.0, help="seconds until the cardholder decides")
+    parser.add_argument(
+        "--cardholder-after", type=float, default=1.0, help="seconds until the cardholder decides"
+    )
     parser.add_argument("--cardholder-declines", action="store_true", help="payments are declined")
     parser.add_argument(
         "--fault",
@@ -34,9 +40,15 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a fault on demand, such as 510-after@orders.send_invoicex1; kinds: {', '.join(FaultKind)}",
     )
     parser.add_argument(
-        "--random-fault", action="append", default=[], metavar="KIND=RATE", help="a fault at a rate, such as 510-after=0.05"
+        "--random-fault",
+        action="append",
+        default=[],
+        metavar="KIND=RATE",
+        help="a fault at a rate, such as 510-after=0.05",
     )
-    parser.add_argument("--seed", type=int, default=0, help="decides which requests random faults strike (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="decides which requests random faults strike (default: 0)"
+    )
     return parser
 
 

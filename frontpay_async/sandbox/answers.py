@@ -50,7 +50,9 @@ class Refusal(Exception):  # noqa: N818 - an answer, raised to leave a handler e
         self.answer = answer
 
 
-def success(status: int, message: str, data: Json = None, *, body_status: int | None = None, **beside: Json) -> Answer:
+def success(
+    status: int, message: str, data: Json = None, *, body_status: int | None = None, **beside: Json
+) -> Answer:
     """Return a success; ``beside`` stands next to ``data``, as the terminal checks have it."""
     head: dict[str, Json] = {"status_code": body_status or status, "status_message": "OK"}
     return Answer(status, {**head, **beside, "message": message, "is_data": data is not None, "data": data})

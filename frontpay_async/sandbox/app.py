@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from frontpay_async._protocol.operations import OPERATIONS, DateFormat
+from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async._protocol.rules import check
 from frontpay_async.sandbox.answers import Answer, Refusal, failure, write_json
 from frontpay_async.sandbox.faults import FaultKind
@@ -81,7 +81,9 @@ class RecordedRequest:
     fault: FaultKind | None
 
 
-def api_routes(endpoint: Callable[[Sequence[Operation[object]]], Callable[[Request], Awaitable[Response]]]) -> list[Route]:
+def api_routes(
+    endpoint: Callable[[Sequence[Operation[object]]], Callable[[Request], Awaitable[Response]]],
+) -> list[Route]:
     """Derive the routes from the operation table; rows that share a path share a route.
 
     Args:
@@ -165,7 +167,9 @@ class Api:
             answer = refusal.answer
         return _spoilt(kind, answer), headers
 
-    def _handle(self, operation: Operation[object], token: str, request: Request, body: JsonObject | None) -> Answer:
+    def _handle(
+        self, operation: Operation[object], token: str, request: Request, body: JsonObject | None
+    ) -> Answer:
         body = body or {}
         date_format = operation.date_format and (self.settings.order_date_format or operation.date_format)
         validate(operation, body, date_format)
@@ -181,7 +185,12 @@ class Api:
         return HANDLERS[operation.name](visit)
 
     def _record(
-        self, operation: Operation[object], request: Request, body: JsonObject | None, status: int | None, kind: FaultKind | None
+        self,
+        operation: Operation[object],
+        request: Request,
+        body: JsonObject | None,
+        status: int | None,
+        kind: FaultKind | None,
     ) -> None:
         query = f"?{request.url.query}" if request.url.query else ""
         self.requests.append(
@@ -229,7 +238,9 @@ def _read_body(content: bytes) -> JsonObject | None:
 
 def _choose(rows: Sequence[Operation[object]], body: JsonObject | None) -> Operation[object]:
     """Return the row whose rules the body keeps; the first where none fits, so that it is told what is wrong."""
-    fitting = (row for row in rows if len(rows) > 1 and row.rules is not None and not check(row.rules, body or {}))
+    fitting = (
+        row for row in rows if len(rows) > 1 and row.rules is not None and not check(row.rules, body or {})
+    )
     return next(fitting, rows[0])
 
 
@@ -273,13 +284,17 @@ class _WireResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         content = bytes(self.body)
         if self._cut:
-            await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
+            await send(
+                {"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True}
+            )
             # Let what was written leave before the connection goes.
             await anyio.lowlevel.checkpoint()
             raise ConnectionDroppedError
         if self._drip is not None:
             for index in range(len(content)):
-                await send({"type": "http.response.body", "body": content[index : index + 1], "more_body": True})
+                await send(
+                    {"type": "http.response.body", "body": content[index : index + 1], "more_body": True}
+                )
                 await self._drip(len(content))
             content = b""
         await send({"type": "http.response.body", "body": content})

@@ -1,10 +1,10 @@
 """The sandbox's own routes below ``/_sandbox``, for programs and tests in another process.
 
-    GET  /_sandbox/orders | requests | duplicates       look
-    POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, remind, collect, approve, decline,
-                                                        approve-refund, decline-refund
-    POST /_sandbox/faults    {"kind": …, "operation": …, "times": …}
-    POST /_sandbox/reset
+GET  /_sandbox/orders | requests | duplicates       look
+POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, remind, collect, approve, decline,
+                                                    approve-refund, decline-refund
+POST /_sandbox/faults    {"kind": …, "operation": …, "times": …}
+POST /_sandbox/reset
 """
 
 from __future__ import annotations
@@ -53,7 +53,13 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
 
     async def requests(_: Request) -> Response:
         rows = [
-            {"operation": each.operation, "method": each.method, "path": each.path, "status": each.status, "fault": each.fault}
+            {
+                "operation": each.operation,
+                "method": each.method,
+                "path": each.path,
+                "status": each.status,
+                "fault": each.fault,
+            }
             for each in sandbox.requests
         ]
         return JSONResponse(rows)

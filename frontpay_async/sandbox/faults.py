@@ -89,7 +89,9 @@ class Faults:
         """Add a rule; of several that match, the oldest strikes."""
         self._rules.append(_Rule(fault))
 
-    def add_random(self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str, seconds: float) -> None:
+    def add_random(
+        self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str, seconds: float
+    ) -> None:
         """Let faults strike at random: the same seed and the same requests give the same faults.
 
         Args:
@@ -101,8 +103,14 @@ class Faults:
         Raises:
             ValueError: A rate is not between 0 and 1, or they add up to more.
         """
-        faults = [(Fault(kind=FaultKind(kind), operation=operation, seconds=seconds), rate) for kind, rate in rates.items()]
-        if not all(0 <= rate <= 1 for _, rate in faults) or sum(r for f, r in faults if not f.kind.is_slowness) > 1:
+        faults = [
+            (Fault(kind=FaultKind(kind), operation=operation, seconds=seconds), rate)
+            for kind, rate in rates.items()
+        ]
+        if (
+            not all(0 <= rate <= 1 for _, rate in faults)
+            or sum(r for f, r in faults if not f.kind.is_slowness) > 1
+        ):
             raise ValueError("rates are shares of all requests: each between 0 and 1, and together at most 1")
         self._rates += faults
         self._chance.seed(seed)
@@ -114,8 +122,17 @@ class Faults:
 
     def strike(self, operation: str) -> tuple[Fault | None, list[Fault]]:
         """Return the fault that strikes a request, if any, and what slows it down."""
-        struck = next((rule.fault for rule in self._rules if not rule.fault.kind.is_slowness and rule.strikes(operation)), None)
-        slowed = [rule.fault for rule in self._rules if rule.fault.kind.is_slowness and rule.strikes(operation)]
+        struck = next(
+            (
+                rule.fault
+                for rule in self._rules
+                if not rule.fault.kind.is_slowness and rule.strikes(operation)
+            ),
+            None,
+        )
+        slowed = [
+            rule.fault for rule in self._rules if rule.fault.kind.is_slowness and rule.strikes(operation)
+        ]
         draw = self._chance.random() if self._rates else 1.0
         for fault, rate in self._rates:
             if not fnmatchcase(operation, fault.operation):

@@ -67,7 +67,9 @@ class Visit:
             raise not_found()
         return order
 
-    def done(self, order: SandboxOrder, data: Json = None, *, body_status: int | None = None, **beside: Json) -> Answer:
+    def done(
+        self, order: SandboxOrder, data: Json = None, *, body_status: int | None = None, **beside: Json
+    ) -> Answer:
         """Return the operation's documented success, and remember what was done."""
         self.state.note_effect(self.operation, order, self.body)
         row = self.operation
@@ -204,7 +206,9 @@ def _list_statuses(visit: Visit) -> Answer:
 def _status(visit: Visit) -> Answer:
     order = visit.order()
     amounts = {"orderAmount": wire_number(order.amount), "refundedAmount": wire_number(order.refunded)}
-    return success(200, visit.operation.message, {"uuid": order.uuid, "status": order.status.value, **amounts})
+    return success(
+        200, visit.operation.message, {"uuid": order.uuid, "status": order.status.value, **amounts}
+    )
 
 
 def _details(visit: Visit) -> Answer:
@@ -247,7 +251,12 @@ def _invoice_number(visit: Visit) -> Answer:
 
 def _list_terminals(visit: Visit) -> Answer:
     rows: list[Json] = [
-        {"uuid": each.uuid, "name": each.name, "status": each.status, "organization_uuid": each.organization_uuid}
+        {
+            "uuid": each.uuid,
+            "name": each.name,
+            "status": each.status,
+            "organization_uuid": each.organization_uuid,
+        }
         for each in visit.state.terminals
         if each.organization_uuid == visit.uuid
     ]

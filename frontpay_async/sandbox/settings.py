@@ -50,6 +50,10 @@ class SandboxSettings:
 def default_terminals() -> tuple[Terminal, ...]:
     """Return two terminals of the default organisation."""
     return (
-        Terminal(uuid=DEFAULT_TERMINAL, name="Oslo Terminal", status=1, organization_uuid=DEFAULT_ORGANIZATION),
-        Terminal(uuid="TRML1216693970", name="Bergen Terminal", status=1, organization_uuid=DEFAULT_ORGANIZATION),
+        Terminal(
+            uuid=DEFAULT_TERMINAL, name="Oslo Terminal", status=1, organization_uuid=DEFAULT_ORGANIZATION
+        ),
+        Terminal(
+            uuid="TRML1216693970", name="Bergen Terminal", status=1, organization_uuid=DEFAULT_ORGANIZATION
+        ),
     )

@@ -68,7 +68,11 @@ def _sentence(breach: Breach) -> str:
 
 
 def _date_sentences(moment: object, date_format: DateFormat | None) -> Iterator[str]:
-    if isinstance(moment, str) and date_format is not None and moment.isdigit() is (date_format is DateFormat.DAY):
+    if (
+        isinstance(moment, str)
+        and date_format is not None
+        and moment.isdigit() is (date_format is DateFormat.DAY)
+    ):
         yield _DATE_SENTENCES[date_format]
 
 
