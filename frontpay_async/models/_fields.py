@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Number: TypeAlias = Decimal | int | str
 
-__all__ = ["EXACT", "UNSET", "masked", "to_date", "to_decimal", "to_decimal_or_unset", "to_tuple"]
+__all__ = ["EXACT", "UNSET", "masked", "to_date", "to_decimal", "to_decimal_or_unset", "tuple_of"]
 
 # The caller's decimal context may have any precision; sums of money must not depend on it.
 EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -30,7 +30,7 @@ UNSET = Decimal("NaN")
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _MOST_DIGITS = 30
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 
 def to_decimal(value: Number) -> Decimal:
@@ -68,9 +68,17 @@ def to_decimal_or_unset(value: Number | None) -> Decimal:
     return UNSET if value is None else to_decimal(value)
 
 
-def to_tuple(value: Iterable[_T]) -> tuple[_T, ...]:
-    """Freeze a sequence."""
-    return tuple(value)
+def tuple_of(cls: type[T], values: Iterable[T]) -> tuple[T, ...]:
+    """Freeze a sequence of one class.
+
+    Raises:
+        TypeError: An element is of another class.
+    """
+    frozen = tuple(values)
+    for value in frozen:
+        if not isinstance(value, cls):
+            raise TypeError(f"a {cls.__name__} is needed here, not a {type(value).__name__}")
+    return frozen
 
 
 def to_date(value: date) -> date:

@@ -7,8 +7,9 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Self
 
 from attrs import field, frozen
+from attrs.validators import instance_of
 
-from frontpay_async.models._fields import EXACT, UNSET, masked, to_decimal, to_decimal_or_unset
+from frontpay_async.models._fields import EXACT, UNSET, masked, to_decimal, to_decimal_or_unset, tuple_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,6 +86,11 @@ class Product:
         if self.amount is UNSET:
             amount = EXACT.subtract(EXACT.multiply(self.rate, self.quantity), self.discount)
             object.__setattr__(self, "amount", amount)
+
+
+def to_products(values: Iterable[Product]) -> tuple[Product, ...]:
+    """Freeze the lines of an order."""
+    return tuple_of(Product, values)
 
 
 @frozen(kw_only=True)
@@ -168,7 +174,7 @@ class Customer:
     """
 
     name: str = field(repr=masked)
-    address: Address
+    address: Address = field(validator=instance_of(Address))
     type: CustomerType | str | None = None
     country_code: str | None = None
     msisdn: str | None = field(default=None, repr=masked)

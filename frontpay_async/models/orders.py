@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
 from attrs import field, frozen
+from attrs.validators import instance_of, optional
 
-from frontpay_async.models._fields import masked, to_date, to_decimal, to_tuple
-from frontpay_async.models.common import Customer, InvoiceInterval, OrderSummary, Product, SendOrderBy
+from frontpay_async.models._fields import masked, to_date, to_decimal, tuple_of
+from frontpay_async.models.common import (
+    Customer,
+    InvoiceInterval,
+    OrderSummary,
+    Product,
+    SendOrderBy,
+    to_products,
+)
 from frontpay_async.models.statuses import OrderStatus
 
 __all__ = [
@@ -55,12 +63,12 @@ class PaymentLinkOrder:
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
     """
 
-    products: tuple[Product, ...] = field(converter=to_tuple)
-    summary: OrderSummary
+    products: tuple[Product, ...] = field(converter=to_products)
+    summary: OrderSummary = field(validator=instance_of(OrderSummary))
     order_date: date = field(converter=to_date)
-    customer: Customer
+    customer: Customer = field(validator=instance_of(Customer))
     invoice_as_payment_option: bool
-    send_order_by: SendOrderBy | None = None
+    send_order_by: SendOrderBy | None = field(default=None, validator=optional(instance_of(SendOrderBy)))
     reference_no: str | None = None
     customer_reference: str | None = None
     secure_details: bool | None = None
@@ -69,10 +77,10 @@ class PaymentLinkOrder:
 
 @frozen(kw_only=True)
 class _InvoicedOrder:
-    products: tuple[Product, ...] = field(converter=to_tuple)
-    summary: OrderSummary
+    products: tuple[Product, ...] = field(converter=to_products)
+    summary: OrderSummary = field(validator=instance_of(OrderSummary))
     order_date: date = field(converter=to_date)
-    customer: Customer
+    customer: Customer = field(validator=instance_of(Customer))
     invoice_interval: InvoiceInterval | int | None = None
     invoice_maturity: int | None = None
     invoice_fee_applicable: bool = True
@@ -152,6 +160,11 @@ class RefundLine:
     amount: Decimal = field(converter=to_decimal)
 
 
+def to_lines(values: Iterable[RefundLine]) -> tuple[RefundLine, ...]:
+    """Freeze the lines of a refund."""
+    return tuple_of(RefundLine, values)
+
+
 @frozen(kw_only=True)
 class Refund:
     """Refund an order, wholly or in part (page "Refund Order").
@@ -163,7 +176,7 @@ class Refund:
     """
 
     grand_total: Decimal = field(converter=to_decimal)
-    lines: tuple[RefundLine, ...] = field(converter=to_tuple)
+    lines: tuple[RefundLine, ...] = field(converter=to_lines)
     type: Literal["regular", "invoiced"] = "regular"
 
 

@@ -7,10 +7,11 @@ from datetime import date
 from decimal import Decimal
 
 from attrs import field, frozen
+from attrs.validators import instance_of, optional
 
-from frontpay_async.models._fields import masked, to_date, to_decimal, to_tuple
-from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy
-from frontpay_async.models.orders import RefundLine, unknown_fields_field
+from frontpay_async.models._fields import masked, to_date, to_decimal
+from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
+from frontpay_async.models.orders import RefundLine, to_lines, unknown_fields_field
 
 __all__ = ["CreatedTerminalOrder", "InvoiceReferences", "Terminal", "TerminalOrder", "TerminalRefund"]
 
@@ -48,14 +49,16 @@ class TerminalOrder:
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
     """
 
-    products: tuple[Product, ...] = field(converter=to_tuple)
-    summary: OrderSummary
+    products: tuple[Product, ...] = field(converter=to_products)
+    summary: OrderSummary = field(validator=instance_of(OrderSummary))
     order_date: date = field(converter=to_date)
-    customer: Customer
+    customer: Customer = field(validator=instance_of(Customer))
     terminal_uuid: str
     receipt_print: bool
-    send_order_by: SendOrderBy
-    invoice_references: InvoiceReferences | None = None
+    send_order_by: SendOrderBy = field(validator=instance_of(SendOrderBy))
+    invoice_references: InvoiceReferences | None = field(
+        default=None, validator=optional(instance_of(InvoiceReferences))
+    )
     callback_url: str | None = field(default=None, repr=masked)
 
 
@@ -70,7 +73,7 @@ class TerminalRefund:
     """
 
     grand_total: Decimal = field(converter=to_decimal)
-    lines: tuple[RefundLine, ...] = field(converter=to_tuple)
+    lines: tuple[RefundLine, ...] = field(converter=to_lines)
     is_reversal: bool = False
 
 
