@@ -1,0 +1,121 @@
+"""What the documentation derives from the package, so that the two cannot disagree."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+import frontpay_async
+import frontpay_async.sandbox
+from frontpay_async import FrontPayError
+from frontpay_async._protocol.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docutils import nodes
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+    from sphinx.domains.python import PythonDomain
+    from sphinx.environment import BuildEnvironment
+    from sphinx.util.typing import ExtensionMetadata
+
+logger = logging.getLogger(__name__)
+
+PUBLIC = frontpay_async, frontpay_async.sandbox
+
+
+class OperationsDirective(SphinxDirective):
+    """Show the rows of the operation table that belong to one resource, such as ``orders``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Write the rows as a Markdown table and have it parsed."""
+        resource = self.arguments[0]
+        rows = [row for row in OPERATIONS.values() if row.name.startswith(f"{resource}.")]
+        if not rows:
+            raise self.error(f"no operation belongs to {resource!r}")
+        table = ["| Method | Request | Success | Safety | Page |", "|---|---|---|---|---|"]
+        for row in rows:
+            method = row.name.removeprefix(f"{resource}.")
+            link = f"{{py:meth}}`~frontpay_async.resources.{resource}.{resource.title()}.{method}`"
+            cells = link, f"`{row.method} {row.path}`", row.success, row.safety.name, row.reference
+            table.append(f"| {' | '.join(map(str, cells))} |")
+        return self.parse_text_to_nodes("\n".join(table))
+
+
+class ErrorTreeDirective(SphinxDirective):
+    """Show the errors as a tree, each with the first line of its docstring."""
+
+    def run(self) -> list[nodes.Node]:
+        """Write the tree as nested Markdown lists and have it parsed."""
+        return self.parse_text_to_nodes("\n".join(_branch(FrontPayError, 0)))
+
+
+def _branch(error: type[FrontPayError], depth: int) -> Iterator[str]:
+    summary = (error.__doc__ or "").partition("\n")[0]
+    yield f"{'  ' * depth}- {{py:exc}}`~frontpay_async.{error.__name__}`: {summary}"
+    for child in error.__subclasses__():
+        yield from _branch(child, depth + 1)
+
+
+class ModuleDocstringDirective(SphinxDirective):
+    """Show a module's docstring, which reads as Markdown."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Have the docstring parsed."""
+        return self.parse_text_to_nodes(inspect.getdoc(import_module(self.arguments[0])) or "")
+
+
+def link_public_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.TextElement
+) -> nodes.Element | None:
+    """Link a name, spelled as where it is defined, to the public name under which it is documented."""
+    if node.get("refdomain") != "py":
+        return None
+    name = node["reftarget"].rpartition(".")[2]
+    for module in PUBLIC:
+        if name in module.__all__:
+            target = f"{module.__name__}.{name}"
+            domain: PythonDomain = env.domains.python_domain
+            return domain.resolve_xref(
+                env, node["refdoc"], app.builder, node["reftype"], target, node, contnode
+            )
+    # An annotation may name a type that is not ours to document; a role that somebody wrote may not.
+    return contnode if node["reftype"] == "class" and "refwarn" not in node else None
+
+
+def check_all_documented(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of a public name that no page documents."""
+    del app
+    for module in PUBLIC:
+        for name in module.__all__:
+            public = f"{module.__name__}.{name}"
+            if name != "__version__" and public not in env.domains.python_domain.objects:
+                logger.warning("docs/api.md does not document %s", public)
+
+
+def keep_colons(*event: object) -> None:
+    """Keep Napoleon from taking the words before a colon in an attribute's docstring for its type."""
+    _, what, _, _, _, lines = event
+    if what in {"attribute", "property"} and isinstance(lines, list) and lines:
+        lines[0] = f": {lines[0]}"  # an empty type
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the directives and the checks."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.add_directive("operations", OperationsDirective)
+    app.add_directive("error-tree", ErrorTreeDirective)
+    app.add_directive("module-docstring", ModuleDocstringDirective)
+    app.connect("missing-reference", link_public_name)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before Napoleon
+    app.connect("env-check-consistency", check_all_documented)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,64 @@
+"""Every task of the project, on a machine that has only Python and nox."""
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests", "lint", "types", "docs"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    """Read a dependency group; pip learnt to in 25.1, and no minimum pip is asked for."""
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the main job against the sandbox, over real sockets."""
+    session.install(".[sandbox]")
+    session.run("python", "-m", "frontpay_async.sandbox.demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests and ask for 95 % branch coverage; arguments go to pytest and waive the threshold."""
+    session.install("-e", ".[aiohttp,sandbox]", *group("tests"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    # A part of the tests covers a part of the code.
+    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the format and lint everything."""
+    session.install(*group("lint"))
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types with mypy and pyright, both strict."""
+    session.install("-e", ".[aiohttp,sandbox]", *group("types"))
+    session.run("mypy", "--strict")
+    # The version is pinned: its wrapper need not ask for a newer one.
+    session.run("pyright", "--warnings", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this client beside bare httpx, aiohttp and other SDKs; arguments go to the benchmark."""
+    session.install(".[aiohttp]", *group("bench"))
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into docs/_build; a warning is an error."""
+    session.install(".[aiohttp,sandbox]", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-nEq", "-b", "html", "docs", "docs/_build/html")
