@@ -51,7 +51,9 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _ELEVEN_DIGITS = re.compile(r"\d{11}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_DAY = re.compile(r"\d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec), \d{4}", re.ASCII)
+_DAY = re.compile(
+    r"\d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec), (?:19[7-9]\d|[2-9]\d{3})", re.ASCII
+)
 _NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
 
 
@@ -155,14 +157,15 @@ def _check_members(
                 _check_members(member.fields, {}, f"{prefix}{member.name}.", breaches)
         elif not member.kind.accepts(value):
             breaches.append(Breach(prefix + member.name, member.kind.code, member.kind.demand))
+        elif isinstance(value, str) and not _is_encodable(value):
+            breaches.append(Breach(prefix + member.name, TEXT.code, "must be valid Unicode text"))
         elif member.fields:
             _check_nested(member, value, prefix + member.name, breaches)
 
 
 def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach]) -> None:
-    if member.kind is OBJECT:
-        if isinstance(value, dict):
-            _check_members(member.fields, value, f"{path}.", breaches)
+    if member.kind is OBJECT and isinstance(value, dict):
+        _check_members(member.fields, value, f"{path}.", breaches)
         return
     for index, row in _rows(value):
         if isinstance(row, dict):
@@ -173,13 +176,17 @@ def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach])
 
 def is_missing(value: Json) -> bool:
     """Tell whether a value counts as missing."""
-    return (
-        value is None
-        or value == ""
-        or value == []
-        or value == {}
-        or (isinstance(value, str) and value.isspace())
-    )
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and value.isspace())
+
+
+def _is_encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _absence(member: Field, holder: JsonObject, prefix: str) -> Breach | None:
@@ -237,7 +244,11 @@ def one_of(*choices: str | int) -> Kind:
     spelled = frozenset(map(str, choices))
     *most, last = map(str, choices)
     demand = f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
-    return Kind("in", lambda value: not isinstance(value, bool) and str(value) in spelled, demand)
+    return Kind(
+        "in",
+        lambda value: isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) in spelled,
+        demand,
+    )
 
 
 TEXT = Kind("string", lambda value: isinstance(value, str), "must be text")

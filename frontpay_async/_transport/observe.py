@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import define
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from frontpay_async.records import AttemptRecord, ResultRecord
 
 __all__ = ["Observers", "logger"]
+
+RecordT = TypeVar("RecordT")
 
 logger = logging.getLogger("frontpay_async")
 logger.addHandler(logging.NullHandler())
@@ -41,8 +43,8 @@ class Observers:
             _tell(self.on_result, record)
 
 
-def _tell(hook: Callable[[AttemptRecord], object] | Callable[[ResultRecord], object], record: object) -> None:
+def _tell(hook: Callable[[RecordT], object], record: RecordT) -> None:
     try:
-        hook(record)  # type: ignore[arg-type]
+        hook(record)
     except Exception as error:  # noqa: BLE001 - a broken hook must not lose the answer of a payment
         logger.error("an observer hook raised %s; the call goes on", type(error).__name__)  # noqa: TRY400 - the traceback may show the caller's secrets

@@ -106,7 +106,9 @@ class Retry:
     def _plan(self, call: Call, error: FrontPayError) -> float | None:
         """Return the seconds to wait before the next attempt, or None to stop."""
         operation, policy = call.request.operation, call.options.retry
-        if not may_retry(operation.safety, classify(error, call.response), policy, call.attempt):
+        if call.final or not may_retry(
+            operation.safety, classify(error, call.response), policy, call.attempt
+        ):
             return None
         wait = delay(policy, call.attempt, self.clock.chance(), error)
         now = self.clock.now()
@@ -117,6 +119,8 @@ class Retry:
             return None
         if error.outcome is Outcome.UNKNOWN and operation.safety is not Safety.READ:
             call.doubt = error
+        # What the attempt left in doubt is noted; while waiting, nothing more is on its way.
+        call.may_have_left = False
         logger.info(
             "%s: attempt %d of %d failed (%s); the next follows in %.2f s",
             operation.name,
@@ -152,8 +156,11 @@ class Retry:
     async def _within_deadline(self, call: Call) -> HttpResponse:
         if call.deadline is None:
             return await self._renewing(call)
-        with anyio.move_on_after(call.deadline - self.clock.now()):
-            return await self._renewing(call)
+        remaining = call.deadline - self.clock.now()
+        if remaining > 0:
+            with anyio.move_on_after(remaining):
+                return await self._renewing(call)
+        call.final = True
         total = call.options.timeouts.total
         if call.may_have_left:
             raise call.outcome_unknown(f"no whole answer came within the {total} s of Timeouts.total")

@@ -51,7 +51,7 @@ class Session:
     date_format: DateFormat | None
     closed: bool = field(init=False, default=False)
     _home: tuple[int, object] | None = field(init=False, default=None)
-    _methods: dict[str, str] = field(init=False, factory=dict)
+    _methods: dict[str, str] = field(init=False, factory=dict[str, str])
 
     async def execute(
         self,
@@ -78,7 +78,8 @@ class Session:
         call: Call | None = None
         outcome: Outcome | None = Outcome.NOT_SENT
         try:
-            self._check_home(operation)
+            self._check_open(operation.name)
+            self._check_home(operation.name)
             method = self._methods.get(operation.name)
             request = build(
                 operation, uuid=uuid, value=value, method=method, query=query, date_format=self.date_format
@@ -90,7 +91,7 @@ class Session:
             except APIError as error:
                 if error.status != _METHOD_NOT_ALLOWED or operation.other_method is None:
                     raise
-                call = Call(self._by_other_method(request), options, call.deadline)
+                call = Call(self._by_other_method(request), options, call.deadline, call.attempt)
                 answer = await self.pipeline.send(call)
             outcome = Outcome.UNKNOWN
             value_read = result(operation, answer, request.order_uuid)
@@ -107,7 +108,12 @@ class Session:
         return value_read
 
     async def aclose(self) -> None:
-        """Close the connections; more calls are refused."""
+        """Close the connections; more calls are refused.
+
+        Raises:
+            ConfigurationError: They belong to another process or event loop, which must close them.
+        """
+        self._check_home(None)
         self.closed = True
         await self.wire.aclose()
 
@@ -118,10 +124,12 @@ class Session:
         method = self._methods[operation.name] = tried_first or operation.method
         return evolve(request, method=method)
 
-    def _check_home(self, operation: Operation[object]) -> None:
+    def _check_open(self, operation: str) -> None:
         if self.closed:
-            text = f"{operation.name}: nothing was sent: the client is closed"
-            raise NotSentError(text, operation=operation.name)
+            text = f"{operation}: not sent: the client is closed"
+            raise NotSentError(text, operation=operation)
+
+    def _check_home(self, operation: str | None) -> None:
         home = (os.getpid(), current_token())
         if self._home is None:
             self._home = home
@@ -132,7 +140,7 @@ class Session:
                 else "event loop: build one in each"
             )
             raise ConfigurationError(
-                f"this client's connections belong to another {where}", operation=operation.name
+                f"this client's connections belong to another {where}", operation=operation
             )
 
     def _tell(
