@@ -176,8 +176,11 @@ class FrontPayClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        state = "closed" if self._session.closed else "open"
-        return f"<{type(self).__name__} {self._url} {state}>"
+        session = getattr(self, "_session", None)
+        if session is None:
+            # As tracebacks show it when a setting was refused.
+            return f"<{type(self).__name__} not built>"
+        return f"<{type(self).__name__} {self._url} {'closed' if session.closed else 'open'}>"
 
 
 def _date_format(name: DateFormat | str) -> DateFormat:

@@ -308,6 +308,7 @@ class WireServer:
     most_open: int = 0
     port: int = 0
     listener: asyncio.Server = field(init=False)
+    loop: asyncio.AbstractEventLoop = field(init=False)
     _script: list[Step] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -339,6 +340,14 @@ class WireServer:
             while not reached():
                 self._changed.clear()
                 await self._changed.wait()
+
+    def wait_in_thread(self, reached: Callable[[WireServer], Awaitable[None]]) -> None:
+        """Wait from another thread, as in ``wait_in_thread(lambda server: server.received(1))``."""
+
+        async def wait() -> None:
+            await reached(self)
+
+        asyncio.run_coroutine_threadsafe(wait(), self.loop).result(_PATIENCE)
 
     def _note(self) -> None:
         self._changed.set()
@@ -390,8 +399,8 @@ class WireServer:
 
     async def start(self) -> None:
         """Listen on a free port."""
-        loop = asyncio.get_running_loop()
-        self.listener = await loop.create_server(
+        self.loop = asyncio.get_running_loop()
+        self.listener = await self.loop.create_server(
             lambda: _Connection(self, self._connected), self.host, self.port, ssl=self.tls, backlog=1024
         )
         self.port = self.listener.sockets[0].getsockname()[1]
@@ -422,12 +431,10 @@ def serving_in_thread(*steps: Step, **settings: Any) -> Iterator[WireServer]:
     """Serve in a thread of its own, for tests that have another loop or none."""
     ready: list[WireServer] = []
     started, stop = threading.Event(), asyncio.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
 
     async def main() -> None:
         async with serving(*steps, **settings) as wire:
             ready.append(wire)
-            loops.append(asyncio.get_running_loop())
             started.set()
             await stop.wait()
 
@@ -437,5 +444,5 @@ def serving_in_thread(*steps: Step, **settings: Any) -> Iterator[WireServer]:
     try:
         yield ready[0]
     finally:
-        loops[0].call_soon_threadsafe(stop.set)
+        ready[0].loop.call_soon_threadsafe(stop.set)
         thread.join(_PATIENCE)

@@ -166,7 +166,7 @@ def _is_json_object(response: HttpResponse) -> bool:
 def _unusable(
     operation: Operation[object], response: HttpResponse, order_uuid: str | None
 ) -> errors.OutcomeUnknownError:
-    kind = response.headers.get("content-type", "no content type").split(";")[0]
+    kind = redact(response.headers.get("content-type", "no content type").split(";")[0])
     return errors.OutcomeUnknownError(
         f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes)"
         f" is not the API's JSON. {consequence(operation, Outcome.UNKNOWN)}",

@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_is_plain_number = _NUMBER.fullmatch
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _ELEVEN_DIGITS = re.compile(r"\d{11}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -147,18 +148,22 @@ def _check_members(
     fields: tuple[Field, ...], holder: JsonObject, prefix: str, breaches: list[Breach]
 ) -> None:
     for member in fields:
-        value = holder.get(member.name)
-        if is_missing(value):
+        value, kind = holder.get(member.name), member.kind
+        # Nearly all values are text that is there: what the others need is not asked of them.
+        if isinstance(value, str) and value and not value.isspace():
+            if not kind.accepts(value):
+                breaches.append(Breach(prefix + member.name, kind.code, kind.demand))
+            elif not (value.isascii() or _is_encodable(value)):
+                breaches.append(Breach(prefix + member.name, TEXT.code, "must be valid Unicode text"))
+        elif is_missing(value):
             breach = _absence(member, holder, prefix)
             if breach is not None:
                 breaches.append(breach)
-            if member.kind is OBJECT:
+            if kind is OBJECT:
                 # The tables name leaves: a missing callback is told as callback.callbackUrl.
                 _check_members(member.fields, {}, f"{prefix}{member.name}.", breaches)
-        elif not member.kind.accepts(value):
-            breaches.append(Breach(prefix + member.name, member.kind.code, member.kind.demand))
-        elif isinstance(value, str) and not _is_encodable(value):
-            breaches.append(Breach(prefix + member.name, TEXT.code, "must be valid Unicode text"))
+        elif not kind.accepts(value):
+            breaches.append(Breach(prefix + member.name, kind.code, kind.demand))
         elif member.fields:
             _check_nested(member, value, prefix + member.name, breaches)
 
@@ -180,8 +185,6 @@ def is_missing(value: Json) -> bool:
 
 
 def _is_encodable(text: str) -> bool:
-    if text.isascii():
-        return True
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -214,7 +217,7 @@ def _rows(value: Json) -> list[tuple[str, Json]]:
 
 def _is_number(value: Json) -> bool:
     if isinstance(value, str):
-        return _NUMBER.fullmatch(value.strip()) is not None
+        return _is_plain_number(value) is not None or _is_plain_number(value.strip()) is not None
     return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from frontpay_async import (
 )
 from frontpay_async._protocol.operations import SEND_INVOICE
 from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
+from frontpay_async.sandbox.server import bind
 from tests.builders import efaktura, ehf, invoice, payment_link
 from tests.sandboxes import NO_RETRY, body_of, waiting
 
@@ -237,3 +239,11 @@ async def test_it_can_be_served_by_ipv6(sandbox: Sandbox) -> None:
     except OSError:
         pytest.skip("this machine has no IPv6")
     assert head.startswith(b"http/1.1 404")
+
+
+def test_a_connection_writes_at_once() -> None:
+    """Without this option each answer takes 40 ms longer, because its body waits for an acknowledgement."""
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
