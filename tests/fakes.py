@@ -1,4 +1,4 @@
-"""Hand-written fakes for tests of the client: a clock that obeys, hooks that remember, and calls by safety."""
+"""Hand-written fakes for tests of the client: a clock that obeys, hooks that remember, calls by safety."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from frontpay_async import Refund, RefundLine, RetryPolicy, TerminalRefund
+from frontpay_async import FrontPayClient, Refund, RefundLine, RetryPolicy, TerminalRefund
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import CREATE_TERMINAL_ORDER
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, DEFAULT_TOKEN, Sandbox
@@ -17,10 +17,22 @@ from tests import builders
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from frontpay_async import DateFormat, FrontPayClient, TerminalOrder
+    from frontpay_async import DateFormat, TerminalOrder
     from frontpay_async._protocol.operations import Operation
 
-__all__ = ["BASE_URL", "NO_RETRY", "UNKNOWN_UUID", "body_of", "call", "paid", "prepare", "raw_client", "terminal_order", "waiting"]
+__all__ = [
+    "BASE_URL",
+    "NO_RETRY",
+    "UNKNOWN_UUID",
+    "body_of",
+    "call",
+    "client_of",
+    "paid",
+    "prepare",
+    "raw_client",
+    "terminal_order",
+    "waiting",
+]
 
 BASE_URL = f"http://sandbox.localhost{BASE_PATH}"
 _ORDERS = {
@@ -55,6 +67,11 @@ def body_of(operation: Operation[object], date_format: DateFormat | None = None)
     assert content is not None
     body: dict[str, Any] = json.loads(content)
     return body
+
+
+def client_of(base_url: str, token: str = DEFAULT_TOKEN) -> FrontPayClient:
+    """Return a client, without retries, of a sandbox that is served at a URL."""
+    return FrontPayClient(token, base_url=base_url, retry=NO_RETRY, trust_env=False)
 
 
 async def waiting(client: FrontPayClient) -> str:

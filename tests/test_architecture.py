@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +122,14 @@ def test_the_pure_part_imports_only_itself(name: str) -> None:
         and (name, module) not in PURE_BUT_FOR
     }
     assert beside == set()
+
+
+def test_the_pure_part_runs_without_any_io_library() -> None:
+    pure = [name.removesuffix(".py").replace("/", ".") for name in SOURCES if allowed(name, PURE)]
+    imports = [f"import frontpay_async.{name.removesuffix('.__init__')}" for name in pure]
+    script = "; ".join(["import sys", *imports, "print(*sys.modules)"])
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603
+    assert not {"httpx", "anyio", "tenacity", "aiohttp", "asyncio"} & set(run.stdout.split())
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("resources/")])

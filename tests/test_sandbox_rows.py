@@ -1,4 +1,4 @@
-"""Every row of the operation table has a route and a handler in the sandbox, and a client method that uses them."""
+"""Every row of the operation table has a route and a handler in the sandbox, and a client method."""
 
 from __future__ import annotations
 
@@ -26,4 +26,3 @@ async def test_every_row_is_reached_by_its_client_method(operation: str) -> None
     (request,) = sandbox.requests[before:]
     row = OPERATIONS[operation]
     assert (request.operation, request.method, request.status) == (operation, row.method, row.success)
-

@@ -17,7 +17,7 @@ __all__ = ["WireProxy", "proxying"]
 
 @define
 class WireProxy:
-    """Passes on what it is asked to; ``refusal`` is what it answers instead, ``silent`` closes without a word."""
+    """Passes on what it is asked to; ``refusal`` is answered instead, ``silent`` closes without a word."""
 
     refusal: bytes | None = None
     silent: bool = False

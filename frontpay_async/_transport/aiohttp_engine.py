@@ -72,11 +72,8 @@ class _Connector(aiohttp.TCPConnector):
                 break
             connection.close()
         self._used.add(connection.protocol)
-        try:
-            _leaving.get()()
-        except BaseException:
-            connection.close()
-            raise
+        # It never refuses here: once the client was closed, aiohttp gives no connection.
+        _leaving.get()()
         return connection
 
 

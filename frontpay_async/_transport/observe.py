@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import define
+from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from frontpay_async.records import AttemptRecord, ResultRecord
 
-__all__ = ["Observers", "logger"]
+__all__ = ["Observers", "logger", "tell"]
 
 RecordT = TypeVar("RecordT")
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("frontpay_async")
 logger.addHandler(logging.NullHandler())
 
 
-@define(eq=False)
+@frozen(eq=False)
 class Observers:
     """Hold the caller's hooks.
 
@@ -32,18 +32,9 @@ class Observers:
     on_attempt: Callable[[AttemptRecord], object] | None = None
     on_result: Callable[[ResultRecord], object] | None = None
 
-    def attempt(self, record: AttemptRecord) -> None:
-        """Tell of an attempt."""
-        if self.on_attempt is not None:
-            _tell(self.on_attempt, record)
 
-    def result(self, record: ResultRecord) -> None:
-        """Tell of a call's end."""
-        if self.on_result is not None:
-            _tell(self.on_result, record)
-
-
-def _tell(hook: Callable[[RecordT], object], record: RecordT) -> None:
+def tell(hook: Callable[[RecordT], object], record: RecordT) -> None:
+    """Call a hook; what it raises is logged, and goes no further."""
     try:
         hook(record)
     except Exception as error:  # noqa: BLE001 - a broken hook must not lose the answer of a payment

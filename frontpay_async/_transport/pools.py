@@ -63,11 +63,6 @@ class PooledTransport(httpx.AsyncBaseTransport):
     )
     _closed: bool = field(init=False, default=False)
 
-    @property
-    def pools(self) -> int:
-        """How many pools take requests."""
-        return len(self._pools)
-
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request through a pool with a free place.
 
@@ -187,16 +182,23 @@ class _PlaceHolder(httpx.AsyncByteStream):
     stream: httpx.AsyncByteStream
     interrupted: bool = False
     closed: bool = False
+    _unread: AsyncIterator[bytes] | None = None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._unread = aiter(self.stream)
+        return self
+
+    async def __anext__(self) -> bytes:
+        unread, self._unread = cast("AsyncIterator[bytes]", self._unread), None
         try:
-            async for chunk in self.stream:
-                yield chunk
-        except httpx.TransportError:
+            chunk = await anext(unread)
+        except (StopAsyncIteration, httpx.TransportError):
             raise
         except BaseException:
             self.interrupted = True
             raise
+        self._unread = unread
+        return chunk
 
     async def aclose(self) -> None:
         if self.closed:
@@ -204,6 +206,12 @@ class _PlaceHolder(httpx.AsyncByteStream):
         self.closed = True
         try:
             await self.stream.aclose()
+            # An answer that was not read to its end is, over the closed connection, until that fails:
+            # httpcore's generators would be left to the garbage collector, of which trio warns.
+            if self._unread is not None:
+                with suppress(httpx.TransportError):
+                    async for _ in self._unread:
+                        pass
         except BaseException:
             self.interrupted = True
             raise

@@ -25,7 +25,7 @@ from frontpay_async._protocol.decisions import classify, delay, may_retry
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import problem
 from frontpay_async._transport.auth import CredentialRenewed
-from frontpay_async._transport.observe import logger
+from frontpay_async._transport.observe import logger, tell
 from frontpay_async.errors import (
     AlreadyCancelledError,
     APIError,
@@ -148,7 +148,8 @@ class Retry:
             outcome = Outcome.UNKNOWN if call.may_have_left else Outcome.NOT_SENT
             raise
         finally:
-            self._tell(call, outcome, started)
+            if self.observers.on_attempt is not None:
+                tell(self.observers.on_attempt, self._record(call, outcome, started))
         if failure is not None:
             raise failure
         return response
@@ -173,18 +174,15 @@ class Retry:
             call.may_have_left = False
         return await self.following.send(call)
 
-    def _tell(self, call: Call, outcome: Outcome | None, started: float) -> None:
-        if self.observers.on_attempt is not None:
-            self.observers.attempt(
-                AttemptRecord(
-                    operation=call.request.operation.name,
-                    order_uuid=call.request.order_uuid,
-                    attempt=call.attempt,
-                    status=call.response.status if call.response else None,
-                    elapsed=self.clock.now() - started,
-                    outcome=outcome,
-                )
-            )
+    def _record(self, call: Call, outcome: Outcome | None, started: float) -> AttemptRecord:
+        return AttemptRecord(
+            operation=call.request.operation.name,
+            order_uuid=call.request.order_uuid,
+            attempt=call.attempt,
+            status=call.response.status if call.response else None,
+            elapsed=self.clock.now() - started,
+            outcome=outcome,
+        )
 
 
 def _conclude(call: Call, last: FrontPayError) -> HttpResponse:

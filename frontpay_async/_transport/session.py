@@ -12,6 +12,7 @@ from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import result
 from frontpay_async._transport.call import Call
+from frontpay_async._transport.observe import tell
 from frontpay_async.errors import APIError, ConfigurationError, FrontPayError, NotSentError, Outcome
 from frontpay_async.records import ResultRecord
 
@@ -104,7 +105,7 @@ class Session:
             raise
         finally:
             if self.observers.on_result is not None:
-                self._tell(operation, call, outcome, self.clock.now() - started)
+                tell(self.observers.on_result, self._record(operation, call, outcome, started))
         return value_read
 
     async def aclose(self) -> None:
@@ -143,20 +144,18 @@ class Session:
                 f"this client's connections belong to another {where}", operation=operation
             )
 
-    def _tell(
-        self, operation: Operation[object], call: Call | None, outcome: Outcome | None, elapsed: float
-    ) -> None:
+    def _record(
+        self, operation: Operation[object], call: Call | None, outcome: Outcome | None, started: float
+    ) -> ResultRecord:
         doubt = call.doubt if call else None
-        self.observers.result(
-            ResultRecord(
-                operation=operation.name,
-                order_uuid=call.request.order_uuid if call else None,
-                attempts=call.attempt if call else 0,
-                status=call.response.status if call and call.response else None,
-                elapsed=elapsed,
-                outcome=outcome,
-                may_have_happened_twice=(
-                    outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
-                ),
-            )
+        return ResultRecord(
+            operation=operation.name,
+            order_uuid=call.request.order_uuid if call else None,
+            attempts=call.attempt if call else 0,
+            status=call.response.status if call and call.response else None,
+            elapsed=self.clock.now() - started,
+            outcome=outcome,
+            may_have_happened_twice=(
+                outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
+            ),
         )

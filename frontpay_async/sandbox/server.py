@@ -78,7 +78,9 @@ def _server(app: ASGIApp, ready: Callable[[], None], *, own_signals: bool) -> _S
             connections[self.client] = transport
 
         def connection_lost(self, exc: Exception | None) -> None:
-            connections.pop(self.client, None)
+            # The next connection may have come from the same port already.
+            if connections.get(self.client) is self.transport:
+                del connections[self.client]
             super().connection_lost(exc)
 
     async def droppable(scope: Scope, receive: Receive, send: Send) -> None:

@@ -54,14 +54,15 @@ async def test_showing_an_order_again_differs_in_http_and_in_the_body(
 
 
 @pytest.mark.parametrize(
-    ("event", "status", "message"),
-    [("pay", "PAID", "orderPaymentConfirmed"), ("cancel", "CANCELLED", "orderPaymentFailed")],
+    ("decision", "status", "message"),
+    [("approve", "PAID", "orderPaymentConfirmed"), ("decline", "CANCELLED", "orderPaymentFailed")],
 )
 async def test_the_status_of_a_payment_stands_beside_data(
-    client: FrontPayClient, raw: httpx.AsyncClient, sandbox: Sandbox, event: str, status: str, message: str
+    raw: httpx.AsyncClient, sandbox: Sandbox, decision: str, status: str, message: str
 ) -> None:
-    uuid = await waiting(client)
-    sandbox.happen(uuid, event)
+    async with sandbox.client() as client:
+        uuid = await waiting(client)
+    getattr(sandbox, decision)(uuid)
     answer = await raw.get(f"terminal/orders/payment-status/{uuid}")
     assert answer.json() == {
         "status_code": 200,
@@ -123,25 +124,20 @@ async def test_a_404_speaks_of_errors_or_of_data(
 
 
 @pytest.mark.parametrize(
-    ("kind", "path", "message", "errors"),
+    ("kind", "path", "told"),
     [
-        ("510-before", "orders/status", "Something Went Wrong", []),
-        ("510-before", "orders/delayed/charge/ODR1", "somethingWentWrong", None),
-        ("busy", "terminal/orders/resend/ODR1", "terminalIsBusy", "Array"),
+        ("510-before", "orders/cancel/ODR1", {"message": "Something Went Wrong", "errors": []}),
+        ("510-before", "orders/delayed/charge/ODR1", {"message": "somethingWentWrong", "errors": None}),
+        ("busy", "terminal/orders/resend/ODR1", {"message": "terminalIsBusy", "errors": "Array"}),
     ],
 )
 async def test_a_510_comes_in_three_forms(
-    raw: httpx.AsyncClient, sandbox: Sandbox, kind: str, path: str, message: str, errors: object
+    raw: httpx.AsyncClient, sandbox: Sandbox, kind: str, path: str, told: dict[str, object]
 ) -> None:
     sandbox.fail(kind)
-    answer = await raw.request("GET" if path == "orders/status" else "POST", path)
-    assert answer.json() == {
-        "status_code": 510,
-        "status_message": "Execution Exception Occurred",
-        "message": message,
-        "is_error": True,
-        "errors": errors,
-    }
+    answer = await raw.post(path)
+    head = {"status_code": 510, "status_message": "Execution Exception Occurred", "is_error": True}
+    assert (answer.status_code, answer.json()) == (510, {**head, **told})
 
 
 async def test_a_500_carries_a_map(raw: httpx.AsyncClient, sandbox: Sandbox) -> None:
@@ -151,19 +147,19 @@ async def test_a_500_carries_a_map(raw: httpx.AsyncClient, sandbox: Sandbox) -> 
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "body"),
+    ("method", "path", "status"),
     [
-        ("GET", "orders/everything", 404, "The route could not be found."),
-        ("GET", "", 404, "The route could not be found."),
-        ("PUT", "orders/status", 405, "The method is not supported for this route."),
-        ("GET", "orders/invoice/create", 405, "The method is not supported for this route."),
+        ("GET", "orders/everything", 404),
+        ("GET", "", 404),
+        ("PUT", "orders/status", 405),
+        ("GET", "orders/invoice/create", 405),
     ],
 )
 async def test_what_is_no_operation_is_answered_by_laravel_itself(
-    raw: httpx.AsyncClient, sandbox: Sandbox, method: str, path: str, status: int, body: str
+    raw: httpx.AsyncClient, sandbox: Sandbox, method: str, path: str, status: int
 ) -> None:
     answer = await raw.request(method, path)
-    assert (answer.status_code, answer.json()) == (status, {"message": body})
+    assert (answer.status_code, answer.json().keys()) == (status, {"message"})
     assert [request.operation for request in sandbox.requests] == [None]
 
 

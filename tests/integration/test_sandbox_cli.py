@@ -21,9 +21,9 @@ from frontpay_async import (
     RateLimitedError,
     ServerError,
 )
-from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox, __main__ as cli
+from frontpay_async.sandbox import Sandbox, __main__ as cli
 from tests.builders import invoice
-from tests.sandboxes import NO_RETRY, raw_client, waiting
+from tests.sandboxes import client_of, raw_client, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ PATIENCE = 30
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the command on a free port; yields the process and the line that it printed."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "frontpay_async.sandbox", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -49,12 +49,8 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.communicate(timeout=PATIENCE)
 
 
-def client_of(base_url: str, token: str = DEFAULT_TOKEN) -> FrontPayClient:
-    return FrontPayClient(token, base_url=base_url, retry=NO_RETRY, trust_env=False)
-
-
 async def test_it_prints_its_url_answers_and_ends_on_ctrl_c() -> None:
-    """The URL stands alone on its line; the end is clean although a connection is open and an answer is due."""
+    """The URL stands alone on its line; the end is clean although an answer is still due."""
     lost: list[OutcomeUnknownError] = []
 
     async def ask(client: FrontPayClient) -> None:
@@ -110,7 +106,9 @@ async def in_process(*arguments: str) -> Sandbox:
 
 async def test_random_faults_are_seeded() -> None:
     async def struck(seed: str) -> list[int]:
-        sandbox = await in_process("--random-fault", "510-before=0.3", "--random-fault", "500-after=0.3", "--seed", seed)
+        sandbox = await in_process(
+            "--random-fault", "510-before=0.3", "--random-fault", "500-after=0.3", "--seed", seed
+        )
         async with raw_client(sandbox) as raw:
             return [(await raw.get("orders/status")).status_code for _ in range(50)]
 

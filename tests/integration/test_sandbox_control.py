@@ -161,9 +161,7 @@ async def test_a_reset_forgets_everything(
     assert (len(sandbox.orders), len(sandbox.requests)) == (0, 0)
 
 
-async def test_steering_is_neither_limited_nor_recorded(
-    sandbox: Sandbox, control: httpx.AsyncClient
-) -> None:
+async def test_steering_is_neither_limited_nor_recorded(sandbox: Sandbox, control: httpx.AsyncClient) -> None:
     for _ in range(250):
         await control.get("orders")
     assert sandbox.requests == ()

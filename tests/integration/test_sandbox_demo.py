@@ -11,10 +11,11 @@ import pytest
 
 from frontpay_async.sandbox import Cardholder, Sandbox, demo
 from frontpay_async.sandbox.faults import read_fault
-from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from tests.fakes import FakeClock
 
 
 def prepared(clock: FakeClock, cardholder: Cardholder) -> Sandbox:

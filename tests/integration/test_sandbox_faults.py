@@ -173,7 +173,13 @@ def test_of_several_rules_the_oldest_strikes_and_the_others_wait() -> None:
     faults.add(Fault(kind=FaultKind.ERROR_500_BEFORE, times=2))
     faults.add(Fault(kind=FaultKind.DROP_AFTER, skip=1))
     faults.add(Fault(kind=FaultKind.CUT_BODY))
-    assert struck_by(faults, "orders.cancel", 5) == ["500-before", "500-before", "drop-after", "cut-body", None]
+    assert struck_by(faults, "orders.cancel", 5) == [
+        "500-before",
+        "500-before",
+        "drop-after",
+        "cut-body",
+        None,
+    ]
 
 
 async def test_who_is_refused_uses_no_fault_up(sandbox: Sandbox) -> None:
@@ -283,7 +289,9 @@ def test_a_fault_is_written_as_text(text: str, fault: Fault) -> None:
     assert read_fault(text) == fault
 
 
-@pytest.mark.parametrize("text", ["", "busy@", "busyx", "busy x2", "busyx0", "flood", "latency:fast", "@orders.*"])
+@pytest.mark.parametrize(
+    "text", ["", "busy@", "busyx", "busy x2", "busyx0", "flood", "latency:fast", "@orders.*"]
+)
 def test_text_that_is_no_fault_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"fault|written|times"):
         read_fault(text)

@@ -33,7 +33,9 @@ async def test_orders_stand_in_the_order_of_their_creation(client: FrontPayClien
     assert len(set(sent)) == 5
 
 
-async def test_orders_are_a_live_view_that_cannot_be_written(client: FrontPayClient, sandbox: Sandbox) -> None:
+async def test_orders_are_a_live_view_that_cannot_be_written(
+    client: FrontPayClient, sandbox: Sandbox
+) -> None:
     orders = sandbox.orders
     uuid = (await client.orders.send_invoice(invoice())).order_uuid
     assert orders[uuid].status is OrderStatus.INVOICED
@@ -41,7 +43,9 @@ async def test_orders_are_a_live_view_that_cannot_be_written(client: FrontPayCli
         orders[uuid] = orders[uuid]  # type: ignore[index]
 
 
-async def test_requests_tell_what_came_and_what_was_answered(client: FrontPayClient, sandbox: Sandbox) -> None:
+async def test_requests_tell_what_came_and_what_was_answered(
+    client: FrontPayClient, sandbox: Sandbox
+) -> None:
     uuid = await paid(client, sandbox)
     await client.orders.list_statuses(status="PARTIAL REFUNDED")
     first, second = sandbox.requests
@@ -101,11 +105,15 @@ async def test_what_was_refused_or_may_be_repeated_is_no_duplicate(
 async def test_an_answer_that_was_lost_and_asked_for_again_is_a_duplicate(
     client: FrontPayClient, sandbox: Sandbox
 ) -> None:
-    """The API has no idempotency key: a retry of a 510 that came after the commit bills twice, and is seen."""
+    """The API has no idempotency key: a retry of a 510 that came after the commit bills twice."""
     sandbox.fail("510-after")
     await client.orders.send_invoice(invoice())
     (found,) = sandbox.duplicates()
-    assert (found.operation, found.times, found.order_uuids) == ("orders.send_invoice", 2, tuple(sandbox.orders))
+    assert (found.operation, found.times, found.order_uuids) == (
+        "orders.send_invoice",
+        2,
+        tuple(sandbox.orders),
+    )
 
 
 async def test_two_tokens_are_two_accounts() -> None:
@@ -178,7 +186,9 @@ def test_in_process_it_runs_under_trio() -> None:
     assert len(sandbox.orders) == 1
 
 
-async def test_sums_do_not_depend_on_the_hosts_decimal_context(client: FrontPayClient, sandbox: Sandbox) -> None:
+async def test_sums_do_not_depend_on_the_hosts_decimal_context(
+    client: FrontPayClient, sandbox: Sandbox
+) -> None:
     uuid = await paid(client, sandbox)
     line_id = sandbox.orders[uuid].lines[0].id
     with localcontext(prec=2):

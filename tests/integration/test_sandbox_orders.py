@@ -188,7 +188,9 @@ async def test_a_charge_pays_once(client: FrontPayClient) -> None:
         await client.orders.charge_delayed(uuid)
 
 
-@pytest.mark.parametrize("operation", ["orders.resend_payment_link", "orders.cancel", "orders.charge_delayed"])
+@pytest.mark.parametrize(
+    "operation", ["orders.resend_payment_link", "orders.cancel", "orders.charge_delayed"]
+)
 @pytest.mark.parametrize(("event", "error"), [("pay", AlreadyPaidError), ("cancel", AlreadyCancelledError)])
 async def test_an_order_that_is_over_is_left_alone(
     client: FrontPayClient, sandbox: Sandbox, operation: str, event: str, error: type[Exception]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings, strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from frontpay_async import (
     BusinessRuleError,
@@ -48,7 +48,7 @@ PRODUCTS = {
 }
 LOST_AFTER = ["510-after", "drop-after", "cut-body", "502-after"]
 LOST_BEFORE = ["510-before", "drop-before", "busy"]
-AMOUNTS = st.sampled_from(["0.01", "3.50", "6.50", "10.00", "12.00"])
+AMOUNTS = st.sampled_from(["0.01", "3.50", "6.50", "10.00"])
 FROM_OUTSIDE = [Event.PAY, Event.CANCEL, Event.EXPIRE, Event.INVOICE, Event.REMIND, Event.COLLECT]
 TOUCHING = [
     "orders.resend_payment_link",
@@ -119,11 +119,23 @@ class Books(RuleBasedStateMachine):
             assert not lost
         except (ServerError, OutcomeUnknownError):
             assert lost
+        return self.noted(token, kind, content)
+
+    def noted(self, token: str, kind: str, content: str) -> str:
         uuid = list(self.sandbox.orders)[-1]
         assert uuid not in self.owners
         self.owners[uuid] = token
         self.statuses[uuid] = self.sandbox.orders[uuid].status
         self.effects[token, kind, content] += 1
+        return uuid
+
+    @initialize(target=orders, token=st.sampled_from(TOKENS), content=st.sampled_from(sorted(PRODUCTS)))
+    def sell_on_a_terminal(self, token: str, content: str) -> str:
+        """Refunds are the hard part, so that every run has an order that can be refunded in two ways."""
+        order = terminal_order(products=PRODUCTS[content])
+        self.runner.run(self.clients[token].terminals.create_order(order))
+        uuid = self.noted(token, "terminals.create_order", content)
+        self.sandbox.approve(uuid)
         return uuid
 
     @rule(token=st.sampled_from(TOKENS), lost=st.sampled_from(LOST_BEFORE))
@@ -147,19 +159,20 @@ class Books(RuleBasedStateMachine):
         if self.is_done(call(self.client_of(uuid), operation, uuid)) and operation in REPEATABLE:
             self.effects[self.owners[uuid], operation, uuid] += 1
 
-    @rule(uuid=orders, amount=AMOUNTS, place=st.integers(0, 1))
-    def refund(self, uuid: str, amount: str, place: int) -> None:
+    @rule(uuid=orders, total=AMOUNTS, amount=AMOUNTS, place=st.integers(0, 1))
+    def refund(self, uuid: str, total: str, amount: str, place: int) -> None:
+        """The lines need not add up to the total."""
         lines = self.sandbox.orders[uuid].lines
-        wanted = Refund(grand_total=amount, lines=[RefundLine(id=lines[place % len(lines)].id, amount=amount)])
+        wanted = Refund(grand_total=total, lines=[RefundLine(id=lines[place % len(lines)].id, amount=amount)])
         if self.is_done(self.client_of(uuid).orders.refund(uuid, wanted)):
-            self.paid_back[uuid] += Decimal(amount)
+            self.paid_back[uuid] += Decimal(total)
             self.effects[self.owners[uuid], "orders.refund", uuid, repr(wanted)] += 1
 
-    @rule(uuid=orders, amount=AMOUNTS, place=st.integers(0, 1))
-    def refund_on_the_terminal(self, uuid: str, amount: str, place: int) -> None:
+    @rule(uuid=orders, total=AMOUNTS, amount=AMOUNTS, place=st.integers(0, 1))
+    def refund_on_the_terminal(self, uuid: str, total: str, amount: str, place: int) -> None:
         order = self.sandbox.orders[uuid]
         line_id = order.lines[place % len(order.lines)].id
-        wanted = TerminalRefund(grand_total=amount, lines=[RefundLine(id=line_id, amount=amount)])
+        wanted = TerminalRefund(grand_total=total, lines=[RefundLine(id=line_id, amount=amount)])
         if self.is_done(self.client_of(uuid).terminals.refund(uuid, wanted)):
             assert order.refund_request is not None
             self.requests[uuid].append(order.refund_request)
@@ -212,7 +225,6 @@ class Books(RuleBasedStateMachine):
         for uuid, order in self.sandbox.orders.items():
             taken = [each.amount for each in self.requests[uuid] if each.status is RefundStatus.REFUNDED]
             assert order.refunded == self.paid_back[uuid] + sum(taken)
-            assert order.refunded == sum(line.refunded for line in order.lines)
             assert 0 <= order.refundable <= order.amount - order.refunded
             assert all(0 <= line.refunded <= line.amount for line in order.lines)
 

@@ -16,7 +16,6 @@ import pytest
 
 from frontpay_async import (
     Clock,
-    FrontPayClient,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -27,11 +26,12 @@ from frontpay_async._protocol.operations import SEND_INVOICE
 from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
 from frontpay_async.sandbox.server import bind
 from tests.builders import efaktura, ehf, invoice, payment_link
-from tests.sandboxes import NO_RETRY, body_of, waiting
+from tests.sandboxes import body_of, client_of, waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from frontpay_async import FrontPayClient
     from tests.fakes import FakeClock
 
 
@@ -40,7 +40,7 @@ async def connected(sandbox: Sandbox) -> AsyncIterator[FrontPayClient]:
     """Serve a sandbox, with a client that does not retry."""
     async with (
         sandbox.serve() as base_url,
-        FrontPayClient(DEFAULT_TOKEN, base_url=base_url, retry=NO_RETRY, trust_env=False) as client,
+        client_of(base_url) as client,
     ):
         yield client
 
@@ -52,7 +52,8 @@ async def talk(base_url: str, path: str, body: object = None) -> tuple[bytes, by
     content = b"" if body is None else json.dumps(body).encode()
     head = (
         f"{'GET' if body is None else 'POST'} {where.path}/{path} HTTP/1.1\r\nHost: sandbox\r\n"
-        f"Authorization: Bearer {DEFAULT_TOKEN}\r\nConnection: close\r\nContent-Length: {len(content)}\r\n\r\n"
+        f"Authorization: Bearer {DEFAULT_TOKEN}\r\nConnection: close\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
     )
     writer.write(head.encode() + content)
     try:
@@ -131,7 +132,7 @@ async def test_a_proxys_error_is_html(sandbox: Sandbox) -> None:
         assert head.startswith(b"http/1.1 502")
         assert b"content-type: text/html" in head
         assert b"<h1>502 Bad Gateway</h1>" in body
-        async with FrontPayClient(DEFAULT_TOKEN, base_url=base_url, retry=NO_RETRY, trust_env=False) as client:
+        async with client_of(base_url) as client:
             with pytest.raises(ServerError) as caught:
                 await client.orders.send_invoice(invoice())
     assert caught.value.status == 502
@@ -179,17 +180,16 @@ async def test_an_answer_that_is_held_back_does_not_hold_up_the_end(caplog: pyte
     lost = []
 
     async def ask(base_url: str) -> None:
-        async with FrontPayClient(DEFAULT_TOKEN, base_url=base_url, retry=NO_RETRY, trust_env=False) as client:
+        async with client_of(base_url) as client:
             try:
                 await client.orders.list_statuses()
             except OutcomeUnknownError as error:
                 lost.append(error)
 
-    async with anyio.create_task_group() as tasks:
-        async with sandbox.serve() as base_url:
-            tasks.start_soon(ask, base_url)
-            while not sandbox.requests:
-                await anyio.lowlevel.checkpoint()
+    async with anyio.create_task_group() as tasks, sandbox.serve() as base_url:
+        tasks.start_soon(ask, base_url)
+        while not sandbox.requests:
+            await anyio.lowlevel.checkpoint()
     assert len(lost) == 1
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
@@ -203,7 +203,7 @@ async def test_what_the_block_raises_comes_out_as_it_is(sandbox: Sandbox) -> Non
 async def test_nobody_answers_once_the_block_is_left(sandbox: Sandbox) -> None:
     async with sandbox.serve() as base_url:
         pass
-    async with FrontPayClient(DEFAULT_TOKEN, base_url=base_url, retry=NO_RETRY, trust_env=False) as client:
+    async with client_of(base_url) as client:
         with pytest.raises(NotSentError):
             await client.orders.list_statuses()
 

@@ -1,4 +1,4 @@
-"""The operations on card terminals against the sandbox: payments, refunds, and a cardholder who takes time."""
+"""The operations on card terminals against the sandbox: payments, refunds, a cardholder who takes time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from frontpay_async import (
     NotFoundError,
     OrderStatus,
     PaymentStatus,
+    Refund,
     RefundLine,
     RefundRejectedError,
     RefundStatus,
@@ -23,7 +24,13 @@ from frontpay_async import (
     TerminalRefund,
 )
 from frontpay_async._protocol.operations import OPERATIONS
-from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, Cardholder, ForbiddenEventError, Sandbox
+from frontpay_async.sandbox import (
+    DEFAULT_ORGANIZATION,
+    DEFAULT_TERMINAL,
+    Cardholder,
+    ForbiddenEventError,
+    Sandbox,
+)
 from tests.builders import customer, payment_link
 from tests.sandboxes import NO_RETRY, call, terminal_order, waiting
 
@@ -33,9 +40,7 @@ if TYPE_CHECKING:
     from tests.fakes import FakeClock
 
 TERMINAL_ROUTES = [
-    name
-    for name, row in OPERATIONS.items()
-    if name.startswith("terminals.") and "{order_uuid}" in row.path
+    name for name, row in OPERATIONS.items() if name.startswith("terminals.") and "{order_uuid}" in row.path
 ]
 
 
@@ -78,7 +83,9 @@ async def test_an_unknown_terminal_is_refused(client: FrontPayClient, sandbox: S
 
 
 async def test_an_order_keeps_the_customer_that_it_names(client: FrontPayClient, sandbox: Sandbox) -> None:
-    order = terminal_order(customer=customer(customer_uuid="CSRT1"), send_order_by=SendOrderBy(sms=True, email=False))
+    order = terminal_order(
+        customer=customer(customer_uuid="CSRT1"), send_order_by=SendOrderBy(sms=True, email=False)
+    )
     uuid = (await client.terminals.create_order(order)).order_uuid
     assert sandbox.orders[uuid].customer_uuid == "CSRT1"
     details = await client.orders.get_details(uuid)
@@ -87,9 +94,7 @@ async def test_an_order_keeps_the_customer_that_it_names(client: FrontPayClient,
 
 
 @pytest.mark.parametrize("operation", TERMINAL_ROUTES)
-async def test_the_terminal_routes_know_only_terminal_orders(
-    client: FrontPayClient, operation: str
-) -> None:
+async def test_the_terminal_routes_know_only_terminal_orders(client: FrontPayClient, operation: str) -> None:
     uuid = (await client.orders.send_payment_link(payment_link())).order_uuid
     with pytest.raises(NotFoundError):
         await call(client, operation, uuid)
@@ -180,10 +185,13 @@ async def test_a_cancelled_payment_is_not_paid_by_a_late_cardholder(fake_clock: 
         assert await client.terminals.get_payment_status(uuid) is PaymentStatus.CANCELLED
 
 
-@pytest.mark.parametrize(("line", "amount", "reason"), [
-    (1, 10, "requestProductIdNotAvailable"),
-    (None, 103, "refundRejectionForProductAmountExceed"),
-])
+@pytest.mark.parametrize(
+    ("line", "amount", "reason"),
+    [
+        (1, 10, "requestProductIdNotAvailable"),
+        (None, 103, "refundRejectionForProductAmountExceed"),
+    ],
+)
 async def test_a_refund_is_refused_for_each_documented_reason(
     client: FrontPayClient, sandbox: Sandbox, line: int | None, amount: int, reason: str
 ) -> None:
@@ -207,16 +215,28 @@ async def test_a_refund_needs_a_payment_and_no_other_refund_that_waits(
     await client.terminals.refund(uuid, refund_of(sandbox, uuid, 10))
 
 
+@pytest.mark.parametrize(
+    ("waits", "asked", "reason"),
+    [
+        ((100, 1), (3, 3), "refundRejectionForRefundRequestGreaterThanOrderAmount"),
+        ((1, 100), (3, 3), "refundRejectionForProductAmountExceed"),
+    ],
+    ids=["in-all", "on-a-line"],
+)
 async def test_what_waits_on_the_terminal_cannot_be_refunded_otherwise(
-    client: FrontPayClient, sandbox: Sandbox
+    client: FrontPayClient, sandbox: Sandbox, waits: tuple[int, int], asked: tuple[int, int], reason: str
 ) -> None:
+    """Of 102, in all and on the line, an amount waits; what is asked beside it is too much."""
     uuid = await paid_at_terminal(client, sandbox)
-    await client.terminals.refund(uuid, refund_of(sandbox, uuid, 100))
     line_id = sandbox.orders[uuid].lines[0].id
-    with pytest.raises(RefundRejectedError):
-        await call(client, "orders.refund", uuid, line_id=line_id)
-    sandbox.approve_refund(uuid)
-    assert sandbox.orders[uuid].refunded == 100
+    lines = [RefundLine(id=line_id, amount=waits[1])]
+    await client.terminals.refund(uuid, TerminalRefund(grand_total=waits[0], lines=lines))
+    beside = Refund(grand_total=asked[0], lines=[RefundLine(id=line_id, amount=asked[1])])
+    with pytest.raises(RefundRejectedError) as caught:
+        await client.orders.refund(uuid, beside)
+    assert caught.value.reason == reason
+    sandbox.decline_refund(uuid)
+    await client.orders.refund(uuid, beside)
 
 
 async def test_a_refund_can_be_cancelled_until_it_is_taken(client: FrontPayClient, sandbox: Sandbox) -> None:

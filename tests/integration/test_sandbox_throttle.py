@@ -11,11 +11,12 @@ from frontpay_async import RateLimitedError
 from frontpay_async.sandbox import Sandbox
 from frontpay_async.sandbox.throttle import Throttle
 from tests.builders import invoice
-from tests.fakes import FakeClock
 from tests.sandboxes import NO_RETRY, paid, raw_client
 
 if TYPE_CHECKING:
     import httpx
+
+    from tests.fakes import FakeClock
 
 ANY_ROUTE = "orders/status"
 

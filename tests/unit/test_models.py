@@ -18,11 +18,8 @@ ORDERS = [
     builders.ehf,
     builders.terminal_order,
 ]
-VALUES = [
-    value
-    for name, value in vars(frontpay_async).items()
-    if name in frontpay_async.__all__ and isinstance(value, type) and attrs.has(value)
-]
+PUBLIC = [getattr(frontpay_async, name) for name in frontpay_async.__all__]
+VALUES = [value for value in PUBLIC if isinstance(value, type) and attrs.has(value)]
 
 
 @pytest.mark.parametrize("given", [Decimal("51.00"), "51.00", "+51.00"])

@@ -71,6 +71,11 @@ def test_a_404_of_something_else_is_no_empty_list(body: Any) -> None:
     assert isinstance(error_of(operations.LIST_ORDER_STATUSES, 404, body), NotFoundError)
 
 
+@pytest.mark.parametrize("status", [400, 403, 410, 500, 510])
+def test_only_a_404_is_an_empty_list(status: int) -> None:
+    assert error_of(operations.LIST_ORDER_STATUSES, status, envelope("orderNotFound")).code == "orderNotFound"
+
+
 @pytest.mark.parametrize(
     ("errors", "messages"),
     [
@@ -102,6 +107,14 @@ def test_a_refused_payload_lists_the_servers_sentences(
     assert (error.messages, error.outcome, error.errors) == (messages, Outcome.REJECTED, errors)
     assert all(sentence in str(error) for sentence in messages)
     assert "was not done" in str(error)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 510])
+def test_only_a_refused_payload_puts_the_details_into_words(status: int) -> None:
+    """A trace of the server's is of use to no reader of a log."""
+    error = error_of(operations.SEND_INVOICE, status, envelope("somethingWentWrong", ["at line 7"]))
+    assert error.messages == ("at line 7",)
+    assert "line 7" not in str(error)
 
 
 def test_errors_may_be_missing() -> None:

@@ -12,13 +12,14 @@ import pytest
 from frontpay_async import CreatedOrder, FrontPayError, Outcome, OutcomeUnknownError, RetryPolicy, ServerError
 from tests.builders import ORDER_UUID
 from tests.fakes import create, read
-from tests.wire_server import CREATED, Exchange, WireServer, answer, drip, envelope, failed
+from tests.wire_steps import CREATED, Exchange, answer, drip, envelope, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.integration.transport.conftest import Connect
-    from tests.wire_server import Step
+    from tests.wire_server import WireServer
+    from tests.wire_steps import Step
 
 ONCE = RetryPolicy(attempts=1)
 BODY = json.dumps({"message": "orderAddedSuccessfully", "data": CREATED}).encode()
@@ -194,7 +195,8 @@ async def test_an_empty_account_is_an_empty_list(server: WireServer, connect: Co
 
 
 @pytest.mark.parametrize(
-    ("suffix", "ending"), [(None, ""), ("shop/2.1 (+https://shop.example)", " shop/2.1 (+https://shop.example)")]
+    ("suffix", "ending"),
+    [(None, ""), ("shop/2.1 (+https://shop.example)", " shop/2.1 (+https://shop.example)")],
 )
 async def test_the_user_agent_names_the_package_and_the_application(
     server: WireServer, connect: Connect, suffix: str | None, ending: str

@@ -14,7 +14,8 @@ import pytest
 from frontpay_async import Clock, NotSentError, Outcome, Timeouts
 from frontpay_async._transport.engines import CONNECTIONS
 from tests.fakes import Hooks, create, read
-from tests.wire_server import Exchange, WireServer, envelope, serving
+from tests.wire_server import WireServer, serving
+from tests.wire_steps import Exchange, envelope
 
 if TYPE_CHECKING:
     import ssl
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from frontpay_async import FrontPayClient
     from tests.integration.transport.conftest import Connect
-    from tests.wire_server import Step
+    from tests.wire_steps import Step
 
 PATIENCE = 20
 
@@ -133,12 +134,14 @@ async def _cancel_by_scope(client: FrontPayClient, random: Random, passes: int) 
     return "cancelled" if scope.cancelled_caught else "answered"
 
 
-@pytest.mark.parametrize(("how", "seed"), [(_cancel_by_task, 1), (_cancel_by_scope, 2)], ids=["task", "scope"])
+@pytest.mark.parametrize(
+    ("how", "seed"), [(_cancel_by_task, 1), (_cancel_by_scope, 2)], ids=["task", "scope"]
+)
 async def test_a_cancelled_call_costs_no_connection(
     server: WireServer, connect: Connect, how: Cancel, seed: int
 ) -> None:
     """A thousand calls are cancelled at random moments; then a hundred still go out at once."""
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311 - repeatable is what it must be
     server.otherwise = after_passes(random, 30)
     hooks = Hooks()
     client = connect(server, **hooks.settings())
@@ -197,7 +200,7 @@ async def test_an_answer_that_is_too_long_leaves_the_connections_healthy(
 
 @pytest.mark.parametrize("by", ["caller", "deadline"])
 async def test_a_call_that_ends_in_the_handshake_leaves_no_connection_open(connect: Connect, by: str) -> None:
-    """httpcore itself would lose sight of it, and it would stay open until it is collected as garbage."""
+    """By itself, httpcore would lose sight of it, and it would stay open until it is collected as garbage."""
 
     async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -206,7 +209,7 @@ async def test_a_call_that_ends_in_the_handshake_leaves_no_connection_open(conne
     try:
         async with serving(accept=silent) as server:
             url = server.url.replace("http://", "https://")
-            client = connect(url, clock=Clock(), timeouts=Timeouts(total=0.1 if by == "deadline" else None))
+            client = connect(url, clock=Clock(), timeouts=Timeouts(total=0.3 if by == "deadline" else None))
             task = asyncio.ensure_future(create(client))
             await server.accepted(1)
             if by == "caller":

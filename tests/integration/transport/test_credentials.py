@@ -18,12 +18,13 @@ from frontpay_async import (
     ServerError,
 )
 from tests.fakes import TOKEN, Hooks, create, read
-from tests.wire_server import WireServer, envelope, failed, html
+from tests.wire_steps import envelope, failed, html
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._transport.call import Call, Stage
     from tests.integration.transport.conftest import Connect
+    from tests.wire_server import WireServer
 
 
 @define
@@ -62,7 +63,9 @@ async def test_a_static_token_is_sent_as_a_bearer(server: WireServer, connect: C
     assert bearers(server) == [f"Bearer {TOKEN}"]
 
 
-async def test_a_static_token_that_is_refused_is_not_tried_again(server: WireServer, connect: Connect) -> None:
+async def test_a_static_token_that_is_refused_is_not_tried_again(
+    server: WireServer, connect: Connect
+) -> None:
     """There is no other to try."""
     server.otherwise = failed(401, "Unauthenticated.")
     with pytest.raises(AuthenticationError) as caught:
@@ -103,7 +106,9 @@ async def test_the_second_try_pays_the_rate_again(server: WireServer, connect: C
     assert len(counting.calls) == len(server.requests) == 2
 
 
-async def test_a_renewed_token_that_is_refused_too_stays_refused(server: WireServer, connect: Connect) -> None:
+async def test_a_renewed_token_that_is_refused_too_stays_refused(
+    server: WireServer, connect: Connect
+) -> None:
     """Once is enough: two requests, two questions for a token, and the second 401 is raised."""
     server.otherwise = failed(401)
     tokens = Tokens(["one", "two", "three"])
@@ -112,7 +117,9 @@ async def test_a_renewed_token_that_is_refused_too_stays_refused(server: WireSer
     assert (len(server.requests), tokens.asked) == (2, 2)
 
 
-async def test_a_callable_that_gives_the_same_token_again_ends_it(server: WireServer, connect: Connect) -> None:
+async def test_a_callable_that_gives_the_same_token_again_ends_it(
+    server: WireServer, connect: Connect
+) -> None:
     """Sending a token again that was refused a moment ago is of no use."""
     server.otherwise = failed(401)
     tokens = Tokens(["same"])
@@ -121,7 +128,9 @@ async def test_a_callable_that_gives_the_same_token_again_ends_it(server: WireSe
     assert (len(server.requests), tokens.asked) == (1, 2)
 
 
-async def test_a_call_renews_once_whatever_the_number_of_attempts(server: WireServer, connect: Connect) -> None:
+async def test_a_call_renews_once_whatever_the_number_of_attempts(
+    server: WireServer, connect: Connect
+) -> None:
     """Neither the retry of the renewed request nor its own refusal starts over."""
     server.script(failed(401), failed(503), failed(401))
     tokens = Tokens(["one", "two", "three", "four"])
@@ -163,7 +172,9 @@ async def test_a_token_callable_that_recovers_is_enough(server: WireServer, conn
     assert bearers(server) == ["Bearer good"]
 
 
-async def test_a_token_callable_that_fails_after_a_401_says_both(server: WireServer, connect: Connect) -> None:
+async def test_a_token_callable_that_fails_after_a_401_says_both(
+    server: WireServer, connect: Connect
+) -> None:
     """The error names the refusal and the failure, and that nothing was done."""
     server.otherwise = failed(401)
     client = connect(server, token=Tokens(["old", OSError()]), retry=RetryPolicy(attempts=1))

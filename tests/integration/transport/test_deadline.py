@@ -13,15 +13,18 @@ import pytest
 from frontpay_async import Clock, NotSentError, Outcome, OutcomeUnknownError, ServerError, Timeouts
 from frontpay_async._transport import engines
 from tests.fakes import TOKEN, Hooks, create, read
-from tests.wire_server import WireServer, after, drip, envelope, failed, never
+from tests.wire_steps import after, drip, envelope, failed, never
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.fakes import FakeClock
     from tests.integration.transport.conftest import Connect
+    from tests.wire_server import WireServer
 
-SOON = Timeouts(total=0.1)
+# Short where nothing needs to happen before; longer where the request must have left by then.
+SOON = Timeouts(total=0.05)
+LATER = Timeouts(total=0.3)
 REAL = Clock()
 
 
@@ -81,7 +84,7 @@ async def test_silence_ends_at_the_deadline(
     """Nobody is told that it did not leave, and even a read is not repeated when the time is over."""
     server.otherwise = never
     with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
-        await call(connect(server, timeouts=SOON, clock=REAL))
+        await call(connect(server, timeouts=LATER, clock=REAL))
     assert len(server.requests) == 1
 
 
@@ -92,7 +95,7 @@ async def test_an_endless_answer_ends_at_the_deadline(
     """Bytes that keep coming reset the read time-out, but not the deadline."""
     server.otherwise = drip()
     with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
-        await call(connect(server, timeouts=SOON, clock=REAL))
+        await call(connect(server, timeouts=LATER, clock=REAL))
     assert len(server.requests) == 1
     await server.idle()
 
@@ -116,7 +119,7 @@ async def test_a_token_callable_that_hangs_after_a_401_ends_at_the_deadline(
 
     hooks = Hooks()
     with pytest.raises(NotSentError):
-        await create(connect(server, token=token, timeouts=SOON, clock=REAL, **hooks.settings()))
+        await create(connect(server, token=token, timeouts=LATER, clock=REAL, **hooks.settings()))
     assert len(server.requests) == 1
     assert [record.outcome for record in hooks.results] == [Outcome.NOT_SENT]
 
@@ -144,6 +147,13 @@ async def test_connecting_ends_at_the_deadline(unresponsive: str, connect: Conne
     with pytest.raises(NotSentError, match="could leave"):
         await create(connect(unresponsive, timeouts=SOON, clock=REAL, **hooks.settings()))
     assert [record.outcome for record in hooks.results] == [Outcome.NOT_SENT]
+
+
+async def test_no_time_out_at_all_is_possible(server: WireServer, connect: Connect) -> None:
+    """None means no bound, for each of them."""
+    boundless = Timeouts(connect=None, read=None, write=None, pool=None, total=None)
+    await create(connect(server, timeouts=boundless))
+    assert len(server.requests) == 1
 
 
 async def test_without_a_deadline_a_slow_answer_is_waited_for(server: WireServer, connect: Connect) -> None:

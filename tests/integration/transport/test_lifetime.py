@@ -1,4 +1,4 @@
-"""A client's lifetime: built anywhere, bound to one process and loop, closed once, shared by its derivatives."""
+"""A client's lifetime: built anywhere, bound to one process and loop, closed once, shared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from frontpay_async import (
 )
 from frontpay_async._transport import engines
 from tests.fakes import TOKEN, Hooks, create, read
-from tests.wire_server import WireServer, after, envelope, failed, serving, serving_in_thread
+from tests.wire_server import WireServer, serving, serving_in_thread
+from tests.wire_steps import after, envelope, failed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -279,9 +280,15 @@ async def test_closing_the_original_closes_what_was_derived(server: WireServer, 
         ({"environment": "demo", "tls": "/nowhere/ca.pem"}, "cannot be read"),
         ({"environment": "demo", "user_agent_suffix": "a\r\nX-Evil: 1"}, "printable ASCII"),
         ({"environment": "demo", "order_date_format": "iso"}, "unknown order date format"),
-        ({"environment": "demo", "transport": httpx.MockTransport(lambda _: None), "proxy": "http://p"}, "own"),
+        (
+            {"environment": "demo", "transport": httpx.MockTransport(lambda _: None), "proxy": "http://p"},
+            "own",
+        ),
         ({"environment": "demo", "transport": httpx.MockTransport(lambda _: None), "tls": "ca.pem"}, "own"),
-        ({"environment": "demo", "transport": httpx.MockTransport(lambda _: None), "engine": "aiohttp"}, "own"),
+        (
+            {"environment": "demo", "transport": httpx.MockTransport(lambda _: None), "engine": "aiohttp"},
+            "own",
+        ),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_when_the_client_is_built(

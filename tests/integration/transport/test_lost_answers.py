@@ -10,10 +10,10 @@ import pytest
 from frontpay_async import FrontPayClient, Outcome, OutcomeUnknownError, Timeouts
 from tests.builders import invoice, product
 from tests.fakes import Hooks, create, read
-from tests.wire_server import (
+from tests.wire_server import WireServer, serving
+from tests.wire_steps import (
     CREATED,
     Exchange,
-    WireServer,
     close,
     cut,
     cut_chunked,
@@ -22,7 +22,6 @@ from tests.wire_server import (
     never,
     reset,
     reset_unread,
-    serving,
     then_close,
     unread,
     whole,
@@ -30,7 +29,7 @@ from tests.wire_server import (
 
 if TYPE_CHECKING:
     from tests.integration.transport.conftest import Connect
-    from tests.wire_server import Step
+    from tests.wire_steps import Step
 
 IMPATIENT = Timeouts(read=0.05, write=0.05)
 
@@ -59,6 +58,7 @@ async def test_a_lost_answer(server: WireServer, connect: Connect, step: Step, w
     already = len(server.requests)
     server.otherwise = step
     await unknown(client)
+    await server.received(already + 1)
     assert len(server.requests) == already + 1
     assert [record.outcome for record in hooks.attempts] == [Outcome.UNKNOWN]
 
@@ -72,7 +72,7 @@ async def test_a_connection_that_is_reset_while_the_request_is_read(connect: Con
 
 
 async def test_a_server_that_does_not_read(connect: Connect) -> None:
-    """A request that is stuck in the middle ends with ``Timeouts.write``; on aiohttp it would hang for ever."""
+    """A request that is stuck in the middle ends with ``Timeouts.write``; aiohttp by itself would hang."""
     release = asyncio.Event()
     # More than the sockets' buffers hold, and less than what aiohttp warns of.
     big = invoice(products=[product(name="x" * 200) for _ in range(2800)])

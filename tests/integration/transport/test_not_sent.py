@@ -22,7 +22,8 @@ from frontpay_async import (
 )
 from frontpay_async._transport import engines
 from tests.fakes import TOKEN, Hooks, create
-from tests.wire_server import WireServer, after, close, envelope, serving, unread, whole
+from tests.wire_server import WireServer, serving
+from tests.wire_steps import after, close, envelope, unread, whole
 
 if TYPE_CHECKING:
     import ssl
@@ -183,7 +184,9 @@ async def test_httpx_aiohttps_own_transport_is_seen_through(
     server.otherwise = close
     expected = NotSentError if where == "nowhere" else OutcomeUnknownError
     url = nowhere if where == "nowhere" else server.url
-    client = FrontPayClient(TOKEN, base_url=url, transport=AiohttpTransport(), retry=RetryPolicy(base_delay=0))
+    client = FrontPayClient(
+        TOKEN, base_url=url, transport=AiohttpTransport(), retry=RetryPolicy(base_delay=0)
+    )
     async with client:
         with pytest.raises(expected):
             await create(client)

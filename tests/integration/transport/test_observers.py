@@ -21,12 +21,13 @@ from frontpay_async import (
 )
 from tests.builders import EMAIL, MSISDN, ORDER_UUID, PERSONAL_NUMBER, customer, invoice
 from tests.fakes import TOKEN, Hooks, cancel, create, read
-from tests.wire_server import WireServer, after, close, envelope, failed, never
+from tests.wire_steps import after, close, envelope, failed, never
 
 if TYPE_CHECKING:
     from tests.fakes import FakeClock
     from tests.integration.transport.conftest import Connect
-    from tests.wire_server import Step
+    from tests.wire_server import WireServer
+    from tests.wire_steps import Step
 
 INVOICE, STATUS = "orders.send_invoice", "orders.get_status"
 

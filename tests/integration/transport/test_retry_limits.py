@@ -21,12 +21,13 @@ from frontpay_async import (
 )
 from tests.builders import ORDER_UUID
 from tests.fakes import Hooks, cancel, create, read
-from tests.wire_server import Exchange, WireServer, close, envelope, failed, html, then_close
+from tests.wire_steps import Exchange, close, envelope, failed, html, then_close
 
 if TYPE_CHECKING:
     from tests.fakes import FakeClock
     from tests.integration.transport.conftest import Connect
-    from tests.wire_server import Step
+    from tests.wire_server import WireServer
+    from tests.wire_steps import Step
 
 NOW = datetime(2035, 6, 15, 10, 30, tzinfo=UTC)
 
@@ -46,8 +47,13 @@ def http_date(moment: datetime) -> str:
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-async def test_retry_after_is_obeyed(
-    server: WireServer, connect: Connect, clock: FakeClock, headers: list[tuple[str, str]], wait: float, status: int
+async def test_retry_after_is_obeyed(  # noqa: PLR0917 - fixtures and parameters
+    server: WireServer,
+    connect: Connect,
+    clock: FakeClock,
+    headers: list[tuple[str, str]],
+    wait: float,
+    status: int,
 ) -> None:
     """The wait is what the answer asks for, and jitter on top so that callers do not come back together."""
     server.script(failed(status, "later", *headers), envelope())
@@ -76,7 +82,7 @@ async def test_waits_grow_and_are_capped(server: WireServer, connect: Connect, c
 async def test_retries_are_at_most_ten_or_a_fifth_of_the_requests(
     server: WireServer, connect: Connect, clock: FakeClock
 ) -> None:
-    """Once the share is used up, a failure is raised without another attempt, until the window has slid on."""
+    """Once the share is used up, a failure is raised at once, until the window has slid on."""
     server.otherwise = failed(503)
     client = connect(server, retry=RetryPolicy(attempts=2, base_delay=0))
     for _ in range(15):
@@ -101,7 +107,9 @@ async def test_the_share_of_retries_grows_with_the_requests(server: WireServer, 
     assert len(server.requests) == 100 + 20
 
 
-async def test_clients_derived_from_one_share_its_share_of_retries(server: WireServer, connect: Connect) -> None:
+async def test_clients_derived_from_one_share_its_share_of_retries(
+    server: WireServer, connect: Connect
+) -> None:
     """Another set of options is no way around the bound."""
     server.otherwise = failed(503)
     client = connect(server, retry=RetryPolicy(attempts=11, base_delay=0))

@@ -1,4 +1,4 @@
-"""The retry table, cell by cell, over real sockets and on both engines: how many requests reach the server."""
+"""The retry table, cell by cell, over real sockets, on both engines: how many requests are made."""
 
 from __future__ import annotations
 
@@ -18,28 +18,19 @@ from frontpay_async import (
 )
 from frontpay_async._protocol.operations import Safety
 from tests.fakes import CALLS, Hooks
-from tests.wire_server import (
-    WireServer,
-    close,
-    cut,
-    cut_chunked,
-    envelope,
-    failed,
-    garbage,
-    html,
-    reset,
-)
+from tests.wire_steps import close, cut, cut_chunked, envelope, failed, garbage, html, reset
 
 if TYPE_CHECKING:
     from tests.fakes import FakeClock
     from tests.integration.transport.conftest import Connect
-    from tests.wire_server import Step
+    from tests.wire_server import WireServer
+    from tests.wire_steps import Step
 
 READ, IDEMPOTENT, UNSAFE = Safety.READ, Safety.IDEMPOTENT, Safety.UNSAFE
 ALL = frozenset(Safety)
 HARMLESS = frozenset({READ, IDEMPOTENT})
 
-# What the server does -> who may send again, the error in the end, and its outcome for what changes something.
+# What the server does -> who may send again, the error, and its outcome for what changes something.
 TABLE: dict[str, tuple[Step, frozenset[Safety], type[FrontPayError], Outcome]] = {
     "429": (failed(429, "Too Many Attempts."), ALL, RateLimitedError, Outcome.REJECTED),
     "500": (failed(500), ALL, ServerError, Outcome.UNKNOWN),

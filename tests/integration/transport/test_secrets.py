@@ -31,27 +31,14 @@ from tests.builders import (
     terminal_order,
 )
 from tests.fakes import TOKEN
-from tests.wire_server import (
-    WireServer,
-    answer,
-    close,
-    cut,
-    drip,
-    envelope,
-    failed,
-    garbage,
-    html,
-    never,
-    reset,
-    serving,
-    whole,
-)
+from tests.wire_server import WireServer, serving
+from tests.wire_steps import answer, close, cut, drip, envelope, failed, garbage, html, never, reset, whole
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from tests.integration.transport.conftest import Connect
-    from tests.wire_server import Step
+    from tests.wire_steps import Step
 
 PAYMENT_URL = "https://pay.frontpayment.no/session/bankid-0f9e8d7c6b5a"
 SECRETS = {
@@ -252,7 +239,9 @@ def test_a_token_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch) -
     assert_clean(caught.value)
 
 
-@pytest.mark.parametrize("given", [f"{TOKEN} ", f"{TOKEN}\r\nX: y", TOKEN.encode()], ids=["space", "line", "bytes"])
+@pytest.mark.parametrize(
+    "given", [f"{TOKEN} ", f"{TOKEN}\r\nX: y", TOKEN.encode()], ids=["space", "line", "bytes"]
+)
 async def test_a_callables_token_that_is_refused_is_not_shown(
     server: WireServer, connect: Connect, given: Any
 ) -> None:
@@ -264,7 +253,6 @@ async def test_a_callables_token_that_is_refused_is_not_shown(
 
 async def test_a_stray_answer_shows_no_secret(connect: Connect) -> None:
     """What was left on a connection by one customer's answer must not show in another's error."""
-
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
             serving(garbage(whole(404, QUOTING) + QUOTING), otherwise=failed(404))

@@ -20,7 +20,8 @@ from frontpay_async import (
 )
 from frontpay_async._transport.engines import CONNECTIONS
 from tests.fakes import TOKEN, FakeClock, Hooks, create, read
-from tests.wire_server import close, drip, envelope, failed, never, serving_in_thread
+from tests.wire_server import serving_in_thread
+from tests.wire_steps import close, drip, envelope, failed, never
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -100,7 +101,7 @@ def test_a_refused_connection_was_not_sent(server: WireServer) -> None:
 def test_the_deadline_bounds_a_call(server: WireServer, step: Any) -> None:
     server.otherwise = step
     with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
-        run(server, create, timeouts=Timeouts(total=0.1))
+        run(server, create, timeouts=Timeouts(total=0.3))
     server.wait_in_thread(lambda wire: wire.idle())
     assert len(server.requests) == 1
 

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-import respx
 
 from frontpay_async import FrontPayClient, OrderStatus, RetryPolicy, __version__
 from frontpay_async._protocol.operations import OPERATIONS
@@ -29,12 +28,15 @@ from tests.builders import (
     terminal_refund,
 )
 from tests.fakes import TOKEN
-from tests.wire_server import BASE_PATH, WireServer, envelope, failed
+from tests.wire_steps import BASE_PATH, envelope, failed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    import respx
+
     from tests.integration.transport.conftest import Connect
+    from tests.wire_server import WireServer
 
 DEMO = "https://demo-api.frontpayment.no"
 ONCE = RetryPolicy(attempts=1)
@@ -300,7 +302,7 @@ async def test_the_status_filter_stands_in_the_query(
 
 
 async def test_an_absurd_filter_is_told_as_not_sent(server: WireServer, connect: Connect) -> None:
-    """httpx refuses such a URL; its error stays inside."""
+    """The URL is too long for httpx, whose error stays inside."""
     client = connect(server, retry=ONCE)
     with pytest.raises(Exception, match="not sent"):
         await client.orders.list_statuses(status="x" * 70_000)
@@ -327,8 +329,12 @@ async def test_the_base_urls_path_is_kept(server: WireServer, connect: Connect, 
     assert server.requests[0].target == f"{BASE_PATH}/orders/status/{ORDER_UUID}"
 
 
-@pytest.mark.parametrize("uuid", ["../x", "a/b", "a?b", "a#b", "a b", "", ".", "é", "a%2fb", "x" * 129, None, 7])
-async def test_an_id_cannot_leave_its_place_in_the_path(server: WireServer, connect: Connect, uuid: Any) -> None:
+@pytest.mark.parametrize(
+    "uuid", ["../x", "a/b", "a?b", "a#b", "a b", "", ".", "é", "a%2fb", "x" * 129, None, 7]
+)
+async def test_an_id_cannot_leave_its_place_in_the_path(
+    server: WireServer, connect: Connect, uuid: Any
+) -> None:
     """It is refused before a connection is made."""
     with pytest.raises(ValueError, match="orderUuid"):
         await connect(server).orders.cancel(uuid, note="no")
