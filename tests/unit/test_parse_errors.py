@@ -239,11 +239,44 @@ def test_what_the_server_said_is_masked() -> None:
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900])
-def test_errors_nested_absurdly_deep_are_cut(depth: int) -> None:
-    body = b'{"message": "x", "errors": ' + b"[" * depth + b'"eva@example.no"' + b"]" * depth + b"}"
-    error = error_of(operations.SEND_INVOICE, 417, body)
-    assert json.dumps(error.errors) in ("null", "[" * 16 + '"***"' + "]" * 16)
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_errors_nested_absurdly_deep_are_cut(depth: int, opening: str, closing: str) -> None:
+    nested = opening * depth + '"eva@example.no"' + closing * depth
+    error = error_of(operations.SEND_INVOICE, 417, b'{"errors": %b}' % nested.encode())
+    # The deepest are more than the JSON reader takes.
+    assert json.dumps(error.errors) in ("null", opening * 16 + '"***"' + closing * 16)
     assert "eva@example.no" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "step"),
+    [
+        (400, "nothing was changed."),
+        (401, "Check the token and that it belongs to this environment."),
+        (403, "Ask Front Payment what this token may do."),
+        (404, "Check the id and the environment."),
+        (417, "Correct the order and send it again."),
+        (422, "Correct the order and send it again."),
+        (429, "Wait until the window has passed."),
+    ],
+)
+def test_a_refusal_ends_with_what_to_do(status: int, step: str) -> None:
+    text = str(error_of(operations.SEND_INVOICE, status, envelope("why")))
+    assert text.startswith(f"orders.send_invoice: the API answered {status}: why. It was not done")
+    assert text.endswith(step)
+
+
+@pytest.mark.parametrize(
+    ("operation", "consequence"),
+    [
+        (operations.GET_ORDER_STATUS, "Nothing was changed: this only reads."),
+        (operations.CANCEL_ORDER, "It may or may not have been done; it is safe to send it again."),
+        (operations.SEND_INVOICE, "It may or may not have been done: look before you send it again."),
+    ],
+)
+def test_a_failure_ends_with_what_is_known(operation: Operation[Any], consequence: str) -> None:
+    text = str(error_of(operation, 502, HTML))
+    assert text == f"{operation.name}: the API answered 502. {consequence}"
 
 
 def test_a_parsed_error_pickles() -> None:
