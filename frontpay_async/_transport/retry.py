@@ -15,6 +15,7 @@ the send, and the reading of a slow answer.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -168,10 +169,8 @@ class Retry:
         raise call.not_sent(f"the {total} s of Timeouts.total passed before it could leave")
 
     async def _renewing(self, call: Call) -> HttpResponse:
-        try:
+        with suppress(CredentialRenewed):
             return await self.following.send(call)
-        except CredentialRenewed:
-            call.may_have_left = False
         return await self.following.send(call)
 
     def _record(self, call: Call, outcome: Outcome | None, started: float) -> AttemptRecord:

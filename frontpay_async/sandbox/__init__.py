@@ -13,7 +13,7 @@ rules and answers 417 with the sentences, keeps orders, payments and refunds in 
 throttles like Laravel, and goes wrong on demand (``fail``). Where sources disagree it keeps the traps:
 numbers as JSON numbers and as text, ``is_data`` false beside data, a list without orders as a 404.
 
-What it does not reproduce, because no source tells:
+What it does not reproduce, mostly because no source tells:
 - Whether the API refuses an order date in the past, adds up totals, or limits amounts. It does none of this;
   a refund pays back its ``grandTotal``, whatever its lines add up to, and one of nothing or less gets 417.
 - Laravel's leniency, such as 1 for true; and the wording of 417 beyond the sentences that were seen.
@@ -31,10 +31,13 @@ What it does not reproduce, because no source tells:
 - Whether the terminal routes know other orders (here they do not: 404), whether the list of statuses includes
   terminal orders (``list_terminal_orders`` decides), and what the list answers to a status that there is not.
 - When a terminal is busy: only by the ``busy`` fault.
-- The words for an order's ``type`` in its details, and whether they always tell the ids of lines.
+- The words for an order's ``type`` in its details, and which numbers come as text. Details always tell the ids
+  of lines and a status its amounts, though real ones may lack them; a terminal check knows one message for
+  each outcome, though two are documented.
 - Delivery: no e-mail, SMS, EHF or bank is involved, invoices are not gathered by interval, no fee is added,
   and links expire only by ``happen(uuid, "expire")``.
-- The rate headers of answers that do not come from the API itself: here the HTML of a 502 has them, too.
+- What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate headers,
+  too, and words of their own.
 - Callbacks and TLS.
 """
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -95,3 +98,25 @@ def test_it_runs_as_a_command() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "Everything held" in done.stdout
+
+
+def test_a_sandbox_that_refuses_its_arguments_fails_the_command(capfd: pytest.CaptureFixture[str]) -> None:
+    assert demo.main(["--cardholder-after", "-1"]) == 1
+    assert "✗ FAILED: DemoFailedError: the sandbox did not start" in capfd.readouterr().out
+
+
+def test_ctrl_c_ends_it_and_its_sandbox() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "frontpay_async.sandbox.demo", "--cardholder-after", "600"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        sandbox = urlsplit(process.stdout.readline().split()[-1])
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    assert out.endswith("\nstopped\n")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((sandbox.hostname, sandbox.port))

@@ -163,6 +163,14 @@ async def test_a_reset_forgets_everything(fake_clock: FakeClock) -> None:
     assert len(sandbox.orders) == 1
 
 
+async def test_a_sandbox_without_a_limit_can_be_reset() -> None:
+    sandbox = Sandbox(rate_limit=None)
+    async with sandbox.client() as client:
+        await client.orders.send_invoice(invoice())
+    sandbox.reset()
+    assert not sandbox.orders
+
+
 async def test_a_reset_calls_off_what_a_cardholder_was_about_to_do(fake_clock: FakeClock) -> None:
     """Ids start over, so an old decision would meet a new order."""
     sandbox = Sandbox(clock=fake_clock.clock(), cardholder=Cardholder(after=5))

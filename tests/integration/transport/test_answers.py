@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 import zlib
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,17 @@ async def test_a_compressed_answer_is_read_although_it_was_not_asked_for(
 async def test_the_cap_counts_what_comes_out_of_a_compressed_answer(
     server: WireServer, connect: Connect
 ) -> None:
-    """Ten kilobytes that inflate to ten megabytes are stopped at the cap."""
+    """Ten kilobytes that inflate to ten megabytes are stopped at the cap, not when they fill the memory."""
     server.otherwise = answer(201, gzip.compress(b" " * 10_000_000), ("Content-Encoding", "gzip"))
-    with pytest.raises(OutcomeUnknownError, match="longer than 20000 bytes"):
-        await create(connect(server, max_response_size=20_000))
+    client = connect(server, max_response_size=20_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(OutcomeUnknownError, match="longer than 20000 bytes"):
+            await create(client)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ async def test_silence_ends_at_the_deadline(
     assert len(server.requests) == 1
 
 
+async def test_a_deadline_that_has_passed_is_final(server: WireServer, connect: Connect) -> None:
+    """Also for a clock that has not moved meanwhile: there is no further attempt."""
+    server.otherwise = never
+    with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
+        await read(connect(server, timeouts=LATER))
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("call", [read, create])
 async def test_an_endless_answer_ends_at_the_deadline(
     server: WireServer, connect: Connect, call: Callable[..., Awaitable[object]]
@@ -163,4 +171,4 @@ async def test_without_a_deadline_a_slow_answer_is_waited_for(server: WireServer
     task = asyncio.create_task(create(connect(server, clock=REAL)))
     await server.received(1)
     go_on.set()
-    await task
+    assert (await task).order_uuid

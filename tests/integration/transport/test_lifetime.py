@@ -7,6 +7,7 @@ import gc
 import os
 import pickle
 import warnings
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -51,8 +52,9 @@ def test_a_client_is_built_without_a_loop_and_works_in_one(engine: Engine) -> No
 
 def test_a_client_that_was_never_used_leaves_nothing_behind(engine: Engine) -> None:
     """No socket, no session, no warning: there is nothing to close."""
-    FrontPayClient(TOKEN, environment="demo", engine=engine)
+    client = weakref.ref(FrontPayClient(TOKEN, environment="demo", engine=engine))
     gc.collect()
+    assert client() is None
 
 
 async def test_closing_twice_is_closing_once(server: WireServer, connect: Connect) -> None:

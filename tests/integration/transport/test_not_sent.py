@@ -14,6 +14,7 @@ from httpx_aiohttp import AiohttpTransport
 from frontpay_async import (
     Clock,
     FrontPayClient,
+    FrontPayError,
     NotSentError,
     Outcome,
     OutcomeUnknownError,
@@ -21,16 +22,25 @@ from frontpay_async import (
     Timeouts,
 )
 from frontpay_async._transport import engines
+from frontpay_async._transport.send import TransportFailure
 from tests.fakes import TOKEN, Hooks, create
 from tests.wire_server import WireServer, serving
 from tests.wire_steps import after, close, envelope, unread, whole
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import AsyncIterator
 
     from tests.integration.transport.conftest import Connect
 
 ONCE = RetryPolicy(attempts=1)
+
+
+def assert_cause_is_clean(error: FrontPayError) -> None:
+    """The cause says what the engine said, and leads to none of its frames."""
+    assert isinstance(error.__cause__, TransportFailure)
+    assert str(error.__cause__) in str(error)
+    assert error.__cause__.__traceback__ is None
 
 
 async def not_sent(client: FrontPayClient) -> NotSentError:
@@ -39,6 +49,7 @@ async def not_sent(client: FrontPayClient) -> NotSentError:
         await create(client)
     assert caught.value.outcome is Outcome.NOT_SENT
     assert caught.value.operation == "orders.send_invoice"
+    assert_cause_is_clean(caught.value)
     return caught.value
 
 
@@ -172,7 +183,24 @@ async def test_a_transport_of_the_callers_is_believed_only_where_it_could_not_co
     expected = OutcomeUnknownError if left else NotSentError
     transport = _answering_with(error, cause)
     async with FrontPayClient(TOKEN, environment="demo", transport=transport, retry=ONCE) as client:
-        with pytest.raises(expected):
+        with pytest.raises(expected) as caught:
+            await create(client)
+    assert_cause_is_clean(caught.value)
+
+
+class FailingBody(httpx.AsyncByteStream):
+    """A body that breaks off with an error of a kind that belongs elsewhere."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b'{"data": '
+        raise httpx.ConnectError("the second half comes from elsewhere")
+
+
+async def test_an_answer_that_breaks_off_was_an_answer() -> None:
+    """Whatever the error is called: a status had come, so the request had left."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(201, stream=FailingBody()))
+    async with FrontPayClient(TOKEN, environment="demo", transport=transport) as client:
+        with pytest.raises(OutcomeUnknownError):
             await create(client)
 
 

@@ -63,6 +63,7 @@ async def test_a_client_certificate_in_the_context_is_shown(authority: trustme.C
         client = connect(server, tls=context)
         await create(client)
         await client.aclose()
+        assert len(server.requests) == 1
 
 
 async def test_an_authority_that_nobody_named_is_not_trusted(secure: WireServer, connect: Connect) -> None:
