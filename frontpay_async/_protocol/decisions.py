@@ -6,8 +6,8 @@
     502, 503, 504; lost answer       retry   retry        stop: it may have happened
     any other answer                 stop    stop         stop
 
-The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 in HTML is a
-proxy's word, not the API's, and counts with 502.
+The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 that is not the
+API's JSON, such as a proxy's page or an empty one, does not say that the API failed: it counts with 502.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from frontpay_async._protocol.operations import Safety
+from frontpay_async._protocol.parse import is_json_object
 from frontpay_async.errors import (
     APIError,
     NotSentError,
@@ -74,7 +75,7 @@ def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:
             return Failure.DID_NOT_HAPPEN
         case OutcomeUnknownError():
             return Failure.NO_USABLE_ANSWER
-        case ServerError(status=500 | 510) if response is not None and not _is_html(response):
+        case ServerError(status=500 | 510) if response is not None and is_json_object(response):
             return Failure.SERVER_FAILED
         case ServerError():
             return Failure.NO_USABLE_ANSWER
@@ -113,10 +114,6 @@ def delay(policy: RetryPolicy, attempt: int, chance: float, error: FrontPayError
     if asked is None:
         return wait
     return None if asked > policy.max_retry_after else asked + wait
-
-
-def _is_html(response: HttpResponse) -> bool:
-    return "html" in response.headers.get("content-type", "")
 
 
 @define(eq=False)

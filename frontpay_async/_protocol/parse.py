@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse, Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
-__all__ = ["consequence", "problem", "result"]
+__all__ = ["consequence", "is_json_object", "problem", "result"]
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def problem(
     """
     status = response.status
     if status in _SUCCESSES:
-        return None if _is_json_object(response) else _unusable(operation, response, order_uuid)
+        return None if is_json_object(response) else _unusable(operation, response, order_uuid)
     if operation.empty_when_not_found and _says_no_order(response):
         return None
     if status < HTTPStatus.BAD_REQUEST:
@@ -156,7 +156,8 @@ def _says_no_order(response: HttpResponse) -> bool:
     return errors.to_code(_text(response.envelope().get("message"))) == _NO_ORDER_CODE
 
 
-def _is_json_object(response: HttpResponse) -> bool:
+def is_json_object(response: HttpResponse) -> bool:
+    """Tell whether the body is a JSON object, as all that the API itself says."""
     try:
         return isinstance(response.json(), dict)
     except ValueError:

@@ -31,13 +31,13 @@ What it does not reproduce, mostly because no source tells:
 - Whether the terminal routes know other orders (here they do not: 404), whether the list of statuses includes
   terminal orders (``list_terminal_orders`` decides), and what the list answers to a status that there is not.
 - When a terminal is busy: only by the ``busy`` fault.
-- The words for an order's ``type`` in its details, and which numbers come as text. Details always tell the ids
-  of lines and a status its amounts, though real ones may lack them; a terminal check knows one message for
-  each outcome, though two are documented.
+- The words for an order's ``type`` in its details, and which numbers come as text. Details always tell the
+  ids of lines and a status its amounts, though real ones may lack them; a terminal check knows one message
+  for each outcome, though two are documented.
 - Delivery: no e-mail, SMS, EHF or bank is involved, invoices are not gathered by interval, no fee is added,
   and links expire only by ``happen(uuid, "expire")``.
-- What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate headers,
-  too, and words of their own.
+- What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate
+  headers, too, and words of their own.
 - Callbacks and TLS.
 """
 

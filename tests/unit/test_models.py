@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import decimal
+import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -228,3 +229,9 @@ def test_values_with_the_same_fields_are_equal() -> None:
         send_order_by=SendOrderBy(sms=True, email=True)
     )
     assert len({builders.product(), builders.product(), Product(name="x", quantity=1, rate=1, tax=0)}) == 2
+
+
+@pytest.mark.parametrize("build", [*ORDERS, builders.refund, builders.terminal_refund])
+def test_values_can_be_handed_to_another_process(build: builders.Builder) -> None:
+    value = build()
+    assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - our own

@@ -15,7 +15,7 @@ from frontpay_async import Clock, NotSentError, Outcome, Timeouts
 from frontpay_async._transport.engines import CONNECTIONS
 from tests.fakes import Hooks, create, read
 from tests.wire_server import WireServer, serving
-from tests.wire_steps import Exchange, envelope
+from tests.wire_steps import Exchange, envelope, whole
 
 if TYPE_CHECKING:
     import ssl
@@ -159,21 +159,26 @@ async def test_a_cancelled_call_costs_no_connection(
     gc.collect()
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["before the answer", "in the answer"])
 async def test_a_pool_in_which_a_call_was_cancelled_is_closed_when_its_last_call_ends(
-    server: WireServer, connect: Connect, engine: str
+    server: WireServer, connect: Connect, engine: str, begun: bool
 ) -> None:
     """Its other calls end well, and none of its connections stays open."""
     go_on = asyncio.Event()
-    answer = envelope()
+    answer = whole(201, b'{"data": {"uuid": "ODR1"}}')
+    first = answer[:-5] if begun else b""
 
     async def wait(exchange: Exchange) -> None:
+        await exchange.write(first)
         await go_on.wait()
-        await answer(exchange)
+        await exchange.write(answer[len(first) :])
 
     server.otherwise = wait
     client = connect(server)
     tasks = [asyncio.ensure_future(create(client)) for _ in range(3)]
     await server.received(3)
+    for _ in range(20):
+        await asyncio.sleep(0)
     tasks[1].cancel()
     await asyncio.wait([tasks[1]])
     await server.idle(2)

@@ -18,7 +18,7 @@ from frontpay_async import (
 )
 from frontpay_async._protocol.operations import Safety
 from tests.fakes import CALLS, Hooks
-from tests.wire_steps import close, cut, cut_chunked, envelope, failed, garbage, html, reset
+from tests.wire_steps import answer, close, cut, cut_chunked, envelope, failed, garbage, html, reset
 
 if TYPE_CHECKING:
     from tests.fakes import FakeClock
@@ -37,6 +37,9 @@ TABLE: dict[str, tuple[Step, frozenset[Safety], type[FrontPayError], Outcome]] =
     "510": (failed(510), ALL, ServerError, Outcome.UNKNOWN),
     "busy terminal": (failed(510, "terminalIsBusy"), ALL, TerminalBusyError, Outcome.REJECTED),
     "500 in HTML": (html(500), HARMLESS, ServerError, Outcome.UNKNOWN),
+    "500 in odd HTML": (answer(500, b"<p>", kind="Text/HTML"), HARMLESS, ServerError, Outcome.UNKNOWN),
+    "500 in words": (answer(500, b"upstream", kind="text/plain"), HARMLESS, ServerError, Outcome.UNKNOWN),
+    "500 without a word": (answer(500), HARMLESS, ServerError, Outcome.UNKNOWN),
     "502": (html(502), HARMLESS, ServerError, Outcome.UNKNOWN),
     "502 in JSON": (failed(502), HARMLESS, ServerError, Outcome.UNKNOWN),
     "503": (failed(503), HARMLESS, ServerError, Outcome.UNKNOWN),
