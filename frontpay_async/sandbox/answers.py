@@ -83,7 +83,7 @@ _BROKEN_RULES: Mapping[str, Mapping[str, Json]] = MappingProxyType(
         "refundRejectionForRequestAmountThresholdExceed": _OF_ERRORS,
     }
 )
-_MOST_WHOLE_DIGITS = 15
+_MOST_DIGITS = 15
 
 
 @frozen
@@ -196,9 +196,10 @@ def write(answer: Answer) -> tuple[bytes, str]:
 
 def wire_number(value: Decimal) -> Json:
     """Return a number that is written as a JSON number, whole ones without a point."""
-    if value.adjusted() < _MOST_WHOLE_DIGITS and value == value.to_integral_value():
-        return int(value)
-    return value
+    if value.adjusted() >= _MOST_DIGITS:
+        # More than a double can tell.
+        return str(value)
+    return int(value) if value == value.to_integral_value() else value
 
 
 def _failed(message: str, errors: Json) -> Answer:

@@ -76,6 +76,8 @@ def _server(app: ASGIApp, ready: Callable[[], None], *, own_signals: bool) -> _S
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             connections[self.client] = transport
+            # As an argument of Config it would silence every uvicorn in this process.
+            self.access_log = False
 
         def connection_lost(self, exc: Exception | None) -> None:
             # The next connection may have come from the same port already.
@@ -107,8 +109,6 @@ def _server(app: ASGIApp, ready: Callable[[], None], *, own_signals: bool) -> _S
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    # As an argument it would silence the access log of every uvicorn in this process.
-    config.access_log = False
     return _Server(config, ready, own_signals=own_signals)
 
 
@@ -138,8 +138,10 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[str]:
     task.add_done_callback(lambda _: ready.set())
     try:
         await ready.wait()
-        yield base_url(listener)
+        # Where it could not start there is nothing to yield, and the task raises why.
+        if not task.done():
+            yield base_url(listener)
     finally:
         server.should_exit = True
-        with anyio.CancelScope(shield=True):
+        with listener, anyio.CancelScope(shield=True):
             await task

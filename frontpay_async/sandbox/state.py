@@ -236,7 +236,7 @@ class SandboxOrder:
         if following is None:
             raise ForbiddenEventError(event, f"an order that is {self.status}")
         self.status = following
-        if following is OrderStatus.INVOICED and self.invoice_number is None:
+        if following is OrderStatus.INVOICED:
             self.invoice_number = str(_FIRST_INVOICE + self.serial)
 
     def pay_back(self, amount: Decimal, by_line: Mapping[Decimal, Decimal]) -> None:

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from frontpay_async import (
     AuthenticationError,
     NotFoundError,
     OrderStatus,
+    OutcomeUnknownError,
     RateLimitedError,
     Refund,
     RefundLine,
+    TerminalRefund,
+    Timeouts,
 )
 from frontpay_async.sandbox import DEFAULT_TOKEN, Cardholder, Duplicate, Sandbox
 from tests.builders import EMAIL, NAME, invoice, payment_link, product
@@ -183,14 +187,21 @@ async def test_a_reset_calls_off_what_a_cardholder_was_about_to_do(fake_clock: F
         assert not (await client.terminals.get_payment_status(before)).is_final
 
 
-def test_in_process_it_runs_under_trio() -> None:
-    async def send() -> None:
-        async with sandbox.client() as client:
-            await client.orders.send_invoice(invoice())
-
+@pytest.mark.parametrize(("kind", "is_in_time"), [("latency", False), ("drip", True)])
+def test_in_process_it_runs_under_trio(kind: str, is_in_time: bool) -> None:
+    """The read time-out bounds the wait for each piece, on trio's own simulated clock."""
     sandbox = Sandbox()
-    sandbox.fail("latency", seconds=0.001)
-    trio.run(send)
+    sandbox.fail(kind, seconds=60)
+
+    async def send() -> bool:
+        async with sandbox.client(retry=NO_RETRY, timeouts=Timeouts(read=10)) as client:
+            try:
+                await client.orders.send_invoice(invoice())
+            except OutcomeUnknownError:
+                return False
+            return True
+
+    assert trio.run(send, clock=trio.testing.MockClock(autojump_threshold=0)) is is_in_time
     assert len(sandbox.orders) == 1
 
 
@@ -205,3 +216,17 @@ async def test_sums_do_not_depend_on_the_hosts_decimal_context(
             await client.orders.refund(uuid, Refund(grand_total=amount, lines=lines))
     assert str(sandbox.orders[uuid].refunded) == "101.99"
     assert sandbox.orders[uuid].status is OrderStatus.PARTIAL_REFUNDED
+
+
+async def test_sums_decided_from_outside_do_not_depend_on_it_either(
+    client: FrontPayClient, sandbox: Sandbox
+) -> None:
+    uuid = await waiting(client)
+    sandbox.approve(uuid)
+    line_id = sandbox.orders[uuid].lines[0].id
+    with localcontext(prec=2):
+        for amount in ("1.11", "100.88"):
+            lines = [RefundLine(id=line_id, amount=amount)]
+            await client.terminals.refund(uuid, TerminalRefund(grand_total=amount, lines=lines))
+            sandbox.approve_refund(uuid)
+    assert str(sandbox.orders[uuid].refunded) == "101.99"

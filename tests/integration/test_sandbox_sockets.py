@@ -220,15 +220,30 @@ async def test_a_cancelled_block_closes_the_server(sandbox: Sandbox) -> None:
             await client.get(urls[0])
 
 
-async def test_the_hosts_logging_is_left_alone(sandbox: Sandbox) -> None:
+async def test_the_hosts_logging_is_left_alone(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     loggers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access")]
 
     def settings() -> list[object]:
         return [(each.level, each.propagate, list(each.handlers)) for each in loggers]
 
     before = settings()
-    async with sandbox.serve():
+    caplog.set_level(logging.INFO)
+    async with connected(sandbox) as client:
         assert settings() == before
+        await client.orders.list_statuses()
+    assert not [record for record in caplog.records if record.name == "uvicorn.access"]
+
+
+async def test_a_server_that_cannot_start_says_why(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("no more sockets")
+
+    monkeypatch.setattr("uvicorn.Server.startup", fail)
+    served: list[str] = []
+    with pytest.raises(OSError, match="no more sockets"):
+        async with sandbox.serve() as base_url:
+            served.append(base_url)
+    assert not served
 
 
 async def test_it_can_be_served_by_ipv6(sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -168,15 +169,27 @@ async def test_all_broken_rules_are_told_together(raw: httpx.AsyncClient) -> Non
         b"null",
         b"\xff",
         b'{"products": ' + b"[" * 100_000,
-        b'{"a": 1e99}',
         b'{"a": 1e99999999999999999999}',
     ],
-    ids=["empty", "cut", "list", "text", "null", "not-utf-8", "deep", "large-number", "huge-number"],
+    ids=["empty", "cut", "list", "text", "null", "not-utf-8", "deep", "huge-number"],
 )
 async def test_a_body_that_is_no_object_lacks_everything(raw: httpx.AsyncClient, content: bytes) -> None:
     answer = await raw.post("orders/invoice/create", content=content)
     assert answer.status_code == 417
     assert "The products field is required." in answer.json()["errors"]
+
+
+async def test_a_number_of_absurd_size_is_not_read(raw: httpx.AsyncClient) -> None:
+    content = json.dumps(body_of(SEND_INVOICE)).replace('"51.00"', "1e99", 1)
+    answer = await raw.post(SEND_INVOICE.path, content=content)
+    assert "The products field is required." in answer.json()["errors"]
+
+
+async def test_a_long_number_in_text_is_told_as_text(raw: httpx.AsyncClient) -> None:
+    body = changed(body_of(SEND_INVOICE), "orderSummary.grandTotal", "9" * 5000)
+    uuid = (await raw.post(SEND_INVOICE.path, json=body)).json()["data"]["uuid"]
+    status = (await raw.get(f"orders/status/{uuid}")).json()["data"]
+    assert (status["orderAmount"], status["refundedAmount"]) == ("9" * 5000, 0)
 
 
 async def test_a_number_may_come_as_a_fraction(raw: httpx.AsyncClient, sandbox: Sandbox) -> None:

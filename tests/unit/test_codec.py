@@ -185,6 +185,8 @@ def test_a_terminal_of_which_only_the_id_is_told() -> None:
         ("-0.05", "-0.05"),
         ("+1", "1"),
         (Decimal("1E+2"), "1E+2"),
+        (Decimal("1E+40"), "1E+40"),
+        (Decimal("1E-40"), "1E-40"),
         (0, "0"),
     ],
 )

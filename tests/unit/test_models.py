@@ -9,7 +9,16 @@ import attrs
 import pytest
 
 import frontpay_async
-from frontpay_async import InvalidOrderError, OrderSummary, Product, RefundLine, SendOrderBy
+from frontpay_async import (
+    CustomerType,
+    InvalidOrderError,
+    InvoiceInterval,
+    Language,
+    OrderSummary,
+    Product,
+    RefundLine,
+    SendOrderBy,
+)
 from tests import builders
 
 ORDERS = [
@@ -136,6 +145,11 @@ def test_a_summary_of_nothing_is_zero() -> None:
     assert str(OrderSummary.of([]).grand_total) == "0.00"
 
 
+def test_a_tax_may_be_anything_above_minus_a_hundred_percent() -> None:
+    summary = OrderSummary.of([builders.product(amount="1", tax="-99.5")])
+    assert (summary.sub_total, summary.total_tax) == (Decimal(200), Decimal(-199))
+
+
 @pytest.mark.parametrize("tax", ["-100", "-250"])
 def test_no_amount_can_include_a_tax_of_minus_a_hundred_percent(tax: str) -> None:
     with pytest.raises(ValueError, match="no amount can include"):
@@ -221,6 +235,15 @@ def test_values_are_frozen_and_keyword_only(cls: type[attrs.AttrsInstance]) -> N
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         cls.__new__(cls).any_name = 1  # type: ignore[attr-defined]
     assert cls.__name__ in with_few_fields or all(each.kw_only for each in attrs.fields(cls))
+
+
+def test_choices_stand_for_what_the_api_takes() -> None:
+    assert {kind.__name__: [member.value for member in kind] for kind in (InvoiceInterval, Language)} == {
+        "InvoiceInterval": [0, 1, 2],
+        "Language": ["en", "no", "sv", "da", "de"],
+    }
+    assert (InvoiceInterval.DAILY, InvoiceInterval.ONCE_A_MONTH, InvoiceInterval.TWICE_A_MONTH) == (0, 1, 2)
+    assert (CustomerType.PRIVATE, CustomerType.CORPORATE) == ("private", "corporate")
 
 
 def test_values_with_the_same_fields_are_equal() -> None:

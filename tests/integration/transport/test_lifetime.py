@@ -121,11 +121,12 @@ async def test_closing_stops_the_calls_that_have_not_left(
 ) -> None:
     """Calls that connect or wait for a connection send nothing any more, and are not cancelled but told."""
     monkeypatch.setattr(engines, "CONNECTIONS", 3)
-    client = connect(server)
+    client = connect(server, timeouts=Timeouts(pool=None))
     calls = [asyncio.ensure_future(create(client)) for _ in range(9)]
     await asyncio.sleep(0)
     await client.aclose()
-    ends = await asyncio.gather(*calls, return_exceptions=True)
+    async with asyncio.timeout(20):
+        ends = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(end) for end in ends} == {NotSentError}
     await server.idle()
     assert server.requests == []
