@@ -6,6 +6,7 @@ async with FrontPayClient(token="…", environment="demo") as client:
 
 from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._transport.clock import Clock
+from frontpay_async._transport.governor import RateStatistics
 from frontpay_async._version import __version__
 from frontpay_async.client import FrontPayClient
 from frontpay_async.errors import (
@@ -62,7 +63,7 @@ from frontpay_async.models.terminals import (
     TerminalRefund,
 )
 from frontpay_async.records import AttemptRecord, ResultRecord
-from frontpay_async.settings import Environment, Priority, RetryPolicy, Timeouts
+from frontpay_async.settings import Environment, Priority, RateLimit, RetryPolicy, Timeouts
 
 __all__ = [
     "APIError",
@@ -105,7 +106,9 @@ __all__ = [
     "Priority",
     "Product",
     "RateBudgetExceededError",
+    "RateLimit",
     "RateLimitedError",
+    "RateStatistics",
     "Refund",
     "RefundLine",
     "RefundRejectedError",

@@ -33,6 +33,8 @@ from frontpay_async.errors import (
     FrontPayError,
     NotSentError,
     Outcome,
+    RateBudgetExceededError,
+    RateLimitedError,
 )
 from frontpay_async.records import AttemptRecord
 
@@ -55,12 +57,14 @@ class Retry:
         clock: Time and chance.
         budget: The share of retries that this client grants itself.
         observers: Told of each attempt.
+        governed: Whether the rate stage holds back what follows a 429, so that no wait is needed here.
     """
 
     following: Stage
     clock: Clock
     budget: RetryBudget
     observers: Observers
+    governed: bool = False
 
     async def send(self, call: Call) -> HttpResponse:
         """Send the call and return its successful answer.
@@ -108,6 +112,11 @@ class Retry:
         operation, policy = call.request.operation, call.options.retry
         if not may_retry(operation.safety, classify(error, call.response), policy, call.attempt):
             return None
+        if isinstance(error, RateBudgetExceededError):
+            return None
+        if self.governed and isinstance(error, RateLimitedError):
+            # The governor holds it back until the gate opens.
+            return 0.0
         wait = delay(policy, call.attempt, self.clock.chance(), error)
         now = self.clock.now()
         if wait is None or (call.deadline is not None and now + wait >= call.deadline):
