@@ -128,7 +128,7 @@ class Ledger:
     _own: int = field(init=False, default=0)
     _foreign: int = field(init=False, default=0)
     _foreign_before: int = field(init=False, default=0)
-    # Grants of this generation; and charges that the next one will carry: lost, or answered out of its window.
+    # Grants of this generation; and what the next will be charged: lost, or answered out of its window.
     _granted: int = field(init=False, default=0)
     _lost: int = field(init=False, default=0)
     _late: int = field(init=False, default=0)
@@ -160,7 +160,7 @@ class Ledger:
 
     @property
     def _end(self) -> float:
-        """When the window has ended for certain: an answer proves it, or nothing is left that keeps it open."""
+        """When the window has ended for certain: an answer proves it, or nothing is left to keep it open."""
         if self.unanswered:
             return self.hi
         return min(self.hi, self._quiet_since + self.window + self.margin)

@@ -18,7 +18,7 @@ from frontpay_async import (
     RetryPolicy,
     Timeouts,
 )
-from frontpay_async.sandbox import Sandbox
+from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
 from tests.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Api:
         self.sandbox = Sandbox(rate_limit=LIMIT, rate_window=WINDOW, clock=self.clock)
         self.statuses: list[int] = []
 
-    def client(self, token: str = "sandbox-token", **settings: object) -> FrontPayClient:
+    def client(self, token: str = DEFAULT_TOKEN, **settings: object) -> FrontPayClient:
         inner = self.sandbox.transport()
         statuses = self.statuses
 

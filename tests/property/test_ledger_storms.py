@@ -108,12 +108,12 @@ class Storm:
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 12, 40])
 def test_the_only_user_is_never_refused(limit: int) -> None:
     for seed in range(25):
-        Storm(Random(f"{seed} {limit}"), limit).run()
+        Storm(Random(f"{seed} {limit}"), limit).run()  # noqa: S311 - it decides nothing but the test
 
 
 @pytest.mark.parametrize("limit", [12, 40, 240])
 def test_the_budget_is_used_up(limit: int) -> None:
-    """With answers after 150 ms and endless batch work every window is filled, and the next begins at once."""
+    """With endless batch work every window is filled, and the next begins at once."""
     ledger, server, now = Ledger(limit, WINDOW, MARGIN), Server(limit), 0.0
     flights: list[tuple[float, Grant, int]] = []
     while now < WINDOWS * WINDOW:

@@ -48,7 +48,10 @@ class Desk:
 
     async def answer(self, permit: Permit) -> None:
         self.count = self.count % self.limit + 1
-        headers = {"x-ratelimit-limit": str(self.limit), "x-ratelimit-remaining": str(self.limit - self.count)}
+        headers = {
+            "x-ratelimit-limit": str(self.limit),
+            "x-ratelimit-remaining": str(self.limit - self.count),
+        }
         await self.governor.answered(permit, 200, headers, None)
 
     async def refuse(self, permit: Permit, retry_after: float | None = 30.0) -> None:

@@ -109,7 +109,11 @@ def test_a_raised_limit_is_used_at_once() -> None:
             30.0,
             31.5,
         ),
-        ({"date": "Fri, 05 Jun 2026 10:00:00 GMT", "retry-after": "Fri, 05 Jun 2099 10:00:30 GMT"}, 59.9, 61.0),
+        (
+            {"date": "Fri, 05 Jun 2026 10:00:00 GMT", "retry-after": "Fri, 05 Jun 2099 10:00:30 GMT"},
+            59.9,
+            61.0,
+        ),
     ],
     ids=["none", "seconds", "10^9", "10^300", "words", "negative", "zero", "date", "far date"],
 )
