@@ -95,8 +95,8 @@ class Storm:
             return
         number = self.server.work_on(self.now)
         assert number is not None
-        quota = None if random.random() < 0.03 else Quota(self.limit, number)
-        if random.random() < 0.03:
+        quota = None if random.random() < 0.08 else Quota(self.limit, number)
+        if random.random() < 0.08:
             self.at(self.now + down, lambda: self.ledger.lost(self.now))
         else:
             self.at(self.now + down, lambda: self.answer(grant, quota))
