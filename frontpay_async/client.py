@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import ssl
 from typing import TYPE_CHECKING, Self
@@ -10,9 +11,10 @@ import httpx
 
 from frontpay_async._protocol.decisions import RetryBudget
 from frontpay_async._protocol.operations import DateFormat
+from frontpay_async._transport.auth import check_credential
 from frontpay_async._transport.call import CallOptions, Secret
 from frontpay_async._transport.clock import Clock
-from frontpay_async._transport.engines import check_engine, environment_proxy, open_engine
+from frontpay_async._transport.engines import EngineSettings, environment_proxy
 from frontpay_async._transport.observe import Observers
 from frontpay_async._transport.pipeline import compose
 from frontpay_async._transport.send import Send
@@ -21,14 +23,7 @@ from frontpay_async._version import __version__
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.terminals import Terminals
-from frontpay_async.settings import (
-    Priority,
-    RateLimit,
-    RetryPolicy,
-    Timeouts,
-    resolve_base_url,
-    resolve_token_text,
-)
+from frontpay_async.settings import Priority, RateLimit, RetryPolicy, Timeouts, resolve_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,13 +58,14 @@ class FrontPayClient:
             one process share it by themselves.
         priority: The rank of this client's calls among those that share the token.
         engine: ``httpx``; or ``aiohttp`` with the extra of that name, for about a third of the CPU.
-        transport: An httpx transport of your own, such as the sandbox's; closed with the client.
+        transport: An httpx transport of your own, such as the sandbox's; closed with the client. It must not
+            send a request again by itself.
         proxy: The URL of an HTTP or HTTPS proxy; with ``trust_env``, HTTPS_PROXY and NO_PROXY unless given.
         trust_env: Whether the proxy may come from the environment.
         tls: A CA bundle's path or an ``ssl.SSLContext``; the usual authorities unless given.
         user_agent_suffix: Added to the User-Agent, such as ``shop/2.1``.
         max_response_size: The most bytes of an answer.
-        order_date_format: ``unix`` or ``day``, for every order; each operation's documented form unless given.
+        order_date_format: ``unix`` or ``day``, for every order; else each operation's documented form.
         on_attempt: Called with a record after each attempt.
         on_result: Called with a record after each call.
         clock: Time and chance; for tests.
@@ -105,25 +101,25 @@ class FrontPayClient:
         on_result: Callable[[ResultRecord], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        credential = token if callable(token) else Secret(resolve_token_text(token))
+        if token is None:
+            token = os.environ.get("FRONTPAY_TOKEN", "")
+        credential = token if callable(token) else Secret(token)
+        # Out of the reach of the traceback of whatever goes wrong from here on.
+        del token
+        if isinstance(credential, Secret):
+            check_credential(credential)
         url = resolve_base_url(environment, base_url)
         clock = clock or Clock()
         observers = Observers(on_attempt, on_result)
+        source: EngineSettings | httpx.AsyncBaseTransport
         if transport is None:
-            check_engine(engine)
-            context = _tls_context(tls)
             through = proxy or (environment_proxy(url) if trust_env else None)
-
-        def open_transport() -> httpx.AsyncBaseTransport:
-            return open_engine(engine, context, through) if transport is None else transport
-
-        wire = Send(
-            open_transport,
-            base_url=url,
-            headers=_headers(user_agent_suffix),
-            max_body=max_response_size,
-            tells_when_writing=transport is None and engine == "httpx",
-        )
+            source = EngineSettings.checked(engine, _tls_context(tls), through)
+        elif proxy is None and tls is None and engine == "httpx":
+            source = transport
+        else:
+            raise ConfigurationError("a transport of your own brings its own engine, proxy and tls")
+        wire = Send(source, base_url=url, headers=_headers(user_agent_suffix), max_body=max_response_size)
         pipeline = compose(
             clock=clock,
             budget=RetryBudget(),
@@ -133,7 +129,7 @@ class FrontPayClient:
             rate_limit=rate_limit or RateLimit(),
             send=wire,
         )
-        dates = None if order_date_format is None else DateFormat(order_date_format)
+        dates = None if order_date_format is None else _date_format(order_date_format)
         self._url = url
         self._owns_session = True
         self._attach(
@@ -192,8 +188,20 @@ class FrontPayClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        state = "closed" if self._session.closed else "open"
-        return f"<{type(self).__name__} {self._url} {state}>"
+        session = getattr(self, "_session", None)
+        if session is None:
+            # As tracebacks show it when a setting was refused.
+            return f"<{type(self).__name__} not built>"
+        return f"<{type(self).__name__} {self._url} {'closed' if session.closed else 'open'}>"
+
+
+def _date_format(name: DateFormat | str) -> DateFormat:
+    try:
+        return DateFormat(name)
+    except ValueError:
+        raise ConfigurationError(
+            f"unknown order date format {name!r}: it is one of {', '.join(each.value for each in DateFormat)}"
+        ) from None
 
 
 def _headers(suffix: str | None) -> tuple[tuple[bytes, bytes], ...]:

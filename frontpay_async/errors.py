@@ -27,6 +27,7 @@ happened and a later one was refused, ``outcome`` is UNKNOWN.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -234,14 +235,27 @@ class APIError(FrontPayError):
 
     @property
     def code(self) -> str | None:
-        """The answer's ``message`` where it is a camelCase code; None where it is words or missing."""
-        message = self.message
-        return message if message and message.isidentifier() else None
+        """The answer's ``message`` as a camelCase code; None where it is a sentence or missing.
+
+        Routes spell the same thing as a code or as words: ``Order Not Found`` is ``orderNotFound``.
+        """
+        return to_code(self.message)
 
     @property
     def messages(self) -> tuple[str, ...]:
         """The server's sentences, whatever form ``errors`` came in: a list, a map of lists, or text."""
         return tuple(sentences(self.errors))
+
+
+_WORDS = re.compile(r"[A-Za-z]\w*(?: \w+)*", re.ASCII)
+
+
+def to_code(message: str | None) -> str | None:
+    """Return a message as a camelCase code, or None where it is neither a code nor plain words."""
+    if message is None or _WORDS.fullmatch(message) is None:
+        return None
+    first, *more = message.split(" ")
+    return first[0].lower() + first[1:] + "".join(word[0].upper() + word[1:] for word in more)
 
 
 def sentences(errors: Json) -> list[str]:
@@ -291,8 +305,8 @@ class RefundRejectedError(BusinessRuleError):
 
     @property
     def reason(self) -> str:
-        """The server's code, such as ``refundRejectionForProductAmountExceed``."""
-        return self.message or "unknown"
+        """The server's code, such as ``refundRejectionForProductAmountExceed``, or its words."""
+        return self.code or self.message or "unknown"
 
 
 class RateLimitedError(APIError):

@@ -24,8 +24,9 @@ __all__ = [
     "RateLimit",
     "RetryPolicy",
     "Timeouts",
+    "is_loopback",
     "resolve_base_url",
-    "resolve_token_text",
+    "token_problem",
 ]
 
 
@@ -177,31 +178,23 @@ def resolve_base_url(
         ) from None
 
 
-def resolve_token_text(token: str | None, variables: Mapping[str, str] = os.environ) -> str:
-    """Return the token's text, from the argument or ``FRONTPAY_TOKEN``.
+def token_problem(text: object) -> str | None:
+    """Say why something cannot be a token, or return None.
 
-    Raises:
-        ConfigurationError: There is none, or it cannot stand in a header.
+    It raises nothing, because a traceback would keep the token in reach.
     """
-    return checked_token(variables.get("FRONTPAY_TOKEN", "") if token is None else token)
-
-
-def checked_token(text: str) -> str:
-    """Return the token if it can stand in a header.
-
-    Raises:
-        ConfigurationError: It is empty, or has characters that no token has.
-    """
+    if not isinstance(text, str):
+        return f"the token must be text, not {type(text).__name__}"
     if not text:
-        raise ConfigurationError("no token: pass token=… or set FRONTPAY_TOKEN")
+        return "no token: pass token=… or set FRONTPAY_TOKEN"
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ConfigurationError(
-            "the token has characters that no token has: a space, a line break, or a non-ASCII one"
-        )
-    return text
+        return "the token has characters that no token has: a space, a line break, or a non-ASCII one"
+    return None
 
 
 def _checked_url(base_url: str) -> str:
+    if not base_url.isprintable() or " " in base_url or "\\" in base_url:
+        raise ConfigurationError("the base URL has characters that no URL has")
     try:
         parts = urlsplit(base_url)
         host = parts.hostname if parts.port != 0 else None
@@ -211,7 +204,7 @@ def _checked_url(base_url: str) -> str:
         raise ConfigurationError(
             "the base URL must be an absolute https URL, such as https://host/api/v1/connect"
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in base_url or "#" in base_url:
         raise ConfigurationError("the base URL may hold no credentials, query or fragment")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from frontpay_async._protocol.codec import encode
+from frontpay_async._protocol.codec import encode, number_text
 from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.rules import check
 from frontpay_async.errors import InvalidOrderError, Violation
@@ -22,7 +22,10 @@ __all__ = ["build"]
 # Ids look like ODR3506777330; nothing that could leave the path segment is let through.
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 _SLOT = re.compile(r"\{(\w+)_uuid\}")
-_write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+# A Decimal is only met where a model has an int; callers without a type checker may pass one.
+_write_json = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=number_text
+).encode
 
 
 def build(
@@ -49,14 +52,15 @@ def build(
         InvalidOrderError: A documented rule is broken; lists all of them.
     """
     violations: list[Violation] = []
+    order_uuid: str | None = None
     path = operation.path
     slot = _SLOT.search(path)
     if slot is not None:
         if isinstance(uuid, str) and _UUID.fullmatch(uuid):
             path = path.replace(slot[0], quote(uuid, safe=""))
+            order_uuid = uuid if slot[1] == "order" else None
         else:
             violations.append(Violation(f"{slot[1]}Uuid", "must be an id such as ODR3506777330"))
-            uuid = None
     if query:
         path = f"{path}?{urlencode(query, quote_via=quote)}"
     content: bytes | None = None
@@ -70,5 +74,5 @@ def build(
         if not violations:
             content = _write_json(body).encode()
     if violations:
-        raise InvalidOrderError(violations, operation=operation.name, order_uuid=uuid)
-    return HttpRequest(operation, method or operation.method, path, content, uuid)
+        raise InvalidOrderError(violations, operation=operation.name, order_uuid=order_uuid)
+    return HttpRequest(operation, method or operation.method, path, content, order_uuid)

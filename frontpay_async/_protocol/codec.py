@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
@@ -48,11 +47,12 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat
     from frontpay_async._protocol.rules import Field, Rules
 
-__all__ = ["UnreadableError", "decode", "encode"]
+__all__ = ["UnreadableError", "decode", "encode", "number_text"]
 
 T = TypeVar("T")
 StatusT = TypeVar("StatusT", OrderStatus, PaymentStatus, RefundStatus)
 
+_PLAIN: Mapping[str, str] = {}
 _ORDER_NAMES = {"summary": "orderSummary", "customer": "customerDetails"}
 # Python name -> wire name, where it is not plain camelCase.
 _NAMES: Mapping[type[object], Mapping[str, str]] = {
@@ -103,11 +103,19 @@ def _camel(name: str) -> str:
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
-@cache
-def _wire_names(cls: type[Any]) -> dict[str, str]:
-    special = _NAMES.get(cls, {})
-    names = (attribute.name for attribute in attrs.fields(cls))
-    return {name: special.get(name, _camel(name)) for name in names if name != "unknown_fields"}
+# Filled class by class: Python name -> wire name, of all fields.
+_wire_names_of: dict[type[object], Mapping[str, str]] = {}
+
+
+def _wire_names(cls: type[Any]) -> Mapping[str, str]:
+    known = _wire_names_of.get(cls)
+    if known is None:
+        # A caller's subclass has the names of ours.
+        special = next((_NAMES[base] for base in cls.__mro__ if base in _NAMES), _PLAIN)
+        names = (attribute.name for attribute in attrs.fields(cls))
+        known = {name: special.get(name, _camel(name)) for name in names if name != "unknown_fields"}
+        _wire_names_of[cls] = known
+    return known
 
 
 # Out
@@ -158,9 +166,10 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
     return body
 
 
-def _number_text(value: Decimal) -> str:
-    # A negative zero would be written "-0".
-    return format(value or abs(value), "f")
+def number_text(value: Decimal) -> str:
+    """Write a number with just its digits."""
+    # A negative zero would be written "-0". No step may depend on the caller's decimal context.
+    return format(value or value.copy_abs(), "f")
 
 
 def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]]:
@@ -216,6 +225,9 @@ def _normal(cls: type[object], source: JsonObject) -> JsonObject:
     members: JsonObject = dict(_ASSUMED.get(cls, {}))
     for name, value in source.items():
         known = others.get(name, name)
+        # PHP writes an empty object as an empty list.
+        if value == [] and known in _OBJECTS:
+            continue
         if value is not None and (known == name or source.get(known) is None):
             members[known] = value
     if cls is OrderDetails and isinstance(members["productList"], dict):
@@ -229,6 +241,7 @@ _NESTED: Mapping[str, type[object]] = {
     "address": Address,
     "productList": Product,
 }
+_OBJECTS = _NESTED.keys() - {"productList"}
 
 
 def _beyond(cls: type[object], source: Json, prefix: str = "") -> Iterator[tuple[str, Json]]:
@@ -236,13 +249,14 @@ def _beyond(cls: type[object], source: Json, prefix: str = "") -> Iterator[tuple
     if isinstance(source, list):
         for index, row in enumerate(source):
             yield from _beyond(cls, row, f"{prefix}{index}.")
-    elif isinstance(source, dict):
-        known = _wire_names(cls).values()
-        for name, value in _normal(cls, source).items():
-            if name not in known:
-                yield prefix + name, value
-            elif name in _NESTED:
-                yield from _beyond(_NESTED[name], value, f"{prefix}{name}.")
+        return
+    known = _wire_names(cls).values()
+    # The value has been read, so that this can only be an object.
+    for name, value in _normal(cls, cast("JsonObject", source)).items():
+        if name not in known:
+            yield prefix + name, value
+        elif name in _NESTED:
+            yield from _beyond(_NESTED[name], value, f"{prefix}{name}.")
 
 
 def _read_number(value: Json, _: type[Decimal]) -> Decimal:
@@ -251,9 +265,14 @@ def _read_number(value: Json, _: type[Decimal]) -> Decimal:
     number = _READ_NUMBER.fullmatch(value.strip()) if isinstance(value, str) else value
     if number is None:
         raise ValueError("not a number")
-    return Decimal(number[0] if isinstance(number, re.Match) else number)
+    exact = Decimal(number[0] if isinstance(number, re.Match) else number)
+    # Of 1e999999 nothing could be made that fits in memory as digits.
+    if not exact.is_finite() or abs(exact.adjusted()) > _MOST_DIGITS:
+        raise ValueError("out of range")
+    return exact
 
 
+_MOST_DIGITS = 40
 _READ_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 
 
@@ -288,7 +307,7 @@ def _read_moment(value: Json, _: object) -> datetime | date | str:
 
 
 _converter = Converter(detailed_validation=True)
-_converter.register_unstructure_hook(Decimal, _number_text)
+_converter.register_unstructure_hook(Decimal, number_text)
 _converter.register_unstructure_hook(date, lambda value: value)
 _converter.register_unstructure_hook(datetime, lambda value: value)
 _converter.register_structure_hook(Decimal, _read_number)

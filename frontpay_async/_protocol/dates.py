@@ -11,6 +11,7 @@ __all__ = ["read_date", "write_date"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}),? (\d{4})", re.ASCII)
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _UNIX = re.compile(r"\d{1,11}", re.ASCII)
 
 
@@ -31,7 +32,11 @@ def write_date(value: date, date_format: DateFormat) -> str:
             else datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
         )
         return str(int(moment.timestamp()))
-    day = _norwegian_day(value) if isinstance(value, datetime) else value
+    try:
+        day = _norwegian_day(value) if isinstance(value, datetime) else value
+    except OverflowError:
+        # The year 10000 begins in Norway before it does in UTC; the rules refuse this form.
+        return value.isoformat()
     return f"{day.day:02d} {_MONTHS[day.month - 1]}, {day.year:04d}"
 
 
@@ -43,6 +48,8 @@ def read_date(text: str) -> datetime | date | str:
     try:
         if match and match[2] in _MONTHS:
             return date(int(match[3]), _MONTHS.index(match[2]) + 1, int(match[1]))
+        if _ISO_DAY.fullmatch(text):
+            return date.fromisoformat(text)
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
@@ -51,7 +58,10 @@ def read_date(text: str) -> datetime | date | str:
 
 
 def _norwegian_day(moment: datetime) -> date:
-    """Return the day in Norway: UTC+1, and UTC+2 between the last Sundays of March and October at 01:00 UTC."""
+    """Return the day in Norway.
+
+    UTC+1, and UTC+2 between the last Sundays of March and October at 01:00 UTC.
+    """
     utc = moment.astimezone(UTC)
     summer = _last_sunday(utc.year, 3) <= utc < _last_sunday(utc.year, 10)
     return (utc + timedelta(hours=2 if summer else 1)).date()

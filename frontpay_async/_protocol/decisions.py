@@ -120,6 +120,13 @@ def _is_html(response: HttpResponse) -> bool:
 
 
 @define(eq=False)
+class _Second:
+    start: float
+    requests: int = 0
+    retries: int = 0
+
+
+@define(eq=False)
 class RetryBudget:
     """Keep retries to a share of the requests over a sliding window, so that an outage is not doubled.
 
@@ -135,7 +142,7 @@ class RetryBudget:
     window: float = 60.0
     free: int = 10
     # One entry per second, so that memory does not grow with the load.
-    _seconds: deque[_Second] = field(init=False, factory=deque)
+    _seconds: deque[_Second] = field(init=False, factory=deque[_Second])
 
     def count_request(self, now: float) -> None:
         """Note a call's first attempt, at a time in seconds."""
@@ -145,7 +152,7 @@ class RetryBudget:
         """Take one retry at a time in seconds, unless the share is used up."""
         second = self._second(now)
         retries = sum(each.retries for each in self._seconds)
-        if retries >= max(self.free, self.share * sum(each.requests for each in self._seconds)):
+        if retries + 1 > max(self.free, self.share * sum(each.requests for each in self._seconds)):
             return False
         second.retries += 1
         return True
@@ -157,10 +164,3 @@ class RetryBudget:
             while seconds[0].start <= now - self.window:
                 seconds.popleft()
         return seconds[-1]
-
-
-@define(eq=False)
-class _Second:
-    start: float
-    requests: int = 0
-    retries: int = 0

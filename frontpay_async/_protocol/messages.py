@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen
@@ -62,7 +62,7 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = field(repr=lambda headers: f"<{len(headers)} headers>")
     body: bytes = field(repr=_size)
-    _decoded: list[Json] = field(init=False, factory=list, repr=False, eq=False)
+    _decoded: list[Json] = field(init=False, factory=list[Json], repr=False, eq=False)
 
     def json(self) -> Json:
         """Decode the body once; numbers with a point become Decimal, exactly.
@@ -71,16 +71,15 @@ class HttpResponse:
             ValueError: The body is not JSON.
         """
         if not self._decoded:
+            extreme = False
             try:
                 self._decoded.append(
                     json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
                 )
-            except RecursionError:
-                deep = True
-            else:
-                deep = False
-            if deep:
-                raise ValueError("nested too deeply")
+            except (RecursionError, InvalidOperation):
+                extreme = True
+            if extreme:
+                raise ValueError("nested too deeply, or a number out of range")
         return self._decoded[0]
 
     def envelope(self) -> JsonObject:

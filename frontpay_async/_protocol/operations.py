@@ -10,7 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from frontpay_async._protocol import requests, rule_tables
 from frontpay_async.models import orders, statuses, terminals
@@ -77,7 +77,7 @@ class Operation(Generic[ResultT_co]):
     listed: bool = False
     empty_when_not_found: bool = False
     request: type[object] | None = None
-    rules: Rules | None = None
+    rules: Rules | None = field(default=None, repr=False)
     date_format: DateFormat | None = None
     business_codes: tuple[str, ...] = ()
     message: str

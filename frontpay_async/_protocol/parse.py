@@ -29,7 +29,10 @@ __all__ = ["consequence", "problem", "result"]
 T = TypeVar("T")
 
 _SUCCESSES = range(200, 300)
-BUSY_CODE = "terminalIsBusy"
+_BUSY_CODE = "terminalIsBusy"
+_NO_ORDER_CODE = "orderNotFound"
+# The reference's errors nest three deep; what nests deeper than this is masked as a whole.
+_DEEPEST = 16
 _BY_CODE: Mapping[str, type[errors.BusinessRuleError]] = MappingProxyType(
     {
         "orderStatusAlreadyPaid": errors.AlreadyPaidError,
@@ -82,7 +85,7 @@ def problem(
         return _unusable(operation, response, order_uuid)
     envelope = response.envelope()
     said = _text(envelope.get("message"))
-    cls = _error_class(status, said)
+    cls = _error_class(status, errors.to_code(said))
     outcome = Outcome.REJECTED
     if (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -92,7 +95,7 @@ def problem(
         outcome = Outcome.UNKNOWN
     found = _redacted(envelope.get("errors"))
     return cls(
-        _explain(operation, status, said, cls, outcome, found),
+        _explain(operation, cls, status=status, said=said, found=found, outcome=outcome),
         status=status,
         message=redact(said) if said else None,
         errors=found,
@@ -125,8 +128,8 @@ def result(operation: Operation[T], response: HttpResponse, order_uuid: str | No
     except UnreadableError as error:
         unreadable = str(error)
     raise errors.OutcomeUnknownError(
-        f"{operation.name}: the API answered {response.status}, but not in the documented form ({unreadable})."
-        f" {consequence(operation, Outcome.UNKNOWN)}",
+        f"{operation.name}: the API answered {response.status}, but not in the documented form"
+        f" ({unreadable}). {consequence(operation, Outcome.UNKNOWN)}",
         operation=operation.name,
         order_uuid=order_uuid,
     )
@@ -147,9 +150,10 @@ def _read(operation: Operation[object], envelope: JsonObject) -> object:
 
 
 def _says_no_order(response: HttpResponse) -> bool:
-    # Words on one route, a code on another; and a 404 of a proxy or a wrong base URL is no empty list.
-    said = response.envelope().get("message") if response.status == HTTPStatus.NOT_FOUND else None
-    return isinstance(said, str) and said.replace(" ", "").casefold() == "ordernotfound"
+    # A 404 of a proxy or of a wrong base URL is no empty list.
+    if response.status != HTTPStatus.NOT_FOUND:
+        return False
+    return errors.to_code(_text(response.envelope().get("message"))) == _NO_ORDER_CODE
 
 
 def _is_json_object(response: HttpResponse) -> bool:
@@ -162,32 +166,33 @@ def _is_json_object(response: HttpResponse) -> bool:
 def _unusable(
     operation: Operation[object], response: HttpResponse, order_uuid: str | None
 ) -> errors.OutcomeUnknownError:
-    kind = response.headers.get("content-type", "no content type").split(";")[0]
+    kind = redact(response.headers.get("content-type", "no content type").split(";")[0])
     return errors.OutcomeUnknownError(
-        f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes) is not the API's JSON."
-        f" {consequence(operation, Outcome.UNKNOWN)}",
+        f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes)"
+        f" is not the API's JSON. {consequence(operation, Outcome.UNKNOWN)}",
         operation=operation.name,
         order_uuid=order_uuid,
     )
 
 
-def _error_class(status: int, said: str | None) -> type[errors.APIError]:
+def _error_class(status: int, code: str | None) -> type[errors.APIError]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return errors.TerminalBusyError if said == BUSY_CODE else errors.ServerError
-    if status == HTTPStatus.BAD_REQUEST and said is not None:
-        if said.startswith("refundRejection"):
+        return errors.TerminalBusyError if code == _BUSY_CODE else errors.ServerError
+    if status == HTTPStatus.BAD_REQUEST and code is not None:
+        if code.startswith("refundRejection"):
             return errors.RefundRejectedError
-        return _BY_CODE.get(said, errors.BusinessRuleError)
+        return _BY_CODE.get(code, errors.BusinessRuleError)
     return _BY_STATUS.get(status, errors.APIError)
 
 
 def _explain(
     operation: Operation[object],
+    cls: type[errors.APIError],
+    *,
     status: int,
     said: str | None,
-    cls: type[errors.APIError],
-    outcome: Outcome,
     found: Json,
+    outcome: Outcome,
 ) -> str:
     sentences = [redact(said)] if said else []
     if cls is errors.RequestRejectedError:
@@ -213,13 +218,15 @@ def _text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _redacted(value: Json) -> Json:
+def _redacted(value: Json, depth: int = 0) -> Json:
     match value:
         case str():
             return redact(value)
+        case list() | dict() if depth == _DEEPEST:
+            return "***"
         case list():
-            return [_redacted(item) for item in value]
+            return [_redacted(item, depth + 1) for item in value]
         case dict():
-            return {name: _redacted(item) for name, item in value.items()}
+            return {redact(name): _redacted(item, depth + 1) for name, item in value.items()}
         case _:
             return value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
+
+from frontpay_async.models._fields import masked
 
 __all__ = ["Cancellation", "Resend", "TerminalCancellation"]
 
@@ -12,15 +14,15 @@ class Resend:
     """Where a payment link is sent again."""
 
     country_code: str | None
-    msisdn: str | None
-    email: str | None
+    msisdn: str | None = field(repr=masked)
+    email: str | None = field(repr=masked)
 
 
 @frozen
 class Cancellation:
     """Why an order is cancelled."""
 
-    cancellation_note: str
+    cancellation_note: str = field(repr=masked)
 
 
 @frozen

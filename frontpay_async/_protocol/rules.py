@@ -48,10 +48,13 @@ __all__ = [
 ]
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_is_plain_number = _NUMBER.fullmatch
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _ELEVEN_DIGITS = re.compile(r"\d{11}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_DAY = re.compile(r"\d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec), \d{4}", re.ASCII)
+_DAY = re.compile(
+    r"\d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec), (?:19[7-9]\d|[2-9]\d{3})", re.ASCII
+)
 _NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
 
 
@@ -145,24 +148,29 @@ def _check_members(
     fields: tuple[Field, ...], holder: JsonObject, prefix: str, breaches: list[Breach]
 ) -> None:
     for member in fields:
-        value = holder.get(member.name)
-        if is_missing(value):
+        value, kind = holder.get(member.name), member.kind
+        # Nearly all values are text that is there: what the others need is not asked of them.
+        if isinstance(value, str) and value and not value.isspace():
+            if not kind.accepts(value):
+                breaches.append(Breach(prefix + member.name, kind.code, kind.demand))
+            elif not (value.isascii() or _is_encodable(value)):
+                breaches.append(Breach(prefix + member.name, TEXT.code, "must be valid Unicode text"))
+        elif is_missing(value):
             breach = _absence(member, holder, prefix)
             if breach is not None:
                 breaches.append(breach)
-            if member.kind is OBJECT:
+            if kind is OBJECT:
                 # The tables name leaves: a missing callback is told as callback.callbackUrl.
                 _check_members(member.fields, {}, f"{prefix}{member.name}.", breaches)
-        elif not member.kind.accepts(value):
-            breaches.append(Breach(prefix + member.name, member.kind.code, member.kind.demand))
+        elif not kind.accepts(value):
+            breaches.append(Breach(prefix + member.name, kind.code, kind.demand))
         elif member.fields:
             _check_nested(member, value, prefix + member.name, breaches)
 
 
 def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach]) -> None:
-    if member.kind is OBJECT:
-        if isinstance(value, dict):
-            _check_members(member.fields, value, f"{path}.", breaches)
+    if member.kind is OBJECT and isinstance(value, dict):
+        _check_members(member.fields, value, f"{path}.", breaches)
         return
     for index, row in _rows(value):
         if isinstance(row, dict):
@@ -173,13 +181,15 @@ def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach])
 
 def is_missing(value: Json) -> bool:
     """Tell whether a value counts as missing."""
-    return (
-        value is None
-        or value == ""
-        or value == []
-        or value == {}
-        or (isinstance(value, str) and value.isspace())
-    )
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and value.isspace())
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _absence(member: Field, holder: JsonObject, prefix: str) -> Breach | None:
@@ -207,7 +217,7 @@ def _rows(value: Json) -> list[tuple[str, Json]]:
 
 def _is_number(value: Json) -> bool:
     if isinstance(value, str):
-        return _NUMBER.fullmatch(value.strip()) is not None
+        return _is_plain_number(value) is not None or _is_plain_number(value.strip()) is not None
     return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
 
 
@@ -237,7 +247,11 @@ def one_of(*choices: str | int) -> Kind:
     spelled = frozenset(map(str, choices))
     *most, last = map(str, choices)
     demand = f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
-    return Kind("in", lambda value: not isinstance(value, bool) and str(value) in spelled, demand)
+    return Kind(
+        "in",
+        lambda value: isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) in spelled,
+        demand,
+    )
 
 
 TEXT = Kind("string", lambda value: isinstance(value, str), "must be text")

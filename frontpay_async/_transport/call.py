@@ -53,7 +53,10 @@ class Call:
         renewed: Whether a refused token was followed by another; written by the auth stage.
         response: The attempt's answer; written by the retry stage.
         doubt: An earlier attempt's error after which it may have happened; written by the retry stage.
-        may_have_left: Whether bytes of this attempt may have reached the API; written by the send stage.
+        may_have_left: Whether bytes of this attempt may have reached the API, and no answer says that they
+            did nothing; written by the send stage, taken back by the others.
+        final: Whether no attempt may follow, whatever the retry table says: the client was closed, or the
+            deadline has passed; written by the send and retry stages.
     """
 
     request: HttpRequest
@@ -66,11 +69,12 @@ class Call:
     response: HttpResponse | None = None
     doubt: FrontPayError | None = None
     may_have_left: bool = False
+    final: bool = False
 
     def not_sent(self, why: str) -> NotSentError:
         """Return the error of a call that did not leave, for a reason in words."""
         name = self.request.operation.name
-        text = f"{name}: nothing was sent: {why}. It is safe to try again."
+        text = f"{name}: not sent: {why}. It is safe to try again."
         return NotSentError(text, operation=name, order_uuid=self.request.order_uuid)
 
     def budget_exceeded(self, retry_after: float) -> RateBudgetExceededError:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
+from attrs import frozen
 
 from frontpay_async._transport.pools import PooledTransport
 from frontpay_async.errors import ConfigurationError
@@ -17,7 +18,7 @@ from frontpay_async.settings import is_loopback
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Engine", "check_engine", "environment_proxy", "open_engine"]
+__all__ = ["Engine", "EngineSettings", "environment_proxy"]
 
 Engine: TypeAlias = Literal["httpx", "aiohttp"]
 
@@ -34,64 +35,71 @@ def _default_tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def check_engine(engine: str) -> None:
-    """Refuse an engine that cannot be opened, before a payment depends on it.
-
-    Raises:
-        ConfigurationError: There is no such engine, or its extra is not installed.
-    """
-    if engine not in get_args(Engine):
-        raise ConfigurationError(f"unknown engine {engine!r}: it is one of {', '.join(get_args(Engine))}")
-    if engine == "aiohttp" and find_spec("httpx_aiohttp") is None:
-        raise ConfigurationError("engine='aiohttp' needs its extra: pip install 'frontpay-async[aiohttp]'")
-
-
 def environment_proxy(base_url: str) -> str | None:
-    """Return the proxy for a base URL that HTTPS_PROXY, ALL_PROXY and NO_PROXY or the system's settings name."""
+    """Return the proxy for a base URL, from HTTPS_PROXY, ALL_PROXY and NO_PROXY or the system's settings."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     proxies = getproxies()
-    if is_loopback(host) or proxy_bypass(host):
+    # NO_PROXY may name a host, or a host and its port.
+    if is_loopback(host) or proxy_bypass(host) or proxy_bypass(parts.netloc):
         return None
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def open_engine(engine: Engine, tls: ssl.SSLContext | None, proxy: str | None) -> httpx.AsyncBaseTransport:
-    """Open an HTTP engine; no connection is made yet.
+@frozen
+class EngineSettings:
+    """Say which engine is opened, and how; checked when it is built, before a payment depends on it.
 
     Args:
-        engine: ``httpx``, or ``aiohttp`` with the extra of that name.
-        tls: How servers are verified; the system's and certifi's authorities unless given.
-        proxy: The URL of an HTTP or HTTPS proxy.
-
-    Raises:
-        ConfigurationError: The proxy's URL is no usable one.
+        name: ``httpx``, or ``aiohttp`` with the extra of that name.
+        tls: How servers are verified; certifi's authorities or those of SSL_CERT_FILE unless given.
+        proxy: The proxy, if any.
     """
-    context = tls or _default_tls()
+
+    name: Engine
+    tls: ssl.SSLContext | None
+    proxy: httpx.Proxy | None
+
+    @classmethod
+    def checked(cls, name: Engine, tls: ssl.SSLContext | None, proxy: str | None) -> EngineSettings:
+        """Check the settings.
+
+        Raises:
+            ConfigurationError: There is no such engine, its extra is not installed, or the proxy's URL is no
+                usable one.
+        """
+        if name not in get_args(Engine):
+            raise ConfigurationError(f"unknown engine {name!r}: it is one of {', '.join(get_args(Engine))}")
+        if name == "aiohttp" and find_spec("httpx_aiohttp") is None:
+            raise ConfigurationError(
+                "engine='aiohttp' needs its extra: pip install 'frontpay-async[aiohttp]'"
+            )
+        return cls(name, tls, _read_proxy(proxy) if proxy else None)
+
+    def open(self) -> httpx.AsyncBaseTransport:
+        """Open the engine in the running event loop; no connection is made yet."""
+        tls = self.tls or _default_tls()
+        if self.name == "aiohttp":
+            # Imported here: the extra may be missing, and it costs more to import than all the rest.
+            from frontpay_async._transport.aiohttp_engine import open_aiohttp  # noqa: PLC0415
+
+            return open_aiohttp(tls, self.proxy, CONNECTIONS, KEEPALIVE)
+        limits = httpx.Limits(
+            max_connections=PER_POOL, max_keepalive_connections=PER_POOL, keepalive_expiry=KEEPALIVE
+        )
+        return PooledTransport(
+            lambda: httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=self.proxy),
+            CONNECTIONS,
+            PER_POOL,
+        )
+
+
+def _read_proxy(url: str) -> httpx.Proxy:
     try:
-        parsed = httpx.Proxy(proxy) if proxy else None
+        proxy = httpx.Proxy(url)
     except (ValueError, httpx.InvalidURL):
-        parsed = None
-    if proxy and parsed is None:
-        raise ConfigurationError("the proxy must be a URL such as http://proxy.example:3128")
-    if engine == "aiohttp":
-        return _open_aiohttp(context, parsed)
-    limits = httpx.Limits(
-        max_connections=PER_POOL, max_keepalive_connections=PER_POOL, keepalive_expiry=KEEPALIVE
-    )
-    return PooledTransport(
-        lambda: httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=parsed), CONNECTIONS, PER_POOL
-    )
-
-
-def _open_aiohttp(context: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
-    # Imported here: the extra may be missing, and it costs more to import than all the rest.
-    import aiohttp  # noqa: PLC0415
-    from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415
-
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEPALIVE, ssl=context)
-        # The default jar would send back what the API's session cookies hold.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-    return AiohttpTransport(verify=context, proxy=proxy, client=session)
+        # Their texts show the URL, which may hold a password.
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https") or not proxy.url.host:
+        raise ConfigurationError("the proxy must be an http or https URL, such as http://proxy.example:3128")
+    return proxy

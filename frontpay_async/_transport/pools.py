@@ -10,18 +10,25 @@ leave its slot taken for good. Hence:
   its connections are reused; more pools are opened as the load asks for them.
 - A pool in which a task was cancelled is retired: it gets no new request, and is closed when its last
   request has ended. Its places move to a new pool at once, so a cancelled task costs no capacity.
+- A connection whose handshake was cut short by a cancellation is closed here: httpcore forgets it.
+
+httpcore tells of its steps through the ``trace`` extension; that it begins to write a request is passed
+on to the request's ``leaving`` extension.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import httpx
-from attrs import define, field
+from attrs import Factory, define, field
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from httpcore import AsyncNetworkStream
 
 __all__ = ["PooledTransport"]
 
@@ -49,13 +56,12 @@ class PooledTransport(httpx.AsyncBaseTransport):
     open_pool: Callable[[], httpx.AsyncBaseTransport]
     connections: int = 100
     per_pool: int = 10
-    _pools: list[_Pool] = field(init=False, factory=list)
-    _free: anyio.Semaphore | None = field(init=False, default=None)
-
-    @property
-    def pools(self) -> int:
-        """How many pools take requests."""
-        return len(self._pools)
+    _pools: list[_Pool] = field(init=False, factory=list[_Pool])
+    _free: anyio.Semaphore = field(
+        init=False,
+        default=Factory(lambda self: anyio.Semaphore(self.connections, fast_acquire=True), takes_self=True),
+    )
+    _closed: bool = field(init=False, default=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request through a pool with a free place.
@@ -64,12 +70,20 @@ class PooledTransport(httpx.AsyncBaseTransport):
             httpx.PoolTimeout: No place became free in time.
             httpx.TransportError: What the pool raised.
         """
+        steps = _Steps(request.extensions["leaving"])
+        request.extensions["trace"] = steps.told
         await self._take_place(request)
-        pool = self._pick()
+        try:
+            pool = self._pick()
+        except BaseException:
+            self._free.release()
+            raise
         try:
             response = await pool.transport.handle_async_request(request)
-        except httpx.TransportError:
+        except httpx.TransportError as error:
             await self.give_back(pool)
+            if steps.in_tunnel and not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+                raise httpx.ProxyError(str(error)) from error
             raise
         except BaseException:
             await self.give_back(pool, retire=True)
@@ -80,26 +94,22 @@ class PooledTransport(httpx.AsyncBaseTransport):
     async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
         """Free a place in a pool; close the pool if it is retired and was the last to be used."""
         pool.in_flight -= 1
-        if self._free is not None:
-            self._free.release()
+        self._free.release()
         if retire and not pool.retired:
             pool.retired = True
-            # A client that was closed meanwhile has let go of all its pools.
-            if pool in self._pools:
-                self._pools.remove(pool)
+            self._pools.remove(pool)
         if pool.retired and pool.in_flight == 0:
             await _close(pool)
 
     async def aclose(self) -> None:
-        """Close all pools."""
-        pools, self._pools = self._pools, []
-        for pool in pools:
+        """Close all pools, and cut off what is still in flight; new requests are refused."""
+        self._closed = True
+        while self._pools:
+            pool = self._pools.pop()
+            pool.retired = True
             await _close(pool)
 
     async def _take_place(self, request: httpx.Request) -> None:
-        if self._free is None:
-            # Made here, because a client may be built before there is an event loop.
-            self._free = anyio.Semaphore(self.connections, fast_acquire=True)
         try:
             self._free.acquire_nowait()
         except anyio.WouldBlock:
@@ -107,11 +117,11 @@ class PooledTransport(httpx.AsyncBaseTransport):
             with anyio.move_on_after(timeout) as scope:
                 await self._free.acquire()
             if scope.cancelled_caught:
-                raise httpx.PoolTimeout(
-                    f"all {self.connections} connections are in use", request=request
-                ) from None
+                raise httpx.PoolTimeout(f"all {self.connections} connections are in use") from None
 
     def _pick(self) -> _Pool:
+        if self._closed:
+            raise httpx.PoolTimeout("the client was closed")
         for pool in self._pools:
             if pool.in_flight < self.per_pool:
                 pool.in_flight += 1
@@ -121,9 +131,45 @@ class PooledTransport(httpx.AsyncBaseTransport):
         return pool
 
 
+@define(eq=False)
+class _Steps:
+    """Follow what httpcore does for one request.
+
+    Args:
+        leaving: Told when the request itself is about to be written.
+        in_tunnel: Whether the last thing written was the question to a proxy for a tunnel.
+    """
+
+    leaving: Callable[[], None]
+    in_tunnel: bool = False
+    _connected: AsyncNetworkStream | None = field(init=False, default=None)
+
+    async def told(self, event: str, about: Mapping[str, Any]) -> None:
+        """Take a step."""
+        match event:
+            case "http11.send_request_headers.started":
+                self.in_tunnel = about["request"].method == b"CONNECT"
+                if not self.in_tunnel:
+                    self.leaving()
+            case "connection.connect_tcp.complete":
+                self._connected = about["return_value"]
+            case "connection.start_tls.failed" if self._connected is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._connected.aclose()
+            case _:
+                pass
+
+
 async def _close(pool: _Pool) -> None:
-    # Also when the caller was cancelled, or the connections would stay open.
-    with anyio.move_on_after(_CLOSE_WITHIN, shield=True):
+    # In a task of its own, which no cancellation of the caller's reaches: httpcore forgets the connections
+    # that it had no time to close.
+    async with anyio.create_task_group() as group:
+        group.start_soon(_close_unhindered, pool)
+
+
+async def _close_unhindered(pool: _Pool) -> None:
+    # What goes wrong here must not cost an answer that is there already.
+    with anyio.move_on_after(_CLOSE_WITHIN, shield=True), suppress(Exception):
         await pool.transport.aclose()
 
 
@@ -136,16 +182,23 @@ class _PlaceHolder(httpx.AsyncByteStream):
     stream: httpx.AsyncByteStream
     interrupted: bool = False
     closed: bool = False
+    _unread: AsyncIterator[bytes] | None = None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._unread = aiter(self.stream)
+        return self
+
+    async def __anext__(self) -> bytes:
+        unread, self._unread = cast("AsyncIterator[bytes]", self._unread), None
         try:
-            async for chunk in self.stream:
-                yield chunk
-        except httpx.TransportError:
+            chunk = await anext(unread)
+        except (StopAsyncIteration, httpx.TransportError):
             raise
         except BaseException:
             self.interrupted = True
             raise
+        self._unread = unread
+        return chunk
 
     async def aclose(self) -> None:
         if self.closed:
@@ -153,6 +206,12 @@ class _PlaceHolder(httpx.AsyncByteStream):
         self.closed = True
         try:
             await self.stream.aclose()
+            # An answer that was not read to its end is, over the closed connection, until that fails:
+            # httpcore's generators would be left to the garbage collector, of which trio warns.
+            if self._unread is not None:
+                with suppress(httpx.TransportError):
+                    async for _ in self._unread:
+                        pass
         except BaseException:
             self.interrupted = True
             raise

@@ -15,6 +15,7 @@ the send, and the reading of a slow answer.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -25,7 +26,7 @@ from frontpay_async._protocol.decisions import classify, delay, may_retry
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import problem
 from frontpay_async._transport.auth import CredentialRenewed
-from frontpay_async._transport.observe import logger
+from frontpay_async._transport.observe import logger, tell
 from frontpay_async.errors import (
     AlreadyCancelledError,
     APIError,
@@ -110,12 +111,15 @@ class Retry:
     def _plan(self, call: Call, error: FrontPayError) -> float | None:
         """Return the seconds to wait before the next attempt, or None to stop."""
         operation, policy = call.request.operation, call.options.retry
-        if not may_retry(operation.safety, classify(error, call.response), policy, call.attempt):
-            return None
-        if isinstance(error, RateBudgetExceededError):
+        if (
+            call.final
+            or isinstance(error, RateBudgetExceededError)
+            or not may_retry(operation.safety, classify(error, call.response), policy, call.attempt)
+        ):
             return None
         if self.governed and isinstance(error, RateLimitedError):
             # The governor holds it back until the gate opens.
+            call.may_have_left = False
             return 0.0
         wait = delay(policy, call.attempt, self.clock.chance(), error)
         now = self.clock.now()
@@ -126,6 +130,8 @@ class Retry:
             return None
         if error.outcome is Outcome.UNKNOWN and operation.safety is not Safety.READ:
             call.doubt = error
+        # What the attempt left in doubt is noted; while waiting, nothing more is on its way.
+        call.may_have_left = False
         logger.info(
             "%s: attempt %d of %d failed (%s); the next follows in %.2f s",
             operation.name,
@@ -153,7 +159,8 @@ class Retry:
             outcome = Outcome.UNKNOWN if call.may_have_left else Outcome.NOT_SENT
             raise
         finally:
-            self._tell(call, outcome, started)
+            if self.observers.on_attempt is not None:
+                tell(self.observers.on_attempt, self._record(call, outcome, started))
         if failure is not None:
             raise failure
         return response
@@ -161,32 +168,30 @@ class Retry:
     async def _within_deadline(self, call: Call) -> HttpResponse:
         if call.deadline is None:
             return await self._renewing(call)
-        with anyio.move_on_after(call.deadline - self.clock.now()):
-            return await self._renewing(call)
+        remaining = call.deadline - self.clock.now()
+        if remaining > 0:
+            with anyio.move_on_after(remaining):
+                return await self._renewing(call)
+        call.final = True
         total = call.options.timeouts.total
         if call.may_have_left:
             raise call.outcome_unknown(f"no whole answer came within the {total} s of Timeouts.total")
         raise call.not_sent(f"the {total} s of Timeouts.total passed before it could leave")
 
     async def _renewing(self, call: Call) -> HttpResponse:
-        try:
+        with suppress(CredentialRenewed):
             return await self.following.send(call)
-        except CredentialRenewed:
-            call.may_have_left = False
         return await self.following.send(call)
 
-    def _tell(self, call: Call, outcome: Outcome | None, started: float) -> None:
-        if self.observers.on_attempt is not None:
-            self.observers.attempt(
-                AttemptRecord(
-                    operation=call.request.operation.name,
-                    order_uuid=call.request.order_uuid,
-                    attempt=call.attempt,
-                    status=call.response.status if call.response else None,
-                    elapsed=self.clock.now() - started,
-                    outcome=outcome,
-                )
-            )
+    def _record(self, call: Call, outcome: Outcome | None, started: float) -> AttemptRecord:
+        return AttemptRecord(
+            operation=call.request.operation.name,
+            order_uuid=call.request.order_uuid,
+            attempt=call.attempt,
+            status=call.response.status if call.response else None,
+            elapsed=self.clock.now() - started,
+            outcome=outcome,
+        )
 
 
 def _conclude(call: Call, last: FrontPayError) -> HttpResponse:

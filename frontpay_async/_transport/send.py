@@ -3,16 +3,24 @@
 The transport is called directly with a request of our own: no redirects, no cookies, no merging of
 headers, which is where a third to a half of httpx's time goes.
 
-Whether the request left is the fact that everything else is built on, so it is told apart with care.
-A refused connection, a failed name look-up or handshake, and a full pool mean that nothing left; any
-other failure of a transport counts as "it may have left". httpx-aiohttp reports a connection that was
-lost *after* the request had been written as ``ConnectTimeout``, so for it the aiohttp error behind is
-asked. With the default engine httpcore tells when it begins to write; with others it is assumed from
-the start.
+Whether the request left is the fact that everything else is built on. Our own engines tell: they call
+the request's ``leaving`` extension when they have a connection and are about to write. From that moment
+on, the request may have left; before it, a cancelled one did not. A transport of the caller's does not
+tell, so it counts as writing from the start.
+
+An error means that nothing left only where it also says that there was no connection: that keeps the
+outcome honest when a test's mock stands in for an engine. httpx-aiohttp's own transport says so for
+connections lost *after* the request had been written, too: there, the aiohttp error behind is asked.
+
+What an engine says is told onwards where it speaks of a connection that was not made. Later its words
+may quote the answer, which is personal: then they end before the first quotation.
 """
 
 from __future__ import annotations
 
+import re
+import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import httpx
@@ -20,14 +28,37 @@ from attrs import define, field
 
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.redact import redact
+from frontpay_async._transport.engines import EngineSettings
+from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Mapping
+    from collections.abc import AsyncIterable, Callable
 
-    from frontpay_async._protocol.messages import HttpRequest
-    from frontpay_async._transport.call import Call
+    from frontpay_async._transport.call import Call, Secret
+    from frontpay_async.errors import FrontPayError
 
 __all__ = ["Send", "TransportFailure"]
+
+# The aiohttp errors that are raised while a connection is made, and only then.
+_AIOHTTP_CONNECTING = frozenset(
+    {"ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "InvalidURL"}
+)
+_QUOTATION = re.compile(r"""[\s:(]*(?:b?["'<]|bytearray).*""", re.DOTALL)
+_URLS_KEPT = 512
+_GZIP_OR_ZLIB = 47
+
+
+class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never raised by itself
+    """Say what the engine said, without the request and the frames that hold it."""
+
+
+class _ClosedError(Exception):
+    """The client was closed before the request was written."""
+
+
+class _UnreadableError(Exception):
+    """The answer cannot be read whole; the text says why."""
+
 
 _NEVER_LEFT = (
     httpx.ConnectError,
@@ -35,19 +66,9 @@ _NEVER_LEFT = (
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+    _ClosedError,
 )
-# The aiohttp errors that are raised while a connection is made, and only then.
-_AIOHTTP_CONNECTING = frozenset(
-    {"ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "InvalidURL"}
-)
-
-
-class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never raised by itself
-    """Say what the engine said, without the request and the frames that hold it."""
-
-
-class _TooLargeError(Exception):
-    """The answer is longer than the cap."""
 
 
 @define(eq=False)
@@ -55,20 +76,41 @@ class Send:
     """Send attempts through a transport.
 
     Args:
-        open_transport: Opens the transport, once, at the first attempt.
+        source: The engine, opened at the first attempt; or a transport of the caller's.
         base_url: What all paths are below.
         headers: What every request carries.
         max_body: The most bytes of an answer, decoded.
-        tells_when_writing: Whether the transport reports to httpx's ``trace`` extension.
     """
 
-    open_transport: Callable[[], httpx.AsyncBaseTransport]
+    source: EngineSettings | httpx.AsyncBaseTransport
     base_url: str
     headers: tuple[tuple[bytes, bytes], ...]
     max_body: int
-    tells_when_writing: bool
-    _transport: httpx.AsyncBaseTransport | None = field(init=False, default=None)
-    _urls: dict[str, httpx.URL] = field(init=False, factory=dict)
+    _closed: bool = field(init=False, default=False)
+    _transport: httpx.AsyncBaseTransport | None = field(init=False)
+    _tells_when_leaving: bool = field(init=False)
+    # Building these costs as much as encoding an order, and they seldom change.
+    _url: Callable[[str], httpx.URL] = field(init=False)
+    _headers: Callable[[Secret | None], httpx.Headers] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tells_when_leaving = isinstance(self.source, EngineSettings)
+        self._transport = None if isinstance(self.source, EngineSettings) else self.source
+        base_url, fixed = self.base_url, self.headers
+        try:
+            host = httpx.URL(base_url).netloc
+        except httpx.InvalidURL:
+            raise ConfigurationError(f"the base URL {base_url!r} is no usable one") from None
+
+        def parse(path: str) -> httpx.URL:
+            return httpx.URL(f"{base_url}/{path}")
+
+        def authorize(credential: Secret | None) -> httpx.Headers:
+            bearer = b"Bearer " + (credential.text.encode() if credential else b"")
+            return httpx.Headers([(b"Host", host), *fixed, (b"Authorization", bearer)])
+
+        self._url = lru_cache(_URLS_KEPT)(parse)
+        self._headers = lru_cache(1)(authorize)
 
     async def send(self, call: Call) -> HttpResponse:
         """Send one attempt and read the whole answer.
@@ -77,39 +119,43 @@ class Send:
             NotSentError: It did not leave.
             OutcomeUnknownError: It left, or may have, and no whole answer came.
         """
+        self._check_open(call)
         transport = self._transport
         if transport is None:
-            transport = self._transport = self.open_transport()
-        request = self._request(call)
-        call.may_have_left = not self.tells_when_writing
+            transport = self._transport = cast("EngineSettings", self.source).open()
         answered = False
-        failure: Exception | None = None
         try:
+            request = self._request(call)
+            call.may_have_left = not self._tells_when_leaving
             response = await transport.handle_async_request(request)
             answered = call.may_have_left = True
             return await self._read(response)
-        except _TooLargeError:
-            reason = f"the answer is longer than {self.max_body} bytes"
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
-            failure = error
-            reason = f"{type(error).__name__}: {redact(str(error))}".rstrip(": ")
-        call.may_have_left = answered or (call.may_have_left and not _never_left(failure))
-        translated = (
-            call.outcome_unknown(f"no whole answer came ({reason})")
-            if call.may_have_left
-            else call.not_sent(reason)
-        )
+            left = call.may_have_left if self._tells_when_leaving else answered
+            call.may_have_left = left or not _never_left(error)
+            reason = _reason(error, call)
+        call.final = self._closed
+        if call.may_have_left:
+            translated: FrontPayError = call.outcome_unknown(f"no whole answer came ({reason})")
+        else:
+            translated = call.not_sent("the client was closed" if self._closed else reason)
         # Raised out here, so that the engine's exception, which holds the request, is not its context.
-        raise translated from (TransportFailure(reason) if failure is not None else None)
+        raise translated from TransportFailure(reason)
 
     async def aclose(self) -> None:
-        """Close the transport, if it was opened."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.aclose()
+        """Close the transport for good, if it was opened."""
+        self._closed = True
+        if self._transport is not None:
+            await self._transport.aclose()
+            self._transport = None
+
+    def _check_open(self, call: Call) -> None:
+        if self._closed:
+            call.final = True
+            raise call.not_sent("the client was closed")
 
     def _request(self, call: Call) -> httpx.Request:
-        request, timeouts = call.request, call.options.timeouts
+        timeouts = call.options.timeouts
         extensions: dict[str, object] = {
             "timeout": {
                 "connect": timeouts.connect,
@@ -118,57 +164,74 @@ class Send:
                 "pool": timeouts.pool,
             }
         }
-        if self.tells_when_writing:
+        if self._tells_when_leaving:
 
-            async def trace(event: str, _: Mapping[str, object]) -> None:
-                if event.endswith("send_request_headers.started"):
-                    call.may_have_left = True
+            def leaving() -> None:
+                if self._closed:
+                    raise _ClosedError
+                call.may_have_left = True
 
-            extensions["trace"] = trace
-        return httpx.Request(
-            request.method,
-            self._url(request),
-            headers=[*self.headers, (b"Authorization", b"Bearer " + _text(call).encode())],
-            content=request.body,
+            extensions["leaving"] = leaving
+        method, body = call.request.method, call.request.body or b""
+        # Given as a stream, because content would make httpx prepare headers that stand here already.
+        request = httpx.Request(
+            method,
+            self._url(call.request.path),
+            headers=self._headers(call.credential),
+            stream=httpx.ByteStream(body),
             extensions=extensions,
         )
-
-    def _url(self, request: HttpRequest) -> httpx.URL:
-        if request.path != request.operation.path:
-            return httpx.URL(f"{self.base_url}/{request.path}")
-        # Parsing a URL costs as much as encoding an order; the paths without an id are few.
-        url = self._urls.get(request.path)
-        if url is None:
-            url = self._urls[request.path] = httpx.URL(f"{self.base_url}/{request.path}")
-        return url
+        if body or method != "GET":
+            request.headers["Content-Length"] = str(len(body))
+        # Transports may ask for the content as well as for the stream.
+        request.read()
+        return request
 
     async def _read(self, response: httpx.Response) -> HttpResponse:
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw
         }
-        plain = headers.get("content-encoding", "identity") == "identity"
         chunks: list[bytes] = []
         size = 0
         try:
-            stream = cast("AsyncIterable[bytes]", response.stream) if plain else response.aiter_bytes()
-            async for chunk in stream:
+            # Not by httpx's decoders, which inflate a chunk whole before its size is known.
+            inflate = _decompressor(headers.get("content-encoding", "identity"))
+            async for received in cast("AsyncIterable[bytes]", response.stream):
+                chunk = inflate.decompress(received, self.max_body - size + 1) if inflate else received
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > self.max_body:
-                    raise _TooLargeError
+                    raise _UnreadableError(f"it is longer than {self.max_body} bytes")
         finally:
             await response.aclose()
+        if inflate and chunks and not inflate.eof:
+            raise _UnreadableError("its compressed body is cut")
         return HttpResponse(response.status_code, headers, b"".join(chunks))
 
 
-def _text(call: Call) -> str:
-    return call.credential.text if call.credential is not None else ""
+def _decompressor(coding: str) -> zlib._Decompress | None:  # pyright: ignore[reportPrivateUsage] - it has no other name
+    match coding.strip().lower():
+        case "identity" | "":
+            return None
+        case "gzip" | "x-gzip" | "deflate":
+            return zlib.decompressobj(_GZIP_OR_ZLIB)
+        case _:
+            raise _UnreadableError("it came in a content coding that was not asked for")
 
 
-def _never_left(error: Exception | None) -> bool:
+def _never_left(error: Exception) -> bool:
     if not isinstance(error, _NEVER_LEFT):
         return False
     cause = error.__cause__
     if cause is None or not type(cause).__module__.startswith("aiohttp"):
         return True
     return not _AIOHTTP_CONNECTING.isdisjoint(cls.__name__ for cls in type(cause).__mro__)
+
+
+def _reason(error: Exception, call: Call) -> str:
+    if isinstance(error, _UnreadableError):
+        return str(error)
+    said = redact(str(error))
+    if call.may_have_left:
+        said = _QUOTATION.sub("", said)
+    return f"{type(error).__name__}: {said}".rstrip(": ")

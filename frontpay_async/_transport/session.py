@@ -12,6 +12,7 @@ from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import result
 from frontpay_async._transport.call import Call
+from frontpay_async._transport.observe import tell
 from frontpay_async.errors import APIError, ConfigurationError, FrontPayError, NotSentError, Outcome
 from frontpay_async.records import ResultRecord
 
@@ -54,7 +55,7 @@ class Session:
     date_format: DateFormat | None
     closed: bool = field(init=False, default=False)
     _home: tuple[int, object] | None = field(init=False, default=None)
-    _methods: dict[str, str] = field(init=False, factory=dict)
+    _methods: dict[str, str] = field(init=False, factory=dict[str, str])
 
     async def execute(
         self,
@@ -81,7 +82,8 @@ class Session:
         call: Call | None = None
         outcome: Outcome | None = Outcome.NOT_SENT
         try:
-            self._check_home(operation)
+            self._check_open(operation.name)
+            self._check_home(operation.name)
             method = self._methods.get(operation.name)
             request = build(
                 operation, uuid=uuid, value=value, method=method, query=query, date_format=self.date_format
@@ -93,7 +95,7 @@ class Session:
             except APIError as error:
                 if error.status != _METHOD_NOT_ALLOWED or operation.other_method is None:
                     raise
-                call = Call(self._by_other_method(request), options, call.deadline)
+                call = Call(self._by_other_method(request), options, call.deadline, call.attempt)
                 answer = await self.pipeline.send(call)
             outcome = Outcome.UNKNOWN
             value_read = result(operation, answer, request.order_uuid)
@@ -106,11 +108,16 @@ class Session:
             raise
         finally:
             if self.observers.on_result is not None:
-                self._tell(operation, call, outcome, self.clock.now() - started)
+                tell(self.observers.on_result, self._record(operation, call, outcome, started))
         return value_read
 
     async def aclose(self) -> None:
-        """Close the connections; more calls are refused."""
+        """Close the connections; more calls are refused.
+
+        Raises:
+            ConfigurationError: They belong to another process or event loop, which must close them.
+        """
+        self._check_home(None)
         self.closed = True
         await self.wire.aclose()
         await self.rate.aclose()
@@ -122,10 +129,12 @@ class Session:
         method = self._methods[operation.name] = tried_first or operation.method
         return evolve(request, method=method)
 
-    def _check_home(self, operation: Operation[object]) -> None:
+    def _check_open(self, operation: str) -> None:
         if self.closed:
-            text = f"{operation.name}: nothing was sent: the client is closed"
-            raise NotSentError(text, operation=operation.name)
+            text = f"{operation}: not sent: the client is closed"
+            raise NotSentError(text, operation=operation)
+
+    def _check_home(self, operation: str | None) -> None:
         home = (os.getpid(), current_token())
         if self._home is None:
             self._home = home
@@ -136,23 +145,21 @@ class Session:
                 else "event loop: build one in each"
             )
             raise ConfigurationError(
-                f"this client's connections belong to another {where}", operation=operation.name
+                f"this client's connections belong to another {where}", operation=operation
             )
 
-    def _tell(
-        self, operation: Operation[object], call: Call | None, outcome: Outcome | None, elapsed: float
-    ) -> None:
+    def _record(
+        self, operation: Operation[object], call: Call | None, outcome: Outcome | None, started: float
+    ) -> ResultRecord:
         doubt = call.doubt if call else None
-        self.observers.result(
-            ResultRecord(
-                operation=operation.name,
-                order_uuid=call.request.order_uuid if call else None,
-                attempts=call.attempt if call else 0,
-                status=call.response.status if call and call.response else None,
-                elapsed=elapsed,
-                outcome=outcome,
-                may_have_happened_twice=(
-                    outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
-                ),
-            )
+        return ResultRecord(
+            operation=operation.name,
+            order_uuid=call.request.order_uuid if call else None,
+            attempts=call.attempt if call else 0,
+            status=call.response.status if call and call.response else None,
+            elapsed=self.clock.now() - started,
+            outcome=outcome,
+            may_have_happened_twice=(
+                outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
+            ),
         )

@@ -15,15 +15,28 @@ from typing import TYPE_CHECKING, TypeVar
 from frontpay_async.errors import InvalidOrderError, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias
+
+    from attrs import Attribute
 
     Number: TypeAlias = Decimal | int | str
 
-__all__ = ["EXACT", "UNSET", "masked", "to_date", "to_decimal", "to_decimal_or_unset", "tuple_of"]
+__all__ = [
+    "EXACT",
+    "UNSET",
+    "is_a",
+    "is_a_or_none",
+    "masked",
+    "to_date",
+    "to_decimal",
+    "to_decimal_or_unset",
+    "tuple_of",
+]
 
-# The caller's decimal context may have any precision; sums of money must not depend on it.
-EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+# The caller's decimal context may have any precision; sums of money must not depend on it. A product
+# of two numbers, each of at most 60 digits, and the sum of any order fit.
+EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
 # Stands for "not given" where the field, once built, is always a Decimal.
 UNSET = Decimal("NaN")
 
@@ -45,12 +58,9 @@ def to_decimal(value: Number) -> Decimal:
     """
     if type(value) is Decimal:
         number = value
-    elif isinstance(value, (bool, float)) or not isinstance(value, (Decimal, int, str)):
-        # The annotation says so; callers without a type checker learn it here.
-        raise TypeError(
-            f"a {type(value).__name__} cannot be money, a rate or a quantity: binary floats cannot hold most"
-            " decimal amounts exactly; pass a Decimal, an int, or text such as '51.00'"
-        )
+    # The annotation says so; callers without a type checker learn it here.
+    elif isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(_wrong_number(value))
     elif isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value) is None:
         raise ValueError(f"{value[:40]!r} is not a plain number; write it like '51.00'")
     else:
@@ -58,9 +68,17 @@ def to_decimal(value: Number) -> Decimal:
     if not number.is_finite():
         raise ValueError("a number must be finite")
     exponent = number.as_tuple().exponent
-    if number.adjusted() > _MOST_DIGITS or (isinstance(exponent, int) and exponent < -_MOST_DIGITS):
+    if number.adjusted() >= _MOST_DIGITS or (isinstance(exponent, int) and exponent < -_MOST_DIGITS):
         raise ValueError(f"a number may have at most {_MOST_DIGITS} digits before and after the point")
     return number
+
+
+def _wrong_number(value: object) -> str:
+    why = ": binary floats cannot hold most decimal amounts exactly" if isinstance(value, float) else ""
+    return (
+        f"a {type(value).__name__} cannot be money, a rate or a quantity{why};"
+        " pass a Decimal, an int, or text such as '51.00'"
+    )
 
 
 def to_decimal_or_unset(value: Number | None) -> Decimal:
@@ -88,12 +106,33 @@ def to_date(value: date) -> date:
         TypeError: For anything else.
         InvalidOrderError: For a datetime without a zone, which names no moment.
     """
-    if not isinstance(value, date):
+    if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"order_date must be a date or a zone-aware datetime, not {type(value).__name__}")
     if isinstance(value, datetime) and value.utcoffset() is None:
         needs_zone = "must be a date or a datetime with a zone, such as datetime.now(timezone.utc)"
         raise InvalidOrderError([Violation("orderDate", needs_zone)])
     return value
+
+
+def is_a(cls: type[object]) -> Callable[[object, Attribute[Any], object], None]:
+    """Return a validator that asks for a value of a class; unlike attrs' own, it never shows the value."""
+
+    def check(_: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, cls):
+            raise TypeError(f"{attribute.name} must be {cls.__name__}, not {type(value).__name__}")
+
+    return check
+
+
+def is_a_or_none(cls: type[object]) -> Callable[[object, Attribute[Any], object], None]:
+    """Return a validator that asks for a value of a class, or None."""
+    check = is_a(cls)
+
+    def check_given(holder: object, attribute: Attribute[Any], value: object) -> None:
+        if value is not None:
+            check(holder, attribute, value)
+
+    return check_given
 
 
 def masked(value: object) -> str:

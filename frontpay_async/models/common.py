@@ -7,9 +7,16 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Self
 
 from attrs import field, frozen
-from attrs.validators import instance_of
 
-from frontpay_async.models._fields import EXACT, UNSET, masked, to_decimal, to_decimal_or_unset, tuple_of
+from frontpay_async.models._fields import (
+    EXACT,
+    UNSET,
+    is_a,
+    masked,
+    to_decimal,
+    to_decimal_or_unset,
+    tuple_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,18 +128,26 @@ class OrderSummary:
 
         Args:
             products: The lines of the order.
+
+        Raises:
+            ValueError: A tax rate is -100 % or less: no amount can include it.
         """
         sub_total = total_tax = total_discount = grand_total = Decimal("0.00")
         for product in products:
             amount = EXACT.quantize(product.amount, _ORE)
             gross_percent = EXACT.add(_HUNDRED, product.tax)
+            if gross_percent <= 0:
+                raise ValueError(f"no amount can include a tax of {product.tax} %")
             net = EXACT.quantize(EXACT.divide(EXACT.multiply(amount, _HUNDRED), gross_percent), _ORE)
             sub_total = EXACT.add(sub_total, net)
             total_tax = EXACT.add(total_tax, EXACT.subtract(amount, net))
             total_discount = EXACT.add(total_discount, product.discount)
             grand_total = EXACT.add(grand_total, amount)
         return cls(
-            sub_total=sub_total, total_tax=total_tax, total_discount=total_discount, grand_total=grand_total
+            sub_total=sub_total,
+            total_tax=total_tax,
+            total_discount=EXACT.quantize(total_discount, _ORE),
+            grand_total=grand_total,
         )
 
 
@@ -174,7 +189,7 @@ class Customer:
     """
 
     name: str = field(repr=masked)
-    address: Address = field(validator=instance_of(Address))
+    address: Address = field(validator=is_a(Address))
     type: CustomerType | str | None = None
     country_code: str | None = None
     msisdn: str | None = field(default=None, repr=masked)

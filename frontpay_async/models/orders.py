@@ -8,9 +8,8 @@ from decimal import Decimal
 from typing import Literal
 
 from attrs import field, frozen
-from attrs.validators import instance_of, optional
 
-from frontpay_async.models._fields import masked, to_date, to_decimal, tuple_of
+from frontpay_async.models._fields import is_a, is_a_or_none, masked, to_date, to_decimal, tuple_of
 from frontpay_async.models.common import (
     Customer,
     InvoiceInterval,
@@ -42,7 +41,7 @@ def _names_only(unknown: Mapping[str, object]) -> str:
 
 def unknown_fields_field() -> Mapping[str, object]:
     """Declare the field that keeps what an answer held beyond the reference; its values stay out of reprs."""
-    kept: Mapping[str, object] = field(factory=dict, eq=False, repr=_names_only)
+    kept: Mapping[str, object] = field(factory=dict[str, object], eq=False, repr=_names_only)
     return kept
 
 
@@ -64,11 +63,11 @@ class PaymentLinkOrder:
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
-    summary: OrderSummary = field(validator=instance_of(OrderSummary))
+    summary: OrderSummary = field(validator=is_a(OrderSummary))
     order_date: date = field(converter=to_date)
-    customer: Customer = field(validator=instance_of(Customer))
+    customer: Customer = field(validator=is_a(Customer))
     invoice_as_payment_option: bool
-    send_order_by: SendOrderBy | None = field(default=None, validator=optional(instance_of(SendOrderBy)))
+    send_order_by: SendOrderBy | None = field(default=None, validator=is_a_or_none(SendOrderBy))
     reference_no: str | None = None
     customer_reference: str | None = None
     secure_details: bool | None = None
@@ -78,9 +77,9 @@ class PaymentLinkOrder:
 @frozen(kw_only=True)
 class _InvoicedOrder:
     products: tuple[Product, ...] = field(converter=to_products)
-    summary: OrderSummary = field(validator=instance_of(OrderSummary))
+    summary: OrderSummary = field(validator=is_a(OrderSummary))
     order_date: date = field(converter=to_date)
-    customer: Customer = field(validator=instance_of(Customer))
+    customer: Customer = field(validator=is_a(Customer))
     invoice_interval: InvoiceInterval | int | None = None
     invoice_maturity: int | None = None
     invoice_fee_applicable: bool = True
@@ -98,7 +97,8 @@ class InvoiceOrder(_InvoicedOrder):
         products: The lines; at least one.
         summary: The totals; see ``OrderSummary.of``.
         order_date: A date or a zone-aware datetime.
-        customer: Needs ``type``, country code, phone number and e-mail address; if corporate, an organisation number.
+        customer: Needs ``type``, country code, phone number and e-mail address; if corporate, also an
+            organisation number.
         invoice_interval: How often invoices are gathered; daily unless given.
         invoice_maturity: Days until it is due: 10 for private customers; 14, 30 or 45 for corporate ones.
         invoice_fee_applicable: Whether the invoice fee is added.

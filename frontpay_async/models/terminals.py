@@ -7,9 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from attrs import field, frozen
-from attrs.validators import instance_of, optional
 
-from frontpay_async.models._fields import masked, to_date, to_decimal
+from frontpay_async.models._fields import is_a, is_a_or_none, masked, to_date, to_decimal
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
 from frontpay_async.models.orders import RefundLine, to_lines, unknown_fields_field
 
@@ -41,7 +40,8 @@ class TerminalOrder:
         products: The lines; at least one.
         summary: The totals; see ``OrderSummary.of``.
         order_date: A date, or a zone-aware datetime whose day in Norway is sent; today or later.
-        customer: Needs ``type``, country code, phone number and e-mail address; if corporate, an organisation number.
+        customer: Needs ``type``, country code, phone number and e-mail address; if corporate, also an
+            organisation number.
         terminal_uuid: The terminal.
         receipt_print: Whether the terminal prints a receipt.
         send_order_by: How the order is sent; at least one of the two ways must be True.
@@ -50,14 +50,14 @@ class TerminalOrder:
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
-    summary: OrderSummary = field(validator=instance_of(OrderSummary))
+    summary: OrderSummary = field(validator=is_a(OrderSummary))
     order_date: date = field(converter=to_date)
-    customer: Customer = field(validator=instance_of(Customer))
+    customer: Customer = field(validator=is_a(Customer))
     terminal_uuid: str
     receipt_print: bool
-    send_order_by: SendOrderBy = field(validator=instance_of(SendOrderBy))
+    send_order_by: SendOrderBy = field(validator=is_a(SendOrderBy))
     invoice_references: InvoiceReferences | None = field(
-        default=None, validator=optional(instance_of(InvoiceReferences))
+        default=None, validator=is_a_or_none(InvoiceReferences)
     )
     callback_url: str | None = field(default=None, repr=masked)
 
@@ -97,7 +97,8 @@ class Terminal:
     Args:
         uuid: The terminal's id, such as ``TRML1914739698``.
         name: What it is called.
-        status: The API's status number; the reference shows 1 for an active terminal. None where it was left out.
+        status: The API's status number; the reference shows 1 for an active terminal. None where the API
+            left it out.
         organization_uuid: The organisation it belongs to.
         unknown_fields: What the answer held beyond the reference, by wire path.
     """

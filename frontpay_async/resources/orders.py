@@ -129,6 +129,8 @@ class Orders:
             OutcomeUnknownError: The answer was lost; the customer may have got a message.
         """
         where = requests.Resend(country_code, msisdn, email)
+        # Out of the reach of a traceback, which would show them.
+        del msisdn, email
         await self._session.execute(
             operations.RESEND_PAYMENT_LINK, self._options, uuid=order_uuid, value=where
         )
@@ -149,6 +151,8 @@ class Orders:
             NotFoundError: There is no such order.
         """
         why = requests.Cancellation(note)
+        # Out of the reach of a traceback, which would show it.
+        del note
         await self._session.execute(operations.CANCEL_ORDER, self._options, uuid=order_uuid, value=why)
 
     async def refund(self, order_uuid: str, refund: Refund) -> None:

@@ -10,26 +10,41 @@
 
 It answers all twenty operations from the same table that the client sends by, checks the documented
 rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
-throttles like Laravel, and goes wrong on demand (``faults``).
+throttles like Laravel, and goes wrong on demand (``fail``). Where sources disagree it keeps the traps:
+numbers as JSON numbers and as text, ``is_data`` false beside data, a list without orders as a 404.
 
-What it does not reproduce, because no source tells:
-- Whether the API refuses an order date in the past, adds up totals, or limits amounts. It does none of this.
+What it does not reproduce, mostly because no source tells:
+- Whether the API refuses an order date in the past, adds up totals, or limits amounts. It does none of this;
+  a refund pays back its ``grandTotal``, whatever its lines add up to, and one of nothing or less gets 417.
+- Laravel's leniency, such as 1 for true; and the wording of 417 beyond the sentences that were seen.
 - What a status check answers before a payment or refund is decided. It says ``pending_status``; None leaves
   the member out.
-- What the API answers to cancelling a refund that has gone through (here 400 ``orderStatusAlreadyRefunded``),
-  to an invoice number that does not exist yet (here 404), to charging, resending or cancelling an order in a
-  state that the reference does not name (here 400 ``orderStatusAlreadyPaid`` or ``…Cancelled``), and to an
-  unknown terminal (here 417).
+- What the API answers where an order's state forbids something and the reference does not say so: to
+  cancelling a cancelled order (here 400 ``orderStatusAlreadyCancelled``), to charging or showing again an
+  order that is paid or over (400 ``orderStatusAlreadyPaid`` or ``…Cancelled``), to refunding one that is not
+  paid (400, as if the refund were too large), to cancelling a refund that has gone through (400
+  ``orderStatusAlreadyRefunded``), to asking for an invoice number or a refund that is not there (404), and
+  to an unknown terminal (417).
+- Delayed charge and reversal beyond their effect: any unpaid order can be charged, a reversal is a refund,
+  and ``regular`` and ``invoiced`` refunds are one. An invoice may be refunded before it is paid, and is then
+  not paid any more. Sending the link of an expired order again makes it good again.
+- Whether the terminal routes know other orders (here they do not: 404), whether the list of statuses includes
+  terminal orders (``list_terminal_orders`` decides), and what the list answers to a status that there is not.
 - When a terminal is busy: only by the ``busy`` fault.
-- Whether the list of statuses includes terminal orders: ``list_terminal_orders`` decides.
+- The words for an order's ``type`` in its details, and which numbers come as text. Details always tell the ids
+  of lines and a status its amounts, though real ones may lack them; a terminal check knows one message for
+  each outcome, though two are documented.
 - Delivery: no e-mail, SMS, EHF or bank is involved, invoices are not gathered by interval, no fee is added,
-  and orders expire only by ``happen(uuid, "expire")``.
-- Callbacks, TLS, and the wording of 417 beyond the sentences that were seen.
+  and links expire only by ``happen(uuid, "expire")``.
+- What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate headers,
+  too, and words of their own.
+- Callbacks and TLS.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -41,7 +56,6 @@ from frontpay_async.client import FrontPayClient
 from frontpay_async.sandbox.app import BASE_PATH, Api, RecordedRequest
 from frontpay_async.sandbox.control import control_routes
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
-from frontpay_async.sandbox.handlers import decide_payment, decide_refund
 from frontpay_async.sandbox.settings import (
     DEFAULT_ORGANIZATION,
     DEFAULT_TERMINAL,
@@ -50,15 +64,24 @@ from frontpay_async.sandbox.settings import (
     SandboxSettings,
     default_terminals,
 )
-from frontpay_async.sandbox.state import Duplicate, ForbiddenEventError, SandboxOrder, State
+from frontpay_async.sandbox.state import (
+    Decision,
+    Duplicate,
+    Event,
+    ForbiddenEventError,
+    SandboxOrder,
+    State,
+)
 from frontpay_async.sandbox.throttle import Throttle
 from frontpay_async.sandbox.transport import SandboxTransport
+from frontpay_async.settings import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncGenerator, Callable, Collection, Mapping
     from decimal import Decimal
 
     from frontpay_async.models.terminals import Terminal
+    from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import RetryPolicy, Timeouts
 
 __all__ = [
@@ -67,6 +90,7 @@ __all__ = [
     "DEFAULT_TOKEN",
     "Cardholder",
     "Duplicate",
+    "Event",
     "Fault",
     "FaultKind",
     "ForbiddenEventError",
@@ -74,6 +98,9 @@ __all__ = [
     "Sandbox",
     "SandboxOrder",
 ]
+
+
+_FROM_OUTSIDE = frozenset({Event.PAY, Event.CANCEL, Event.EXPIRE, Event.INVOICE, Event.REMIND, Event.COLLECT})
 
 
 class Sandbox:
@@ -85,16 +112,22 @@ class Sandbox:
         rate_window: Seconds.
         cardholder: What happens at the terminals.
         terminals: The card terminals; two of ``DEFAULT_ORGANIZATION`` unless given.
-        order_date_format: The form of order dates that is demanded; each operation's documented one unless given.
+        order_date_format: ``unix`` or ``day``, demanded of every order; each operation's documented form
+            unless given.
         pending_status: What a terminal status check answers before the decision; None leaves the member out.
         list_terminal_orders: Whether the list of statuses includes terminal orders.
         refund_request_threshold: The most that one refund may pay back; None for no limit.
         refund_weekly_threshold: The most that the refunds of seven days may pay back; None for no limit.
         clock: Time; for tests.
+
+    Raises:
+        ValueError: The rate limit or window is not more than 0, or there is no such form of dates.
     """
 
     faults: Faults
     """What goes wrong."""
+    app: Router
+    """The ASGI app, for servers of your own."""
 
     def __init__(
         self,
@@ -111,10 +144,8 @@ class Sandbox:
         refund_weekly_threshold: Decimal | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._settings = SandboxSettings(
+        settings = SandboxSettings(
             tokens=frozenset(tokens),
-            rate_limit=rate_limit,
-            rate_window=rate_window,
             cardholder=cardholder or Cardholder(),
             terminals=tuple(default_terminals() if terminals is None else terminals),
             order_date_format=None if order_date_format is None else DateFormat(order_date_format),
@@ -124,13 +155,16 @@ class Sandbox:
             refund_weekly_threshold=refund_weekly_threshold,
         )
         self._clock = clock or Clock()
+        # Wall-clock time follows the clock, so that tests that move the one move the other.
+        self._epoch = time.time() - self._clock.now()
         self.faults = Faults()
         throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
-        self._api = Api(self._settings, self._new_state(), throttle, self.faults, self._clock)
-        self.app = Router([*control_routes(self), *self._api.router.routes], default=self._api.router.default)
+        self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock)
+        self.app = Router([*control_routes(self), *self._api.routes()], redirect_slashes=False)
+        self.app.default = self._api.no_route
 
     def _new_state(self) -> State:
-        return State(self._settings.terminals, self._clock.now)
+        return State(self._clock.now, lambda: self._epoch + self._clock.now())
 
     def transport(self) -> SandboxTransport:
         """Return an httpx transport that leads here without a socket."""
@@ -142,15 +176,23 @@ class Sandbox:
         *,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        priority: Priority = Priority.NORMAL,
+        order_date_format: DateFormat | str | None = None,
+        on_attempt: Callable[[AttemptRecord], object] | None = None,
+        on_result: Callable[[ResultRecord], object] | None = None,
         clock: Clock | None = None,
     ) -> FrontPayClient:
         """Return a client of this sandbox, without a socket.
 
         Args:
             token: The token; the account it sees is its own.
-            timeouts: Bounds, in seconds.
+            timeouts: Bounds, in seconds; of the phases only ``read`` has a meaning here.
             retry: How failed attempts are repeated.
-            clock: Time and chance of the client; for tests.
+            priority: The rank of its calls among those that share the token.
+            order_date_format: The form of order dates that it sends.
+            on_attempt: Called with a record after each attempt.
+            on_result: Called with a record after each call.
+            clock: Time and chance of the client; the sandbox's clock unless given.
         """
         return FrontPayClient(
             token,
@@ -158,11 +200,15 @@ class Sandbox:
             transport=self.transport(),
             timeouts=timeouts,
             retry=retry,
-            clock=clock,
+            priority=priority,
+            order_date_format=order_date_format,
+            on_attempt=on_attempt,
+            on_result=on_result,
+            clock=clock or self._clock,
         )
 
     @contextlib.asynccontextmanager
-    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
         """Serve over a socket, in the running asyncio loop, while the block runs; yields the base URL.
 
         Args:
@@ -177,12 +223,9 @@ class Sandbox:
 
     @property
     def orders(self) -> Mapping[str, SandboxOrder]:
-        """All orders of all accounts, by id, in the order of their creation."""
+        """All orders of all accounts, by id, in the order of their creation; a live view."""
         self._api.state.catch_up()
-        accounts = self._api.state.accounts.values()
-        return MappingProxyType(
-            {uuid: order for account in accounts for uuid, order in account.orders.items()}
-        )
+        return MappingProxyType(self._api.state.orders)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
@@ -193,34 +236,60 @@ class Sandbox:
         """Name all that was done more than once with the same content: the same order sent twice, say."""
         return self._api.state.duplicates()
 
-    def happen(self, order_uuid: str, event: str) -> None:
+    def happen(self, order_uuid: str, event: Event | str) -> None:
         """Let something happen to an order from outside the API.
 
         Args:
             order_uuid: The order.
-            event: pay, cancel, expire, remind or collect.
+            event: pay, cancel, expire, invoice, remind or collect.
 
         Raises:
             KeyError: There is no such order.
+            ValueError: There is no such event, or it does not come from outside.
             ForbiddenEventError: The order's status does not allow it.
         """
-        self.orders[order_uuid].happen(event)
+        order = self.orders[order_uuid]
+        if Event(event) not in _FROM_OUTSIDE:
+            raise ValueError(f"{event!r} happens through the API only")
+        order.happen(Event(event))
 
     def approve(self, order_uuid: str) -> None:
-        """Let the cardholder pay an order that waits on a terminal."""
-        decide_payment(self.orders[order_uuid], approved=True)
+        """Let the cardholder pay an order that waits on a terminal.
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            KeyError: There is no such order.
+            ForbiddenEventError: It does not wait on a terminal.
+        """
+        self.orders[order_uuid].decide_payment(Decision.APPROVE)
 
     def decline(self, order_uuid: str) -> None:
-        """Let the cardholder decline an order that waits on a terminal."""
-        decide_payment(self.orders[order_uuid], approved=False)
+        """Let the cardholder decline an order that waits on a terminal; see ``approve``."""
+        self.orders[order_uuid].decide_payment(Decision.DECLINE)
 
     def approve_refund(self, order_uuid: str) -> None:
-        """Let the cardholder take a refund that waits on a terminal."""
-        decide_refund(self.orders[order_uuid], approved=True)
+        """Let the cardholder take a refund that waits on a terminal.
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            KeyError: There is no such order.
+            ForbiddenEventError: No refund waits on a terminal.
+        """
+        self._decide_refund(order_uuid, Decision.APPROVE)
 
     def decline_refund(self, order_uuid: str) -> None:
-        """Let the cardholder decline a refund that waits on a terminal."""
-        decide_refund(self.orders[order_uuid], approved=False)
+        """Let the cardholder decline a refund that waits on a terminal; see ``approve_refund``."""
+        self._decide_refund(order_uuid, Decision.DECLINE)
+
+    def _decide_refund(self, order_uuid: str, decision: Decision) -> None:
+        order = self.orders[order_uuid]
+        if order.refund_request is None:
+            raise ForbiddenEventError(decision, "an order of which no refund was asked")
+        order.decide_refund(order.refund_request, decision)
 
     def fail(
         self,
@@ -235,12 +304,18 @@ class Sandbox:
 
         Args:
             kind: What; see ``FaultKind``.
-            operation: The operations it strikes, as a shell pattern: ``orders.send_invoice``, ``terminals.*``.
+            operation: The operations that are struck, as a shell pattern, such as ``terminals.*``.
             times: How often; None for ever.
             skip: How many matching requests pass first.
             seconds: For slowness, how long.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: There is no such kind, it strikes no such operation, or a number is out of range.
         """
-        self.faults.add(Fault(kind=kind, operation=operation, times=times, skip=skip, seconds=seconds))
+        self.faults.add(
+            Fault(kind=FaultKind(kind), operation=operation, times=times, skip=skip, seconds=seconds)
+        )
 
     def fail_randomly(
         self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
@@ -252,6 +327,10 @@ class Sandbox:
             seed: Decides which.
             operation: The operations that are struck, as a shell pattern.
             seconds: For slowness, how long.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: A rate is no share, the shares add up to more than 1, or see ``fail``.
         """
         self.faults.add_random(rates, seed=seed, operation=operation, seconds=seconds)
 

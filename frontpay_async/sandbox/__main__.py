@@ -11,33 +11,55 @@ import os
 import sys
 
 from frontpay_async.sandbox import DEFAULT_TOKEN, Cardholder, FaultKind, Sandbox
+from frontpay_async.sandbox.faults import read_fault
 from frontpay_async.sandbox.server import base_url, bind, run
+
+__all__ = ["main"]
+
+_LAST_PORT = 65535
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}")
+    return port
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m frontpay_async.sandbox",
-        description="A sandbox of Front Payment's Connect API. The token is taken from FRONTPAY_SANDBOX_TOKEN,"
-        f" or is {DEFAULT_TOKEN}.",
+        description="A sandbox of Front Payment's Connect API. It takes the token in FRONTPAY_SANDBOX_TOKEN,"
+        f" or else {DEFAULT_TOKEN}.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
-    parser.add_argument("--port", type=int, default=8123, help="port; 0 takes a free one (default: 8123)")
+    parser.add_argument("--port", type=_port, default=8123, help="port; 0 takes a free one (default: 8123)")
     parser.add_argument(
         "--rate-limit", type=int, default=240, help="requests a window (default: 240); 0 for no limit"
     )
     parser.add_argument("--rate-window", type=float, default=60.0, help="seconds (default: 60)")
     parser.add_argument(
-        "--cardholder-after", type=float, default=1.0, help="seconds until the cardholder decides"
+        "--cardholder",
+        choices=("pays", "declines", "waits"),
+        default="pays",
+        help="what happens at the terminals (default: pays); waits is until told below /_sandbox/orders",
     )
-    parser.add_argument("--cardholder-declines", action="store_true", help="payments are declined")
+    parser.add_argument(
+        "--cardholder-after",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="how long the cardholder takes (default: 1)",
+    )
     parser.add_argument(
         "--fault",
         action="append",
         default=[],
-        metavar="KIND[@OPERATION][xN]",
-        help=f"a fault on demand, such as 510-after@orders.send_invoicex1; kinds: {', '.join(FaultKind)}",
+        metavar="KIND[:SECONDS][@OPERATION][xTIMES]",
+        help="a fault on demand, such as 510-after@orders.send_invoicex2, or latency:0.2x* for ever;"
+        f" kinds: {', '.join(FaultKind)}",
     )
     parser.add_argument(
         "--random-fault",
@@ -47,33 +69,45 @@ def _parser() -> argparse.ArgumentParser:
         help="a fault at a rate, such as 510-after=0.05",
     )
     parser.add_argument(
+        "--random-seconds", type=float, default=0.0, help="for latency and drip at a rate, how long"
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, help="decides which requests random faults strike (default: 0)"
     )
     return parser
 
 
-def _add_fault(sandbox: Sandbox, text: str) -> None:
-    what, _, times = text.rpartition("x") if text.rpartition("x")[2].isdigit() else (text, "", "1")
-    kind, _, operation = what.partition("@")
-    sandbox.fail(kind, operation=operation or "*", times=int(times) or None)
+def _rate(text: str) -> tuple[str, float]:
+    kind, _, rate = text.partition("=")
+    try:
+        return kind, float(rate)
+    except ValueError:
+        raise ValueError(f"{text!r} is not written as KIND=RATE") from None
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    sandbox = Sandbox(
+        tokens=(os.environ.get("FRONTPAY_SANDBOX_TOKEN") or DEFAULT_TOKEN,),
+        rate_limit=options.rate_limit or None,
+        rate_window=options.rate_window,
+        cardholder=Cardholder(
+            after=None if options.cardholder == "waits" else options.cardholder_after,
+            pays=options.cardholder != "declines",
+        ),
+    )
+    for text in options.fault:
+        sandbox.faults.add(read_fault(text))
+    rates = dict(map(_rate, options.random_fault))
+    sandbox.fail_randomly(rates, seed=options.seed, seconds=options.random_seconds)
+    return sandbox
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the sandbox until it is stopped; return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    sandbox = Sandbox(
-        tokens=(os.environ.get("FRONTPAY_SANDBOX_TOKEN") or DEFAULT_TOKEN,),
-        rate_limit=options.rate_limit or None,
-        rate_window=options.rate_window,
-        cardholder=Cardholder(after=options.cardholder_after, pays=not options.cardholder_declines),
-    )
     try:
-        for text in options.fault:
-            _add_fault(sandbox, text)
-        rates = dict(text.split("=", 1) for text in options.random_fault)
-        if rates:
-            sandbox.fail_randomly({kind: float(rate) for kind, rate in rates.items()}, seed=options.seed)
+        sandbox = _sandbox(options)
     except ValueError as error:
         parser.error(str(error))
     try:

@@ -1,61 +1,49 @@
 """The ASGI app: routes from the operation table, and what happens to a request on its way to a handler.
 
-In order, as in the real thing: throttle, token, body, rules, handler. Faults strike around the handler:
-"before" ones keep it from running, "after" ones let it run and then spoil the answer.
+In this order: throttle, token, route, faults, rules, handler. Faults strike around the handler: "before"
+ones keep it from running, "after" ones let it run and then spoil the answer.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections import defaultdict
-from decimal import Decimal
+from decimal import localcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
 from attrs import define, field, frozen
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async._protocol.rules import check
-from frontpay_async.sandbox.answers import Answer, Refusal, failure, write_json
-from frontpay_async.sandbox.faults import FaultKind
+from frontpay_async.models._fields import EXACT
+from frontpay_async.sandbox.answers import Answer, Refusal, bare, write
+from frontpay_async.sandbox.faults import FaultKind, Strike
 from frontpay_async.sandbox.handlers import HANDLERS, Visit
 from frontpay_async.sandbox.validation import validate
+from frontpay_async.sandbox.wire import ConnectionDroppedError, WireResponse, read_json, spoilt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
-    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._protocol.messages import JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._transport.clock import Clock
-    from frontpay_async.sandbox.faults import Fault, Faults
+    from frontpay_async.sandbox.faults import Faults
     from frontpay_async.sandbox.settings import SandboxSettings
     from frontpay_async.sandbox.state import State
     from frontpay_async.sandbox.throttle import Throttle
 
-__all__ = ["BASE_PATH", "Api", "ConnectionDroppedError", "RecordedRequest", "api_routes"]
+__all__ = ["BASE_PATH", "Api", "RecordedRequest"]
 
 BASE_PATH = "/api/v1/connect"
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
-_BUSY = failure(510, "terminalIsBusy", "Array")
-_FAILED = {
-    "500": failure(
-        500,
-        "internalErrorOccurredPleaseTryAgainLater",
-        {"happenedAt": "sandbox", "internalErrorDetails": ["a fault on demand"]},
-    ),
-    "510": failure(510, "somethingWentWrong", None),
-}
-
-
-class ConnectionDroppedError(Exception):
-    """Leave the app to say that the connection is dropped here, without or amid an answer."""
+# All of them, so that a wrong one gets the API's own 405 and not Starlette's.
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 @frozen(kw_only=True)
@@ -63,16 +51,16 @@ class RecordedRequest:
     """Tell of one request that reached the sandbox.
 
     Args:
-        operation: The operation's name.
+        operation: The operation's name; None where no operation has this method and path.
         method: The HTTP method.
         path: The path and query.
         token: The bearer token; hidden in reprs.
         body: The JSON body, or None; hidden in reprs.
-        status: The HTTP status of the answer; None where the connection was dropped.
+        status: The HTTP status of the answer; None where there was none.
         fault: What struck it, if anything.
     """
 
-    operation: str
+    operation: str | None
     method: str
     path: str
     token: str = field(repr=lambda _: "'***'")
@@ -81,146 +69,132 @@ class RecordedRequest:
     fault: FaultKind | None
 
 
-def api_routes(
-    endpoint: Callable[[Sequence[Operation[object]]], Callable[[Request], Awaitable[Response]]],
-) -> list[Route]:
-    """Derive the routes from the operation table; rows that share a path share a route.
-
-    Args:
-        endpoint: Makes the endpoint of one or more rows.
-    """
-    rows: dict[tuple[str, str], list[Operation[object]]] = defaultdict(list)
-    for operation in OPERATIONS.values():
-        # Rows may name the id in their paths differently and still share one.
-        path = f"{BASE_PATH}/" + re.sub(r"{\w+}", "{uuid}", operation.path)
-        for method in filter(None, (operation.method, operation.other_method)):
-            rows[method, path].append(operation)
-    return [Route(path, endpoint(shared), methods=[method]) for (method, path), shared in rows.items()]
-
-
 @define(eq=False)
 class Api:
-    """Answer requests as the API does."""
+    """Answer requests as the API does.
+
+    Args:
+        settings: How the operations behave.
+        state: What is remembered.
+        throttle: What counts requests; None for no limit.
+        faults: What goes wrong.
+        clock: Time.
+    """
 
     settings: SandboxSettings
     state: State
     throttle: Throttle | None
     faults: Faults
     clock: Clock
-    requests: list[RecordedRequest] = field(init=False, factory=list)
-    router: Router = field(init=False)
+    requests: list[RecordedRequest] = field(init=False, factory=list[RecordedRequest])
 
-    def __attrs_post_init__(self) -> None:
-        self.router = Router(api_routes(self._endpoint), redirect_slashes=False, default=self._no_route)
+    def routes(self) -> list[Route]:
+        """Derive the routes from the operation table; rows that share a path share a route."""
+        by_path: dict[str, dict[str, list[Operation[object]]]] = defaultdict(lambda: defaultdict(list))
+        for operation in OPERATIONS.values():
+            # Rows may name the id in their paths differently and still share one.
+            path = f"{BASE_PATH}/" + re.sub(r"{\w+}", "{uuid}", operation.path)
+            for method in filter(None, (operation.method, operation.other_method)):
+                by_path[path][method].append(operation)
+        return [Route(path, self._endpoint(rows), methods=_METHODS) for path, rows in by_path.items()]
 
-    def _endpoint(self, rows: Sequence[Operation[object]]) -> Callable[[Request], Awaitable[Response]]:
+    async def no_route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer where no operation has the path (an ASGI app)."""
+        response = await self._endpoint({})(Request(scope, receive))
+        await response(scope, receive, send)
+
+    def _endpoint(
+        self, rows: Mapping[str, Sequence[Operation[object]]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return the endpoint of a path, given the rows that each method has there."""
+
         async def endpoint(request: Request) -> Response:
-            content = await request.body()
-            body = _read_body(content)
-            operation = _choose(rows, body)
-            struck, slowed = self.faults.strike(operation.name)
-            kind = struck.kind if struck else None
-            status: int | None = None
-            try:
-                answer, headers = self._respond(operation, request, body, kind)
-                status = 502 if kind in _HTML_KINDS else None if kind in _DROP_KINDS else answer.status
-            finally:
-                self._record(operation, request, body if content else None, status, kind)
-            for fault in slowed:
-                if fault.kind is FaultKind.LATENCY:
-                    await self.clock.sleep(fault.seconds)
-            if kind in _DROP_KINDS:
-                raise ConnectionDroppedError
-            if kind in _HTML_KINDS:
-                return _WireResponse(502, _HTML, {**headers, "content-type": "text/html"})
-            drip = next((fault for fault in slowed if fault.kind is FaultKind.DRIP), None)
-            return _WireResponse(
-                answer.status,
-                write_json(answer.body),
-                {**headers, **answer.headers, "content-type": "application/json"},
-                cut=kind is FaultKind.CUT_BODY,
-                drip=self._drip(drip) if drip else None,
-            )
+            body = read_json(await request.body())
+            operation = _choose(rows.get(request.method, ()), body)
+            headers, answer = self._admit(request, operation, allowed=rows.keys())
+            strike = Strike()
+            if answer is None and operation is not None:
+                strike = self.faults.strike(operation.name)
+                if strike.kind is None or not strike.kind.prevents:
+                    answer = self._handle(operation, request, body or {})
+                answer = spoilt(strike.kind, operation, answer)
+            self._record(operation, request, body, answer, strike)
+            return await self._send(answer, headers, strike)
 
         return endpoint
 
-    def _respond(
-        self, operation: Operation[object], request: Request, body: JsonObject | None, kind: FaultKind | None
-    ) -> tuple[Answer, dict[str, str]]:
-        token = _token(request)
+    def _admit(
+        self, request: Request, operation: Operation[object] | None, *, allowed: Collection[str]
+    ) -> tuple[dict[str, str], Answer | None]:
+        """Return the headers of the throttle, and the answer to a request that goes no further."""
         headers: dict[str, str] = {}
+        token = _token(request)
         if self.throttle is not None:
             verdict = self.throttle.hit(token, self.clock.now())
-            headers = verdict.headers(time.time())
-            if verdict.retry_after is not None:
-                return Answer(429, {"message": "Too Many Attempts."}), headers
+            headers = verdict.headers(self.state.wall())
+            if verdict.wait is not None:
+                return headers, bare(429, "Too Many Attempts.")
         if token not in self.settings.tokens:
-            return Answer(401, {"message": "Unauthenticated."}), headers
-        if kind is FaultKind.BUSY:
-            return _BUSY, headers
-        if kind in _BEFORE_KINDS:
-            return _spoilt(kind, _FAILED["510"]), headers
-        self.state.catch_up()
-        try:
-            answer = self._handle(operation, token, request, body)
-        except Refusal as refusal:
-            answer = refusal.answer
-        return _spoilt(kind, answer), headers
+            return headers, bare(401, "Unauthenticated.")
+        if operation is None and allowed:
+            return headers, bare(
+                405, "The method is not supported for this route.", {"allow": ", ".join(allowed)}
+            )
+        return headers, None if operation else bare(404, "The route could not be found.")
 
-    def _handle(
-        self, operation: Operation[object], token: str, request: Request, body: JsonObject | None
-    ) -> Answer:
-        body = body or {}
-        date_format = operation.date_format and (self.settings.order_date_format or operation.date_format)
-        validate(operation, body, date_format)
+    def _handle(self, operation: Operation[object], request: Request, body: JsonObject) -> Answer:
+        self.state.catch_up()
         visit = Visit(
             operation,
-            self.state.accounts[token],
+            self.state.accounts[_token(request)],
             self.state,
             self.settings,
             str(request.path_params.get("uuid", "")),
             body,
             request.query_params,
         )
-        return HANDLERS[operation.name](visit)
+        try:
+            validate(operation, body, self.settings.order_date_format)
+            # The host's decimal context may have any precision.
+            with localcontext(EXACT):
+                return HANDLERS[operation.name](visit)
+        except Refusal as refusal:
+            return refusal.answer
 
     def _record(
         self,
-        operation: Operation[object],
+        operation: Operation[object] | None,
         request: Request,
         body: JsonObject | None,
-        status: int | None,
-        kind: FaultKind | None,
+        answer: Answer | None,
+        strike: Strike,
     ) -> None:
         query = f"?{request.url.query}" if request.url.query else ""
         self.requests.append(
             RecordedRequest(
-                operation=operation.name,
+                operation=operation.name if operation else None,
                 method=request.method,
                 path=request.url.path + query,
                 token=_token(request),
                 body=body,
-                status=status,
-                fault=kind,
+                status=answer.status if answer else None,
+                fault=strike.kind,
             )
         )
 
-    def _drip(self, fault: Fault) -> Callable[[int], Awaitable[None]]:
-        async def pause(pieces: int) -> None:
-            await self.clock.sleep(fault.seconds / pieces)
-
-        return pause
-
-    async def _no_route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = write_json({"message": "The route could not be found."})
-        await _WireResponse(404, body, {"content-type": "application/json"})(scope, receive, send)
-
-
-_HTML_KINDS = frozenset({FaultKind.HTML_502_BEFORE, FaultKind.HTML_502_AFTER})
-_DROP_KINDS = frozenset({FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER})
-_BEFORE_KINDS = frozenset(
-    {FaultKind.ERROR_500_BEFORE, FaultKind.ERROR_510_BEFORE, FaultKind.HTML_502_BEFORE, FaultKind.DROP_BEFORE}
-)
+    async def _send(self, answer: Answer | None, headers: Mapping[str, str], strike: Strike) -> Response:
+        if strike.latency:
+            await self.clock.sleep(strike.latency)
+        if answer is None:
+            raise ConnectionDroppedError
+        content, content_type = write(answer)
+        return WireResponse(
+            answer.status,
+            content,
+            {**headers, **answer.headers, "content-type": content_type},
+            is_cut=strike.kind is FaultKind.CUT_BODY,
+            pause=partial(self.clock.sleep, strike.drip / len(content)) if strike.drip else None,
+        )
 
 
 def _token(request: Request) -> str:
@@ -228,73 +202,10 @@ def _token(request: Request) -> str:
     return token if scheme.lower() == "bearer" else ""
 
 
-def _read_body(content: bytes) -> JsonObject | None:
-    try:
-        body = json.loads(content, parse_float=Decimal) if content else None
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _choose(rows: Sequence[Operation[object]], body: JsonObject | None) -> Operation[object]:
-    """Return the row whose rules the body keeps; the first where none fits, so that it is told what is wrong."""
-    fitting = (
-        row for row in rows if len(rows) > 1 and row.rules is not None and not check(row.rules, body or {})
-    )
-    return next(fitting, rows[0])
-
-
-def _spoilt(kind: FaultKind | None, answer: Answer) -> Answer:
-    if kind in (FaultKind.ERROR_500_BEFORE, FaultKind.ERROR_500_AFTER):
-        return _FAILED["500"]
-    if kind in (FaultKind.ERROR_510_BEFORE, FaultKind.ERROR_510_AFTER):
-        return _FAILED["510"]
-    if kind is FaultKind.UNKNOWN_STATUS:
-        return Answer(answer.status, {name: _renamed(name, value) for name, value in answer.body.items()})
-    return answer
-
-
-def _renamed(name: str, value: Json) -> Json:
-    if name in ("status", "order_status", "refund_status"):
-        return "ON_HOLD"
-    if isinstance(value, dict):
-        return {each: _renamed(each, inner) for each, inner in value.items()}
-    return [_renamed("", inner) for inner in value] if isinstance(value, list) else value
-
-
-class _WireResponse(Response):
-    """Write an answer in chunks, as nginx does before Laravel, whole or spoilt."""
-
-    def __init__(
-        self,
-        status: int,
-        content: bytes,
-        headers: dict[str, str],
-        *,
-        cut: bool = False,
-        drip: Callable[[int], Awaitable[None]] | None = None,
-    ) -> None:
-        super().__init__(content, status, headers)
-        # Without a length the server has to write chunks.
-        del self.headers["content-length"]
-        self._cut = cut
-        self._drip = drip
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        content = bytes(self.body)
-        if self._cut:
-            await send(
-                {"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True}
-            )
-            # Let what was written leave before the connection goes.
-            await anyio.lowlevel.checkpoint()
-            raise ConnectionDroppedError
-        if self._drip is not None:
-            for index in range(len(content)):
-                await send(
-                    {"type": "http.response.body", "body": content[index : index + 1], "more_body": True}
-                )
-                await self._drip(len(content))
-            content = b""
-        await send({"type": "http.response.body", "body": content})
+def _choose(rows: Sequence[Operation[object]], body: JsonObject | None) -> Operation[object] | None:
+    """Return the row whose rules the body keeps; else the first, so that it is told what is wrong."""
+    if len(rows) > 1:
+        for row in rows:
+            if row.rules is not None and not check(row.rules, body or {}):
+                return row
+    return rows[0] if rows else None

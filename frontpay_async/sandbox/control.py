@@ -1,9 +1,9 @@
 """The sandbox's own routes below ``/_sandbox``, for programs and tests in another process.
 
 GET  /_sandbox/orders | requests | duplicates       look
-POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, remind, collect, approve, decline,
-                                                    approve-refund, decline-refund
-POST /_sandbox/faults    {"kind": …, "operation": …, "times": …}
+POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice, remind, collect; approve,
+                                                    decline, approve-refund, decline-refund
+POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
 POST /_sandbox/reset
 """
 
@@ -12,15 +12,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from attrs import frozen
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from frontpay_async.sandbox.faults import Fault
 from frontpay_async.sandbox.state import ForbiddenEventError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -29,16 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["control_routes"]
 
 
-def control_routes(sandbox: Sandbox) -> list[Route]:
-    """Return the routes by which a sandbox is looked into and steered."""
-    events: dict[str, Callable[[str], None]] = {
-        "approve": sandbox.approve,
-        "decline": sandbox.decline,
-        "approve-refund": sandbox.approve_refund,
-        "decline-refund": sandbox.decline_refund,
-    }
+@frozen
+class _Control:
+    sandbox: Sandbox
 
-    async def orders(_: Request) -> Response:
+    async def orders(self, _: Request) -> Response:
         rows = [
             {
                 "uuid": order.uuid,
@@ -47,11 +40,11 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
                 "amount": str(order.amount),
                 "refunded": str(order.refunded),
             }
-            for order in sandbox.orders.values()
+            for order in self.sandbox.orders.values()
         ]
         return JSONResponse(rows)
 
-    async def requests(_: Request) -> Response:
+    async def requests(self, _: Request) -> Response:
         rows = [
             {
                 "operation": each.operation,
@@ -60,47 +53,60 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
                 "status": each.status,
                 "fault": each.fault,
             }
-            for each in sandbox.requests
+            for each in self.sandbox.requests
         ]
         return JSONResponse(rows)
 
-    async def duplicates(_: Request) -> Response:
+    async def duplicates(self, _: Request) -> Response:
         rows = [
             {"operation": each.operation, "order_uuids": each.order_uuids, "times": each.times}
-            for each in sandbox.duplicates()
+            for each in self.sandbox.duplicates()
         ]
         return JSONResponse(rows)
 
-    async def event(request: Request) -> Response:
-        uuid, name = request.path_params["uuid"], request.path_params["event"]
+    async def event(self, request: Request) -> Response:
+        sandbox, uuid, name = self.sandbox, request.path_params["uuid"], request.path_params["event"]
+        decisions = {
+            "approve": sandbox.approve,
+            "decline": sandbox.decline,
+            "approve-refund": sandbox.approve_refund,
+            "decline-refund": sandbox.decline_refund,
+        }
         try:
-            if name in events:
-                events[name](uuid)
+            if name in decisions:
+                decisions[name](uuid)
             else:
                 sandbox.happen(uuid, name)
         except KeyError:
             return JSONResponse({"error": "no such order"}, 404)
         except ForbiddenEventError as error:
             return JSONResponse({"error": str(error)}, 409)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 422)
         return JSONResponse({"status": sandbox.orders[uuid].status})
 
-    async def faults(request: Request) -> Response:
+    async def faults(self, request: Request) -> Response:
         try:
             asked = json.loads(await request.body())
-            sandbox.faults.add(Fault(**asked))
-        except (TypeError, ValueError) as error:
+            add = self.sandbox.fail_randomly if "rates" in asked else self.sandbox.fail
+            add(**asked)
+        except (TypeError, ValueError, AttributeError) as error:
             return JSONResponse({"error": str(error)}, 422)
         return JSONResponse({})
 
-    async def reset(_: Request) -> Response:
-        sandbox.reset()
+    async def reset(self, _: Request) -> Response:
+        self.sandbox.reset()
         return JSONResponse({})
 
+
+def control_routes(sandbox: Sandbox) -> list[Route]:
+    """Return the routes by which a sandbox is looked into and steered."""
+    control = _Control(sandbox)
     return [
-        Route("/_sandbox/orders", orders, methods=["GET"]),
-        Route("/_sandbox/requests", requests, methods=["GET"]),
-        Route("/_sandbox/duplicates", duplicates, methods=["GET"]),
-        Route("/_sandbox/orders/{uuid}/{event}", event, methods=["POST"]),
-        Route("/_sandbox/faults", faults, methods=["POST"]),
-        Route("/_sandbox/reset", reset, methods=["POST"]),
+        Route("/_sandbox/orders", control.orders, methods=["GET"]),
+        Route("/_sandbox/requests", control.requests, methods=["GET"]),
+        Route("/_sandbox/duplicates", control.duplicates, methods=["GET"]),
+        Route("/_sandbox/orders/{uuid}/{event}", control.event, methods=["POST"]),
+        Route("/_sandbox/faults", control.faults, methods=["POST"]),
+        Route("/_sandbox/reset", control.reset, methods=["POST"]),
     ]

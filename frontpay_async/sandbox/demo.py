@@ -8,13 +8,10 @@ is wrong. The exit status is 0 only if everything held.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
-import io
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +23,7 @@ from frontpay_async import (
     Address,
     AlreadyPaidError,
     AttemptRecord,
+    Clock,
     Customer,
     CustomerType,
     EFakturaOrder,
@@ -49,15 +47,17 @@ from frontpay_async import (
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, DEFAULT_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
-__all__ = ["main"]
+__all__ = ["ON_THE_WAY", "main", "run"]
 
 T = TypeVar("T", PaymentStatus, RefundStatus)
 
-_ON_THE_WAY = ("510-before@orders.send_invoicex1", "busy@terminals.resend_orderx2")
+ON_THE_WAY = ("510-before@orders.send_invoicex1", "busy@terminals.resend_orderx2")
 _START_WITHIN = 20.0
 _DECIDED_WITHIN = 20.0
+_POLL_EVERY = 0.25
 _CALLBACK = "https://shop.example/frontpay/callback"
 
 HAIRCUT = Product(name="Haircut", quantity=1, rate="450.00", tax=25)
@@ -90,9 +90,14 @@ class DemoFailedError(Exception):
 
 @define(eq=False)
 class Story:
-    """Print what happens, and remember what did not hold."""
+    """Print what happens, and remember what did not hold.
 
-    attempts: list[AttemptRecord] = field(init=False, factory=list)
+    Args:
+        clock: Time.
+    """
+
+    clock: Clock
+    attempts: list[AttemptRecord] = field(init=False, factory=list[AttemptRecord])
     failed: int = field(init=False, default=0)
 
     def chapter(self, title: str) -> None:
@@ -101,21 +106,32 @@ class Story:
 
     def check(self, holds: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentence
         """Print a line, and count it as failed if it does not hold."""
-        self.failed += not holds
-        print(f"  {'✓' if holds else '✗ FAILED:'} {text}")
+        if holds:
+            self.tell(text)
+        else:
+            self.fail(text)
+
+    def tell(self, text: str) -> None:
+        """Print a line that only what came before could falsify."""
+        print(f"  ✓ {text}")
+
+    def fail(self, text: str) -> None:
+        """Print a line about what must not be, and count it as failed."""
+        self.failed += 1
+        print(f"  ✗ FAILED: {text}")
 
     def show(self, error: FrontPayError) -> None:
         """Print an error as a user would see it."""
         print(f"    {type(error).__name__}: {error}")
 
-
-async def _until_final(ask: Callable[[], Awaitable[T]]) -> T:
-    deadline = time.monotonic() + _DECIDED_WITHIN
-    while not (status := await ask()).is_final:
-        if time.monotonic() > deadline:
-            raise DemoFailedError(f"still {status} after {_DECIDED_WITHIN} s")
-        await asyncio.sleep(0.25)
-    return status
+    async def until_final(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again and again until a status is final."""
+        deadline = self.clock.now() + _DECIDED_WITHIN
+        while not (status := await ask()).is_final:
+            if self.clock.now() > deadline:
+                raise DemoFailedError(f"still {status} after {_DECIDED_WITHIN} s")
+            await self.clock.sleep(_POLL_EVERY)
+        return status
 
 
 def _terminal_order(*products: Product) -> TerminalOrder:
@@ -169,21 +185,22 @@ async def _pay_and_refund(client: FrontPayClient, story: Story) -> str:
     terminals = await client.terminals.list(DEFAULT_ORGANIZATION)
     story.check(bool(terminals), f"terminals: {', '.join(each.name for each in terminals)}")
     uuid = (await client.terminals.create_order(_terminal_order(*BASKET))).order_uuid
-    story.check(True, f"order {uuid} is on the terminal")
+    story.tell(f"order {uuid} is on the terminal")
     await client.terminals.resend_order(uuid)
     busy = [a.status for a in story.attempts if a.operation == "terminals.resend_order"]
     story.check(busy == [510, 510, 202], f"the terminal was busy and was asked again: {busy}")
-    paid = await _until_final(lambda: client.terminals.get_payment_status(uuid))
+    paid = await story.until_final(lambda: client.terminals.get_payment_status(uuid))
     story.check(paid is PaymentStatus.PAID, f"payment: {paid}")
     line = (await client.orders.get_details(uuid)).products[0]
-    story.check(line.id is not None, f"line {line.id}: {line.name}, {line.amount} NOK")
+    story.check(line.id is not None, f"line {line.id}: {line.name}, {line.amount:.2f} NOK")
     refund = TerminalRefund(grand_total=100, lines=[RefundLine(id=line.id or 0, amount=100)])
     await client.terminals.refund(uuid, refund)
-    refunded = await _until_final(lambda: client.terminals.get_refund_status(uuid))
+    refunded = await story.until_final(lambda: client.terminals.get_refund_status(uuid))
     report = await client.orders.get_status(uuid)
     story.check(
         refunded is RefundStatus.REFUNDED and report.refunded_amount == Decimal(100),
-        f"refund: {refunded}, {report.refunded_amount} of {report.order_amount} NOK; the order is {report.status}",
+        f"refund: {refunded}, {report.refunded_amount:.2f} of {report.order_amount:.2f} NOK;"
+        f" the order is {report.status}",
     )
     return uuid
 
@@ -192,7 +209,7 @@ async def _cancel_another(client: FrontPayClient, story: Story) -> str:
     story.chapter("A payment that is cancelled")
     uuid = (await client.terminals.create_order(_terminal_order(SHAMPOO))).order_uuid
     await client.terminals.cancel_payment(uuid)
-    status = await _until_final(lambda: client.terminals.get_payment_status(uuid))
+    status = await story.until_final(lambda: client.terminals.get_payment_status(uuid))
     story.check(status is PaymentStatus.CANCELLED, f"order {uuid}: {status}")
     return uuid
 
@@ -228,14 +245,14 @@ async def _go_wrong(client: FrontPayClient, story: Story, paid: str) -> None:
         story.check(len(error.violations) >= 4, "a validation error, before a byte was sent:")  # noqa: PLR2004
         story.show(error)
     else:
-        story.check(False, "an invalid order was let through")
+        story.fail("an invalid order was let through")
     try:
         await client.orders.cancel(paid, note="changed my mind")
     except AlreadyPaidError as error:
-        story.check(True, "a business error:")
+        story.tell("a business error:")
         story.show(error)
     else:
-        story.check(False, "a paid order was cancelled")
+        story.fail("a paid order was cancelled")
 
 
 async def _tell(base_url: str, story: Story) -> None:
@@ -246,6 +263,7 @@ async def _tell(base_url: str, story: Story) -> None:
         # Quick enough that the retries end before the simulated cardholder decides.
         retry=RetryPolicy(base_delay=0.2),
         on_attempt=story.attempts.append,
+        clock=story.clock,
     ) as client:
         sent = await _send_one_of_each(client, story)
         paid = await _pay_and_refund(client, story)
@@ -258,45 +276,67 @@ async def _tell(base_url: str, story: Story) -> None:
     story.check(not twice, "nothing was done twice" if not twice else f"done twice: {twice}")
 
 
-@contextlib.contextmanager
-def _sandbox() -> Iterator[str]:
-    """Run the sandbox in a process of its own; yields its base URL."""
-    command = [sys.executable, "-m", "frontpay_async.sandbox", "--port", "0", "--cardholder-after", "2"]
-    for fault in _ON_THE_WAY:
-        command += ["--fault", fault]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
-    try:
-        base_url = process.stdout.readline().strip() if process.stdout else ""
-        if not base_url:
-            raise DemoFailedError(f"the sandbox did not start (exit status {process.wait(_START_WITHIN)})")
-        yield base_url
-    finally:
-        process.terminate()
-        process.wait(_START_WITHIN)
-        if process.stdout:
-            process.stdout.close()
+async def run(sandbox: AbstractAsyncContextManager[str], clock: Clock) -> int:
+    """Tell the story against a sandbox with ``ON_THE_WAY``; return the exit status.
 
-
-def main() -> int:
-    """Run the main job; return the exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A console that knows no check mark must not end the demo.
-        sys.stdout.reconfigure(errors="replace")
-    story, started = Story(), time.monotonic()
+    Args:
+        sandbox: Gives the sandbox's base URL when entered.
+        clock: Time and chance.
+    """
+    story, started = Story(clock), clock.now()
     try:
-        with _sandbox() as base_url:
+        async with sandbox as base_url:
             print(f"The sandbox answers at {base_url}")
-            asyncio.run(_tell(base_url, story))
+            await _tell(base_url, story)
+    except (FrontPayError, DemoFailedError) as error:
+        story.fail(f"{type(error).__name__}: {error}")
+    verdict = "Everything held" if story.failed == 0 else f"{story.failed} checks FAILED"
+    print(f"\n{verdict}: {len(story.attempts)} requests in {clock.now() - started:.1f} s.")
+    return 0 if story.failed == 0 else 1
+
+
+@contextlib.asynccontextmanager
+async def _own_process(cardholder_after: float) -> AsyncGenerator[str]:
+    """Run the sandbox in a process of its own; yields its base URL."""
+    command = ["-m", "frontpay_async.sandbox", "--port", "0", "--cardholder-after", str(cardholder_after)]
+    for fault in ON_THE_WAY:
+        command += ["--fault", fault]
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    try:
+        base_url = b""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_WITHIN):
+                base_url = await process.stdout.readline() if process.stdout else b""
+        if not base_url:
+            raise DemoFailedError("the sandbox did not start")
+        yield base_url.decode().strip()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the main job; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m frontpay_async.sandbox.demo", description="Run the main job against the sandbox."
+    )
+    parser.add_argument(
+        "--cardholder-after",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="how long the simulated cardholder takes (default: 2)",
+    )
+    options = parser.parse_args(arguments)
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        # A console that knows no check mark must not end the demo.
+        reconfigure(errors="replace")
+    try:
+        return asyncio.run(run(_own_process(options.cardholder_after), Clock()))
     except KeyboardInterrupt:
         print("\nstopped")
         return 130
-    except (FrontPayError, DemoFailedError) as error:
-        story.failed += 1
-        print(f"  ✗ FAILED: {type(error).__name__}: {error}")
-    requests, elapsed = len(story.attempts), time.monotonic() - started
-    verdict = "Everything held" if story.failed == 0 else f"{story.failed} checks FAILED"
-    print(f"\n{verdict}: {requests} requests in {elapsed:.1f} s.")
-    return 0 if story.failed == 0 else 1
 
 
 if __name__ == "__main__":

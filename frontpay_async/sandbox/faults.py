@@ -1,18 +1,31 @@
-"""Faults on demand: what goes wrong, when, and how often; by rule or at a seeded random rate."""
+"""Faults on demand: what goes wrong, when, and how often; by rule or at a seeded random rate.
+
+A fault strikes requests that passed the throttle and have a good token; others are refused as ever and
+use no fault up.
+"""
 
 from __future__ import annotations
 
 import random
+import re
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
+from attrs.validators import ge, instance_of
+
+from frontpay_async._protocol.operations import OPERATIONS
+from frontpay_async.models.orders import InvoiceNumber, OrderDetails, OrderStatusEntry, OrderStatusReport
+from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Fault", "FaultKind", "Faults"]
+    from attrs import Attribute
+
+__all__ = ["Fault", "FaultKind", "Faults", "Strike", "read_fault"]
 
 
 class FaultKind(StrEnum):
@@ -31,18 +44,51 @@ class FaultKind(StrEnum):
     CUT_BODY = "cut-body"
     """It is done, and half of the answer arrives."""
     UNKNOWN_STATUS = "unknown-status"
-    """The answer names a status that no reference lists."""
+    """An answer that tells a status tells one that no reference lists; strikes no other answers."""
     BUSY = "busy"
-    """The terminal is busy: a 510 that says so, and nothing was done."""
+    """The terminal is busy: a 510 that says so, and nothing was done; strikes what needs the terminal."""
     LATENCY = "latency"
-    """The answer takes ``seconds`` longer; may come with any other."""
+    """It is done, and the answer takes ``seconds`` longer; may come with any other."""
     DRIP = "drip"
-    """The answer arrives byte by byte, over ``seconds``; may come with any other."""
+    """It is done, and the answer arrives byte by byte, over ``seconds``; may come with any other."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"there is no fault {value!r}; there are {', '.join(cls)}")
 
     @property
     def is_slowness(self) -> bool:
         """Whether it only slows the answer down."""
         return self in (FaultKind.LATENCY, FaultKind.DRIP)
+
+    @property
+    def prevents(self) -> bool:
+        """Whether it keeps the request from doing anything."""
+        return self.value.endswith("-before") or self is FaultKind.BUSY
+
+
+_TELLS_STATUS = (
+    InvoiceNumber,
+    OrderDetails,
+    OrderStatusEntry,
+    OrderStatusReport,
+    PaymentStatus,
+    RefundStatus,
+)
+# The kinds that have a meaning for some operations only.
+_ONLY_FOR: Mapping[FaultKind, frozenset[str]] = MappingProxyType(
+    {
+        FaultKind.BUSY: frozenset({"terminals.create_order", "terminals.resend_order", "terminals.refund"}),
+        FaultKind.UNKNOWN_STATUS: frozenset(
+            row.name for row in OPERATIONS.values() if row.result in _TELLS_STATUS
+        ),
+    }
+)
+
+
+def _is_count(_: Fault, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not (isinstance(value, int) and value >= 1):
+        raise ValueError(f"{attribute.name} must be a whole number from 1 on, or None for ever")
 
 
 @frozen(kw_only=True)
@@ -55,94 +101,173 @@ class Fault:
         times: How often; None for ever.
         skip: How many matching requests pass first.
         seconds: For slowness, how long.
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: There is no such kind, it strikes no such operation, or a number is out of range.
     """
 
     kind: FaultKind = field(converter=FaultKind)
-    operation: str = "*"
-    times: int | None = 1
-    skip: int = 0
-    seconds: float = 0.0
+    operation: str = field(default="*", validator=instance_of(str))
+    times: int | None = field(default=1, validator=_is_count)
+    skip: int = field(default=0, validator=[instance_of(int), ge(0)])
+    seconds: float = field(default=0.0, validator=[instance_of((int, float)), ge(0)])
+
+    def __attrs_post_init__(self) -> None:
+        if not any(map(self.strikes, OPERATIONS)):
+            raise ValueError(f"a fault {self.kind.value!r} can strike no operation like {self.operation!r}")
+        if self.kind.is_slowness != (self.seconds > 0):
+            raise ValueError("latency and drip need seconds, and no other kind takes them")
+
+    def strikes(self, operation: str) -> bool:
+        """Tell whether an operation, by its name, can be struck."""
+        return operation in _ONLY_FOR.get(self.kind, OPERATIONS) and fnmatchcase(operation, self.operation)
+
+
+_FAULT = re.compile(
+    r"(?P<kind>[\w-]+?)(?::(?P<seconds>\d+(?:\.\d+)?))?(?:@(?P<operation>\S+?))?(?:x(?P<times>\d+|\*))?",
+    re.ASCII,
+)
+
+
+def read_fault(text: str) -> Fault:
+    """Read a fault written as ``KIND[:SECONDS][@OPERATION][xTIMES]``, such as ``latency:0.2@orders.*x*``.
+
+    Args:
+        text: The text; ``x*`` means for ever.
+
+    Raises:
+        ValueError: It is written otherwise, or makes no sense.
+    """
+    match = _FAULT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not written as KIND[:SECONDS][@OPERATION][xTIMES]")
+    times = match["times"] or "1"
+    return Fault(
+        kind=FaultKind(match["kind"]),
+        operation=match["operation"] or "*",
+        times=None if times == "*" else int(times),
+        seconds=float(match["seconds"] or 0),
+    )
+
+
+@frozen
+class Strike:
+    """Say what goes wrong with one request.
+
+    Args:
+        kind: What goes wrong, but for slowness.
+        latency: Seconds that the answer takes longer.
+        drip: Seconds over which the answer arrives byte by byte.
+    """
+
+    kind: FaultKind | None = None
+    latency: float = 0.0
+    drip: float = 0.0
 
 
 @define(eq=False)
 class _Rule:
     fault: Fault
-    seen: int = 0
+    passed: int = 0
+    struck: int = 0
 
-    def strikes(self, operation: str) -> bool:
+    def is_ready(self, operation: str) -> bool:
         fault = self.fault
-        if not fnmatchcase(operation, fault.operation):
+        if not fault.strikes(operation) or self.struck == fault.times:
             return False
-        self.seen += 1
-        return self.seen > fault.skip and (fault.times is None or self.seen <= fault.skip + fault.times)
+        self.passed += 1
+        return self.passed > fault.skip
+
+
+@define(eq=False)
+class _Chances:
+    rates: list[tuple[Fault, float]]
+    random: random.Random
+
+    def draw(self, operation: str) -> list[Fault]:
+        """Draw what strikes a request; what strikes others has no part in it."""
+        struck: list[Fault] = []
+        rates = [(fault, rate) for fault, rate in self.rates if fault.strikes(operation)]
+        chance = self.random.random() if rates else 0.0
+        for fault, rate in rates:
+            if fault.kind.is_slowness:
+                if self.random.random() < rate:
+                    struck.append(fault)
+            else:
+                if 0 <= chance < rate:
+                    struck.append(fault)
+                chance -= rate
+        return struck
 
 
 @define(eq=False)
 class Faults:
     """Decide which faults strike a request."""
 
-    _rules: list[_Rule] = field(init=False, factory=list)
-    _rates: list[tuple[Fault, float]] = field(init=False, factory=list)
-    _chance: random.Random = field(init=False, factory=random.Random)
+    _rules: list[_Rule] = field(init=False, factory=list[_Rule])
+    _chances: list[_Chances] = field(init=False, factory=list[_Chances])
 
     def add(self, fault: Fault) -> None:
-        """Add a rule; of several that match, the oldest strikes."""
+        """Add a rule; of several that are ready, the oldest strikes and the others wait."""
         self._rules.append(_Rule(fault))
 
     def add_random(
-        self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str, seconds: float
+        self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
     ) -> None:
         """Let faults strike at random: the same seed and the same requests give the same faults.
 
         Args:
-            rates: The share of requests that each kind strikes, 0 to 1; they add up to at most 1 but for slowness.
+            rates: The share of requests that each kind strikes, 0 to 1; but for slowness, at most 1 in all.
             seed: Decides which.
             operation: The operations that are struck, as a shell pattern.
             seconds: For slowness, how long.
 
         Raises:
-            ValueError: A rate is not between 0 and 1, or they add up to more.
+            TypeError: An argument is of another type.
+            ValueError: A rate is not between 0 and 1, or they add up to more; or see ``Fault``.
         """
-        faults = [
-            (Fault(kind=FaultKind(kind), operation=operation, seconds=seconds), rate)
-            for kind, rate in rates.items()
-        ]
-        if (
-            not all(0 <= rate <= 1 for _, rate in faults)
-            or sum(r for f, r in faults if not f.kind.is_slowness) > 1
-        ):
+        faults = [(_random_fault(kind, operation, seconds), rate) for kind, rate in rates.items()]
+        shares = [rate for fault, rate in faults if not fault.kind.is_slowness]
+        if not all(0 <= rate <= 1 for _, rate in faults) or sum(shares) > 1:
             raise ValueError("rates are shares of all requests: each between 0 and 1, and together at most 1")
-        self._rates += faults
-        self._chance.seed(seed)
+        self._chances.append(_Chances(faults, random.Random(seed)))  # noqa: S311 - chance that can be repeated
 
     def clear(self) -> None:
         """Forget all faults."""
         self._rules.clear()
-        self._rates.clear()
+        self._chances.clear()
 
-    def strike(self, operation: str) -> tuple[Fault | None, list[Fault]]:
-        """Return the fault that strikes a request, if any, and what slows it down."""
-        struck = next(
-            (
-                rule.fault
-                for rule in self._rules
-                if not rule.fault.kind.is_slowness and rule.strikes(operation)
-            ),
-            None,
-        )
-        slowed = [
-            rule.fault for rule in self._rules if rule.fault.kind.is_slowness and rule.strikes(operation)
-        ]
-        draw = self._chance.random() if self._rates else 1.0
-        for fault, rate in self._rates:
-            if not fnmatchcase(operation, fault.operation):
+    def strike(self, operation: str) -> Strike:
+        """Decide what goes wrong with a request.
+
+        Args:
+            operation: The operation's name.
+        """
+        kind: FaultKind | None = None
+        slowed: list[Fault] = []
+        for rule in self._rules:
+            if not rule.is_ready(operation):
                 continue
-            if fault.kind.is_slowness:
-                if self._chance.random() < rate:
-                    slowed.append(fault)
-            elif 0 <= draw < rate:
-                struck = struck or fault
-                draw = 1.0
+            if rule.fault.kind.is_slowness:
+                slowed.append(rule.fault)
+            elif kind is None:
+                kind = rule.fault.kind
             else:
-                draw -= rate
-        return struck, slowed
+                continue
+            rule.struck += 1
+        for fault in (fault for chances in self._chances for fault in chances.draw(operation)):
+            if fault.kind.is_slowness:
+                slowed.append(fault)
+            else:
+                kind = kind or fault.kind
+        return Strike(
+            kind,
+            latency=sum(fault.seconds for fault in slowed if fault.kind is FaultKind.LATENCY),
+            drip=sum(fault.seconds for fault in slowed if fault.kind is FaultKind.DRIP),
+        )
+
+
+def _random_fault(kind: FaultKind | str, operation: str, seconds: float) -> Fault:
+    kind = FaultKind(kind)
+    return Fault(kind=kind, operation=operation, seconds=seconds if kind.is_slowness else 0.0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from frontpay_async._protocol.operations import DateFormat
 from frontpay_async.models.terminals import Terminal
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from frontpay_async._protocol.operations import DateFormat
 
 __all__ = ["DEFAULT_ORGANIZATION", "DEFAULT_TERMINAL", "DEFAULT_TOKEN", "Cardholder", "SandboxSettings"]
 
@@ -24,20 +28,25 @@ class Cardholder:
         after: Seconds until the cardholder decides; None to wait for ``Sandbox.approve`` or ``decline``.
         pays: Whether payments are paid, or declined.
         takes_refund: Whether refunds are taken, or declined.
+
+    Raises:
+        ValueError: ``after`` is negative.
     """
 
     after: float | None = 0.0
     pays: bool = True
     takes_refund: bool = True
 
+    def __attrs_post_init__(self) -> None:
+        if self.after is not None and self.after < 0:
+            raise ValueError("a cardholder decides after 0 seconds or more, or after None when told to")
+
 
 @frozen(kw_only=True)
 class SandboxSettings:
-    """Say how the sandbox behaves; see ``Sandbox``."""
+    """Say how the operations behave; see ``Sandbox``."""
 
     tokens: frozenset[str]
-    rate_limit: int | None
-    rate_window: float
     cardholder: Cardholder
     terminals: tuple[Terminal, ...]
     order_date_format: DateFormat | None

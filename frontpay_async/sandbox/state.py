@@ -1,13 +1,17 @@
-"""What the simulated API remembers: orders, terminals, and the states they go through.
+"""What the simulated API remembers: orders, refunds, and the states they go through.
 
 Two state machines, as literal tables. An order:
 
     SENT ──pay──▶ PAID ──refund──▶ PARTIAL REFUNDED ──refund──▶ REFUNDED
-    SENT ──cancel──▶ CANCELLED     SENT ──expire──▶ EXPIRED
-    INVOICED ──remind──▶ PURRING ──collect──▶ INKASSO, each of which may be paid or cancelled, too
+    SENT ──cancel──▶ CANCELLED     SENT ──expire──▶ EXPIRED ──resend──▶ SENT
+    SENT ──invoice──▶ INVOICED ──remind──▶ PURRING ──collect──▶ INKASSO
 
-A refund on a terminal: PENDING, then REFUNDED or REJECTED. A payment on a terminal is its order: SENT
-until the cardholder pays (PAID) or declines (CANCELLED).
+An invoice, whether reminded of or not, may also be paid, cancelled, sent again, or refunded unpaid. A
+payment on a terminal is its order: SENT until the cardholder pays (PAID) or declines (CANCELLED). A
+refund on a terminal is UNKNOWN until the cardholder decides, then REFUNDED or REJECTED.
+
+What is held to: ``refunded`` plus what waits on the terminal is never more than ``amount``, and an order
+is REFUNDED exactly when all of it was paid back.
 
 Nothing happens in the background: what a cardholder does after a while stands in a queue by its time,
 and is caught up with whenever somebody looks.
@@ -15,17 +19,21 @@ and is caught up with whenever somebody looks.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import heapq
 import itertools
 import json
-from collections import defaultdict
-from decimal import Decimal
+from collections import defaultdict, deque
+from decimal import Decimal, localcontext
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
 from frontpay_async._protocol.operations import Safety
+from frontpay_async.models._fields import EXACT
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
 
 if TYPE_CHECKING:
@@ -33,45 +41,105 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import JsonObject
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async.models.terminals import Terminal
 
-__all__ = ["Account", "Duplicate", "ForbiddenEventError", "Line", "PendingRefund", "SandboxOrder", "State"]
+__all__ = [
+    "NEXT_REFUND",
+    "NEXT_STATUS",
+    "Account",
+    "Decision",
+    "Duplicate",
+    "Event",
+    "ForbiddenEventError",
+    "Line",
+    "RefundRequest",
+    "SandboxOrder",
+    "State",
+]
 
-_S = OrderStatus
-NEXT_STATUS: Mapping[tuple[OrderStatus, str], OrderStatus] = MappingProxyType(
+_FIRST_INVOICE = 99900000
+_ZERO = Decimal(0)
+
+
+class Event(StrEnum):
+    """Name what can happen to an order."""
+
+    PAY = "pay"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+    """The payment link runs out."""
+    INVOICE = "invoice"
+    """The customer chooses to be invoiced."""
+    REMIND = "remind"
+    """A reminder is sent for the invoice."""
+    COLLECT = "collect"
+    """The invoice goes to debt collection."""
+    RESEND = "resend"
+    REFUND_PART = "refund a part"
+    REFUND_REST = "refund the rest"
+
+
+class Decision(StrEnum):
+    """Name how a payment or a refund on a terminal is decided."""
+
+    APPROVE = "approve"
+    DECLINE = "decline"
+    CANCEL = "cancel"
+    """The merchant takes it back."""
+
+
+_S, _E = OrderStatus, Event
+NEXT_STATUS: Mapping[tuple[OrderStatus, Event], OrderStatus] = MappingProxyType(
     {
-        (_S.SENT, "pay"): _S.PAID,
-        (_S.SENT, "cancel"): _S.CANCELLED,
-        (_S.SENT, "expire"): _S.EXPIRED,
-        (_S.INVOICED, "pay"): _S.PAID,
-        (_S.INVOICED, "cancel"): _S.CANCELLED,
-        (_S.INVOICED, "remind"): _S.PURRING,
-        (_S.PURRING, "pay"): _S.PAID,
-        (_S.PURRING, "cancel"): _S.CANCELLED,
-        (_S.PURRING, "collect"): _S.INKASSO,
-        (_S.INKASSO, "pay"): _S.PAID,
-        (_S.INKASSO, "cancel"): _S.CANCELLED,
-        (_S.INVOICED, "refund a part"): _S.PARTIAL_REFUNDED,
-        (_S.INVOICED, "refund the rest"): _S.REFUNDED,
-        (_S.PAID, "refund a part"): _S.PARTIAL_REFUNDED,
-        (_S.PAID, "refund the rest"): _S.REFUNDED,
-        (_S.PARTIAL_REFUNDED, "refund a part"): _S.PARTIAL_REFUNDED,
-        (_S.PARTIAL_REFUNDED, "refund the rest"): _S.REFUNDED,
+        (_S.SENT, _E.PAY): _S.PAID,
+        (_S.SENT, _E.CANCEL): _S.CANCELLED,
+        (_S.SENT, _E.EXPIRE): _S.EXPIRED,
+        (_S.SENT, _E.INVOICE): _S.INVOICED,
+        (_S.SENT, _E.RESEND): _S.SENT,
+        (_S.EXPIRED, _E.RESEND): _S.SENT,
+        (_S.INVOICED, _E.PAY): _S.PAID,
+        (_S.INVOICED, _E.CANCEL): _S.CANCELLED,
+        (_S.INVOICED, _E.REMIND): _S.PURRING,
+        (_S.INVOICED, _E.RESEND): _S.INVOICED,
+        (_S.INVOICED, _E.REFUND_PART): _S.PARTIAL_REFUNDED,
+        (_S.INVOICED, _E.REFUND_REST): _S.REFUNDED,
+        (_S.PURRING, _E.PAY): _S.PAID,
+        (_S.PURRING, _E.CANCEL): _S.CANCELLED,
+        (_S.PURRING, _E.COLLECT): _S.INKASSO,
+        (_S.PURRING, _E.RESEND): _S.PURRING,
+        (_S.PURRING, _E.REFUND_PART): _S.PARTIAL_REFUNDED,
+        (_S.PURRING, _E.REFUND_REST): _S.REFUNDED,
+        (_S.INKASSO, _E.PAY): _S.PAID,
+        (_S.INKASSO, _E.CANCEL): _S.CANCELLED,
+        (_S.INKASSO, _E.RESEND): _S.INKASSO,
+        (_S.INKASSO, _E.REFUND_PART): _S.PARTIAL_REFUNDED,
+        (_S.INKASSO, _E.REFUND_REST): _S.REFUNDED,
+        (_S.PAID, _E.REFUND_PART): _S.PARTIAL_REFUNDED,
+        (_S.PAID, _E.REFUND_REST): _S.REFUNDED,
+        (_S.PARTIAL_REFUNDED, _E.REFUND_PART): _S.PARTIAL_REFUNDED,
+        (_S.PARTIAL_REFUNDED, _E.REFUND_REST): _S.REFUNDED,
+    }
+)
+_R, _D = RefundStatus, Decision
+NEXT_REFUND: Mapping[tuple[RefundStatus, Decision], RefundStatus] = MappingProxyType(
+    {
+        (_R.UNKNOWN, _D.APPROVE): _R.REFUNDED,
+        (_R.UNKNOWN, _D.DECLINE): _R.REJECTED,
+        (_R.UNKNOWN, _D.CANCEL): _R.REJECTED,
+        (_R.REJECTED, _D.CANCEL): _R.REJECTED,
     }
 )
 
 
 class ForbiddenEventError(Exception):
-    """Say that an order's status does not allow an event.
+    """Say that something cannot happen to an order as it stands.
 
     Args:
-        status: The order's status.
-        event: The event.
+        event: What should have happened.
+        state: How the order stands, in words.
     """
 
-    def __init__(self, status: OrderStatus, event: str) -> None:
-        super().__init__(f"an order that is {status} cannot {event}")
-        self.status = status
+    def __init__(self, event: str, state: str) -> None:
+        super().__init__(f"{event!r} cannot happen to {state}")
 
 
 @define(eq=False, kw_only=True)
@@ -87,21 +155,28 @@ class Line:
 
     id: int
     amount: Decimal
-    refunded: Decimal = Decimal(0)
+    refunded: Decimal = _ZERO
     product: JsonObject = field(repr=False)
 
 
 @define(eq=False, kw_only=True)
-class PendingRefund:
+class RefundRequest:
     """Hold a refund that was asked of a terminal.
 
     Args:
-        amounts: What is paid back, by line id.
+        amount: What is paid back.
+        by_line: What is paid back on which line, by line id.
         status: UNKNOWN until the cardholder decides.
     """
 
-    amounts: Mapping[int, Decimal]
+    amount: Decimal
+    by_line: Mapping[Decimal, Decimal]
     status: RefundStatus = RefundStatus.UNKNOWN
+
+    @property
+    def waits(self) -> bool:
+        """Whether the cardholder has yet to decide."""
+        return self.status is RefundStatus.UNKNOWN
 
 
 @define(eq=False, kw_only=True)
@@ -111,55 +186,93 @@ class SandboxOrder:
     Args:
         uuid: The id.
         customer_uuid: The customer's id.
+        serial: Which order of the sandbox it is, counted from 1.
         operation: The operation that created it, such as ``orders.send_invoice``.
         body: The JSON body that created it; hidden in reprs.
+        created_at: When it was created, in Unix seconds.
         status: Where it stands.
         lines: Its lines.
         amount: What the customer pays.
         refunded: What was paid back.
-        invoice_number: The invoice number; None for an order that is not invoiced.
-        terminal_refund: The last refund asked of the terminal.
+        terminal_uuid: The terminal that it was sent to, if any.
+        invoice_number: The invoice number; None for an order that was never invoiced.
+        refund_request: The last refund asked of the terminal.
     """
 
     uuid: str
     customer_uuid: str
+    serial: int
     operation: str
     body: JsonObject = field(repr=False)
-    status: OrderStatus
+    created_at: float
+    status: OrderStatus = OrderStatus.SENT
     lines: list[Line]
     amount: Decimal
-    refunded: Decimal = Decimal(0)
+    refunded: Decimal = _ZERO
+    terminal_uuid: str | None = None
     invoice_number: str | None = None
-    terminal_refund: PendingRefund | None = None
+    refund_request: RefundRequest | None = None
 
     @property
-    def terminal_uuid(self) -> str | None:
-        """The terminal that it was sent to, if any."""
-        uuid = self.body.get("terminalUuid")
-        return uuid if isinstance(uuid, str) else None
+    def refundable(self) -> Decimal:
+        """What may still be paid back; what waits on the terminal is spoken for."""
+        request = self.refund_request
+        return self.amount - self.refunded - (request.amount if request and request.waits else _ZERO)
 
-    def happen(self, event: str) -> None:
-        """Move on by an event.
+    def refundable_by_line(self) -> dict[Decimal, Decimal]:
+        """Return what may still be paid back on each line, by line id."""
+        request = self.refund_request
+        waiting: Mapping[Decimal, Decimal] = request.by_line if request and request.waits else {}
+        ids = ((Decimal(line.id), line) for line in self.lines)
+        return {line_id: line.amount - line.refunded - waiting.get(line_id, _ZERO) for line_id, line in ids}
+
+    def happen(self, event: Event) -> None:
+        """Move on by an event; the one place where an order's status changes.
 
         Raises:
             ForbiddenEventError: The status does not allow it.
         """
         following = NEXT_STATUS.get((self.status, event))
         if following is None:
-            raise ForbiddenEventError(self.status, event)
+            raise ForbiddenEventError(event, f"an order that is {self.status}")
         self.status = following
+        if following is OrderStatus.INVOICED and self.invoice_number is None:
+            self.invoice_number = str(_FIRST_INVOICE + self.serial)
 
-    def pay_back(self, amounts: Mapping[int, Decimal]) -> None:
-        """Refund amounts by line id.
+    def pay_back(self, amount: Decimal, by_line: Mapping[Decimal, Decimal]) -> None:
+        """Refund an amount that was found to be refundable.
 
         Raises:
             ForbiddenEventError: The status does not allow it.
         """
-        total = sum(amounts.values(), Decimal(0))
-        self.happen("refund the rest" if self.refunded + total >= self.amount else "refund a part")
-        self.refunded += total
-        for line in self.lines:
-            line.refunded += amounts.get(line.id, Decimal(0))
+        with localcontext(EXACT):
+            self.happen(Event.REFUND_REST if self.refunded + amount == self.amount else Event.REFUND_PART)
+            self.refunded += amount
+            for line in self.lines:
+                line.refunded += by_line.get(Decimal(line.id), _ZERO)
+
+    def decide_payment(self, decision: Decision) -> None:
+        """Let the cardholder pay or decline.
+
+        Raises:
+            ForbiddenEventError: The order does not wait on a terminal.
+        """
+        if self.terminal_uuid is None or self.status is not OrderStatus.SENT:
+            raise ForbiddenEventError(decision, "an order that waits on no terminal")
+        self.happen(Event.PAY if decision is Decision.APPROVE else Event.CANCEL)
+
+    def decide_refund(self, request: RefundRequest, decision: Decision) -> None:
+        """Let a refund that was asked of the terminal be taken, declined or cancelled.
+
+        Raises:
+            ForbiddenEventError: It has been decided otherwise.
+        """
+        following = NEXT_REFUND.get((request.status, decision))
+        if following is None:
+            raise ForbiddenEventError(decision, f"a refund that is {request.status}")
+        request.status = following
+        if following is RefundStatus.REFUNDED:
+            self.pay_back(request.amount, request.by_line)
 
 
 @frozen
@@ -181,8 +294,36 @@ class Duplicate:
 class Account:
     """Hold what one token sees."""
 
-    orders: dict[str, SandboxOrder] = field(init=False, factory=dict)
-    refunds: list[tuple[float, Decimal]] = field(init=False, factory=list)
+    orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
+    _refunds: deque[tuple[float, Decimal]] = field(init=False, factory=deque[tuple[float, Decimal]])
+    _effects: dict[tuple[str, bytes], list[str]] = field(
+        init=False, factory=lambda: defaultdict[tuple[str, bytes], list[str]](list)
+    )
+
+    def note_refund(self, moment: float, amount: Decimal) -> None:
+        """Remember when how much was paid back."""
+        self._refunds.append((moment, amount))
+
+    def refunded_since(self, moment: float) -> Decimal:
+        """Sum up what was paid back later than a moment; what is older is forgotten."""
+        while self._refunds and self._refunds[0][0] <= moment:
+            self._refunds.popleft()
+        return sum((amount for _, amount in self._refunds), _ZERO)
+
+    def note_effect(self, operation: Operation[object], order: SandboxOrder, body: JsonObject) -> None:
+        """Remember something that must not be done twice."""
+        if operation.safety is Safety.UNSAFE:
+            target = order.uuid if "{order_uuid}" in operation.path else ""
+            content = json.dumps([target, body], sort_keys=True, default=str)
+            self._effects[operation.name, hashlib.sha256(content.encode()).digest()].append(order.uuid)
+
+    def duplicates(self) -> list[Duplicate]:
+        """List all that was done more than once with the same content."""
+        return [
+            Duplicate(name, tuple(dict.fromkeys(uuids)), len(uuids))
+            for (name, _), uuids in self._effects.items()
+            if len(uuids) > 1
+        ]
 
 
 @define(eq=False)
@@ -190,41 +331,35 @@ class State:
     """Hold everything, and let time pass.
 
     Args:
-        terminals: The card terminals.
         now: Seconds on the sandbox's clock.
+        wall: Unix seconds.
     """
 
-    terminals: tuple[Terminal, ...]
     now: Callable[[], float]
-    accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict(Account))
-    _numbers: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1))
-    _queue: list[tuple[float, int, Callable[[], None]]] = field(init=False, factory=list)
-    _effects: dict[tuple[str, str], list[str]] = field(init=False, factory=lambda: defaultdict(list))
+    wall: Callable[[], float]
+    accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
+    orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
+    line_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(5401))
+    _queue: list[tuple[float, int, Callable[[], None]]] = field(
+        init=False, factory=list[tuple[float, int, "Callable[[], None]"]]
+    )
+    _queued: itertools.count[int] = field(init=False, factory=itertools.count)
 
-    def number(self) -> int:
-        """Return the next number, for ids."""
-        return next(self._numbers)
+    def add(self, account: Account, order: SandboxOrder) -> None:
+        """Keep a new order."""
+        self.orders[order.uuid] = account.orders[order.uuid] = order
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Let something happen after a while."""
-        heapq.heappush(self._queue, (self.now() + seconds, self.number(), action))
+        """Let something happen after a while, unless it is forbidden by then."""
+        heapq.heappush(self._queue, (self.now() + seconds, next(self._queued), action))
 
     def catch_up(self) -> None:
         """Let all that is due happen, in its order."""
         while self._queue and self._queue[0][0] <= self.now():
-            heapq.heappop(self._queue)[2]()
-
-    def note_effect(self, operation: Operation[object], order: SandboxOrder, body: JsonObject) -> None:
-        """Remember something that must not be done twice."""
-        if operation.safety is Safety.UNSAFE:
-            target = order.uuid if "{order_uuid}" in operation.path else ""
-            content = json.dumps(body, sort_keys=True, default=str)
-            self._effects[operation.name, target + content].append(order.uuid)
+            # Somebody else may have decided in the meantime.
+            with contextlib.suppress(ForbiddenEventError):
+                heapq.heappop(self._queue)[2]()
 
     def duplicates(self) -> tuple[Duplicate, ...]:
-        """Name all that was done more than once with the same content."""
-        return tuple(
-            Duplicate(name, tuple(dict.fromkeys(uuids)), len(uuids))
-            for (name, _), uuids in self._effects.items()
-            if len(uuids) > 1
-        )
+        """Name all that was done more than once with the same content, on the same account."""
+        return tuple(found for account in self.accounts.values() for found in account.duplicates())

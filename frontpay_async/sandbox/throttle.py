@@ -1,10 +1,11 @@
-"""Laravel's throttle: a counter per token that starts with the first request and is dropped a window later."""
+"""Laravel's throttle: a counter per token that starts with the first request and lasts one window."""
 
 from __future__ import annotations
 
 import math
 
 from attrs import define, field, frozen
+from attrs.validators import ge, gt
 
 __all__ = ["Throttle", "Verdict"]
 
@@ -16,19 +17,20 @@ class Verdict:
     Args:
         limit: Requests a window.
         remaining: How many are left after this one.
-        retry_after: Whole seconds until the window ends; None for a request that may pass.
+        wait: Seconds until the window ends; None for a request that may pass.
     """
 
     limit: int
     remaining: int
-    retry_after: int | None = None
+    wait: float | None = None
 
     def headers(self, wall: float) -> dict[str, str]:
         """Return the headers, at a wall-clock time in Unix seconds."""
         headers = {"x-ratelimit-limit": str(self.limit), "x-ratelimit-remaining": str(self.remaining)}
-        if self.retry_after is not None:
-            headers["retry-after"] = str(self.retry_after)
-            headers["x-ratelimit-reset"] = str(int(wall) + self.retry_after)
+        if self.wait is not None:
+            # Rounded up: who comes back then finds the window over.
+            headers["retry-after"] = str(math.ceil(self.wait))
+            headers["x-ratelimit-reset"] = str(math.ceil(wall + self.wait))
         return headers
 
 
@@ -41,9 +43,9 @@ class Throttle:
         window: Seconds.
     """
 
-    limit: int = 240
-    window: float = 60.0
-    _windows: dict[str, tuple[float, int]] = field(init=False, factory=dict)
+    limit: int = field(default=240, validator=ge(1))
+    window: float = field(default=60.0, validator=gt(0))
+    _windows: dict[str, tuple[float, int]] = field(init=False, factory=dict[str, tuple[float, int]])
 
     def hit(self, token: str, now: float) -> Verdict:
         """Count a request of a token at a time in seconds; a refused one does not count."""
@@ -51,7 +53,7 @@ class Throttle:
         if now >= start + self.window:
             start, used = now, 0
         if used >= self.limit:
-            return Verdict(self.limit, 0, max(1, math.ceil(start + self.window - now)))
+            return Verdict(self.limit, 0, start + self.window - now)
         self._windows[token] = (start, used + 1)
         return Verdict(self.limit, self.limit - used - 1)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from frontpay_async._protocol.dates import read_date
 from frontpay_async._protocol.operations import DateFormat
-from frontpay_async._protocol.rules import check
-from frontpay_async.sandbox.answers import Refusal, failure
+from frontpay_async._protocol.rules import DATE, check, is_missing
+from frontpay_async.sandbox.answers import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from frontpay_async._protocol.messages import JsonObject
+    from frontpay_async._protocol.messages import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._protocol.rules import Breach
 
@@ -31,7 +31,6 @@ _SENTENCES = {
     "digits": "The {field} must be 11 digits.",
     "digits_only": "The {field} may only contain numbers.",
     "country": "The {field} must be a valid ISO alpha-2 country code.",
-    "date": "The {field} is not a valid date.",
     "in": "The selected {field} is invalid.",
     "one_of": "The {field} needs sms or email.",
     "array": "The {field} must be an array.",
@@ -42,38 +41,40 @@ _DATE_SENTENCES = {
 }
 
 
-def validate(operation: Operation[object], body: JsonObject, date_format: DateFormat | None) -> None:
+def validate(operation: Operation[object], body: JsonObject, demanded: DateFormat | None) -> None:
     """Refuse a body that breaks the operation's rules.
 
     Args:
         operation: The row of the operation table.
         body: The JSON body that arrived.
-        date_format: The form of the order date that is demanded.
+        demanded: The form of order dates; each operation's documented one where it is None.
 
     Raises:
         Refusal: 417, with a sentence for every broken rule.
     """
     if operation.rules is None:
         return
-    sentences = [_sentence(breach) for breach in check(operation.rules, body)]
-    sentences += _date_sentences(body.get("orderDate"), date_format)
+    breaches = check(operation.rules, body)
+    form, moment = demanded or operation.date_format, body.get("orderDate")
+    # The rules take either form of a date; only one of them is demanded.
+    sentences = [_sentence(breach) for breach in breaches if breach.code != DATE.code]
+    if form is not None and not is_missing(moment) and not _is_written(moment, form):
+        sentences.append(_DATE_SENTENCES[form])
     if sentences:
-        raise Refusal(failure(417, "payloadValidationErrors", list(sentences)))
+        raise invalid(sentences)
+
+
+def _is_written(moment: Json, form: DateFormat) -> bool:
+    if not isinstance(moment, str) or not DATE.accepts(moment):
+        return False
+    read = read_date(moment)
+    return not isinstance(read, str) and isinstance(read, datetime) is (form is DateFormat.UNIX)
 
 
 def _sentence(breach: Breach) -> str:
     return _SENTENCES[breach.code].format(
         field=_words(breach.path), other=_words(breach.other or ""), value=breach.value
     )
-
-
-def _date_sentences(moment: object, date_format: DateFormat | None) -> Iterator[str]:
-    if (
-        isinstance(moment, str)
-        and date_format is not None
-        and moment.isdigit() is (date_format is DateFormat.DAY)
-    ):
-        yield _DATE_SENTENCES[date_format]
 
 
 def _words(path: str) -> str:

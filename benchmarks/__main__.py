@@ -1,0 +1,31 @@
+"""Run one benchmark: `python -m benchmarks [NAME] [ARGUMENTS]`; without a name, `transport`."""
+
+import sys
+from importlib import import_module
+from typing import Final
+
+_BENCHMARKS: Final = {
+    "transport": "CPU, throughput and latency of one call, against other clients",
+    "report": "write the table and the chart of `transport` again, from its raw results",
+}
+_DEFAULT: Final = "transport"
+
+
+def main(arguments: list[str]) -> int:
+    """Hand the arguments to the benchmark that they name."""
+    if arguments and arguments[0] in {"help", "--list"}:
+        for name, summary in _BENCHMARKS.items():
+            sys.stdout.write(f"{name:10} {summary}\n")
+        return 0
+    name = _DEFAULT
+    if arguments and not arguments[0].startswith("-"):
+        name = arguments.pop(0)
+    if name not in _BENCHMARKS:
+        sys.stderr.write(f"no benchmark {name!r}; there are: {', '.join(_BENCHMARKS)}\n")
+        return 2
+    status: int = import_module(f"benchmarks.{name}").main(arguments)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,155 @@
+"""The aiohttp engine: httpx-aiohttp's transport, made to keep this client's promises.
+
+As it comes, it breaks four of them:
+
+- It does not tell when it begins to write, and reports a connection that was lost after the request had
+  been written as one that could not be made. Here the connector tells: a request leaves when it has got
+  its connection.
+- aiohttp sends a GET again by itself when its connection is lost. An attempt is one request, paid for
+  once: the loss is turned into an error that aiohttp does not repeat.
+- It has no time-out for writing: a server that does not read would hang a call for ever. A request that
+  has got its connection has ``write`` and ``read`` seconds until the answer's head is there.
+- It reuses an idle connection without looking at it. The peer may have closed it, and the request would be
+  lost; or something may have come that nobody asked for, and would be taken for the answer. A connection
+  on which anything came while it was idle is closed instead.
+
+And a request that waits for a connection when the engine is closed is told so, not cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from base64 import b64encode
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+__all__ = ["open_aiohttp"]
+
+_leaving: ContextVar[Callable[[], None]] = ContextVar("leaving")
+
+
+# Where there is no poll, there is no limit on what select can watch either.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells when a request has got its connection, and gives none out that has gone bad while it was idle."""
+
+    def __init__(self, *, limit: int, keepalive_timeout: float, ssl: ssl.SSLContext) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - its socket factory is half typed
+            limit=limit, keepalive_timeout=keepalive_timeout, ssl=ssl
+        )
+        self._used: WeakSet[object] = WeakSet()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        while True:
+            try:
+                connection = await super().connect(req, traces, timeout)
+            except aiohttp.ClientError as error:
+                # Also where a proxy closed instead of opening a tunnel: to aiohttp, that is a lost answer.
+                raise httpx.ConnectError(str(error)) from None
+            if connection.protocol not in self._used or not _has_news(connection):
+                break
+            connection.close()
+        self._used.add(connection.protocol)
+        # It never refuses here: once the client was closed, aiohttp gives no connection.
+        _leaving.get()()
+        return connection
+
+
+def _has_news(connection: Connection) -> bool:
+    """Tell whether something came on an idle connection: its end, or bytes that nobody asked for."""
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None or protocol.should_close:
+        return True
+    with _Selector() as selector:
+        selector.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+class _Transport(AiohttpTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        timeouts, tell = request.extensions["timeout"], request.extensions["leaving"]
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as bound:
+
+                def leaving() -> None:
+                    tell()
+                    if timeouts["write"] is not None and timeouts["read"] is not None:
+                        bound.reschedule(loop.time() + timeouts["write"] + timeouts["read"])
+
+                token = _leaving.set(leaving)
+                try:
+                    return await super().handle_async_request(request)
+                finally:
+                    _leaving.reset(token)
+        except TimeoutError as error:
+            raise httpx.WriteTimeout("the request could not be written in time") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancelled the task: aiohttp cancels what waits for a connection when it is closed.
+            raise httpx.PoolTimeout("the client was closed") from None
+
+
+async def _once(
+    request: aiohttp.ClientRequest,
+    send: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+) -> aiohttp.ClientResponse:
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise httpx.ReadError(str(error)) from error
+
+
+def open_aiohttp(
+    tls: ssl.SSLContext, proxy: httpx.Proxy | None, connections: int, keepalive: float
+) -> httpx.AsyncBaseTransport:
+    """Open the engine; no connection is made yet.
+
+    Args:
+        tls: How servers are verified.
+        proxy: The proxy, if any.
+        connections: The most connections.
+        keepalive: How long an idle connection is kept, in seconds.
+
+    Raises:
+        ConfigurationError: The running event loop is not asyncio's.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError("engine='aiohttp' runs under asyncio only") from None
+    if proxy is not None and proxy.raw_auth is not None:
+        # Where httpx-aiohttp would put it, aiohttp warns of its removal.
+        credentials = b64encode(b":".join(proxy.raw_auth)).decode()
+        proxy = httpx.Proxy(proxy.url, headers={"Proxy-Authorization": f"Basic {credentials}"})
+    session = aiohttp.ClientSession(
+        connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=tls),
+        # The default jar would send back what the API's session cookies hold.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(_once,),
+    )
+    return _Transport(verify=tls, proxy=proxy, client=session)

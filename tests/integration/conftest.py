@@ -1,0 +1,41 @@
+"""A sandbox whose time stands still, and clients of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frontpay_async.sandbox import Cardholder, Sandbox
+from tests.fakes import FakeClock
+from tests.sandboxes import raw_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+    from frontpay_async import FrontPayClient
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def sandbox(fake_clock: FakeClock) -> Sandbox:
+    """A sandbox whose cardholder waits to be told."""
+    return Sandbox(clock=fake_clock.clock(), cardholder=Cardholder(after=None))
+
+
+@pytest.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[FrontPayClient]:
+    async with sandbox.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def raw(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    async with raw_client(sandbox) as client:
+        yield client

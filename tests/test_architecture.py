@@ -1,0 +1,303 @@
+"""The rules that hold the package together, read from its source."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+import frontpay_async
+from frontpay_async import FrontPayError
+from frontpay_async._protocol.operations import OPERATIONS
+from frontpay_async.resources.orders import Orders
+from frontpay_async.resources.terminals import Terminals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+PACKAGE = Path(frontpay_async.__file__).parent
+TESTS = Path(__file__).parent
+SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+TEST_FILES = {path.relative_to(TESTS).as_posix(): path for path in sorted(TESTS.rglob("*.py"))}
+
+# Who may import what; a name that ends in a slash stands for all below it.
+MAY_IMPORT = {
+    "httpx": {
+        "client.py",
+        "_transport/aiohttp_engine.py",
+        "_transport/engines.py",
+        "_transport/pools.py",
+        "_transport/send.py",
+        "sandbox/",
+    },
+    "aiohttp": {"_transport/aiohttp_engine.py"},
+    "httpx_aiohttp": {"_transport/aiohttp_engine.py"},
+    "tenacity": {"_transport/retry.py"},
+    "cattrs": {"_protocol/codec.py"},
+    "anyio": {"_transport/", "sandbox/"},
+    # The core also runs under trio.
+    "asyncio": {"_transport/aiohttp_engine.py", "sandbox/"},
+    "starlette": {"sandbox/"},
+    "uvicorn": {"sandbox/"},
+    # The clock is injected, so that no test waits for it.
+    "random": {"_transport/clock.py", "sandbox/"},
+    "time": {"_transport/clock.py", "sandbox/"},
+    "secrets": {"sandbox/"},
+    "uuid": {"sandbox/"},
+    "os": {"client.py", "settings.py", "_transport/", "sandbox/"},
+    "socket": {"_transport/", "sandbox/"},
+    "threading": {"_transport/", "sandbox/"},
+    "subprocess": {"sandbox/"},
+    "locale": set[str](),
+}
+# The pure part imports itself, and nothing of the package beside it.
+PURE = ("_protocol/", "models/", "errors.py", "records.py")
+PURE_MODULES = ("frontpay_async._protocol", "frontpay_async.models", "frontpay_async.errors")
+# Types alone: the retry policy that a decision is made by.
+PURE_BUT_FOR = {("_protocol/decisions.py", "frontpay_async.settings")}
+
+# Signals between stages, beside those with an underscore; who catches one makes an error of ours from it.
+SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError"}
+
+CONTRACT = """
+    FrontPayClient Environment RetryPolicy Timeouts Priority Outcome DateFormat Clock
+    AttemptRecord ResultRecord
+    Product OrderSummary Address Customer CustomerType Language SendOrderBy InvoiceInterval
+    PaymentLinkOrder InvoiceOrder EFakturaOrder EhfOrder TerminalOrder InvoiceReferences
+    Refund TerminalRefund RefundLine OrderStatus PaymentStatus RefundStatus
+    CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails InvoiceNumber Terminal
+    FrontPayError ConfigurationError InvalidOrderError Violation NotSentError RateBudgetExceededError
+    OutcomeUnknownError APIError AuthenticationError PermissionDeniedError NotFoundError
+    RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError
+    RateLimitedError ServerError TerminalBusyError
+    __version__
+"""
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, for types alone or not."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides what is imported"
+            assert node.module is not None
+            if node.module == "frontpay_async":
+                found |= {f"frontpay_async.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module)
+    return found
+
+
+def allowed(name: str, places: set[str] | tuple[str, ...]) -> bool:
+    return any(name == place or (place.endswith("/") and name.startswith(place)) for place in places)
+
+
+@pytest.mark.parametrize("module", MAY_IMPORT)
+def test_who_may_import(module: str) -> None:
+    importers = {
+        name for name, path in SOURCES.items() if module in {each.split(".")[0] for each in imported(path)}
+    }
+    assert {name for name in importers if not allowed(name, MAY_IMPORT[module])} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if allowed(name, PURE)])
+def test_the_pure_part_imports_only_itself(name: str) -> None:
+    beside = {
+        module
+        for module in imported(SOURCES[name])
+        if module.startswith("frontpay_async")
+        and not module.startswith(PURE_MODULES)
+        and (name, module) not in PURE_BUT_FOR
+    }
+    assert beside == set()
+
+
+def test_the_pure_part_runs_without_any_io_library() -> None:
+    pure = [name.removesuffix(".py").replace("/", ".") for name in SOURCES if allowed(name, PURE)]
+    imports = [f"import frontpay_async.{name.removesuffix('.__init__')}" for name in pure]
+    script = "; ".join(["import sys", *imports, "print(*sys.modules)"])
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603
+    assert not {"httpx", "anyio", "tenacity", "aiohttp", "asyncio"} & set(run.stdout.split())
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("resources/")])
+def test_a_resource_is_signature_docstring_and_one_call(name: str) -> None:
+    """Nothing runs in a resource but the building of what the one call takes."""
+    tree = ast.parse(SOURCES[name].read_text("utf-8"))
+    methods = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
+    awaits = {
+        method.name: sum(isinstance(node, ast.Await) for node in ast.walk(method)) for method in methods
+    }
+    assert set(awaits.values()) <= {1}
+    runtime = {module for module in imported(SOURCES[name]) if not module.startswith("frontpay_async")}
+    assert runtime <= {"__future__", "typing", "attrs"}
+
+
+def public_methods(cls: type[object]) -> dict[str, Any]:
+    return {
+        name: method for name, method in vars(cls).items() if inspect.isfunction(method) and name[0] != "_"
+    }
+
+
+def test_every_row_has_its_method_and_every_method_its_row() -> None:
+    methods = {
+        f"{resource}.{name}"
+        for resource, cls in (("orders", Orders), ("terminals", Terminals))
+        for name in public_methods(cls)
+    }
+    assert methods == OPERATIONS.keys()
+    assert len(methods) == 20
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_method_names_the_page_of_its_row(name: str) -> None:
+    resource, method = name.split(".")
+    documented = public_methods({"orders": Orders, "terminals": Terminals}[resource])[method]
+    assert inspect.iscoroutinefunction(documented)
+    assert f'(page "{OPERATIONS[name].reference}")' in (documented.__doc__ or "")
+
+
+def modules() -> Iterator[ModuleType]:
+    yield frontpay_async
+    for found in pkgutil.walk_packages([str(PACKAGE)], "frontpay_async."):
+        if not found.name.endswith("__main__"):
+            yield importlib.import_module(found.name)
+
+
+def test_every_error_derives_from_the_root() -> None:
+    """Outside the sandbox, which is a server and raises nothing at its callers."""
+    ours = {
+        cls
+        for module in modules()
+        if not module.__name__.startswith("frontpay_async.sandbox")
+        for cls in vars(module).values()
+        if isinstance(cls, type) and issubclass(cls, BaseException) and cls.__module__ == module.__name__
+    }
+    assert FrontPayError in ours
+    strangers = {cls.__name__ for cls in ours if not issubclass(cls, FrontPayError)}
+    assert {name for name in strangers if name[0] != "_"} <= SIGNALS
+
+
+def test_the_public_names_are_the_contract() -> None:
+    assert sorted(frontpay_async.__all__) == sorted(CONTRACT.split())
+    assert [name for name in frontpay_async.__all__ if not hasattr(frontpay_async, name)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in frontpay_async.__all__ if name != "__version__"])
+def test_every_public_name_is_documented(name: str) -> None:
+    """A class with a docstring of its own, a name for each field in it, and a docstring for each member."""
+    cls = getattr(frontpay_async, name)
+    assert "__doc__" in vars(cls)
+    assert cls.__doc__
+    fields = [field.name for field in attrs.fields(cls) if field.init] if attrs.has(cls) else []
+    assert [field for field in fields if f"\n    {field}: " not in inspect.cleandoc(cls.__doc__)] == []
+    members = {
+        member: value
+        for member, value in vars(cls).items()
+        if member[0] != "_" and (inspect.isfunction(value) or isinstance(value, (property, classmethod)))
+    }
+    assert [member for member, value in members.items() if not value.__doc__] == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_modules_say_what_they_are_and_offer(name: str) -> None:
+    tree = ast.parse(SOURCES[name].read_text("utf-8"))
+    assert ast.get_docstring(tree)
+    names = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert "__all__" in names or not any(
+        isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name[0] != "_" for node in tree.body
+    )
+
+
+def test_files_stay_short() -> None:
+    lengths = {
+        name: len(path.read_text("utf-8").splitlines())
+        for files in (SOURCES, TEST_FILES)
+        for name, path in files.items()
+    }
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
+def promises(function: ast.AST, checks: frozenset[str] = frozenset()) -> bool:
+    """Whether a test can fail: it asserts, expects an error, or calls a function that does."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assert):
+            return True
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in checks or called in {"pytest.raises", "pytest.warns", "pytest.fail"}:
+                return True
+    return False
+
+
+TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in TEST_FILES.items()}
+CHECKS = frozenset(
+    function.name
+    for tree in TREES.values()
+    for function in functions(tree)
+    if not function.name.startswith("test_") and promises(function)
+)
+
+
+@pytest.mark.parametrize("name", [name for name in TEST_FILES if Path(name).name.startswith("test_")])
+def test_every_test_can_fail(name: str) -> None:
+    tests = [function for function in functions(TREES[name]) if function.name.startswith("test_")]
+    assert tests or "RuleBasedStateMachine" in TEST_FILES[name].read_text("utf-8")
+    assert [test.name for test in tests if not promises(test, CHECKS)] == []
+
+
+@pytest.mark.parametrize("name", TEST_FILES)
+def test_no_mocks(name: str) -> None:
+    """A double is a transport or a fake, written by hand."""
+    assert not imported(TEST_FILES[name]) & {"mock", "unittest.mock"}
+
+
+@pytest.mark.parametrize("name", TEST_FILES)
+def test_no_test_sleeps(name: str) -> None:
+    """To give way to another task is not to sleep."""
+    sleeping = {
+        test.name
+        for test in functions(TREES[name])
+        if test.name.startswith("test_")
+        for node in ast.walk(test)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith(".sleep")
+        and ast.unparse(node.args[0]) != "0"
+    }
+    assert sleeping == set()
+
+
+@pytest.mark.parametrize("path", sorted((TESTS / "typing").glob("*.py")), ids=lambda path: path.stem)
+def test_the_typing_tests_can_be_imported(path: Path) -> None:
+    spec = importlib.util.spec_from_file_location(f"frontpay_typing_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.__name__ not in sys.modules
