@@ -167,7 +167,7 @@ class Governor:
         if verdict is None:
             return self._verdict(waiter)
         now = self.clock.now()
-        if isinstance(verdict, float):
+        if not isinstance(verdict, str):
             return now + verdict
         permit = Permit(self.ledger.charge(now), verdict)
         try:

@@ -82,6 +82,31 @@ def test_a_started_window_is_recognised() -> None:
     assert passes(ledger, 0.2) <= 2
 
 
+def test_a_count_that_fell_proves_a_new_window() -> None:
+    """Others began it while this process believed the old one open."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(10, 8))
+    ledger.report(granted(ledger, 5.0), 5.1, Quota(10, 2))
+    assert ledger.used == 2
+    assert ledger.hi == pytest.approx(5.1 + WINDOW)
+    assert passes(ledger, 5.2) >= 6
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_tells_no_count_may_have_been_counted_in_the_next_window(lost: bool) -> None:
+    """Sent where the window may have ended already, and lost, or answered without headers."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 1.0, Quota(10, 1))
+    assert (ledger.lo, ledger.hi) == (WINDOW, WINDOW + 1)
+    grant = granted(ledger, 60.5)
+    if lost:
+        ledger.lost(60.7)
+    else:
+        ledger.report(grant, 60.7, None)
+    granted(ledger, 61.0)
+    assert ledger.used == 2
+
+
 def test_a_lowered_limit_holds_at_once() -> None:
     ledger = opened(10)
     ledger.report(granted(ledger, 1.0), 1.1, Quota(5, 2))
