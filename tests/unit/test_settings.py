@@ -210,7 +210,12 @@ def test_a_timeout_may_be_none(name: str, seconds: float | None) -> None:
 def test_the_documented_defaults() -> None:
     assert attrs.astuple(Timeouts()) == (5.0, 30.0, 10.0, 5.0, None)
     policy = RetryPolicy()
-    assert (policy.attempts, policy.base_delay, policy.max_delay) == (4, 0.5, 8.0)
+    assert (policy.attempts, policy.base_delay, policy.max_delay, policy.max_retry_after) == (
+        4,
+        0.5,
+        8.0,
+        120,
+    )
     assert policy.unsafe_server_errors
 
 
@@ -228,6 +233,11 @@ def test_the_documented_defaults() -> None:
 def test_a_policy_that_cannot_work_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):
         RetryPolicy(**fields)
+
+
+def test_a_policy_need_not_wait() -> None:
+    policy = RetryPolicy(attempts=1, base_delay=0, max_delay=0, max_retry_after=0)
+    assert attrs.astuple(policy) == (1, 0, 0, True, 0)
 
 
 def test_priorities_are_ranked() -> None:
