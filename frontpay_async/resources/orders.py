@@ -188,7 +188,7 @@ class Orders:
         query = None
         if status is not None:
             wanted = OrderStatus(status)
-            if not wanted.strip() or wanted is OrderStatus.UNKNOWN:
+            if not wanted.isascii() or not wanted.strip() or wanted is OrderStatus.UNKNOWN:
                 must = Violation("type", "must be an order status, such as PAID")
                 raise InvalidOrderError([must], operation=operations.LIST_ORDER_STATUSES.name)
             query = {"type": wanted.value}

@@ -301,6 +301,15 @@ async def test_the_status_filter_stands_in_the_query(
     assert " " not in query
 
 
+@pytest.mark.parametrize("status", ["", " ", OrderStatus.UNKNOWN, "BETALT \ud800", "LØPENDE"])
+async def test_a_filter_that_names_no_status_is_refused(
+    server: WireServer, connect: Connect, status: OrderStatus | str
+) -> None:
+    with pytest.raises(ValueError, match="must be an order status"):
+        await connect(server).orders.list_statuses(status=status)
+    assert server.connections == 0
+
+
 async def test_an_absurd_filter_is_told_as_not_sent(server: WireServer, connect: Connect) -> None:
     """The URL is too long for httpx, whose error stays inside."""
     client = connect(server, retry=ONCE)
