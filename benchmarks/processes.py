@@ -50,7 +50,7 @@ def _started(*arguments: str) -> Iterator[tuple[IO[str], IO[str]]]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        if process.stdin is None or process.stdout is None:  # pragma: no cover
+        if process.stdin is None or process.stdout is None:
             raise TypeError(arguments)
         try:
             yield process.stdin, process.stdout

@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where answers go."""
-        if not isinstance(transport, asyncio.Transport):  # pragma: no cover
+        if not isinstance(transport, asyncio.Transport):
             raise TypeError(type(transport).__name__)
         self._transport = transport
 

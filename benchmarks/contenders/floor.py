@@ -17,7 +17,7 @@ class _Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[bytes]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):  # pragma: no cover
+        if not isinstance(transport, asyncio.Transport):
             raise TypeError(type(transport).__name__)
         self.transport = transport
 

@@ -76,6 +76,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         try:
             pool = self._pick()
         except BaseException:
+            # Whatever kept the pool from opening, the place is free again.
             self._free.release()
             raise
         try:
@@ -86,6 +87,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 raise httpx.ProxyError(str(error)) from error
             raise
         except BaseException:
+            # A cancellation, or what httpcore does not expect: its books cannot be trusted any more.
             await self.give_back(pool, retire=True)
             raise
         response.stream = _PlaceHolder(self, pool, cast("httpx.AsyncByteStream", response.stream))

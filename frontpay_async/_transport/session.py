@@ -101,6 +101,7 @@ class Session:
             outcome = error.outcome
             raise
         except BaseException:
+            # The caller gave up: the observer is told what may have happened.
             outcome = Outcome.UNKNOWN if call and (call.may_have_left or call.doubt) else Outcome.NOT_SENT
             raise
         finally:
