@@ -54,7 +54,8 @@ class FrontPayClient:
         timeouts: Bounds, in seconds.
         retry: How failed attempts are repeated.
         priority: The rank of this client's calls among those that share the token.
-        engine: ``httpx``; or ``aiohttp`` with the extra of that name, for half to two thirds of the CPU under load.
+        engine: ``httpx``; or ``aiohttp`` with the extra of that name, for half to two thirds of the CPU
+            under load.
         transport: An httpx transport of your own, such as the sandbox's; closed with the client. It must not
             send a request again by itself.
         proxy: The URL of an HTTP or HTTPS proxy; with ``trust_env``, HTTPS_PROXY and NO_PROXY unless given.
