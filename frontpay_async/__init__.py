@@ -17,6 +17,7 @@ from frontpay_async._version import __version__
 if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat
     from frontpay_async._transport.clock import Clock
+    from frontpay_async._transport.governor import RateStatistics
     from frontpay_async.client import FrontPayClient
     from frontpay_async.errors import (
         AlreadyCancelledError,
@@ -72,11 +73,12 @@ if TYPE_CHECKING:
         TerminalRefund,
     )
     from frontpay_async.records import AttemptRecord, ResultRecord
-    from frontpay_async.settings import Environment, Priority, RetryPolicy, Timeouts
+    from frontpay_async.settings import Environment, Priority, RateLimit, RetryPolicy, Timeouts
 
 _HOMES = {
     "frontpay_async._protocol.operations": ("DateFormat",),
     "frontpay_async._transport.clock": ("Clock",),
+    "frontpay_async._transport.governor": ("RateStatistics",),
     "frontpay_async.client": ("FrontPayClient",),
     "frontpay_async.errors": (
         "AlreadyCancelledError",
@@ -142,6 +144,7 @@ _HOMES = {
     "frontpay_async.settings": (
         "Environment",
         "Priority",
+        "RateLimit",
         "RetryPolicy",
         "Timeouts",
     ),
@@ -204,7 +207,9 @@ __all__ = [
     "Priority",
     "Product",
     "RateBudgetExceededError",
+    "RateLimit",
     "RateLimitedError",
+    "RateStatistics",
     "Refund",
     "RefundLine",
     "RefundRejectedError",

@@ -23,7 +23,7 @@ from frontpay_async._version import __version__
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.terminals import Terminals
-from frontpay_async.settings import Priority, RetryPolicy, Timeouts, resolve_base_url
+from frontpay_async.settings import Priority, RateLimit, RetryPolicy, Timeouts, resolve_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from frontpay_async._transport.engines import Engine
+    from frontpay_async._transport.rate import RateView
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment
 
@@ -53,6 +54,8 @@ class FrontPayClient:
             this machine.
         timeouts: Bounds, in seconds.
         retry: How failed attempts are repeated.
+        rate_limit: How many requests the token may make; 240 a minute unless given. Clients of one token in
+            one process share it by themselves.
         priority: The rank of this client's calls among those that share the token.
         engine: ``httpx``; or ``aiohttp`` with the extra of that name, for half to two thirds of the CPU
             under load.
@@ -75,6 +78,7 @@ class FrontPayClient:
 
     orders: Orders
     terminals: Terminals
+    rate: RateView
 
     def __init__(
         self,
@@ -84,6 +88,7 @@ class FrontPayClient:
         base_url: str | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        rate_limit: RateLimit | None = None,
         priority: Priority = Priority.NORMAL,
         engine: Engine = "httpx",
         transport: httpx.AsyncBaseTransport | None = None,
@@ -117,13 +122,19 @@ class FrontPayClient:
             raise ConfigurationError("a transport of your own brings its own engine, proxy and tls")
         wire = Send(source, base_url=url, headers=_headers(user_agent_suffix), max_body=max_response_size)
         pipeline = compose(
-            clock=clock, budget=RetryBudget(), observers=observers, credential=credential, send=wire
+            clock=clock,
+            budget=RetryBudget(),
+            observers=observers,
+            credential=credential,
+            base_url=url,
+            rate_limit=rate_limit or RateLimit(),
+            send=wire,
         )
         dates = None if order_date_format is None else _date_format(order_date_format)
         self._url = url
         self._owns_session = True
         self._attach(
-            Session(pipeline, wire, clock, observers, dates),
+            Session(pipeline.first, pipeline.rate, wire, clock, observers, dates),
             CallOptions(timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority),
         )
 
@@ -132,6 +143,7 @@ class FrontPayClient:
         self._options = options
         self.orders = Orders(session, options)
         self.terminals = Terminals(session, options)
+        self.rate = session.rate.view
 
     def with_options(
         self,

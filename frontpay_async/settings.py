@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import IntEnum, StrEnum
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Environment",
     "Priority",
+    "RateLimit",
     "RetryPolicy",
     "Timeouts",
     "is_loopback",
@@ -77,6 +78,43 @@ class RetryPolicy:
     max_delay: float = field(default=8.0, validator=ge(0))
     unsafe_server_errors: bool = True
     max_retry_after: float = field(default=120.0, validator=ge(0))
+
+
+def _check_requests(_: RateLimit, __: Attribute[Any], value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError("RateLimit.requests must be a whole number of at least 1, or None for no limit")
+
+
+def _check_window(_: RateLimit, __: Attribute[Any], value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise ValueError("RateLimit.window must be more than 0 seconds")
+
+
+def _check_redis(_: RateLimit, __: Attribute[Any], value: str | None) -> None:
+    if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("RateLimit.redis must be a redis://, rediss:// or unix:// URL")
+
+
+@frozen(kw_only=True)
+class RateLimit:
+    """Say how many requests the token may make, and who keeps the books.
+
+    Args:
+        requests: Requests a window, until an answer tells another number; None to send without a limit.
+        window: Seconds.
+        redis: The URL of a Redis in which all processes that hold the token keep the books together; the
+            extra ``redis``. Without it each process keeps its own, and sees the others in the answers.
+    """
+
+    requests: int | None = field(default=240, validator=_check_requests)
+    window: float = field(default=60.0, validator=_check_window)
+    # It may hold a password.
+    redis: str | None = field(default=None, validator=_check_redis, repr=lambda url: repr(url and "***"))
+
+    @classmethod
+    def unlimited(cls) -> Self:
+        """Return no limit: every call is sent at once, and a 429 is waited for by the call that gets it."""
+        return cls(requests=None)
 
 
 def _positive(_: Timeouts, attribute: Attribute[Any], value: float | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from frontpay_async import FrontPayClient, Refund, RefundLine, RetryPolicy, TerminalRefund
+from frontpay_async import FrontPayClient, RateLimit, Refund, RefundLine, RetryPolicy, TerminalRefund
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import CREATE_TERMINAL_ORDER
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, DEFAULT_TOKEN, Sandbox
@@ -71,7 +71,9 @@ def body_of(operation: Operation[object], date_format: DateFormat | None = None)
 
 def client_of(base_url: str, token: str = DEFAULT_TOKEN) -> FrontPayClient:
     """Return a client, without retries, of a sandbox that is served at a URL."""
-    return FrontPayClient(token, base_url=base_url, retry=NO_RETRY, trust_env=False)
+    return FrontPayClient(
+        token, base_url=base_url, retry=NO_RETRY, rate_limit=RateLimit.unlimited(), trust_env=False
+    )
 
 
 async def waiting(client: FrontPayClient) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, field, frozen
 
 from frontpay_async._protocol.parse import consequence
-from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError
+from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, RateBudgetExceededError
 from frontpay_async.settings import Priority, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
@@ -76,6 +76,17 @@ class Call:
         name = self.request.operation.name
         text = f"{name}: not sent: {why}. It is safe to try again."
         return NotSentError(text, operation=name, order_uuid=self.request.order_uuid)
+
+    def budget_exceeded(self, retry_after: float) -> RateBudgetExceededError:
+        """Return the error of a call that would wait for the rate window beyond its deadline, in seconds."""
+        name = self.request.operation.name
+        return RateBudgetExceededError(
+            f"{name}: not sent: the token's requests are used up, and the call's deadline ends before the"
+            f" wait would. It is safe to try again in {retry_after:.1f} s.",
+            retry_after=retry_after,
+            operation=name,
+            order_uuid=self.request.order_uuid,
+        )
 
     def outcome_unknown(self, why: str) -> OutcomeUnknownError:
         """Return the error of a call that left and got no usable answer, for a reason in words."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from frontpay_async._transport.auth import Auth
 from frontpay_async._transport.rate import Rate
 from frontpay_async._transport.retry import Retry
@@ -15,8 +17,22 @@ if TYPE_CHECKING:
     from frontpay_async._transport.call import Secret, Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.observe import Observers
+    from frontpay_async.settings import RateLimit
 
-__all__ = ["compose"]
+__all__ = ["Pipeline", "compose"]
+
+
+@frozen(eq=False)
+class Pipeline:
+    """Hold the composed stages.
+
+    Args:
+        first: Where every call enters.
+        rate: The rate stage, which can be looked at and is closed with the client.
+    """
+
+    first: Stage
+    rate: Rate
 
 
 def compose(
@@ -25,7 +41,13 @@ def compose(
     budget: RetryBudget,
     observers: Observers,
     credential: Secret | Callable[[], Awaitable[str]],
+    base_url: str,
+    rate_limit: RateLimit,
     send: Stage,
-) -> Stage:
+) -> Pipeline:
     """Compose the stages: each attempt pays the rate and carries a fresh credential."""
-    return Retry(Rate(Auth(send, source=credential)), clock=clock, budget=budget, observers=observers)
+    rate = Rate(
+        Auth(send, source=credential), limit=rate_limit, credential=credential, base_url=base_url, clock=clock
+    )
+    governed = rate_limit.requests is not None
+    return Pipeline(Retry(rate, clock=clock, budget=budget, observers=observers, governed=governed), rate)

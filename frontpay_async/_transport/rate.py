@@ -1,28 +1,138 @@
-"""The place of the rate governor; for now every call passes."""
+"""The rate stage: each attempt waits for its token's governor, and tells it what came of it.
+
+Clients of the same token in one process share a governor by themselves: it is looked up by the token,
+the base URL, the limit, the process and the event loop, at the first call. A token that is given as a
+callable is the callable, whatever text it gives.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
-from attrs import define
+import anyio
+from anyio.lowlevel import current_token
+from attrs import define, field
+
+from frontpay_async._protocol.ledger import Ledger
+from frontpay_async._protocol.retry_after import retry_after
+from frontpay_async._transport.auth import CredentialRenewed
+from frontpay_async._transport.call import Secret
+from frontpay_async._transport.governor import Governor, RateStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._transport.call import Call, Stage
+    from frontpay_async._transport.clock import Clock
+    from frontpay_async.settings import RateLimit
 
-__all__ = ["Rate"]
+__all__ = ["Rate", "RateView"]
+
+# The part of a window by which the server's clock and ours may differ at its end.
+_DRIFT = 0.001
+_governors: WeakValueDictionary[Hashable, Governor] = WeakValueDictionary()
+
+
+@define(eq=False)
+class RateView:
+    """Show where the token's rate window stands; reached as ``client.rate``, inside the event loop."""
+
+    _find: Callable[[], Governor | None]
+
+    def statistics(self) -> RateStatistics | None:
+        """Show where the window stands; None with ``RateLimit.unlimited()``."""
+        governor = self._find()
+        return None if governor is None else governor.statistics()
+
+    def estimate(self, calls: int) -> float:
+        """Return the seconds until so many more batch calls are through; 0 with ``RateLimit.unlimited()``.
+
+        Args:
+            calls: How many.
+        """
+        governor = self._find()
+        return 0.0 if governor is None else governor.estimate(calls)
 
 
 @define(eq=False)
 class Rate:
-    """Let every attempt pass.
+    """Hold each attempt until its token's window has room.
 
     Args:
         following: The next stage.
+        limit: The budget, and who keeps the books.
+        credential: The token, or what gives it.
+        base_url: Where the token is used.
+        clock: Time.
     """
 
     following: Stage
+    limit: RateLimit
+    credential: Secret | Callable[[], Awaitable[str]]
+    base_url: str
+    clock: Clock
+    view: RateView = field(init=False)
+    _governor: Governor | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self.view = RateView(self._find)
 
     async def send(self, call: Call) -> HttpResponse:
-        """Send the call on."""
-        return await self.following.send(call)
+        """Send the call on when it may be sent.
+
+        Raises:
+            RateBudgetExceededError: It would have to wait longer than its deadline allows.
+        """
+        governor = self._governor or self._find()
+        if governor is None:
+            return await self.following.send(call)
+        permit = await governor.acquire(call)
+        try:
+            response = await self.following.send(call)
+        except BaseException as error:
+            # A refused token was counted, though its answer ends in the auth stage.
+            sent = call.may_have_left or isinstance(error, CredentialRenewed)
+            with anyio.CancelScope(shield=True):
+                await (governor.lost(permit) if sent else governor.give_back(permit))
+            raise
+        with anyio.CancelScope(shield=True):
+            asked = retry_after(response.headers)
+            await governor.answered(permit, response.status, response.headers, asked)
+        return response
+
+    async def aclose(self) -> None:
+        """Let go of the governor; the last to do so closes its connections."""
+        governor, self._governor = self._governor, None
+        if governor is not None:
+            await governor.release()
+
+    def _find(self) -> Governor | None:
+        if self.limit.requests is None:
+            return None
+        if self._governor is None:
+            source = self.credential
+            # Not the token itself: what lives as long as the process should not hold it.
+            who = hashlib.sha256(source.text.encode()).hexdigest() if isinstance(source, Secret) else source
+            key = (who, self.base_url, self.limit, self.clock, os.getpid(), current_token())
+            governor = _governors.get(key)
+            if governor is None:
+                governor = _governors[key] = _open(self.limit, f"{self.base_url} {who}", self.clock)
+            governor.users += 1
+            self._governor = governor
+        return self._governor
+
+
+def _open(limit: RateLimit, account: str, clock: Clock) -> Governor:
+    assert limit.requests is not None  # noqa: S101 - for the type checkers
+    ledger = Ledger(limit.requests, limit.window, limit.window * _DRIFT)
+    if limit.redis is None:
+        return Governor(ledger, clock)
+    # Imported where it is used: it needs the extra.
+    from frontpay_async._transport.rate_redis import RedisLedger  # noqa: PLC0415
+
+    name = hashlib.sha256(account.encode()).hexdigest()
+    return Governor(ledger, clock, RedisLedger.open(limit.redis, name, ledger, clock))

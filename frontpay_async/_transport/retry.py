@@ -34,6 +34,8 @@ from frontpay_async.errors import (
     FrontPayError,
     NotSentError,
     Outcome,
+    RateBudgetExceededError,
+    RateLimitedError,
 )
 from frontpay_async.records import AttemptRecord
 
@@ -56,12 +58,14 @@ class Retry:
         clock: Time and chance.
         budget: The share of retries that this client grants itself.
         observers: Told of each attempt.
+        governed: Whether the rate stage holds back what follows a 429, so that no wait is needed here.
     """
 
     following: Stage
     clock: Clock
     budget: RetryBudget
     observers: Observers
+    governed: bool = False
 
     async def send(self, call: Call) -> HttpResponse:
         """Send the call and return its successful answer.
@@ -107,10 +111,16 @@ class Retry:
     def _plan(self, call: Call, error: FrontPayError) -> float | None:
         """Return the seconds to wait before the next attempt, or None to stop."""
         operation, policy = call.request.operation, call.options.retry
-        if call.final or not may_retry(
-            operation.safety, classify(error, call.response), policy, call.attempt
+        if (
+            call.final
+            or isinstance(error, RateBudgetExceededError)
+            or not may_retry(operation.safety, classify(error, call.response), policy, call.attempt)
         ):
             return None
+        if self.governed and isinstance(error, RateLimitedError):
+            # The governor holds it back until the gate opens.
+            call.may_have_left = False
+            return 0.0
         wait = delay(policy, call.attempt, self.clock.chance(), error)
         now = self.clock.now()
         if wait is None or (call.deadline is not None and now + wait >= call.deadline):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.call import CallOptions, Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.observe import Observers
+    from frontpay_async._transport.rate import Rate
     from frontpay_async._transport.send import Send
 
 __all__ = ["Session"]
@@ -39,6 +40,7 @@ class Session:
 
     Args:
         pipeline: The first stage.
+        rate: The rate stage.
         wire: The last stage, which holds the connections.
         clock: Time and chance.
         observers: Told of each call's end.
@@ -46,6 +48,7 @@ class Session:
     """
 
     pipeline: Stage
+    rate: Rate
     wire: Send
     clock: Clock
     observers: Observers
@@ -118,6 +121,7 @@ class Session:
         self._check_home(None)
         self.closed = True
         await self.wire.aclose()
+        await self.rate.aclose()
 
     def _by_other_method(self, request: HttpRequest) -> HttpRequest:
         """Return the request with the other of the operation's two methods, and remember it."""

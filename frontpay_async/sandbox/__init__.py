@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 
     from frontpay_async.models.terminals import Terminal
     from frontpay_async.records import AttemptRecord, ResultRecord
-    from frontpay_async.settings import RetryPolicy, Timeouts
+    from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
 
 __all__ = [
     "DEFAULT_ORGANIZATION",
@@ -176,6 +176,7 @@ class Sandbox:
         *,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        rate_limit: RateLimit | None = None,
         priority: Priority = Priority.NORMAL,
         order_date_format: DateFormat | str | None = None,
         on_attempt: Callable[[AttemptRecord], object] | None = None,
@@ -188,6 +189,7 @@ class Sandbox:
             token: The token; the account it sees is its own.
             timeouts: Bounds, in seconds; of the phases only ``read`` has a meaning here.
             retry: How failed attempts are repeated.
+            rate_limit: How many requests it expects the token to have.
             priority: The rank of its calls among those that share the token.
             order_date_format: The form of order dates that it sends.
             on_attempt: Called with a record after each attempt.
@@ -200,6 +202,7 @@ class Sandbox:
             transport=self.transport(),
             timeouts=timeouts,
             retry=retry,
+            rate_limit=rate_limit,
             priority=priority,
             order_date_format=order_date_format,
             on_attempt=on_attempt,

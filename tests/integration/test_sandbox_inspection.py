@@ -14,6 +14,7 @@ from frontpay_async import (
     NotFoundError,
     OrderStatus,
     OutcomeUnknownError,
+    RateLimit,
     RateLimitedError,
     Refund,
     RefundLine,
@@ -153,7 +154,7 @@ async def test_a_wrong_token_is_an_error_that_nothing_came_of(sandbox: Sandbox) 
 
 async def test_a_reset_forgets_everything(fake_clock: FakeClock) -> None:
     sandbox = Sandbox(rate_limit=2, clock=fake_clock.clock())
-    async with sandbox.client(retry=NO_RETRY) as client:
+    async with sandbox.client(retry=NO_RETRY, rate_limit=RateLimit.unlimited()) as client:
         await client.orders.send_invoice(invoice())
         await client.orders.send_invoice(invoice())
         with pytest.raises(RateLimitedError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, strategies as st
 
-from frontpay_async import RateLimitedError
+from frontpay_async import RateLimit, RateLimitedError
 from frontpay_async.sandbox import Sandbox
 from frontpay_async.sandbox.throttle import Throttle
 from tests.builders import invoice
@@ -51,7 +51,7 @@ async def test_the_window_starts_with_the_first_request_and_ends_a_window_later(
 
 async def test_what_is_refused_does_nothing_and_uses_no_fault_up(fake_clock: FakeClock) -> None:
     sandbox = Sandbox(rate_limit=1, clock=fake_clock.clock())
-    async with sandbox.client(retry=NO_RETRY) as client:
+    async with sandbox.client(retry=NO_RETRY, rate_limit=RateLimit.unlimited()) as client:
         await client.orders.send_invoice(invoice())
         sandbox.fail("500-after")
         with pytest.raises(RateLimitedError) as caught:
@@ -63,7 +63,7 @@ async def test_what_is_refused_does_nothing_and_uses_no_fault_up(fake_clock: Fak
 
 async def test_a_client_waits_for_the_window_to_end(fake_clock: FakeClock) -> None:
     sandbox = Sandbox(rate_limit=1, clock=fake_clock.clock())
-    async with sandbox.client() as client:
+    async with sandbox.client(rate_limit=RateLimit.unlimited()) as client:
         for _ in range(3):
             await client.orders.send_invoice(invoice())
     assert [request.status for request in sandbox.requests] == [201, 429, 201, 429, 201]

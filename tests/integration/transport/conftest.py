@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import trustme
 
-from frontpay_async import FrontPayClient
+from frontpay_async import FrontPayClient, RateLimit
 from tests.fakes import TOKEN, FakeClock
 from tests.wire_server import WireServer, serving
 
@@ -54,6 +54,7 @@ async def connect(engine: Engine, server: WireServer, clock: FakeClock) -> Async
         def build(where: WireServer | str, **settings: Any) -> FrontPayClient:
             url = where if isinstance(where, str) else where.url
             chosen = {"token": TOKEN, "base_url": url, "engine": engine, "clock": clock.clock(), **settings}
+            chosen.setdefault("rate_limit", RateLimit.unlimited())
             client = FrontPayClient(**chosen)
             stack.push_async_callback(client.aclose)
             return client

@@ -1,0 +1,202 @@
+"""What the ledger makes of single answers, sane and insane."""
+
+from __future__ import annotations
+
+import pytest
+
+from frontpay_async import Priority, RateLimit
+from frontpay_async._protocol.ledger import Grant, Ledger, Quota, read_quota
+from frontpay_async._protocol.retry_after import retry_after
+
+WINDOW = 60.0
+
+
+def granted(ledger: Ledger, now: float, priority: Priority = Priority.INTERACTIVE) -> Grant:
+    verdict = ledger.acquire(now, priority)
+    assert isinstance(verdict, Grant)
+    return verdict
+
+
+def passes(ledger: Ledger, now: float, priority: Priority = Priority.INTERACTIVE) -> int:
+    """Count how many are let through at one moment."""
+    count = 0
+    while isinstance(ledger.acquire(now, priority), Grant):
+        count += 1
+    return count
+
+
+def opened(limit: int = 10) -> Ledger:
+    """A ledger that knows the phase: its window is [0, 60], and one request is used."""
+    ledger = Ledger(limit, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.0, Quota(limit, 1))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("limit", "remaining"),
+    [
+        ("", ""),
+        ("240", ""),
+        ("", "239"),
+        ("-240", "239"),
+        ("240", "-1"),
+        ("240", "240"),
+        ("240", "1e3"),
+        ("many", "few"),
+        ("9" * 400, "1"),
+        ("999999999", "5"),
+        ("0", "0"),
+        ("²40", "1"),
+        ("240.0", "1"),
+    ],
+)
+def test_nonsense_headers_tell_nothing(limit: str, remaining: str) -> None:
+    assert read_quota({"x-ratelimit-limit": limit, "x-ratelimit-remaining": remaining}) is None
+
+
+def test_sane_headers() -> None:
+    assert read_quota({"x-ratelimit-limit": "240", "x-ratelimit-remaining": "0"}) == Quota(240, 240)
+
+
+def test_a_server_without_headers_is_held_to_the_setting() -> None:
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, None)
+    assert passes(ledger, 1.0) == 9
+    for _ in range(9):
+        ledger.lost(1.0)
+    assert passes(ledger, 59.0) == 0
+    assert passes(ledger, 200.0) == 10
+
+
+def test_before_the_first_answer_only_a_few_pass() -> None:
+    assert passes(Ledger(240, WINDOW), 0.0) < 12
+    assert passes(Ledger(240, WINDOW), 0.0, Priority.BATCH) == 1
+
+
+def test_a_started_window_is_recognised() -> None:
+    """Somebody has used 7 of 10 already."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(10, 8))
+    assert ledger.used == 8
+    assert ledger.shared
+    assert passes(ledger, 0.2) <= 2
+
+
+def test_a_count_that_fell_proves_a_new_window() -> None:
+    """Others began it while this process believed the old one open."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(10, 8))
+    ledger.report(granted(ledger, 5.0), 5.1, Quota(10, 2))
+    assert ledger.used == 2
+    assert ledger.hi == pytest.approx(5.1 + WINDOW)
+    assert passes(ledger, 5.2) >= 6
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_tells_no_count_may_have_been_counted_in_the_next_window(lost: bool) -> None:
+    """Sent where the window may have ended already, and lost, or answered without headers."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 1.0, Quota(10, 1))
+    assert (ledger.lo, ledger.hi) == (WINDOW, WINDOW + 1)
+    grant = granted(ledger, 60.5)
+    if lost:
+        ledger.lost(60.7)
+    else:
+        ledger.report(grant, 60.7, None)
+    granted(ledger, 61.0)
+    assert ledger.used == 2
+
+
+def test_a_lowered_limit_holds_at_once() -> None:
+    ledger = opened(10)
+    ledger.report(granted(ledger, 1.0), 1.1, Quota(5, 2))
+    assert passes(ledger, 2.0) == 3
+
+
+def test_a_raised_limit_is_used_at_once() -> None:
+    ledger = opened(10)
+    ledger.report(granted(ledger, 1.0), 1.1, Quota(20, 2))
+    assert passes(ledger, 2.0) == 18
+
+
+@pytest.mark.parametrize(
+    ("headers", "at_least", "at_most"),
+    [
+        ({}, 59.9, 61.0),
+        ({"retry-after": "20"}, 20.0, 21.5),
+        ({"retry-after": "1000000000"}, 59.9, 61.0),
+        ({"retry-after": "9" * 300}, 59.9, 61.0),
+        ({"retry-after": "soon"}, 59.9, 61.0),
+        ({"retry-after": "-5"}, 59.9, 61.0),
+        ({"retry-after": "0"}, 0.5, 1.5),
+        (
+            {"date": "Fri, 05 Jun 2026 10:00:00 GMT", "retry-after": "Fri, 05 Jun 2026 10:00:30 GMT"},
+            30.0,
+            31.5,
+        ),
+        (
+            {"date": "Fri, 05 Jun 2026 10:00:00 GMT", "retry-after": "Fri, 05 Jun 2099 10:00:30 GMT"},
+            59.9,
+            61.0,
+        ),
+    ],
+    ids=["none", "seconds", "10^9", "10^300", "words", "negative", "zero", "date", "far date"],
+)
+def test_a_429_gates_for_as_long_as_it_can_be_true(
+    headers: dict[str, str], at_least: float, at_most: float
+) -> None:
+    """Never longer than a window, whatever it asks."""
+    ledger = Ledger(10, WINDOW)
+    grant = granted(ledger, 1000.0)
+    ledger.refused(grant, 1000.1, retry_after(headers))
+    assert at_least <= ledger.gated_for(1000.1) <= at_most
+    opens = 1000.1 + ledger.gated_for(1000.1)
+    assert passes(ledger, opens - 0.01) == 0
+    assert passes(ledger, opens + 0.01) == 1, "one asks how things stand before the others go"
+
+
+def test_a_known_end_is_believed_before_a_429_that_says_nothing() -> None:
+    ledger = opened(10)
+    ledger.refused(granted(ledger, 50.0), 50.1, None)
+    assert 9.5 < ledger.gated_for(50.1) < 10.5
+
+
+def test_later_429s_of_the_same_burst_do_not_gate_again() -> None:
+    ledger = opened(10)
+    first, second = granted(ledger, 50.0), granted(ledger, 50.0)
+    ledger.refused(first, 50.1, 9.0)
+    gate = ledger.gated_for(50.1)
+    ledger.refused(second, 55.0, 60.0)
+    assert ledger.gated_for(50.1) == gate
+    assert ledger.refusals == 2
+
+
+def test_ten_minutes_of_sleep() -> None:
+    """What was on its way is answered or lost afterwards; the budget is whole again, less that."""
+    ledger = opened(10)
+    answered, lost = granted(ledger, 30.0), granted(ledger, 30.0)
+    ledger.report(answered, 630.0, Quota(10, 2))
+    ledger.lost(630.0)
+    del lost
+    assert passes(ledger, 630.0) >= 7
+    assert ledger.used <= 10
+
+
+def test_batch_leaves_room_until_the_window_has_passed() -> None:
+    ledger = opened(240)
+    assert passes(ledger, 15.0, Priority.BATCH) == pytest.approx(60, abs=2)
+    assert passes(ledger, 15.0, Priority.WATCH) == 0
+    assert passes(ledger, 15.0, Priority.NORMAL) == pytest.approx(180, abs=2)
+
+
+def test_limits_that_make_no_sense_are_refused() -> None:
+    for requests in (0, -1, 2.5, True, "240"):
+        with pytest.raises(ValueError, match="whole number"):
+            RateLimit(requests=requests)  # type: ignore[arg-type]
+    for window in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="window"):
+            RateLimit(window=window)
+    with pytest.raises(ValueError, match="redis"):
+        RateLimit(redis="localhost:6379")
+    assert RateLimit.unlimited().requests is None
+    assert "secret" not in repr(RateLimit(redis="redis://:secret@cache/0"))
