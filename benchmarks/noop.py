@@ -18,7 +18,7 @@ import httpx
 from benchmarks.contenders.frontpay import build_order
 from benchmarks.machine import pin
 from benchmarks.payloads import ANSWER_HEADERS, BASE_PATH, CREATED_BODY, ORDER, ORDER_PATH, TOKEN
-from frontpay_async import FrontPayClient
+from frontpay_async import FrontPayClient, RateLimit
 
 _ORIGIN = "http://127.0.0.1:9"
 
@@ -47,7 +47,12 @@ async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
     request = httpx.Request("POST", _ORIGIN + ORDER_PATH, content=body)
     authorization = {"Authorization": f"Bearer {TOKEN}"}
     async with (
-        FrontPayClient(token=TOKEN, base_url=_ORIGIN + BASE_PATH, transport=transport) as ours,
+        FrontPayClient(
+            token=TOKEN,
+            base_url=_ORIGIN + BASE_PATH,
+            transport=transport,
+            rate_limit=RateLimit.unlimited(),
+        ) as ours,
         httpx.AsyncClient(transport=transport, headers=authorization) as bare,
     ):
 

@@ -12,10 +12,10 @@ BLOCKS = re.findall(
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
 
 
-@pytest.mark.parametrize("code", BLOCKS, ids=["terminal order", "outcomes", "your tests"])
+@pytest.mark.parametrize("code", BLOCKS, ids=["terminal order", "outcomes", "priorities", "your tests"])
 def test_examples_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A reader who copies a block gets what its comments promise."""
     exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own README
