@@ -34,6 +34,23 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the oldest dependencies that are allowed, and today's test tools."""
+    session.install("uv")
+    extras = ".[aiohttp,redis,sandbox]"
+    session.run("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", "-e", extras)
+    session.install(*group("tests"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def rate(session: nox.Session) -> None:
+    """Run the tests of rate control that take real processes and real time; arguments go to pytest."""
+    session.install("-e", ".[redis,sandbox]", *group("tests"))
+    session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check the format and lint everything."""
     session.install(*group("lint"))

@@ -111,6 +111,9 @@ class FrontPayClient:
             check_credential(credential)
         url = resolve_base_url(environment, base_url)
         clock = clock or Clock()
+        rate_limit = rate_limit or RateLimit()
+        if rate_limit.redis is not None and rate_limit.account is None and callable(credential):
+            raise ConfigurationError("with a token callable, RateLimit.redis needs RateLimit.account: a name")
         observers = Observers(on_attempt, on_result)
         source: EngineSettings | httpx.AsyncBaseTransport
         if transport is None:
@@ -127,7 +130,7 @@ class FrontPayClient:
             observers=observers,
             credential=credential,
             base_url=url,
-            rate_limit=rate_limit or RateLimit(),
+            rate_limit=rate_limit,
             send=wire,
         )
         dates = None if order_date_format is None else _date_format(order_date_format)

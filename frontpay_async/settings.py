@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 from attrs.validators import ge
 
+from frontpay_async._protocol.priority import Priority
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,16 +49,6 @@ _HOSTS = {
     Environment.STAGING: "stg-api.frontpayment.no",
     Environment.PRODUCTION: "apigo.frontpayment.no",
 }
-
-
-class Priority(IntEnum):
-    """Rank a call among those that share a token; the lower number goes first."""
-
-    INTERACTIVE = 0
-    """Somebody waits at the till or in the browser."""
-    NORMAL = 1
-    WATCH = 2
-    BATCH = 3
 
 
 @frozen(kw_only=True)
@@ -104,12 +95,15 @@ class RateLimit:
         window: Seconds.
         redis: The URL of a Redis in which all processes that hold the token keep the books together; the
             extra ``redis``. Without it each process keeps its own, and sees the others in the answers.
+        account: A name for the account, under which the books are kept in Redis. Needed where the token is
+            given as a callable, because the token itself may differ from process to process.
     """
 
     requests: int | None = field(default=240, validator=_check_requests)
     window: float = field(default=60.0, validator=_check_window)
     # It may hold a password.
     redis: str | None = field(default=None, validator=_check_redis, repr=lambda url: repr(url and "***"))
+    account: str | None = None
 
     @classmethod
     def unlimited(cls) -> Self:

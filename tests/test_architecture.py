@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "cattrs": {"_protocol/codec.py"},
     "anyio": {"_transport/", "sandbox/"},
     # The core also runs under trio.
-    "asyncio": {"_transport/aiohttp_engine.py", "sandbox/"},
+    "asyncio": {"_transport/aiohttp_engine.py", "_transport/rate_redis.py", "sandbox/"},
+    "redis": {"_transport/rate_redis.py"},
     "starlette": {"sandbox/"},
     "uvicorn": {"sandbox/"},
     # The clock is injected, so that no test waits for it.
@@ -70,7 +71,7 @@ PURE_BUT_FOR = {("_protocol/decisions.py", "frontpay_async.settings")}
 SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError"}
 
 CONTRACT = """
-    FrontPayClient Environment RetryPolicy Timeouts Priority Outcome DateFormat Clock
+    FrontPayClient Environment RetryPolicy RateLimit RateStatistics Timeouts Priority Outcome DateFormat Clock
     AttemptRecord ResultRecord
     Product OrderSummary Address Customer CustomerType Language SendOrderBy InvoiceInterval
     PaymentLinkOrder InvoiceOrder EFakturaOrder EhfOrder TerminalOrder InvoiceReferences

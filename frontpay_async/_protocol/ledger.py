@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from frontpay_async.settings import Priority
+from frontpay_async._protocol.priority import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

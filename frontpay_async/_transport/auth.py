@@ -72,7 +72,7 @@ class Auth:
         call.credential, call.successor = call.successor or await _ask(source, call), None
         response = await self.following.send(call)
         if response.status == HTTPStatus.UNAUTHORIZED and not call.renewed:
-            call.may_have_left = False
+            call.may_have_left, call.counted = False, True
             successor = await _ask(source, call, "the API refused the token, and ")
             if successor != call.credential:
                 call.successor, call.renewed = successor, True

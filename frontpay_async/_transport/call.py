@@ -55,6 +55,8 @@ class Call:
         doubt: An earlier attempt's error after which it may have happened; written by the retry stage.
         may_have_left: Whether bytes of this attempt may have reached the API, and no answer says that they
             did nothing; written by the send stage, taken back by the others.
+        counted: Whether an answer says that this attempt did nothing, though the API counted it against the
+            token's budget; written by the auth stage, cleared by the rate stage.
         final: Whether no attempt may follow, whatever the retry table says: the client was closed, or the
             deadline has passed; written by the send and retry stages.
     """
@@ -69,6 +71,7 @@ class Call:
     response: HttpResponse | None = None
     doubt: FrontPayError | None = None
     may_have_left: bool = False
+    counted: bool = False
     final: bool = False
 
     def not_sent(self, why: str) -> NotSentError:

@@ -20,7 +20,6 @@ import math
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import define, field, frozen
 
 from frontpay_async._protocol.ledger import Grant, read_quota
@@ -28,7 +27,7 @@ from frontpay_async._transport.observe import logger
 from frontpay_async.settings import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from frontpay_async._protocol.ledger import Ledger
     from frontpay_async._transport.call import Call
@@ -108,6 +107,7 @@ class Governor:
     _gone: int = field(init=False, default=0)
     _leader: _Waiter | None = field(init=False, default=None)
     _sleep: anyio.CancelScope | None = field(init=False, default=None)
+    _news: int = field(init=False, default=0)
 
     async def acquire(self, call: Call) -> Permit:
         """Wait until the call may be sent.
@@ -121,7 +121,9 @@ class Governor:
             verdict = self.ledger.acquire(self.clock.now(), priority)
             if isinstance(verdict, Grant):
                 return Permit(verdict)
-        self._check_deadline(call, self._eta(priority))
+        if self.shared is None or self._first_rank() <= priority:
+            self._check_deadline(call, self._eta(priority))
+        # Else it is asked at once what only Redis knows.
         self._arrivals += 1
         waiter = _Waiter(priority, self._arrivals, call)
         heapq.heappush(self._heap, waiter)
@@ -143,11 +145,13 @@ class Governor:
                 self._leader = waiter
                 # Whoever led until now wakes, finds that it is not the first any more, and waits.
                 self.poke()
+            news = self._news
             verdict = self._verdict(waiter) if self.shared is None else await self._shared_verdict(waiter)
             if isinstance(verdict, Permit):
                 return verdict
             self._check_deadline(waiter.call, verdict)
-            if self._head() is not waiter:
+            if self._head() is not waiter or self._news != news:
+                # Overtaken, or overtaken by events, while Redis was asked.
                 continue
             now = self.clock.now()
             most = self.ledger.window * (1.0 if self.shared is None else _LOOK_AGAIN)
@@ -163,20 +167,18 @@ class Governor:
 
     async def _shared_verdict(self, waiter: _Waiter) -> Permit | float:
         assert self.shared is not None  # noqa: S101 - for the type checkers
+        now = self.clock.now()
+        gate = self.ledger.gated_for(now)
+        if gate:
+            # Redis may not have heard of the 429 yet.
+            return now + gate
         verdict = await self.shared.acquire(waiter.priority)
         if verdict is None:
             return self._verdict(waiter)
         now = self.clock.now()
         if not isinstance(verdict, str):
             return now + verdict
-        permit = Permit(self.ledger.charge(now), verdict)
-        try:
-            # The question was shielded, so that its answer is never lost; now a cancellation counts.
-            await checkpoint_if_cancelled()
-        except BaseException:
-            await self.give_back(permit)
-            raise
-        return permit
+        return Permit(self.ledger.charge(now), verdict)
 
     def _leave(self, waiter: _Waiter) -> None:
         self._waiting[waiter.priority] -= 1
@@ -212,29 +214,32 @@ class Governor:
                 gate = self.ledger.gated_for(now)
                 logger.warning("the token's requests are used up (429); none is sent for %.1f s", gate)
                 self._turn_away(now + gate)
-            self.poke()
-            if self.shared is not None and permit.ticket is not None:
-                await self.shared.refused(permit.ticket, asked)
+            await self._tell(permit, lambda shared, ticket: shared.refused(ticket, asked))
             return
         quota = read_quota(headers)
-        if self.ledger.report(permit.grant, now, quota):
-            self.poke()
-        if self.shared is not None and permit.ticket is not None:
-            await self.shared.report(permit.ticket, quota)
+        changed = self.ledger.report(permit.grant, now, quota)
+        await self._tell(permit, lambda shared, ticket: shared.report(ticket, quota), news=changed)
 
     async def lost(self, permit: Permit) -> None:
         """Take in that no answer came."""
         self.ledger.lost(self.clock.now())
-        self.poke()
-        if self.shared is not None and permit.ticket is not None:
-            await self.shared.lost(permit.ticket)
+        await self._tell(permit, lambda shared, ticket: shared.lost(ticket))
 
     async def give_back(self, permit: Permit) -> None:
         """Take back a permit by which nothing was sent."""
         self.ledger.give_back(permit.grant)
-        self.poke()
-        if self.shared is not None and permit.ticket is not None:
-            await self.shared.give_back(permit.ticket)
+        await self._tell(permit, lambda shared, ticket: shared.give_back(ticket))
+
+    async def _tell(
+        self, permit: Permit, tell: Callable[[RedisLedger, Ticket], Awaitable[None]], *, news: bool = True
+    ) -> None:
+        """Let Redis know before the leader, who would else ask it too early."""
+        try:
+            if self.shared is not None and permit.ticket is not None:
+                await tell(self.shared, permit.ticket)
+        finally:
+            if news:
+                self.poke()
 
     async def release(self) -> None:
         """Count one client less; without any, the connections to Redis are closed."""
@@ -244,6 +249,7 @@ class Governor:
 
     def poke(self) -> None:
         """Let the leader ask the ledger again."""
+        self._news += 1
         if self._sleep is not None:
             self._sleep.cancel()
             self._sleep = None

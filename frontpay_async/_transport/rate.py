@@ -18,7 +18,6 @@ from attrs import define, field
 
 from frontpay_async._protocol.ledger import Ledger
 from frontpay_async._protocol.retry_after import retry_after
-from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.call import Secret
 from frontpay_async._transport.governor import Governor, RateStatistics
 
@@ -44,7 +43,7 @@ class RateView:
     _find: Callable[[], Governor | None]
 
     def statistics(self) -> RateStatistics | None:
-        """Show where the window stands; None with ``RateLimit.unlimited()``."""
+        """Show where the window stands; None with ``RateLimit.unlimited()``, or once the client is closed."""
         governor = self._find()
         return None if governor is None else governor.statistics()
 
@@ -77,6 +76,8 @@ class Rate:
     clock: Clock
     view: RateView = field(init=False)
     _governor: Governor | None = field(init=False, default=None)
+    _key: Hashable = field(init=False, default=None)
+    _closed: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self.view = RateView(self._find)
@@ -91,11 +92,12 @@ class Rate:
         if governor is None:
             return await self.following.send(call)
         permit = await governor.acquire(call)
+        call.counted = False
         try:
             response = await self.following.send(call)
-        except BaseException as error:
+        except BaseException:
             # A refused token was counted, though its answer ends in the auth stage.
-            sent = call.may_have_left or isinstance(error, CredentialRenewed)
+            sent = call.may_have_left or call.counted
             with anyio.CancelScope(shield=True):
                 await (governor.lost(permit) if sent else governor.give_back(permit))
             raise
@@ -106,24 +108,40 @@ class Rate:
 
     async def aclose(self) -> None:
         """Let go of the governor; the last to do so closes its connections."""
+        self._closed = True
         governor, self._governor = self._governor, None
         if governor is not None:
+            if governor.users == 1:
+                # Somebody may still hold it; whoever comes next needs one whose connections are open.
+                _governors.pop(self._key, None)
             await governor.release()
 
     def _find(self) -> Governor | None:
-        if self.limit.requests is None:
+        if self.limit.requests is None or self._closed:
+            # Of a closed client, the send stage lets nothing through.
             return None
         if self._governor is None:
-            source = self.credential
-            # Not the token itself: what lives as long as the process should not hold it.
-            who = hashlib.sha256(source.text.encode()).hexdigest() if isinstance(source, Secret) else source
-            key = (who, self.base_url, self.limit, self.clock, os.getpid(), current_token())
+            who = _who(self.credential)
+            key = self._key = (who, self.base_url, self.limit, self.clock, os.getpid(), current_token())
             governor = _governors.get(key)
             if governor is None:
-                governor = _governors[key] = _open(self.limit, f"{self.base_url} {who}", self.clock)
+                account = f"{self.base_url} {self.limit.account or who}"
+                governor = _governors[key] = _open(self.limit, account, self.clock)
             governor.users += 1
             self._governor = governor
         return self._governor
+
+
+def _who(source: Secret | Callable[[], Awaitable[str]]) -> Hashable:
+    if isinstance(source, Secret):
+        # Not the token itself: what lives as long as the process should not hold it.
+        return hashlib.sha256(source.text.encode()).hexdigest()
+    try:
+        hash(source)
+    except TypeError:
+        # A callable that compares by value. It lives as long as the stage, and so does its number.
+        return id(source)
+    return source
 
 
 def _open(limit: RateLimit, account: str, clock: Clock) -> Governor:

@@ -108,7 +108,10 @@ class Storm:
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 12, 40])
 def test_the_only_user_is_never_refused(limit: int) -> None:
     for seed in range(25):
-        Storm(Random(f"{seed} {limit}"), limit).run()  # noqa: S311 - it decides nothing but the test
+        storm = Storm(Random(f"{seed} {limit}"), limit)  # noqa: S311 - it decides nothing but the test
+        storm.run()
+        assert storm.server.refusals == 0
+        assert len(storm.server.ended) > 1
 
 
 @pytest.mark.parametrize("limit", [12, 40, 240])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
@@ -16,6 +17,7 @@ from frontpay_async import (
     FrontPayClient,
     InvoiceNumber,
     InvoiceOrder,
+    NotSentError,
     OrderDetails,
     OrderStatus,
     OrderStatusEntry,
@@ -24,6 +26,9 @@ from frontpay_async import (
     PaymentLinkOrder,
     PaymentStatus,
     Priority,
+    RateBudgetExceededError,
+    RateLimit,
+    RateStatistics,
     Refund,
     RefundStatus,
     ResultRecord,
@@ -136,6 +141,35 @@ def built(transport: httpx.AsyncBaseTransport, context: ssl.SSLContext) -> None:
     FrontPayClient(environment="demo", order_date_format="day", user_agent_suffix="shop/2.1")
     FrontPayClient(environment="demo", order_date_format=DateFormat.DAY)
     FrontPayClient(environment="demo", on_attempt=on_attempt, on_result=on_result)
+
+
+def rated(client: FrontPayClient, late: RateBudgetExceededError) -> None:
+    FrontPayClient(environment="demo", rate_limit=RateLimit(requests=240, window=60))
+    FrontPayClient(environment="demo", rate_limit=RateLimit(redis="redis://cache:6379/0", account="shop 7"))
+    FrontPayClient(environment="demo", rate_limit=RateLimit(requests=None))
+    assert_type(RateLimit.unlimited(), RateLimit)
+    assert_type(client.rate.estimate(10_000), float)
+    statistics = client.rate.statistics()
+    assert_type(statistics, RateStatistics | None)
+    if statistics is not None:
+        assert_type(statistics.limit, int)
+        assert_type(statistics.used, int)
+        assert_type(statistics.remaining, int)
+        assert_type(statistics.window_ends_in, float | None)
+        assert_type(statistics.waiting, Mapping[Priority, int])
+        assert_type(statistics.waiting[Priority.BATCH], int)
+        assert_type(statistics.refusals, int)
+        statistics.used = 0  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    assert_type(late.retry_after, float)
+    not_sent: NotSentError = late
+    assert_type(not_sent.outcome, Outcome)
+
+
+def what_cannot_be_rated() -> None:
+    FrontPayClient(rate_limit=240)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RateLimit(240)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    RateLimit(requests="240")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RateLimit(redis=6379)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def what_cannot_be_built() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -15,7 +15,7 @@ from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.operations import GET_ORDER_STATUS
 from frontpay_async._transport.call import Call, CallOptions
 from frontpay_async._transport.governor import Governor, Permit
-from tests.virtual_time import VirtualTime
+from tests.virtual_time import VirtualTime, settle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -82,7 +82,7 @@ def test_higher_ranks_overtake_and_equals_keep_their_order(
             ranks = [Priority.BATCH, Priority.NORMAL, Priority.INTERACTIVE, Priority.WATCH, Priority.NORMAL]
             for number, rank in enumerate(ranks):
                 tasks.start_soon(desk.take, (rank, number), rank)
-                await anyio.wait_all_tasks_blocked()
+                await settle()
             await desk.time.advance(2 * WINDOW)
         assert desk.passed == sorted(desk.passed)
         assert len(desk.passed) == len(ranks)
@@ -98,7 +98,7 @@ def test_one_timer_for_everybody(run: Callable[[Callable[[Desk], Awaitable[None]
         async with anyio.create_task_group() as tasks:
             for number in range(200):
                 tasks.start_soon(desk.take, number)
-            await anyio.wait_all_tasks_blocked()
+            await settle()
             assert desk.time.sleeps == 1
             assert desk.governor.statistics().waiting[Priority.NORMAL] == 200
             await desk.time.advance(25 * WINDOW)
@@ -127,11 +127,11 @@ def test_ten_thousand_waiters(run: Callable[[Callable[[Desk], Awaitable[None]]],
             async with anyio.create_task_group() as tasks:
                 for number in range(10_000):
                     tasks.start_soon(desk.take, number)
-                await anyio.wait_all_tasks_blocked()
+                await settle()
                 assert len(desk.governor._heap) == 10_000
                 desk.ledger.limit = desk.limit = 20_000
                 desk.governor.poke()
-                await anyio.wait_all_tasks_blocked()
+                await settle()
         assert desk.passed == desk.arrived
         assert asked < 25_000
         assert desk.governor._heap == []
@@ -154,10 +154,10 @@ def test_a_cancelled_waiter_leaves_its_place(
         async with anyio.create_task_group() as tasks:
             for number in range(5):
                 tasks.start_soon(taking, number)
-                await anyio.wait_all_tasks_blocked()
+                await settle()
             scopes[0].cancel()
             scopes[3].cancel()
-            await anyio.wait_all_tasks_blocked()
+            await settle()
             assert desk.governor.statistics().waiting[Priority.NORMAL] == 3
             await desk.time.advance(2 * WINDOW)
         assert desk.passed == [1, 2, 4]
@@ -174,12 +174,12 @@ def test_a_storm_of_cancellations_leaves_nothing_behind(
         await desk.use_up()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(desk.take, "patient")
-            await anyio.wait_all_tasks_blocked()
+            await settle()
             for _ in range(20):
                 async with anyio.create_task_group() as storm:
                     for number in range(100):
                         storm.start_soon(desk.take, number, list(Priority)[number % 4])
-                    await anyio.wait_all_tasks_blocked()
+                    await settle()
                     storm.cancel_scope.cancel()
                 assert len(desk.governor._heap) <= 2
             await desk.time.advance(2 * WINDOW)
@@ -221,9 +221,9 @@ def test_a_gate_turns_away_at_once_who_cannot_wait_for_it(
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(waiting)
-            await anyio.wait_all_tasks_blocked()
+            await settle()
             await desk.refuse(first, 50.0)
-            await anyio.wait_all_tasks_blocked()
+            await settle()
         assert failed == [pytest.approx(51.0)] * 3
 
     run(scenario)
@@ -237,7 +237,7 @@ def test_a_429_gates_once_and_no_stampede_follows(
         async with anyio.create_task_group() as tasks:
             for _ in range(8):
                 tasks.start_soon(desk.governor.acquire, call())
-            await anyio.wait_all_tasks_blocked()
+            await settle()
             before = desk.ledger.unanswered
             for permit in permits:
                 await desk.refuse(permit)
@@ -277,10 +277,10 @@ def test_a_place_that_is_given_back_is_used(run: Callable[[Callable[[Desk], Awai
         permits = [await desk.governor.acquire(call(Priority.INTERACTIVE)) for _ in range(LIMIT - 1)]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(desk.take, "next", Priority.INTERACTIVE)
-            await anyio.wait_all_tasks_blocked()
+            await settle()
             assert desk.passed == []
             await desk.governor.give_back(permits[0])
-            await anyio.wait_all_tasks_blocked()
+            await settle()
             assert desk.passed == ["next"]
 
     run(scenario)
@@ -297,5 +297,81 @@ def test_estimate_and_statistics(run: Callable[[Callable[[Desk], Awaitable[None]
         assert statistics.window_ends_in == pytest.approx(WINDOW)
         # All of the next window and half of the one after.
         assert governor.estimate(LIMIT + LIMIT // 2) == pytest.approx(2.5 * WINDOW, rel=0.1)
+
+    run(scenario)
+
+
+@define(eq=False)
+class Books:
+    """The books of several processes, that answer when and what the test says."""
+
+    verdicts: list[str | float]
+    slow: anyio.Event | None = None
+    asked: int = 0
+
+    async def acquire(self, priority: Priority) -> str | float | None:
+        self.asked += 1
+        if self.slow is not None:
+            await self.slow.wait()
+        return self.verdicts.pop(0)
+
+    async def refused(self, ticket: str, retry_after: float | None) -> None:
+        """Take no notice, as if it had not arrived yet."""
+
+
+def sharing(desk: Desk, books: Books) -> Governor:
+    shared: Any = books
+    return Governor(desk.ledger, desk.time.clock(), shared)
+
+
+def test_news_that_come_while_the_shared_books_are_asked_are_not_lost(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """They are asked once more, instead of after a while."""
+
+    async def scenario(desk: Desk) -> None:
+        books = Books([30.0, "ticket"], anyio.Event())
+        governor = sharing(desk, books)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(governor.acquire, call())
+            await settle()
+            governor.poke()
+            assert books.slow is not None
+            books.slow.set()
+        assert (books.asked, desk.time.sleeps) == (2, 0)
+
+    run(scenario)
+
+
+def test_the_shared_books_are_asked_before_somebody_is_turned_away(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """The own ledger knows less than they do."""
+
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        books = Books(["ticket", 30.0])
+        governor = sharing(desk, books)
+        assert (await governor.acquire(call(deadline=desk.time.time + 5))).ticket == "ticket"
+        with pytest.raises(RateBudgetExceededError) as caught:
+            await governor.acquire(call(deadline=desk.time.time + 5))
+        assert caught.value.retry_after == pytest.approx(30.0)
+
+    run(scenario)
+
+
+def test_a_429_gates_at_once_though_the_shared_books_do_not_know_of_it(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        books = Books(["ticket", "another"])
+        governor = sharing(desk, books)
+        await governor.answered(await governor.acquire(call()), 429, {}, 30.0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(governor.acquire, call())
+            await desk.time.advance(30.0)
+            assert books.asked == 1
+            await desk.time.advance(5.0)
+        assert books.asked == 2
 
     run(scenario)

@@ -107,6 +107,92 @@ def test_what_tells_no_count_may_have_been_counted_in_the_next_window(lost: bool
     assert ledger.used == 2
 
 
+def test_a_first_request_that_is_too_late_for_the_window_began_another() -> None:
+    """The answer before it had no headers, so that no count fell; the bounds contradict one another."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, None)
+    ledger.report(granted(ledger, 50.0), 50.1, Quota(10, 1))
+    assert (ledger.lo, ledger.hi) == (pytest.approx(110.0), pytest.approx(110.1))
+    assert passes(ledger, 61.0) <= 9
+
+
+def carried() -> tuple[Ledger, Grant]:
+    """A ledger whose window [0, 60] has ended, and that window's last grant, which is not answered yet."""
+    ledger = opened(10)
+    grants = [granted(ledger, 1.0) for _ in range(9)]
+    for number, grant in enumerate(grants[:-1], 2):
+        ledger.report(grant, 2.0, Quota(10, number))
+    granted(ledger, 60.5)
+    assert ledger.used == 2
+    return ledger, grants[-1]
+
+
+@pytest.mark.parametrize(("count", "used"), [(10, 1), (1, 2)])
+def test_a_late_answer_tells_which_window_its_request_fell_in(count: int, used: int) -> None:
+    """Charged to both, it is given back to the new one only where it was counted in the old one."""
+    ledger, late = carried()
+    ledger.report(late, 61.0, Quota(10, count))
+    assert ledger.used == used
+    assert passes(ledger, 61.1) == 10 - used
+
+
+def test_a_window_ends_after_the_last_request_that_was_counted_in_it() -> None:
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(10, 5))
+    assert (ledger.lo, ledger.hi) == (0.0, pytest.approx(60.1))
+    ledger.report(granted(ledger, 6.0), 6.1, Quota(10, 6))
+    assert (ledger.lo, ledger.hi) == (6.0, pytest.approx(60.1))
+
+
+def test_others_may_have_begun_the_window_before_this_process_did() -> None:
+    """As soon as the one before it could have ended."""
+    ledger = opened(10)
+    grant = granted(ledger, 100.0)
+    assert ledger.lo == 160.0
+    ledger.report(grant, 100.1, Quota(10, 5))
+    assert (ledger.lo, ledger.hi) == (120.0, pytest.approx(160.1))
+
+
+def test_others_cannot_have_begun_a_window_that_ended_before_what_was_counted_in_it() -> None:
+    ledger = opened(10)
+    lost, second, third = granted(ledger, 300.0), granted(ledger, 310.0), granted(ledger, 320.0)
+    ledger.report(second, 320.0, Quota(10, 2))
+    assert ledger.lo == 360.0
+    ledger.report(third, 320.1, Quota(10, 9))
+    assert (ledger.lo, ledger.hi) == (320.0, pytest.approx(380.0))
+    ledger.lost(321.0)
+    del lost
+
+
+def test_others_did_not_begin_a_window_of_which_this_process_had_the_first_request() -> None:
+    ledger = opened(10)
+    ledger.report(granted(ledger, 100.0), 100.1, Quota(10, 1))
+    ledger.report(granted(ledger, 101.0), 101.1, Quota(10, 9))
+    assert ledger.shared
+    assert (ledger.lo, ledger.hi) == (160.0, pytest.approx(160.1))
+
+
+def test_what_a_429_tells_of_the_end_holds_whoever_began_the_window() -> None:
+    """Even where an answer shows afterwards, with a raised limit, that others use the token."""
+    ledger = opened(10)
+    refused, answered = granted(ledger, 100.0), granted(ledger, 100.0)
+    ledger.refused(refused, 100.1, 30.0)
+    ledger.report(answered, 101.0, Quota(20, 15))
+    assert ledger.shared
+    assert (ledger.lo, ledger.hi) == (129.0, pytest.approx(131.1))
+
+
+def test_a_clock_that_stood_still_while_the_host_slept() -> None:
+    """Some do. The window that is still believed in has long ended; the next answer tells."""
+    ledger = opened(10)
+    for number in range(2, 6):
+        ledger.report(granted(ledger, 1.0), 1.1, Quota(10, number))
+    ledger.report(granted(ledger, 2.0), 2.1, Quota(10, 1))
+    assert ledger.used == 1
+    assert (ledger.lo, ledger.hi) == (62.0, pytest.approx(62.1))
+    assert passes(ledger, 2.2) == 9
+
+
 def test_a_lowered_limit_holds_at_once() -> None:
     ledger = opened(10)
     ledger.report(granted(ledger, 1.0), 1.1, Quota(5, 2))
@@ -124,6 +210,7 @@ def test_a_raised_limit_is_used_at_once() -> None:
     [
         ({}, 59.9, 61.0),
         ({"retry-after": "20"}, 20.0, 21.5),
+        ({"retry-after": "60"}, 59.9, 60.0001),
         ({"retry-after": "1000000000"}, 59.9, 61.0),
         ({"retry-after": "9" * 300}, 59.9, 61.0),
         ({"retry-after": "soon"}, 59.9, 61.0),
@@ -140,7 +227,7 @@ def test_a_raised_limit_is_used_at_once() -> None:
             61.0,
         ),
     ],
-    ids=["none", "seconds", "10^9", "10^300", "words", "negative", "zero", "date", "far date"],
+    ids=["none", "seconds", "a window", "10^9", "10^300", "words", "negative", "zero", "date", "far date"],
 )
 def test_a_429_gates_for_as_long_as_it_can_be_true(
     headers: dict[str, str], at_least: float, at_most: float

@@ -15,6 +15,7 @@ from frontpay_async import (
     NotSentError,
     Outcome,
     OutcomeUnknownError,
+    RateLimit,
     RetryPolicy,
     ServerError,
     Timeouts,
@@ -39,7 +40,11 @@ def server() -> Iterator[WireServer]:
 
 
 def run(server: WireServer, use: Callable[[FrontPayClient], Awaitable[Any]], **settings: Any) -> Any:
-    """Run a function under trio with a client, and return what it returns."""
+    """Run a function under trio with a client, and return what it returns.
+
+    Without a rate limit: these tests want many calls in flight.
+    """
+    settings.setdefault("rate_limit", RateLimit.unlimited())
 
     async def main() -> Any:
         async with FrontPayClient(**{"token": TOKEN, "base_url": server.url, **settings}) as client:
