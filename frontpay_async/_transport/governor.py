@@ -82,9 +82,11 @@ class _Waiter:
     priority: Priority
     arrival: int
     call: Call = field(order=False, repr=False)
+    user: object = field(order=False, repr=False)
     event: anyio.Event | None = field(default=None, order=False)
     gone: bool = field(default=False, order=False)
     too_late: float | None = field(default=None, order=False)
+    closed: bool = field(default=False, order=False)
 
 
 @define(eq=False)
@@ -109,11 +111,16 @@ class Governor:
     _sleep: anyio.CancelScope | None = field(init=False, default=None)
     _news: int = field(init=False, default=0)
 
-    async def acquire(self, call: Call) -> Permit:
+    async def acquire(self, call: Call, user: object = None) -> Permit:
         """Wait until the call may be sent.
+
+        Args:
+            call: The call.
+            user: Whose it is: what ``dismiss`` names.
 
         Raises:
             RateBudgetExceededError: It would have to wait longer than its deadline allows.
+            NotSentError: The user was dismissed.
         """
         priority = call.options.priority
         # Nobody of the same or a higher rank waits: the queue need not be joined to be passed.
@@ -125,7 +132,7 @@ class Governor:
             self._check_deadline(call, self._eta(priority))
         # Else it is asked at once what only Redis knows.
         self._arrivals += 1
-        waiter = _Waiter(priority, self._arrivals, call)
+        waiter = _Waiter(priority, self._arrivals, call, user)
         heapq.heappush(self._heap, waiter)
         self._waiting[priority] += 1
         try:
@@ -135,6 +142,9 @@ class Governor:
 
     async def _wait(self, waiter: _Waiter) -> Permit:
         while True:
+            if waiter.closed:
+                waiter.call.final = True
+                raise waiter.call.not_sent("the client was closed")
             if waiter.too_late is not None:
                 raise waiter.call.budget_exceeded(waiter.too_late - self.clock.now())
             if self._head() is not waiter:
@@ -240,6 +250,19 @@ class Governor:
         finally:
             if news:
                 self.poke()
+
+    def dismiss(self, user: object) -> None:
+        """Let everybody fail at once who waits for a user; the others wait on.
+
+        Args:
+            user: What ``acquire`` was told.
+        """
+        for waiter in self._heap:
+            if waiter.user is user and not waiter.gone:
+                waiter.closed = True
+                if waiter.event is not None:
+                    waiter.event.set()
+        self.poke()
 
     async def release(self) -> None:
         """Count one client less; without any, the connections to Redis are closed."""

@@ -8,6 +8,7 @@ callable is the callable, whatever text it gives.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -81,6 +82,9 @@ class Rate:
 
     def __attrs_post_init__(self) -> None:
         self.view = RateView(self._find)
+        if self.limit.redis is not None:
+            # A missing extra shows when the client is built, not at the first payment.
+            importlib.import_module("frontpay_async._transport.rate_redis")
 
     async def send(self, call: Call) -> HttpResponse:
         """Send the call on when it may be sent.
@@ -91,7 +95,7 @@ class Rate:
         governor = self._governor or self._find()
         if governor is None:
             return await self.following.send(call)
-        permit = await governor.acquire(call)
+        permit = await governor.acquire(call, self)
         call.counted = False
         try:
             response = await self.following.send(call)
@@ -111,6 +115,7 @@ class Rate:
         self._closed = True
         governor, self._governor = self._governor, None
         if governor is not None:
+            governor.dismiss(self)
             if governor.users == 1:
                 # Somebody may still hold it; whoever comes next needs one whose connections are open.
                 _governors.pop(self._key, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from frontpay_async.sandbox import Cardholder, Sandbox
@@ -11,7 +12,7 @@ from tests.fakes import FakeClock
 from tests.sandboxes import raw_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     import httpx
 
@@ -39,3 +40,9 @@ async def client(sandbox: Sandbox) -> AsyncIterator[FrontPayClient]:
 async def raw(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
     async with raw_client(sandbox) as client:
         yield client
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def run(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Run a scenario under asyncio, and under trio."""
+    return lambda scenario: anyio.run(scenario, backend=request.param)

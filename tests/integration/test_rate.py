@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-import httpx
 import pytest
-from attrs import define
 
 from frontpay_async import (
     Clock,
-    FrontPayClient,
-    NotFoundError,
-    NotSentError,
     Priority,
     RateBudgetExceededError,
     RateLimit,
@@ -23,65 +18,11 @@ from frontpay_async import (
     RetryPolicy,
     Timeouts,
 )
-from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
-from tests.virtual_time import VirtualTime, settle
+from tests.rated import LIMIT, WINDOW, Api, ask
+from tests.virtual_time import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LIMIT, WINDOW = 12, 60.0
-
-
-class Api:
-    """A client and a sandbox in one virtual time."""
-
-    def __init__(self) -> None:
-        self.time = VirtualTime()
-        self.clock = self.time.clock()
-        self.sandbox = Sandbox(rate_limit=LIMIT, rate_window=WINDOW, clock=self.clock)
-        self.statuses: list[int] = []
-        # What replaces the answers' headers; and the headers of the 429 that the next request gets.
-        self.headers: dict[str, str] | None = None
-        self.refuse_next: dict[str, str] | None = None
-        # How many requests get through before nothing listens any more.
-        self.reachable_for = 1_000_000
-
-    def client(self, token: object = DEFAULT_TOKEN, **settings: object) -> FrontPayClient:
-        inner = self.sandbox.transport()
-        statuses, api = self.statuses, self
-
-        class Counting(httpx.AsyncBaseTransport):
-            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                if len(statuses) >= api.reachable_for:
-                    raise httpx.ConnectError("refused")
-                if api.refuse_next is not None:
-                    response = httpx.Response(429, headers=api.refuse_next)
-                    api.refuse_next = None
-                else:
-                    response = await inner.handle_async_request(request)
-                if api.headers is not None:
-                    response.headers = httpx.Headers(api.headers)
-                statuses.append(response.status_code)
-                return response
-
-        settings.setdefault("rate_limit", RateLimit(requests=LIMIT, window=WINDOW))
-        return FrontPayClient(
-            token,  # type: ignore[arg-type]
-            base_url="http://localhost/api/v1/connect",
-            transport=Counting(),
-            clock=self.clock,
-            **settings,  # type: ignore[arg-type]
-        )
-
-
-async def ask(client: FrontPayClient) -> None:
-    with pytest.raises(NotFoundError):
-        await client.orders.get_status("ODR1")
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def run(request: pytest.FixtureRequest) -> Callable[..., None]:
-    return lambda scenario: anyio.run(scenario, backend=request.param)
 
 
 def test_three_windows_are_used_up_without_a_429(run: Callable[..., None]) -> None:
@@ -94,19 +35,6 @@ def test_three_windows_are_used_up_without_a_429(run: Callable[..., None]) -> No
             assert api.statuses == [404] * (3 * LIMIT)
 
     run(scenario)
-
-
-def test_clients_of_one_token_share_a_governor() -> None:
-    async def scenario() -> None:
-        api = Api()
-        async with api.client() as one, api.client() as two, api.client("another") as other:
-            await ask(one)
-            await ask(two.with_options(priority=Priority.INTERACTIVE))
-            assert one.rate.statistics() == two.rate.statistics()
-            assert one.rate.statistics().used == 2
-            assert other.rate.statistics().used == 0
-
-    anyio.run(scenario)
 
 
 def test_a_429_is_waited_for_by_the_governor_alone(run: Callable[..., None]) -> None:
@@ -158,109 +86,6 @@ def test_without_a_limit_a_429_is_the_callers() -> None:
                 await ask(client)
             with pytest.raises(RateLimitedError):
                 await client.orders.get_status("ODR1")
-
-    anyio.run(scenario)
-
-
-@pytest.mark.parametrize(("gives", "used"), [(["wrong"], 1), ([], 0)], ids=["refused", "never sent"])
-def test_a_failing_token_callable_costs_what_was_sent_before(
-    run: Callable[..., None], gives: list[str], used: int
-) -> None:
-    """A refused token was counted by the API, whatever becomes of its successor."""
-    tokens = iter(gives)
-
-    async def token() -> str:
-        await anyio.lowlevel.checkpoint()
-        for each in tokens:
-            return each
-        raise OSError("the vault is down")
-
-    async def scenario() -> None:
-        api = Api()
-        async with api.client(token, retry=RetryPolicy(attempts=1)) as client:
-            with pytest.raises(NotSentError, match="OSError"):
-                await client.orders.get_status("ODR1")
-            assert len(api.statuses) == used
-            assert client.rate.statistics().used == used
-
-    run(scenario)
-
-
-def test_a_renewed_token_that_is_not_sent_costs_nothing_more(run: Callable[..., None]) -> None:
-    tokens = iter(["wrong", DEFAULT_TOKEN])
-
-    async def token() -> str:
-        await anyio.lowlevel.checkpoint()
-        return next(tokens)
-
-    async def scenario() -> None:
-        api = Api()
-        api.reachable_for = 1
-        async with api.client(token, retry=RetryPolicy(attempts=1)) as client:
-            with pytest.raises(NotSentError):
-                await client.orders.get_status("ODR1")
-            assert api.statuses == [401]
-            assert client.rate.statistics().used == 1
-
-    run(scenario)
-
-
-def test_who_gives_up_while_a_refused_token_is_renewed_has_spent_a_request(run: Callable[..., None]) -> None:
-    async def scenario() -> None:
-        api = Api()
-        tokens = iter(["wrong"])
-
-        async def token() -> str:
-            for each in tokens:
-                return each
-            await anyio.sleep_forever()
-            raise AssertionError
-
-        async with api.client(token) as client:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(client.orders.get_status, "ODR1")
-                await settle()
-                tasks.cancel_scope.cancel()
-            assert api.statuses == [401]
-            assert client.rate.statistics().used == 1
-
-    run(scenario)
-
-
-def test_clients_of_one_token_callable_share_a_governor_however_it_compares() -> None:
-    """Even one that has no hash."""
-
-    @define
-    class Vault:
-        name: str
-
-        async def __call__(self) -> str:
-            return DEFAULT_TOKEN
-
-    async def scenario() -> None:
-        api, vault = Api(), Vault("a")
-        async with api.client(vault) as one, api.client(vault) as two, api.client(Vault("a")) as other:
-            await ask(one)
-            assert two.rate.statistics().used == 1
-            assert other.rate.statistics().used == 0
-
-    anyio.run(scenario)
-
-
-def test_a_closed_client_holds_no_governor() -> None:
-    """Not even one that is looked at: the last client of a token closes what they shared."""
-
-    async def scenario() -> None:
-        api = Api()
-        async with api.client() as one:
-            async with api.client() as two:
-                await ask(two)
-                await ask(one)
-            assert two.rate.statistics() is None
-            governor = one._session.rate._find()
-            assert governor is not None
-            assert governor.users == 1
-        assert governor.users == 0
 
     anyio.run(scenario)
 

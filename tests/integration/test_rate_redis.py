@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -364,3 +365,15 @@ async def test_token_callables_of_one_account_share_its_books(town: Town) -> Non
         assert len(books.keys()) == 1
     with pytest.raises(ConfigurationError, match="account"):
         town.process([], token=one)
+
+
+def test_a_missing_extra_shows_when_the_client_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "frontpay_async._transport.rate_redis")
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(ConfigurationError, match=r"frontpay_async\[redis\]"):
+        FrontPayClient(
+            DEFAULT_TOKEN,
+            environment="demo",
+            rate_limit=RateLimit(redis="redis://localhost"),
+            trust_env=False,
+        )
