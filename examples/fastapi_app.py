@@ -28,6 +28,7 @@ from pydantic import BaseModel, Field
 from frontpay_async import (
     Address,
     Customer,
+    CustomerType,
     FrontPayClient,
     OrderSummary,
     Priority,
@@ -48,7 +49,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 90.0  # seconds that the till waits for the cardholder
 WALK_IN = Customer(
+    type=CustomerType.PRIVATE,
     name="Walk-in customer",
+    country_code="+47",
+    msisdn="40000000",
     address=Address(street="Storgata 1", zip="0155", city="Oslo", country="NO"),
     email="till@example.com",
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+import anyio
 import anyio.lowlevel
 import uvicorn
 
@@ -71,14 +73,16 @@ async def served(app: ASGIApp, listener: socket.socket | None = None) -> AsyncIt
     """Serve an app, with its lifespan, on a real socket; yields its origin."""
     listener = listener or bind("127.0.0.1", 0)
     server = _Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve, [listener])
-        while not server.started and not server.should_exit:
-            await anyio.lowlevel.checkpoint()
-        try:
-            yield origin(listener)
-        finally:
-            server.should_exit = True
+    # A task, not a task group, which would wrap what the block raises.
+    task = asyncio.create_task(server.serve([listener]))
+    while not server.started and not task.done():
+        await anyio.lowlevel.checkpoint()
+    try:
+        yield origin(listener)
+    finally:
+        server.should_exit = True
+        with listener, anyio.CancelScope(shield=True):
+            await task
 
 
 def origin(listener: socket.socket) -> str:

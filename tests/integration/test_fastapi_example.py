@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,32 +57,35 @@ class Till:
             await anyio.lowlevel.checkpoint()
 
 
-def load() -> ModuleType:
+def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("fastapi_app", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Where pydantic looks for the names in annotations.
+    monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     return module
 
 
 @asynccontextmanager
 async def opened(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, **changes: Any) -> AsyncIterator[Till]:
-    """Serve the sandbox and the shop, whose settings stand in the environment."""
-    example = load()
+    """Serve the sandbox and the shop, whose settings stand in the environment; what hangs is ended."""
+    example = load(monkeypatch)
     for name, value in changes.items():
         monkeypatch.setattr(example, name, value)
     listener = bind("127.0.0.1", 0)
     monkeypatch.setenv("FRONTPAY_TOKEN", DEFAULT_TOKEN)
     monkeypatch.setenv("SHOP_CALLBACK_URL", f"{origin(listener)}/frontpay/callback")
     monkeypatch.setenv("SHOP_CALLBACK_SECRET", DEFAULT_CALLBACK_SECRET)
-    async with sandbox.serve() as base_url:
-        monkeypatch.setenv("FRONTPAY_BASE_URL", base_url)
-        async with (
-            served(example.create_app(), listener) as url,
-            httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as shop,
-        ):
-            yield Till(sandbox, shop)
+    with anyio.fail_after(60):
+        async with sandbox.serve() as base_url:
+            monkeypatch.setenv("FRONTPAY_BASE_URL", base_url)
+            async with (
+                served(example.create_app(), listener) as url,
+                httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as shop,
+            ):
+                yield Till(sandbox, shop)
 
 
 @pytest.mark.parametrize(("decision", "status"), [("approve", "PAID"), ("decline", "CANCELLED")])
@@ -139,9 +143,9 @@ async def test_a_cardholder_who_takes_too_long_is_not_a_failure(monkeypatch: pyt
 
 async def test_a_token_that_is_used_up_is_503_with_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """The window of the token is a minute, and the till waits ten seconds at most."""
-    sandbox = Sandbox(rate_limit=2)
-    async with opened(monkeypatch, sandbox) as till:
-        answers = [await till.sell(f"B-{number}") for number in range(3)]
+    sandbox = Sandbox(rate_limit=3, cardholder=Cardholder(after=None))
+    async with opened(monkeypatch, sandbox, PATIENCE=0.01) as till:
+        answers = [await till.sell(f"B-{number}") for number in range(4)]
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused
     assert int(refused[0].headers["retry-after"]) > 0
