@@ -5,9 +5,9 @@
 
 Nothing here does any I/O. What is known of a callback that the guard let through:
 
-- An `OrderCallback` was made by somebody who knows the secret, at most ``max_age`` seconds ago, and is
+- An ``OrderCallback`` was made by somebody who knows the secret, at most ``max_age`` seconds ago, and is
   accepted once. With the older form of the checksum only the order, its status and its date are vouched for.
-- A `TerminalCallback` is not signed by the API. Its token proves that it came to a URL that was made for
+- A ``TerminalCallback`` is not signed by the API. Its token proves that it came to a URL that was made for
   ``order_reference`` and nothing else: neither its order, nor its outcome, nor its amounts.
 
 So a callback is a reason to look: ask the API for the status before goods are handed over.
@@ -78,7 +78,7 @@ _FIELD_OF = {
 
 
 def parse_callback(query: Query, *, accept_older_form: bool = False) -> Callback:
-    """Read a callback without checking who made it; see `CallbackGuard` for that.
+    """Read a callback without checking who made it; see ``CallbackGuard`` for that.
 
     Args:
         query: The query string as it came (text or bytes, still encoded), or its parameters as a mapping or
@@ -102,7 +102,7 @@ def verify_checksum(
     """Return the callback about an order, if its checksum was made with the secret.
 
     Args:
-        query: See `parse_callback`.
+        query: See ``parse_callback``.
         secret: The merchant's secret key.
         now: The time, in Unix seconds; None leaves the callback's age unchecked.
         max_age: How far ``timestamp`` may lie from ``now``, either way; in seconds.
@@ -112,7 +112,7 @@ def verify_checksum(
     Raises:
         InvalidChecksumError: It was not, or the values that it covers could be read in another way.
         StaleCallbackError: Its timestamp is too far away.
-        CallbackError: See `parse_callback`; a callback about a terminal order has no checksum.
+        CallbackError: See ``parse_callback``; a callback about a terminal order has no checksum.
     """
     fields = read_query(query)
     callback = read_callback(fields, accept_older_form=accept_older_form)
@@ -212,7 +212,7 @@ class CallbackGuard:
 
     Args:
         secret: The merchant's secret key, which checksums are made with.
-        token_secret: What `sign_callback_url` was given; ``secret`` unless given.
+        token_secret: What ``sign_callback_url`` was given; ``secret`` unless given.
         replay_store: Remembers what was accepted; in this process unless given.
         max_age: How far a callback's timestamp may lie from now, either way; in seconds.
         require_token: Whether a terminal callback needs a token. Without one nothing about it is known, and
@@ -268,16 +268,16 @@ class CallbackGuard:
     async def claim(self, query: Query) -> Acceptance:
         """Do the same, but let the caller say when it is handled.
 
-        Until then the same callback is refused with a `ReplayedCallbackError` that ``is_retryable``.
+        Until then the same callback is refused with a ``ReplayedCallbackError`` that ``is_retryable``.
 
             async with await guard.claim(query) as callback:
                 await handle(callback)
 
         Args:
-            query: See `check`.
+            query: See ``check``.
 
         Raises:
-            CallbackError: See `check`.
+            CallbackError: See ``check``.
         """
         now = self._now()
         callback, key, until = self._verify(read_query(query), now)

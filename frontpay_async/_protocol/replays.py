@@ -68,7 +68,7 @@ class MemoryReplayStore:
     _expiries: list[tuple[float, str]] = field(init=False, factory=list[tuple[float, str]], repr=False)
 
     async def claim(self, key: str, *, now: float, until: float) -> Claim:
-        """Take a key, unless it is taken; see `ReplayStore`."""
+        """Take a key, unless it is taken; see ``ReplayStore``."""
         while self._expiries and self._expiries[0][0] < now:
             del self._marks[heapq.heappop(self._expiries)[1]]
         mark = self._marks.get(key)

@@ -343,7 +343,7 @@ class State:
     Args:
         now: Seconds on the sandbox's clock.
         wall: Unix seconds.
-        tell: What orders tell; see `SandboxOrder`.
+        tell: What orders tell; see ``SandboxOrder``.
         wake: Called when something will be due.
     """
 
