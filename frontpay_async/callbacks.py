@@ -25,6 +25,7 @@ from attrs import define, evolve, field
 
 from frontpay_async._protocol.callbacks import (
     CHECKSUM,
+    DOCUMENTED,
     SIGNED,
     TOKEN,
     Query,
@@ -155,8 +156,8 @@ def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> st
         secret: The guard's ``token_secret``; its ``secret``, if it has no other.
 
     Raises:
-        ValueError: It is no absolute ``http(s)`` URL, it has a fragment or a token, or the reference is
-            empty or too long.
+        ValueError: It is no absolute ``http(s)`` URL, it has a fragment, a token, or a parameter that the API
+            adds itself; or the reference is empty or too long.
     """
     try:
         parts = urlsplit(url)
@@ -164,8 +165,11 @@ def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> st
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.netloc or "#" in url:
         raise ValueError("a callback URL is an absolute http or https URL without a fragment")
-    if TOKEN in dict(parse_qsl(parts.query, keep_blank_values=True)):
+    own = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if TOKEN in own:
         raise ValueError("the callback URL is signed already")
+    if own.keys() & set(DOCUMENTED):
+        raise ValueError("a parameter of the callback URL has the name of one that the API adds")
     separator = "?" if "?" not in url else "" if url.endswith(("?", "&")) else "&"
     return f"{url}{separator}{TOKEN}={make_token(order_reference, to_key(secret))}"
 
@@ -225,7 +229,7 @@ class CallbackGuard:
         now: The time, in Unix seconds.
 
     Raises:
-        ValueError: A secret is empty.
+        ValueError: A secret is empty, or no time is left to ``max_age`` or ``remember``.
     """
 
     def __init__(
@@ -240,6 +244,8 @@ class CallbackGuard:
         remember: float = 3600.0,
         now: Callable[[], float] = _system_time,
     ) -> None:
+        if not (max_age > 0 and remember > 0):
+            raise ValueError("max_age and remember are more than 0 seconds")
         self._key = to_key(secret)
         self._token_key = self._key if token_secret is None else to_key(token_secret)
         self._store = MemoryReplayStore() if replay_store is None else replay_store

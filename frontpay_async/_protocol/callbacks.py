@@ -37,6 +37,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import takewhile
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 from urllib.parse import parse_qsl
 
@@ -46,6 +47,7 @@ from frontpay_async.models.statuses import OrderStatus
 
 __all__ = [
     "CHECKSUM",
+    "DOCUMENTED",
     "LONGEST_REFERENCE",
     "SIGNED",
     "TOKEN",
@@ -64,13 +66,13 @@ _OLDER_SIGNED = SIGNED[:3]
 """What its older form covers."""
 CHECKSUM = "checksum"
 TOKEN = "frontpay_token"  # noqa: S105 - the name of a parameter
-_DOCUMENTED = (*SIGNED, CHECKSUM, "type", "totalAmount", "baseAmount", "vatAmount", "currency")
+DOCUMENTED = (*SIGNED, CHECKSUM, "type", "totalAmount", "baseAmount", "vatAmount", "currency")
 
 LONGEST_REFERENCE = 200
 _LONGEST = 8192
 _MOST_FIELDS = 64
 
-_MERGED = re.compile(rf"(.*?)\?({'|'.join(_DOCUMENTED)})=(.*)", re.DOTALL)
+_MERGED = re.compile(rf"(.*?)\?({'|'.join(DOCUMENTED)})=(.*)", re.DOTALL)
 _HEX = re.compile(r"[0-9a-f]{64}")
 _TOKEN_FORM = re.compile(r"v1\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})")
 _TOKEN_PURPOSE = b"frontpay_async callback token v1\0"
@@ -164,7 +166,7 @@ def _decoded(query: str | bytes) -> Iterable[tuple[str, str]]:
 
 def _unmerged(name: str, value: str) -> Iterable[tuple[str, str]]:
     """Part a value of the callback URL from a ``?`` and what the provider appended to it."""
-    merged = None if name in _DOCUMENTED else _MERGED.fullmatch(value)
+    merged = None if name in DOCUMENTED else _MERGED.fullmatch(value)
     return [(name, value)] if merged is None else [(name, merged[1]), (merged[2], merged[3])]
 
 
@@ -277,12 +279,7 @@ def checksum_covers(fields: Mapping[str, str], key: bytes, *, or_older: bool) ->
 
 def _own(fields: Mapping[str, str]) -> str:
     """Glue the values that stand before all that are documented."""
-    own = ""
-    for name, value in fields.items():
-        if name in _DOCUMENTED:
-            break
-        own += value
-    return own
+    return "".join(value for _, value in takewhile(lambda pair: pair[0] not in DOCUMENTED, fields.items()))
 
 
 def _is_hash(given: str, text: str, key: bytes) -> bool:

@@ -64,7 +64,7 @@ class OrderCallback:
         payment_method: How it was paid, in the API's words; may be empty.
         amount: The amount, in the order's currency.
         timestamp: When the callback was made, in UTC.
-        order_reference: What the URL was signed for, if it was.
+        order_reference: What the URL was signed for, if it was. The checksum does not tie it to the order.
         signed_fields: The fields that were vouched for; none before the checksum was checked.
 
     ``payment_method``, ``amount`` and ``timestamp`` are None with the older form of the checksum, which does

@@ -209,15 +209,18 @@ class Courier:
                         await self._send(client, lane.popleft())
                 del lanes[order_uuid]
 
-            while True:
-                self._news = anyio.Event()
-                while (parcel := self._take()) is not None:
-                    if parcel.order_uuid in lanes:
-                        lanes[parcel.order_uuid].append(parcel)
-                    else:
-                        lanes[parcel.order_uuid] = deque([parcel])
-                        tasks.start_soon(send_all, parcel.order_uuid)
-                await self._until_next(self._news)
+            try:
+                while True:
+                    news = self._news = anyio.Event()
+                    while (parcel := self._take()) is not None:
+                        if parcel.order_uuid in lanes:
+                            lanes[parcel.order_uuid].append(parcel)
+                        else:
+                            lanes[parcel.order_uuid] = deque([parcel])
+                            tasks.start_soon(send_all, parcel.order_uuid)
+                    await self._until_next(news)
+            finally:
+                self._news = None
 
     async def _until_next(self, news: anyio.Event) -> None:
         """Wait until something is due, or new."""

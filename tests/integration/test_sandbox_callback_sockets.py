@@ -224,6 +224,16 @@ async def test_delays_pass_on_the_sandboxs_clock(fake_clock: FakeClock) -> None:
     assert len(shop.handled) == 1
 
 
+async def test_what_is_due_later_holds_up_nothing() -> None:
+    sandbox = Sandbox(cardholder=Cardholder(after=3600))
+    async with opened(sandbox) as (shop, client):
+        await client.terminals.create_order(terminal_order(callback_url=shop.url()))
+        created = await client.orders.send_payment_link(payment_link(callback_url=shop.url()))
+        sandbox.happen(created.order_uuid, "pay")
+        await shop.heard()
+    assert [callback.order_uuid for callback in shop.handled] == [created.order_uuid]
+
+
 async def test_a_url_that_makes_no_sense_does_no_harm() -> None:
     sandbox = Sandbox()
     async with sandbox.client() as client:

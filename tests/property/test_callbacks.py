@@ -291,6 +291,31 @@ def step(running: list[Coroutine[Any, Any, None]], which: int) -> None:
         del running[which]
 
 
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-299, 400)), max_size=30),
+    st.lists(st.integers(-400, 400), min_size=4, max_size=4),
+)
+def test_no_time_of_delivery_lets_one_through_twice(
+    deliveries: list[tuple[int, int]], made: list[int]
+) -> None:
+    """The clock may even be set back, by less than the window of freshness."""
+    queries = [query(signed(timestamp=str(NOW + moment))) for moment in made]
+    time, latest = float(NOW), float(NOW)
+    accepted: list[str] = []
+    checked = CallbackGuard(SECRET, now=lambda: time)
+    for which, step in deliveries:
+        time = max(time + step, latest - 299)
+        latest = max(latest, time)
+        try:
+            run(checked.check(queries[which]))
+        except CallbackError:
+            continue
+        assert queries[which] not in accepted
+        assert abs(time - NOW - made[which]) <= 300
+        accepted.append(queries[which])
+
+
 @given(st.lists(st.integers(0, 4), max_size=30), st.integers(1, 3))
 def test_a_store_never_holds_more_than_it_may(orders: list[int], capacity: int) -> None:
     store = MemoryReplayStore(capacity=capacity)

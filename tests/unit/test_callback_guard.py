@@ -234,6 +234,9 @@ async def test_a_token_may_be_waived_and_a_wrong_one_may_not() -> None:
     callback = await checked.check(TERMINAL)
     assert isinstance(callback, TerminalCallback)
     assert (callback.order_reference, callback.signed_fields) == (None, frozenset())
+    with pytest.raises(OSError, match="database"):
+        async with await checked.claim(TERMINAL):
+            raise OSError("no database")
     body, seal = token().split(".")[1:]
     others = token("B-1002").split(".")[1:]
     wrong = [
@@ -298,6 +301,20 @@ def test_what_cannot_be_called_is_not_signed(url: str) -> None:
 def test_a_url_is_signed_once() -> None:
     with pytest.raises(ValueError, match="signed already"):
         sign_callback_url(sign_callback_url(URL, REFERENCE, SECRET), REFERENCE, SECRET)
+
+
+@pytest.mark.parametrize("name", ["orderUuid", "status", "checksum", "currency"])
+def test_a_url_leaves_the_apis_own_names_alone(name: str) -> None:
+    """Callbacks to it would say them twice."""
+    with pytest.raises(ValueError, match="the API adds"):
+        sign_callback_url(f"{URL}?shop=7&{name}=", REFERENCE, SECRET)
+
+
+@pytest.mark.parametrize("name", ["max_age", "remember"])
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_windows_are_of_some_time(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match="more than 0 seconds"):
+        guard(**{name: seconds})
 
 
 @pytest.mark.parametrize("reference", ["", "x" * 201, "\ud800"], ids=["empty", "long", "surrogate"])
