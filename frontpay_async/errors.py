@@ -8,21 +8,26 @@ Every error answers the question that decides whether a customer pays twice: did
     ├── NotSentError                 the request never left this machine; NOT_SENT
     │   └── RateBudgetExceededError  the wait for the rate window would pass the deadline; .retry_after
     ├── OutcomeUnknownError          it left, and no usable answer came back; UNKNOWN
-    └── APIError                     an answer that was understood; .status .code .message .errors .request_id
-        ├── AuthenticationError      401
-        ├── PermissionDeniedError    403
-        ├── NotFoundError            404
-        ├── RequestRejectedError     417, 422; .messages, the server's sentences
-        ├── BusinessRuleError        400; .code
-        │   ├── AlreadyPaidError
-        │   ├── AlreadyCancelledError
-        │   └── RefundRejectedError  .reason
-        ├── RateLimitedError         429; .retry_after
-        └── ServerError              5xx; UNKNOWN when the operation changes something
-            └── TerminalBusyError    the terminal was busy: it did not happen
+    ├── APIError                     an answer that was understood; .status .code .message .errors .request_id
+    │   ├── AuthenticationError      401
+    │   ├── PermissionDeniedError    403
+    │   ├── NotFoundError            404
+    │   ├── RequestRejectedError     417, 422; .messages, the server's sentences
+    │   ├── BusinessRuleError        400; .code
+    │   │   ├── AlreadyPaidError
+    │   │   ├── AlreadyCancelledError
+    │   │   └── RefundRejectedError  .reason
+    │   ├── RateLimitedError         429; .retry_after
+    │   └── ServerError              5xx; UNKNOWN when the operation changes something
+    │       └── TerminalBusyError    the terminal was busy: it did not happen
+    └── CallbackError                a callback that came in and was refused; UNKNOWN; .is_retryable
+        ├── InvalidChecksumError     nobody who knows the secret made it
+        ├── StaleCallbackError       it was made too long ago, or in the future
+        └── ReplayedCallbackError    it has been accepted before
 
 An error speaks for the whole call, not for its last attempt: when an earlier attempt may have
-happened and a later one was refused, ``outcome`` is UNKNOWN.
+happened and a later one was refused, ``outcome`` is UNKNOWN. A refused callback says nothing about its
+order, so its ``outcome`` is UNKNOWN, too.
 """
 
 from __future__ import annotations
@@ -44,8 +49,10 @@ __all__ = [
     "AlreadyPaidError",
     "AuthenticationError",
     "BusinessRuleError",
+    "CallbackError",
     "ConfigurationError",
     "FrontPayError",
+    "InvalidChecksumError",
     "InvalidOrderError",
     "NotFoundError",
     "NotSentError",
@@ -55,8 +62,10 @@ __all__ = [
     "RateBudgetExceededError",
     "RateLimitedError",
     "RefundRejectedError",
+    "ReplayedCallbackError",
     "RequestRejectedError",
     "ServerError",
+    "StaleCallbackError",
     "TerminalBusyError",
     "Violation",
 ]
@@ -319,3 +328,44 @@ class ServerError(APIError):
 
 class TerminalBusyError(ServerError):
     """Report a terminal that was busy (510 ``terminalIsBusy``): it did not happen."""
+
+
+class CallbackError(FrontPayError):
+    """Report a callback that was refused; it says nothing about its order, so look that up.
+
+    The message never shows what came in. ``order_uuid`` is what the callback claimed, and may be made up.
+
+    Args:
+        message: Why it was refused.
+        is_retryable: Whether the same callback may be accepted when it is sent again.
+        operation: The operation's name; None, for a callback answers no call.
+        order_uuid: The order that the callback named, if it named one.
+    """
+
+    is_retryable: bool
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        is_retryable: bool = False,
+        operation: str | None = None,
+        order_uuid: str | None = None,
+    ) -> None:
+        super().__init__(message, outcome=Outcome.UNKNOWN, operation=operation, order_uuid=order_uuid)
+        self.is_retryable = is_retryable
+
+
+class InvalidChecksumError(CallbackError):
+    """Report a callback whose checksum or token was not made with the secret."""
+
+
+class StaleCallbackError(CallbackError):
+    """Report a callback that was made too long ago, or in the future."""
+
+
+class ReplayedCallbackError(CallbackError):
+    """Report a callback that was accepted before: there is nothing left to do, and 200 is the answer.
+
+    With ``is_retryable`` its first delivery is still being handled, and may yet fail.
+    """

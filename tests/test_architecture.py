@@ -48,7 +48,7 @@ MAY_IMPORT = {
     # The core also runs under trio.
     "asyncio": {"_transport/aiohttp_engine.py", "_transport/rate_redis.py", "sandbox/"},
     "redis": {"_transport/rate_redis.py"},
-    "starlette": {"sandbox/"},
+    "starlette": {"sandbox/", "callbacks_starlette.py"},
     "uvicorn": {"sandbox/"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},
@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "locale": set[str](),
 }
 # The pure part imports itself, and nothing of the package beside it.
-PURE = ("_protocol/", "models/", "errors.py", "records.py")
+PURE = ("_protocol/", "models/", "callbacks.py", "errors.py", "records.py")
 PURE_MODULES = ("frontpay_async._protocol", "frontpay_async.models", "frontpay_async.errors")
 # Types alone: the retry policy that a decision is made by.
 PURE_BUT_FOR = {("_protocol/decisions.py", "frontpay_async.settings")}
@@ -81,6 +81,7 @@ CONTRACT = """
     OutcomeUnknownError APIError AuthenticationError PermissionDeniedError NotFoundError
     RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError
     RateLimitedError ServerError TerminalBusyError
+    CallbackError InvalidChecksumError StaleCallbackError ReplayedCallbackError
     __version__
 """
 

@@ -10,8 +10,9 @@
 
 It answers all twenty operations from the same table that the client sends by, checks the documented
 rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
-throttles like Laravel, and goes wrong on demand (``fail``). Where sources disagree it keeps the traps:
-numbers as JSON numbers and as text, ``is_data`` false beside data, a list without orders as a 404.
+throttles like Laravel, calls merchants back (``courier``), and goes wrong on demand (``fail``). Where sources
+disagree it keeps the traps: numbers as JSON numbers and as text, ``is_data`` false beside data, a list
+without orders as a 404.
 
 What it does not reproduce, mostly because no source tells:
 - Whether the API refuses an order date in the past, adds up totals, or limits amounts. It does none of this;
@@ -38,7 +39,11 @@ What it does not reproduce, mostly because no source tells:
   and links expire only by ``happen(uuid, "expire")``.
 - What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate
   headers, too, and words of their own.
-- Callbacks and TLS.
+- Which callbacks the API repeats, and after which answers (here none, but by ``courier.repeat``), and how it
+  words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the payment or a
+  refund is decided, others at each change of status, which being invoiced is. The checksum covers the
+  documented parameters, not the callback URL's own.
+- TLS.
 """
 
 from __future__ import annotations
@@ -54,9 +59,11 @@ from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._transport.clock import Clock
 from frontpay_async.client import FrontPayClient
 from frontpay_async.sandbox.app import BASE_PATH, Api, RecordedRequest
+from frontpay_async.sandbox.callbacks import CallbackFault, Courier, SentCallback
 from frontpay_async.sandbox.control import control_routes
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
 from frontpay_async.sandbox.settings import (
+    DEFAULT_CALLBACK_SECRET,
     DEFAULT_ORGANIZATION,
     DEFAULT_TERMINAL,
     DEFAULT_TOKEN,
@@ -80,15 +87,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Mapping
     from decimal import Decimal
 
+    import httpx
+
     from frontpay_async.models.terminals import Terminal
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
 
 __all__ = [
+    "DEFAULT_CALLBACK_SECRET",
     "DEFAULT_ORGANIZATION",
     "DEFAULT_TERMINAL",
     "DEFAULT_TOKEN",
+    "CallbackFault",
     "Cardholder",
+    "Courier",
     "Duplicate",
     "Event",
     "Fault",
@@ -97,6 +109,7 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "SandboxOrder",
+    "SentCallback",
 ]
 
 
@@ -118,6 +131,9 @@ class Sandbox:
         list_terminal_orders: Whether the list of statuses includes terminal orders.
         refund_request_threshold: The most that one refund may pay back; None for no limit.
         refund_weekly_threshold: The most that the refunds of seven days may pay back; None for no limit.
+        callback_secret: What the checksums of callbacks are made with.
+        callback_hosts: Hosts that callbacks may be sent to, beside this machine.
+        callback_transport: Sends the callbacks, to any host; over a socket unless given.
         clock: Time; for tests.
 
     Raises:
@@ -128,6 +144,8 @@ class Sandbox:
     """What goes wrong."""
     app: Router
     """The ASGI app, for servers of your own."""
+    courier: Courier
+    """What sends callbacks: its ``fail``, ``repeat`` and ``running``."""
 
     def __init__(
         self,
@@ -142,6 +160,9 @@ class Sandbox:
         list_terminal_orders: bool = True,
         refund_request_threshold: Decimal | None = None,
         refund_weekly_threshold: Decimal | None = None,
+        callback_secret: str = DEFAULT_CALLBACK_SECRET,
+        callback_hosts: Collection[str] = (),
+        callback_transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
         settings = SandboxSettings(
@@ -158,13 +179,16 @@ class Sandbox:
         # Wall-clock time follows the clock, so that tests that move the one move the other.
         self._epoch = time.time() - self._clock.now()
         self.faults = Faults()
+        self.courier = Courier(self._clock, callback_secret, callback_hosts, callback_transport)
         throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
         self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock)
         self.app = Router([*control_routes(self), *self._api.routes()], redirect_slashes=False)
         self.app.default = self._api.no_route
 
     def _new_state(self) -> State:
-        return State(self._clock.now, lambda: self._epoch + self._clock.now())
+        state = State(self._clock.now, lambda: self._epoch + self._clock.now())
+        self.courier.attend(state)
+        return state
 
     def transport(self) -> SandboxTransport:
         """Return an httpx transport that leads here without a socket."""
@@ -214,6 +238,8 @@ class Sandbox:
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
         """Serve over a socket, in the running asyncio loop, while the block runs; yields the base URL.
 
+        Callbacks are sent as soon as they are due.
+
         Args:
             host: The address to listen on.
             port: The port; 0 takes a free one.
@@ -221,7 +247,7 @@ class Sandbox:
         # Imported here, so that tests that open no socket do not pay for uvicorn.
         from frontpay_async.sandbox.server import bind, serving  # noqa: PLC0415
 
-        async with serving(self.app, bind(host, port)) as base_url:
+        async with serving(self.app, bind(host, port), self.courier.run) as base_url:
             yield base_url
 
     @property
@@ -234,6 +260,18 @@ class Sandbox:
     def requests(self) -> tuple[RecordedRequest, ...]:
         """All requests that arrived, in their order."""
         return tuple(self._api.requests)
+
+    @property
+    def callbacks(self) -> tuple[SentCallback, ...]:
+        """What came of all callbacks so far, in the order in which they were sent or lost."""
+        return tuple(self.courier.sent)
+
+    async def deliver_callbacks(self) -> tuple[SentCallback, ...]:
+        """Send the callbacks that are due, one after the other, and return what came of them.
+
+        ``serve`` does so by itself.
+        """
+        return await self.courier.deliver()
 
     def duplicates(self) -> tuple[Duplicate, ...]:
         """Name all that was done more than once with the same content: the same order sent twice, say."""
@@ -338,7 +376,7 @@ class Sandbox:
         self.faults.add_random(rates, seed=seed, operation=operation, seconds=seconds)
 
     def reset(self) -> None:
-        """Forget all orders, requests, faults and rate windows."""
+        """Forget all orders, requests, callbacks, faults and rate windows."""
         self._api.state = self._new_state()
         self._api.requests.clear()
         self.faults.clear()

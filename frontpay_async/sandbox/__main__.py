@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 
-from frontpay_async.sandbox import DEFAULT_TOKEN, Cardholder, FaultKind, Sandbox
+from frontpay_async.sandbox import DEFAULT_CALLBACK_SECRET, DEFAULT_TOKEN, Cardholder, FaultKind, Sandbox
 from frontpay_async.sandbox.faults import read_fault
 from frontpay_async.sandbox.server import base_url, bind, run
 
@@ -30,7 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m frontpay_async.sandbox",
         description="A sandbox of Front Payment's Connect API. It takes the token in FRONTPAY_SANDBOX_TOKEN,"
-        f" or else {DEFAULT_TOKEN}.",
+        f" or else {DEFAULT_TOKEN}, and signs callbacks with the secret in FRONTPAY_SANDBOX_CALLBACK_SECRET,"
+        f" or else {DEFAULT_CALLBACK_SECRET}.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
@@ -52,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         metavar="SECONDS",
         help="how long the cardholder takes (default: 1)",
+    )
+    parser.add_argument(
+        "--callback-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host beside this machine that callbacks may be sent to",
     )
     parser.add_argument(
         "--fault",
@@ -94,6 +102,8 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
             after=None if options.cardholder == "waits" else options.cardholder_after,
             pays=options.cardholder != "declines",
         ),
+        callback_secret=os.environ.get("FRONTPAY_SANDBOX_CALLBACK_SECRET") or DEFAULT_CALLBACK_SECRET,
+        callback_hosts=options.callback_host,
     )
     for text in options.fault:
         sandbox.faults.add(read_fault(text))
@@ -116,7 +126,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
         return 1
     with contextlib.suppress(KeyboardInterrupt):
-        run(sandbox.app, listener, lambda: print(base_url(listener), flush=True))
+        run(
+            sandbox.app,
+            listener,
+            lambda: print(base_url(listener), flush=True),
+            sandbox.courier.run,
+        )
     return 0
 
 

@@ -1,9 +1,11 @@
 """The sandbox's own routes below ``/_sandbox``, for programs and tests in another process.
 
-GET  /_sandbox/orders | requests | duplicates       look
+GET  /_sandbox/orders | requests | duplicates | callbacks     look
 POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice, remind, collect; approve,
-                                                    decline, approve-refund, decline-refund
+                                                    decline, approve-refund, decline-refund; repeat-callback
 POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
+POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …, "every": …, "seconds": …}
+POST /_sandbox/callbacks/deliver   send what is due, where no courier runs
 POST /_sandbox/reset
 """
 
@@ -19,10 +21,13 @@ from starlette.routing import Route
 from frontpay_async.sandbox.state import ForbiddenEventError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from frontpay_async.sandbox import Sandbox
+    from frontpay_async.sandbox.callbacks import SentCallback
 
 __all__ = ["control_routes"]
 
@@ -71,6 +76,7 @@ class _Control:
             "decline": sandbox.decline,
             "approve-refund": sandbox.approve_refund,
             "decline-refund": sandbox.decline_refund,
+            "repeat-callback": sandbox.courier.repeat,
         }
         try:
             if name in decisions:
@@ -78,25 +84,48 @@ class _Control:
             else:
                 sandbox.happen(uuid, name)
         except KeyError:
-            return JSONResponse({"error": "no such order"}, 404)
+            return JSONResponse({"error": "no such order, or nothing to repeat"}, 404)
         except ForbiddenEventError as error:
             return JSONResponse({"error": str(error)}, 409)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 422)
         return JSONResponse({"status": sandbox.orders[uuid].status})
 
+    async def callbacks(self, _: Request) -> Response:
+        return JSONResponse(_rows(self.sandbox.callbacks))
+
+    async def deliver(self, _: Request) -> Response:
+        return JSONResponse(_rows(await self.sandbox.deliver_callbacks()))
+
     async def faults(self, request: Request) -> Response:
-        try:
-            asked = json.loads(await request.body())
-            add = self.sandbox.fail_randomly if "rates" in asked else self.sandbox.fail
-            add(**asked)
-        except (TypeError, ValueError, AttributeError) as error:
-            return JSONResponse({"error": str(error)}, 422)
-        return JSONResponse({})
+        return await _add(request, self.sandbox.fail, self.sandbox.fail_randomly)
+
+    async def callback_faults(self, request: Request) -> Response:
+        return await _add(request, self.sandbox.courier.fail)
 
     async def reset(self, _: Request) -> Response:
         self.sandbox.reset()
         return JSONResponse({})
+
+
+async def _add(
+    request: Request, add: Callable[..., None], add_at_rates: Callable[..., None] | None = None
+) -> Response:
+    """Add the fault that a body describes."""
+    try:
+        asked = json.loads(await request.body())
+        (add_at_rates if add_at_rates is not None and "rates" in asked else add)(**asked)
+    except (TypeError, ValueError, AttributeError) as error:
+        return JSONResponse({"error": str(error)}, 422)
+    return JSONResponse({})
+
+
+def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
+    # Without the URLs: they may hold secrets of the merchant's.
+    return [
+        {"uuid": each.order_uuid, "status": each.status, "problem": each.problem, "fault": each.fault}
+        for each in callbacks
+    ]
 
 
 def control_routes(sandbox: Sandbox) -> list[Route]:
@@ -106,6 +135,9 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/_sandbox/orders", control.orders, methods=["GET"]),
         Route("/_sandbox/requests", control.requests, methods=["GET"]),
         Route("/_sandbox/duplicates", control.duplicates, methods=["GET"]),
+        Route("/_sandbox/callbacks", control.callbacks, methods=["GET"]),
+        Route("/_sandbox/callbacks/deliver", control.deliver, methods=["POST"]),
+        Route("/_sandbox/callbacks/faults", control.callback_faults, methods=["POST"]),
         Route("/_sandbox/orders/{uuid}/{event}", control.event, methods=["POST"]),
         Route("/_sandbox/faults", control.faults, methods=["POST"]),
         Route("/_sandbox/reset", control.reset, methods=["POST"]),

@@ -15,9 +15,12 @@ from frontpay_async.sandbox.app import BASE_PATH
 from frontpay_async.sandbox.wire import ConnectionDroppedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from typing import TypeAlias
 
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    Background: TypeAlias = Callable[[], Coroutine[object, object, None]]
 
 __all__ = ["base_url", "bind", "run", "serving"]
 
@@ -44,21 +47,37 @@ def base_url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it is ready, and may leave the signals to its host."""
+    """A uvicorn server that says when it is ready, and may leave the signals to its host.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], *, own_signals: bool) -> None:
+    Something runs beside it, from before it is ready until it is shut down.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None],
+        background: Background,
+        *,
+        own_signals: bool,
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._background = background
+        self._beside: asyncio.Task[None] | None = None
         self._own_signals = own_signals
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._beside = asyncio.create_task(self._background())
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # An answer that is being slowed down must not hold the shutdown up.
         for task in self.server_state.tasks:
             task.cancel()
+        if self._beside is not None:
+            self._beside.cancel()
+            await asyncio.wait([self._beside])
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -67,7 +86,7 @@ class _Server(uvicorn.Server):
             yield
 
 
-def _server(app: ASGIApp, ready: Callable[[], None], *, own_signals: bool) -> _Server:
+def _server(app: ASGIApp, ready: Callable[[], None], background: Background, *, own_signals: bool) -> _Server:
     connections: dict[object, asyncio.Transport] = {}
 
     class DroppableProtocol(H11Protocol):
@@ -109,30 +128,32 @@ def _server(app: ASGIApp, ready: Callable[[], None], *, own_signals: bool) -> _S
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    return _Server(config, ready, own_signals=own_signals)
+    return _Server(config, ready, background, own_signals=own_signals)
 
 
-def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> None:
+def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], background: Background) -> None:
     """Serve until a signal says stop.
 
     Args:
         app: The sandbox's app.
         listener: A listening socket; closed at the end.
         ready: Called once requests are answered.
+        background: Runs beside the server; cancelled at the end.
     """
-    _server(app, ready, own_signals=True).run(sockets=[listener])
+    _server(app, ready, background, own_signals=True).run(sockets=[listener])
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[str]:
+async def serving(app: ASGIApp, listener: socket.socket, background: Background) -> AsyncGenerator[str]:
     """Serve in the running asyncio loop while the block runs; yields the base URL.
 
     Args:
         app: The sandbox's app.
         listener: A listening socket; closed at the end.
+        background: Runs beside the server; cancelled at the end.
     """
     ready = asyncio.Event()
-    server = _server(app, ready.set, own_signals=False)
+    server = _server(app, ready.set, background, own_signals=False)
     # A task, not a task group, which would wrap what the block raises.
     task = asyncio.create_task(server.serve([listener]))
     task.add_done_callback(lambda _: ready.set())

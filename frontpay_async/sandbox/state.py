@@ -14,7 +14,7 @@ What is held to: ``refunded`` plus what waits on the terminal is never more than
 is REFUNDED exactly when all of it was paid back.
 
 Nothing happens in the background: what a cardholder does after a while stands in a queue by its time,
-and is caught up with whenever somebody looks.
+and is caught up with whenever somebody looks. What became of an order is told to whoever sends callbacks.
 """
 
 from __future__ import annotations
@@ -179,6 +179,10 @@ class RefundRequest:
         return self.status is RefundStatus.UNKNOWN
 
 
+def _tell_nobody(_: object, __: object) -> None:
+    pass
+
+
 @define(eq=False, kw_only=True)
 class SandboxOrder:
     """Hold one order.
@@ -197,6 +201,7 @@ class SandboxOrder:
         terminal_uuid: The terminal that it was sent to, if any.
         invoice_number: The invoice number; None for an order that was never invoiced.
         refund_request: The last refund asked of the terminal.
+        tell: Called when the status has changed, and with a refund on a terminal when that is decided.
     """
 
     uuid: str
@@ -212,6 +217,7 @@ class SandboxOrder:
     terminal_uuid: str | None = None
     invoice_number: str | None = None
     refund_request: RefundRequest | None = None
+    tell: Callable[[SandboxOrder, RefundRequest | None], None] = field(default=_tell_nobody, repr=False)
 
     @property
     def refundable(self) -> Decimal:
@@ -235,9 +241,11 @@ class SandboxOrder:
         following = NEXT_STATUS.get((self.status, event))
         if following is None:
             raise ForbiddenEventError(event, f"an order that is {self.status}")
-        self.status = following
+        before, self.status = self.status, following
         if following is OrderStatus.INVOICED:
             self.invoice_number = str(_FIRST_INVOICE + self.serial)
+        if following is not before:
+            self.tell(self, None)
 
     def pay_back(self, amount: Decimal, by_line: Mapping[Decimal, Decimal]) -> None:
         """Refund an amount that was found to be refundable.
@@ -270,9 +278,11 @@ class SandboxOrder:
         following = NEXT_REFUND.get((request.status, decision))
         if following is None:
             raise ForbiddenEventError(decision, f"a refund that is {request.status}")
-        request.status = following
+        before, request.status = request.status, following
         if following is RefundStatus.REFUNDED:
             self.pay_back(request.amount, request.by_line)
+        if following is not before:
+            self.tell(self, request)
 
 
 @frozen
@@ -333,10 +343,14 @@ class State:
     Args:
         now: Seconds on the sandbox's clock.
         wall: Unix seconds.
+        tell: What orders tell; see ``SandboxOrder``.
+        wake: Called when something will be due.
     """
 
     now: Callable[[], float]
     wall: Callable[[], float]
+    tell: Callable[[SandboxOrder, RefundRequest | None], None] = _tell_nobody
+    wake: Callable[[], None] = lambda: None
     accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
     line_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(5401))
@@ -352,6 +366,7 @@ class State:
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Let something happen after a while, unless it is forbidden by then."""
         heapq.heappush(self._queue, (self.now() + seconds, next(self._queued), action))
+        self.wake()
 
     def catch_up(self) -> None:
         """Let all that is due happen, in its order."""
@@ -359,6 +374,10 @@ class State:
             # Somebody else may have decided in the meantime.
             with contextlib.suppress(ForbiddenEventError):
                 heapq.heappop(self._queue)[2]()
+
+    def next_due(self) -> float | None:
+        """Return when the next thing will happen, on the sandbox's clock; None where nothing waits."""
+        return self._queue[0][0] if self._queue else None
 
     def duplicates(self) -> tuple[Duplicate, ...]:
         """Name all that was done more than once with the same content, on the same account."""

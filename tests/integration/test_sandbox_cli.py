@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from frontpay_async import (
     AuthenticationError,
@@ -21,9 +22,12 @@ from frontpay_async import (
     RateLimitedError,
     ServerError,
 )
+from frontpay_async.callbacks import Callback, CallbackGuard, sign_callback_url
+from frontpay_async.callbacks_starlette import callback_route
 from frontpay_async.sandbox import Sandbox, __main__ as cli
-from tests.builders import invoice
-from tests.sandboxes import client_of, raw_client, waiting
+from tests.builders import invoice, payment_link
+from tests.callbacks import SECRET, served
+from tests.sandboxes import client_of, raw_client, terminal_order, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +77,30 @@ async def test_it_prints_its_url_answers_and_ends_on_ctrl_c() -> None:
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
     assert len(lost) == 1
+
+
+async def test_it_calls_back_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTPAY_SANDBOX_CALLBACK_SECRET", SECRET)
+    handled: list[Callback] = []
+    news = anyio.Event()
+
+    def handle(callback: Callback) -> None:
+        handled.append(callback)
+        news.set()
+
+    app = Starlette(routes=[callback_route(CallbackGuard(SECRET), handle, path="/cb")])
+    async with served(app) as origin:
+        with running("--cardholder-after", "0.01") as (_, base_url):
+            async with client_of(base_url) as client:
+                url = sign_callback_url(f"{origin}/cb", "B-1", SECRET)
+                await client.terminals.create_order(terminal_order(callback_url=url))
+                await news.wait()
+                link = payment_link(callback_url=f"{origin}/cb")
+                uuid = (await client.orders.send_payment_link(link)).order_uuid
+                news = anyio.Event()
+                await client.orders.cancel(uuid, note="a mistake")
+                await news.wait()
+    assert [callback.order_reference for callback in handled] == ["B-1", None]
 
 
 async def test_its_arguments_decide_how_it_behaves(monkeypatch: pytest.MonkeyPatch) -> None:

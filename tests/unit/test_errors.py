@@ -10,6 +10,7 @@ import pytest
 from frontpay_async import errors
 from frontpay_async.errors import (
     APIError,
+    CallbackError,
     ConfigurationError,
     FrontPayError,
     InvalidOrderError,
@@ -32,6 +33,9 @@ ANSWERED: dict[str, Any] = {
     **NAMED,
 }
 API_ERRORS = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, APIError)]
+CALLBACK_ERRORS = [
+    cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, CallbackError)
+]
 ERRORS = [
     FrontPayError("what happened", outcome=Outcome.UNKNOWN, **NAMED),
     ConfigurationError("what happened", **NAMED),
@@ -40,6 +44,7 @@ ERRORS = [
     RateBudgetExceededError("what happened", retry_after=12.5, **NAMED),
     OutcomeUnknownError("what happened", **NAMED),
     *(cls("what happened", **ANSWERED) for cls in API_ERRORS),
+    *(cls("what happened", is_retryable=True, **NAMED) for cls in CALLBACK_ERRORS),
 ]
 PARENTS = {
     "ConfigurationError": "FrontPayError",
@@ -59,6 +64,10 @@ PARENTS = {
     "RateLimitedError": "APIError",
     "ServerError": "APIError",
     "TerminalBusyError": "ServerError",
+    "CallbackError": "FrontPayError",
+    "InvalidChecksumError": "CallbackError",
+    "StaleCallbackError": "CallbackError",
+    "ReplayedCallbackError": "CallbackError",
 }
 
 
@@ -126,6 +135,7 @@ def test_every_error_names_its_call(error: FrontPayError) -> None:
         (RateBudgetExceededError("x", retry_after=1), Outcome.NOT_SENT),
         (OutcomeUnknownError("x"), Outcome.UNKNOWN),
         (APIError("x", status=400), Outcome.REJECTED),
+        (CallbackError("x"), Outcome.UNKNOWN),
     ],
     ids=repr,
 )

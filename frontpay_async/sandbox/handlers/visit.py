@@ -79,6 +79,7 @@ class Visit:
             ],
             amount=number(json_object(self.body["orderSummary"])["grandTotal"]),
             terminal_uuid=terminal_uuid,
+            tell=self.state.tell,
         )
         self.state.add(self.account, order)
         return order

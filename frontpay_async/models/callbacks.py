@@ -1,0 +1,84 @@
+"""What a callback says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+from attrs import frozen
+
+from frontpay_async.models.statuses import OrderStatus
+
+__all__ = ["Callback", "CallbackKind", "OrderCallback", "TerminalCallback"]
+
+
+class CallbackKind(StrEnum):
+    """Name what a callback about a terminal order tells of."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+
+
+@frozen(kw_only=True)
+class TerminalCallback:
+    """Tell how a payment or a refund on a terminal ended (page "Create Terminal Order"); unsigned.
+
+    Args:
+        order_uuid: The order.
+        kind: A payment or a refund.
+        is_approved: Whether the cardholder approved it; otherwise it was cancelled.
+        total_amount: What was paid or paid back, in ``currency``.
+        currency: The ISO 4217 code.
+        base_amount: The amount without VAT; None where it was not told, as for refunds.
+        vat_amount: The VAT; None where it was not told.
+        order_reference: What the URL was signed for; None where it has no token or the token was not checked.
+        signed_fields: The fields that were vouched for: ``order_reference`` or none.
+    """
+
+    order_uuid: str
+    kind: CallbackKind
+    is_approved: bool
+    total_amount: Decimal
+    currency: str
+    base_amount: Decimal | None = None
+    vat_amount: Decimal | None = None
+    order_reference: str | None = None
+    signed_fields: frozenset[str] = frozenset()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the cardholder declined, or it was taken back."""
+        return not self.is_approved
+
+
+@frozen(kw_only=True)
+class OrderCallback:
+    """Tell that an order's status changed (page "Notifications via Callback URL").
+
+    Args:
+        order_uuid: The order.
+        status: Its new status; one that is not listed is kept as text.
+        created_at: When it was created, in UTC.
+        payment_method: How it was paid, in the API's words; may be empty.
+        amount: The amount, in the order's currency.
+        timestamp: When the callback was made, in UTC.
+        order_reference: What the URL was signed for, if it was. The checksum does not tie it to the order.
+        signed_fields: The fields that were vouched for; none before the checksum was checked.
+
+    ``payment_method``, ``amount`` and ``timestamp`` are None with the older form of the checksum, which does
+    not cover them.
+    """
+
+    order_uuid: str
+    status: OrderStatus
+    created_at: datetime
+    payment_method: str | None
+    amount: Decimal | None
+    timestamp: datetime | None
+    order_reference: str | None = None
+    signed_fields: frozenset[str] = frozenset()
+
+
+Callback: TypeAlias = TerminalCallback | OrderCallback
