@@ -48,6 +48,8 @@ MAY_IMPORT = {
     # The core also runs under trio.
     "asyncio": {"_transport/aiohttp_engine.py", "sandbox/"},
     "starlette": {"sandbox/"},
+    "opentelemetry": {"otel.py"},
+    "pytest": {"pytest_plugin.py"},
     "uvicorn": {"sandbox/"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},
@@ -56,7 +58,7 @@ MAY_IMPORT = {
     "uuid": {"sandbox/"},
     "os": {"client.py", "settings.py", "_transport/", "sandbox/"},
     "socket": {"_transport/", "sandbox/"},
-    "threading": {"_transport/", "sandbox/"},
+    "threading": {"_transport/", "otel.py", "sandbox/"},
     "subprocess": {"sandbox/"},
     "locale": set[str](),
 }
