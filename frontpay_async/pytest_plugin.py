@@ -71,7 +71,12 @@ def frontpay_sandbox(
     request: pytest.FixtureRequest, frontpay_clock: Clock, frontpay_sandbox_settings: Mapping[str, Any]
 ) -> Iterator[Sandbox]:
     """A sandbox of the API, empty, in this process, with the faults that the test is marked with."""
-    from frontpay_async.sandbox import Sandbox  # noqa: PLC0415 - loading the plugin is light
+    try:
+        from frontpay_async.sandbox import Sandbox  # noqa: PLC0415 - loading the plugin is light
+    except ImportError as error:
+        raise pytest.UsageError(
+            f"frontpay_sandbox needs the extra: pip install 'frontpay_async[sandbox]' ({error})"
+        ) from None
 
     node: pytest.Item = request.node
     settings: dict[str, Any] = {"clock": frontpay_clock, **frontpay_sandbox_settings}

@@ -58,7 +58,7 @@ def run(pytester: pytest.Pytester, *arguments: str, mode: str = "auto", **files:
 def test_the_documentations_examples_pass(
     pytester: pytest.Pytester, file: str, mode: str, passed: int
 ) -> None:
-    run(pytester, mode=mode, **{file: FILES[f"{file}.py"]}).assert_outcomes(passed=passed)
+    assert run(pytester, mode=mode, **{file: FILES[f"{file}.py"]}).parseoutcomes() == {"passed": passed}
 
 
 def test_every_example_of_the_documentation_is_run() -> None:
@@ -95,7 +95,7 @@ async def test_not_wanted(frontpay_client, order):
     await twice(frontpay_client, order)
 """,
     )
-    result.assert_outcomes(passed=2, failed=1, errors=1)
+    assert result.parseoutcomes() == {"passed": 2, "failed": 1, "errors": 1}
     result.stdout.fnmatch_lines(
         ["*done more than once with the same content: orders.send_invoice 2 times (ODR*, ODR*)"]
     )
@@ -138,7 +138,7 @@ def test_equal_ones(frontpay_sandbox):
     pass
 """,
     )
-    result.assert_outcomes(passed=5, errors=2)
+    assert result.parseoutcomes() == {"passed": 5, "errors": 2}
     result.stdout.fnmatch_lines(["*frontpay_fault never struck: 510-before at orders.cancel"])
     result.stdout.fnmatch_lines(["*never struck: 510-before at orders.cancel, 510-before at orders.cancel"])
 
@@ -166,7 +166,7 @@ class TestOrder:
         assert struck == ["500-before", "502-before", "510-before", "drop-before", None]
 """,
     )
-    result.assert_outcomes(passed=1)
+    assert result.parseoutcomes() == {"passed": 1}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_it(frontpay_client):
     pass
 """,
     )
-    result.assert_outcomes(errors=1)
+    assert result.parseoutcomes() == {"errors": 1}
     result.stdout.fnmatch_lines([f"E*UsageError: {says}".replace("[", "[[]")])
 
 
@@ -232,7 +232,7 @@ def test_late(late):
     pass
 """,
     )
-    result.assert_outcomes(passed=1, failed=2)
+    assert result.parseoutcomes() == {"passed": 1, "failed": 2}
     result.stdout.fnmatch_lines(["*the marker frontpay_fault needs the plugin's own fixture*"])
 
 
@@ -264,7 +264,7 @@ async def test_it(frontpay_client, frontpay_sandbox, frontpay_clock, run):
     assert time.monotonic() - really < 60
 """,
     )
-    result.assert_outcomes(passed=2)
+    assert result.parseoutcomes() == {"passed": 2}
 
 
 def test_the_client_is_the_same_in_fixtures_and_test_whoever_runs_them(pytester: pytest.Pytester) -> None:
@@ -299,7 +299,7 @@ async def test_that(sent_by_anyio, frontpay_client):
 """,
         mode="strict",
     )
-    result.assert_outcomes(passed=3)
+    assert result.parseoutcomes() == {"passed": 3}
 
 
 def test_loading_it_imports_nothing_but_pytest() -> None:
@@ -334,7 +334,28 @@ def test_a_suite_that_asks_for_nothing_imports_nothing(
             assert not [name for name in request.fixturenames if "frontpay" in name]
         """
     )
-    pytester.runpytest_subprocess("-p", PLUGIN, "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    assert pytester.runpytest_subprocess("-p", PLUGIN, "-p", "no:cacheprovider").parseoutcomes() == {
+        "passed": 1
+    }
+
+
+def test_without_the_sandboxs_extra_the_fixture_says_what_to_install(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(
+        """
+        import sys
+
+        sys.modules["starlette"] = None
+
+        def test_it(frontpay_client):
+            pass
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", PLUGIN, "-p", "no:cacheprovider")
+    assert result.parseoutcomes() == {"errors": 1}
+    result.stdout.fnmatch_lines(["*needs the extra: pip install 'frontpay_async[[]sandbox[]]' (*starlette*)"])
 
 
 def test_the_entry_point_leads_to_it() -> None:
@@ -359,11 +380,12 @@ def test_it_is_found_by_its_entry_point_and_may_be_named_besides(
     pytester.makeconftest(conftest)
     pytester.makepyfile("def test_it(frontpay_sandbox):\n    assert frontpay_sandbox.requests == ()\n")
     result = pytester.runpytest_subprocess(*arguments, "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=1)
+    assert result.parseoutcomes() == {"passed": 1}
 
 
 def test_the_fixtures_and_the_marker_say_what_they_are_for(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--fixtures", "-v")
+    assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["frontpay_client*", "    A client of the sandbox, *"])
     result = run(pytester, "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.frontpay_fault(kind, *): let something go wrong in *"])
