@@ -11,6 +11,7 @@ its modes, under anyio's plugin with asyncio and trio, and in a test that runs i
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,6 +56,7 @@ def pytest_runtest_call(item: pytest.Item) -> None:
 @pytest.fixture
 def frontpay_clock() -> Clock:
     """A clock on which no wait takes time; override it with ``frontpay_async.Clock()`` for real waits."""
+    _check_extra()
     from frontpay_async.sandbox.skipping import skipping_clock  # noqa: PLC0415 - loading the plugin is light
 
     return skipping_clock()
@@ -71,12 +73,8 @@ def frontpay_sandbox(
     request: pytest.FixtureRequest, frontpay_clock: Clock, frontpay_sandbox_settings: Mapping[str, Any]
 ) -> Iterator[Sandbox]:
     """A sandbox of the API, empty, in this process, with the faults that the test is marked with."""
-    try:
-        from frontpay_async.sandbox import Sandbox  # noqa: PLC0415 - loading the plugin is light
-    except ImportError as error:
-        raise pytest.UsageError(
-            f"frontpay_sandbox needs the extra: pip install 'frontpay_async[sandbox]' ({error})"
-        ) from None
+    _check_extra()
+    from frontpay_async.sandbox import Sandbox  # noqa: PLC0415 - loading the plugin is light
 
     node: pytest.Item = request.node
     settings: dict[str, Any] = {"clock": frontpay_clock, **frontpay_sandbox_settings}
@@ -120,6 +118,15 @@ def assert_no_duplicates(frontpay_sandbox: Sandbox) -> Iterator[Callable[[], Non
 
     yield check
     check()
+
+
+def _check_extra() -> None:
+    try:
+        import_module("frontpay_async.sandbox")
+    except ImportError as error:
+        raise pytest.UsageError(
+            f"frontpay_sandbox needs the extra: pip install 'frontpay_async[sandbox]' ({error})"
+        ) from None
 
 
 def _read_mark(mark: pytest.Mark) -> tuple[Fault, bool]:
