@@ -42,10 +42,11 @@ class Follow:
         started = self.clock.now()
         try:
             response = await self.following.send(call)
-            return response  # noqa: TRY300 - for the type checkers, which do not see that it is never None below
         except BaseException as error:
             kind = _kind(error)
             raise
+        else:
+            return response
         finally:
             if end is not None:
                 tell(end, response, self.clock.now() - started, kind)

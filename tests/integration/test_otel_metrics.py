@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
+import subprocess
+import sys
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -273,3 +275,35 @@ def test_a_global_provider_that_is_named_is_the_global_provider() -> None:
     first = Telemetry().follow("https://api.example/v1")
     second = Telemetry(meter_provider=metrics.get_meter_provider()).follow("https://api.example/v1")
     assert first.instruments is second.instruments  # type: ignore[attr-defined]
+
+
+def test_global_providers_may_be_set_after_the_client_was_built() -> None:
+    """In a process of its own, because they are set once; the gauges are read there, too."""
+    script = """
+import asyncio
+from opentelemetry import metrics, trace
+from tests.telemetry import Recorded
+from frontpay_async.otel import Telemetry
+from frontpay_async.sandbox import Sandbox
+
+recorded = Recorded()
+
+async def main():
+    async with Sandbox().client(telemetry=Telemetry()) as client:
+        metrics.set_meter_provider(recorded.meter_provider)
+        trace.set_tracer_provider(recorded.tracer_provider)
+        await client.orders.list_statuses()
+        async with Sandbox().client(telemetry=Telemetry(attributes={"n": "2"})) as second:
+            await second.orders.list_statuses()
+            print(sorted(recorded.metrics()), len(recorded.spans))
+            print(len(recorded.points("frontpay.client.rate_limit.remaining")))
+
+asyncio.run(main())
+"""
+    root = str(PAGE.parents[1])
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=root
+    )
+    names = ["frontpay.client.call.duration", REMAINING, WAIT, "http.client.request.duration"]
+    assert ran.stdout.splitlines() == [f"{names} 4", "2"]
+    assert ran.stderr == ""
