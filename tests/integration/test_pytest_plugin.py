@@ -267,6 +267,42 @@ async def test_it(frontpay_client, frontpay_sandbox, frontpay_clock, run):
     assert result.parseoutcomes() == {"passed": 2}
 
 
+def test_a_slow_answer_times_out_only_on_a_real_clock(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        test_it="""
+import pytest
+
+from frontpay_async import Clock, OutcomeUnknownError, RetryPolicy, Timeouts
+
+pytestmark = pytest.mark.frontpay_fault("latency", seconds=3600)
+impatient = {"timeouts": Timeouts(read=0.01), "retry": RetryPolicy(attempts=1)}
+
+
+async def test_skipped(frontpay_client):
+    await frontpay_client.with_options(**impatient).orders.list_statuses()
+
+
+class TestReal:
+    @pytest.fixture
+    def frontpay_clock(self):
+        return Clock()
+
+    async def test_it(self, frontpay_client):
+        with pytest.raises(OutcomeUnknownError):
+            await frontpay_client.with_options(**impatient).orders.list_statuses()
+""",
+    )
+    assert result.parseoutcomes() == {"passed": 2}
+
+
+def test_anyios_auto_mode_will_do(pytester: pytest.Pytester) -> None:
+    """Without a mark on any test."""
+    code = FILES["test_billing.py"]
+    result = run(pytester, "-o", "anyio_mode=auto", mode="strict", test_billing=code)
+    assert result.parseoutcomes() == {"passed": 2}
+
+
 def test_the_client_is_the_same_in_fixtures_and_test_whoever_runs_them(pytester: pytest.Pytester) -> None:
     """An async fixture of the user's may use it before and after the test."""
     result = run(
