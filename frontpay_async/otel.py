@@ -305,7 +305,7 @@ class _Follower:
             headers: dict[str, str] = {}
             TraceContextTextMapPropagator().inject(headers, current)
             call.headers = headers
-        # The instrumentation of aiohttp before 0.60 asks for the second alone.
+        # Older instrumentations of aiohttp ask for the second alone.
         for key in (_SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY):
             current = context.set_value(key, value=True, context=current)
         token = context.attach(current)
