@@ -102,6 +102,8 @@ def test_a_fault_that_never_strikes_fails_the_test_unless_it_is_optional(pyteste
         test_it="""
 import pytest
 
+from frontpay_async import RetryPolicy
+
 fault = pytest.mark.frontpay_fault
 
 
@@ -130,9 +132,16 @@ async def test_some_of_many(frontpay_client):
 @fault("510-before", operation="orders.cancel")
 def test_equal_ones(frontpay_sandbox):
     pass
+
+
+@fault("510-before")
+@fault("510-before", optional=True)
+async def test_the_one_that_had_to_strike_did(frontpay_client):
+    with pytest.raises(Exception):
+        await frontpay_client.with_options(retry=RetryPolicy(attempts=1)).orders.list_statuses()
 """,
     )
-    assert result.parseoutcomes() == {"passed": 5, "errors": 2}
+    assert result.parseoutcomes() == {"passed": 6, "errors": 2}
     result.stdout.fnmatch_lines(["*frontpay_fault never struck: 510-before at orders.cancel"])
     result.stdout.fnmatch_lines(["*never struck: 510-before at orders.cancel, 510-before at orders.cancel"])
 
