@@ -25,7 +25,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests and ask for 95 % branch coverage; arguments go to pytest and waive the threshold."""
-    session.install("-e", ".[aiohttp,redis,sandbox]", *group("tests"))
+    session.install("-e", ".[aiohttp,otel,redis,sandbox]", *group("tests"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -61,7 +61,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright, both strict."""
-    session.install("-e", ".[aiohttp,redis,sandbox]", *group("types"))
+    session.install("-e", ".[aiohttp,otel,redis,sandbox]", *group("types"))
     session.run("mypy", "--strict")
     # The version is pinned: its wrapper need not ask for a newer one.
     session.run("pyright", "--warnings", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
@@ -77,5 +77,5 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build; a warning is an error."""
-    session.install(".[aiohttp,redis,sandbox]", *group("docs"))
+    session.install(".[aiohttp,otel,redis,sandbox]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-nEq", "-b", "html", "docs", "docs/_build/html")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from frontpay_async._transport.engines import Engine
+    from frontpay_async._transport.observe import Telemetry
     from frontpay_async._transport.rate import RateView
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment
@@ -69,6 +70,7 @@ class FrontPayClient:
         order_date_format: ``unix`` or ``day``, for every order; else each operation's documented form.
         on_attempt: Called with a record after each attempt.
         on_result: Called with a record after each call.
+        telemetry: Traces and measures the calls; see ``frontpay_async.otel``.
         clock: Time and chance; for tests.
 
     Raises:
@@ -100,6 +102,7 @@ class FrontPayClient:
         order_date_format: DateFormat | str | None = None,
         on_attempt: Callable[[AttemptRecord], object] | None = None,
         on_result: Callable[[ResultRecord], object] | None = None,
+        telemetry: Telemetry | None = None,
         clock: Clock | None = None,
     ) -> None:
         if token is None:
@@ -115,6 +118,7 @@ class FrontPayClient:
         if rate_limit.redis is not None and rate_limit.account is None and callable(credential):
             raise ConfigurationError("with a token callable, RateLimit.redis needs RateLimit.account: a name")
         observers = Observers(on_attempt, on_result)
+        follower = None if telemetry is None else telemetry.follow(url)
         source: EngineSettings | httpx.AsyncBaseTransport
         if transport is None:
             through = proxy or (environment_proxy(url) if trust_env else None)
@@ -128,6 +132,7 @@ class FrontPayClient:
             clock=clock,
             budget=RetryBudget(),
             observers=observers,
+            follower=follower,
             credential=credential,
             base_url=url,
             rate_limit=rate_limit,
@@ -137,7 +142,7 @@ class FrontPayClient:
         self._url = url
         self._owns_session = True
         self._attach(
-            Session(pipeline.first, pipeline.rate, wire, clock, observers, dates),
+            Session(pipeline.first, pipeline.rate, wire, clock, observers, dates, follower),
             CallOptions(timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority),
         )
 

@@ -44,6 +44,7 @@ class ResultRecord:
         status: The last attempt's HTTP status; None where no answer came.
         elapsed: Seconds that the call took, waits included.
         outcome: None when it succeeded, else what is known of the whole call.
+        error: The class of what was raised, such as ``ServerError``; None when it succeeded.
         may_have_happened_twice: It succeeded, but an earlier attempt was answered with a server error after
             which this operation may already have been done.
     """
@@ -54,4 +55,5 @@ class ResultRecord:
     status: int | None
     elapsed: float
     outcome: Outcome | None
+    error: str | None = None
     may_have_happened_twice: bool = False

@@ -49,6 +49,8 @@ MAY_IMPORT = {
     "asyncio": {"_transport/aiohttp_engine.py", "_transport/rate_redis.py", "sandbox/"},
     "redis": {"_transport/rate_redis.py"},
     "starlette": {"sandbox/", "callbacks_starlette.py"},
+    "opentelemetry": {"otel.py"},
+    "pytest": {"pytest_plugin.py"},
     "uvicorn": {"sandbox/"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},
@@ -57,7 +59,7 @@ MAY_IMPORT = {
     "uuid": {"sandbox/"},
     "os": {"client.py", "settings.py", "_transport/", "sandbox/"},
     "socket": {"_transport/", "sandbox/"},
-    "threading": {"_transport/", "sandbox/"},
+    "threading": {"_transport/", "otel.py", "sandbox/"},
     "subprocess": {"sandbox/"},
     "locale": set[str](),
 }

@@ -10,6 +10,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import frontpay_async
+import frontpay_async.otel
 import frontpay_async.sandbox
 from frontpay_async import FrontPayError
 from frontpay_async._protocol.operations import OPERATIONS
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = frontpay_async, frontpay_async.sandbox
+PUBLIC = frontpay_async, frontpay_async.otel, frontpay_async.sandbox
 
 
 class OperationsDirective(SphinxDirective):

@@ -11,6 +11,8 @@ from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, Ra
 from frontpay_async.settings import Priority, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from frontpay_async._protocol.messages import HttpRequest, HttpResponse
     from frontpay_async.errors import FrontPayError
 
@@ -59,6 +61,11 @@ class Call:
             token's budget; written by the auth stage, cleared by the rate stage.
         final: Whether no attempt may follow, whatever the retry table says: the client was closed, or the
             deadline has passed; written by the send and retry stages.
+        waited: Seconds that the last request waited for the rate window; None without one; written by the
+            rate stage.
+        requests: How many requests were sent; more than attempts where a token was renewed; counted by the
+            follow stage.
+        headers: What this request carries beside what every request does; written by the follow stage.
     """
 
     request: HttpRequest
@@ -73,6 +80,9 @@ class Call:
     may_have_left: bool = False
     counted: bool = False
     final: bool = False
+    waited: float | None = None
+    requests: int = 0
+    headers: Mapping[str, str] | None = None
 
     def not_sent(self, why: str) -> NotSentError:
         """Return the error of a call that did not leave, for a reason in words."""

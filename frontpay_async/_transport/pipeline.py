@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from frontpay_async._transport.auth import Auth
+from frontpay_async._transport.follow import Follow
 from frontpay_async._transport.rate import Rate
 from frontpay_async._transport.retry import Retry
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.decisions import RetryBudget
     from frontpay_async._transport.call import Secret, Stage
     from frontpay_async._transport.clock import Clock
-    from frontpay_async._transport.observe import Observers
+    from frontpay_async._transport.observe import Follower, Observers
     from frontpay_async.settings import RateLimit
 
 __all__ = ["Pipeline", "compose"]
@@ -40,14 +41,18 @@ def compose(
     clock: Clock,
     budget: RetryBudget,
     observers: Observers,
+    follower: Follower | None,
     credential: Secret | Callable[[], Awaitable[str]],
     base_url: str,
     rate_limit: RateLimit,
     send: Stage,
 ) -> Pipeline:
     """Compose the stages: each attempt pays the rate and carries a fresh credential."""
+    wire = send if follower is None else Follow(send, follower, clock)
     rate = Rate(
-        Auth(send, source=credential), limit=rate_limit, credential=credential, base_url=base_url, clock=clock
+        Auth(wire, source=credential), limit=rate_limit, credential=credential, base_url=base_url, clock=clock
     )
+    if follower is not None:
+        follower.observe("rate.remaining", rate.remaining)
     governed = rate_limit.requests is not None
     return Pipeline(Retry(rate, clock=clock, budget=budget, observers=observers, governed=governed), rate)

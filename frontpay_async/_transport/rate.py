@@ -110,6 +110,11 @@ class Rate:
             await governor.answered(permit, response.status, response.headers, asked)
         return response
 
+    def remaining(self) -> int | None:
+        """Return what is left of the window, in any thread; None before the first call and after the last."""
+        governor = self._governor
+        return None if governor is None else governor.statistics().remaining
+
     async def aclose(self) -> None:
         """Let go of the governor; the last to do so closes its connections."""
         self._closed = True

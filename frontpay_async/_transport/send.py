@@ -49,7 +49,16 @@ _GZIP_OR_ZLIB = 47
 
 
 class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never raised by itself
-    """Say what the engine said, without the request and the frames that hold it."""
+    """Say what the engine said, without the request and the frames that hold it.
+
+    Args:
+        reason: Its words.
+        kind: The class of its error.
+    """
+
+    def __init__(self, reason: str, kind: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class _ClosedError(Exception):
@@ -133,14 +142,14 @@ class Send:
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
             left = call.may_have_left if self._tells_when_leaving else answered
             call.may_have_left = left or not _never_left(error)
-            reason = _reason(error, call)
+            reason, kind = _reason(error, call), type(error).__name__.lstrip("_")
         call.final = self._closed
         if call.may_have_left:
             translated: FrontPayError = call.outcome_unknown(f"no whole answer came ({reason})")
         else:
             translated = call.not_sent("the client was closed" if self._closed else reason)
         # Raised out here, so that the engine's exception, which holds the request, is not its context.
-        raise translated from TransportFailure(reason)
+        raise translated from TransportFailure(reason, kind)
 
     async def aclose(self) -> None:
         """Close the transport for good, if it was opened."""
@@ -183,6 +192,8 @@ class Send:
         )
         if body or method != "GET":
             request.headers["Content-Length"] = str(len(body))
+        if call.headers:
+            request.headers.update(call.headers)
         # Transports may ask for the content as well as for the stream.
         request.read()
         return request

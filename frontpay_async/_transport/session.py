@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat, Operation
     from frontpay_async._transport.call import CallOptions, Stage
     from frontpay_async._transport.clock import Clock
-    from frontpay_async._transport.observe import Observers
+    from frontpay_async._transport.observe import Follower, Observers
     from frontpay_async._transport.rate import Rate
     from frontpay_async._transport.send import Send
 
@@ -45,6 +45,7 @@ class Session:
         clock: Time and chance.
         observers: Told of each call's end.
         date_format: The form of order dates, where it is not each operation's own.
+        follower: Told when a call begins and how it ends.
     """
 
     pipeline: Stage
@@ -53,6 +54,7 @@ class Session:
     clock: Clock
     observers: Observers
     date_format: DateFormat | None
+    follower: Follower | None = None
     closed: bool = field(init=False, default=False)
     _home: tuple[int, object] | None = field(init=False, default=None)
     _methods: dict[str, str] = field(init=False, factory=dict[str, str])
@@ -81,6 +83,8 @@ class Session:
         started = self.clock.now()
         call: Call | None = None
         outcome: Outcome | None = Outcome.NOT_SENT
+        raised: str | None = None
+        end = None if self.follower is None else tell(self.follower.call, operation, options.priority)
         try:
             self._check_open(operation.name)
             self._check_home(operation.name)
@@ -95,21 +99,30 @@ class Session:
             except APIError as error:
                 if error.status != _METHOD_NOT_ALLOWED or operation.other_method is None:
                     raise
-                call = Call(self._by_other_method(request), options, call.deadline, call.attempt)
+                sent = call.requests
+                call = Call(
+                    self._by_other_method(request), options, call.deadline, call.attempt, requests=sent
+                )
                 answer = await self.pipeline.send(call)
             outcome = Outcome.UNKNOWN
             value_read = result(operation, answer, request.order_uuid)
             outcome = None
         except FrontPayError as error:
-            outcome = error.outcome
+            outcome, raised = error.outcome, type(error).__name__
             raise
-        except BaseException:
+        except BaseException as error:
             # The caller gave up: the observer is told what may have happened.
             outcome = Outcome.UNKNOWN if call and (call.may_have_left or call.doubt) else Outcome.NOT_SENT
+            raised = type(error).__name__
             raise
         finally:
-            if self.observers.on_result is not None:
-                tell(self.observers.on_result, self._record(operation, call, outcome, started))
+            hook = self.observers.on_result
+            if hook is not None or end is not None:
+                record = self._record(operation, call, outcome, started, raised)
+                if hook is not None:
+                    tell(hook, record)
+                if end is not None:
+                    tell(end, record)
         return value_read
 
     async def aclose(self) -> None:
@@ -150,7 +163,12 @@ class Session:
             )
 
     def _record(
-        self, operation: Operation[object], call: Call | None, outcome: Outcome | None, started: float
+        self,
+        operation: Operation[object],
+        call: Call | None,
+        outcome: Outcome | None,
+        started: float,
+        raised: str | None,
     ) -> ResultRecord:
         doubt = call.doubt if call else None
         return ResultRecord(
@@ -160,6 +178,7 @@ class Session:
             status=call.response.status if call and call.response else None,
             elapsed=self.clock.now() - started,
             outcome=outcome,
+            error=raised,
             may_have_happened_twice=(
                 outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
             ),

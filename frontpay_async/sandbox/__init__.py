@@ -89,6 +89,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from frontpay_async._transport.observe import Telemetry
     from frontpay_async.models.terminals import Terminal
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
@@ -205,6 +206,7 @@ class Sandbox:
         order_date_format: DateFormat | str | None = None,
         on_attempt: Callable[[AttemptRecord], object] | None = None,
         on_result: Callable[[ResultRecord], object] | None = None,
+        telemetry: Telemetry | None = None,
         clock: Clock | None = None,
     ) -> FrontPayClient:
         """Return a client of this sandbox, without a socket.
@@ -218,6 +220,7 @@ class Sandbox:
             order_date_format: The form of order dates that it sends.
             on_attempt: Called with a record after each attempt.
             on_result: Called with a record after each call.
+            telemetry: Traces and measures the calls.
             clock: Time and chance of the client; the sandbox's clock unless given.
         """
         return FrontPayClient(
@@ -231,6 +234,7 @@ class Sandbox:
             order_date_format=order_date_format,
             on_attempt=on_attempt,
             on_result=on_result,
+            telemetry=telemetry,
             clock=clock or self._clock,
         )
 

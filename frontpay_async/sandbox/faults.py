@@ -233,6 +233,10 @@ class Faults:
             raise ValueError("rates are shares of all requests: each between 0 and 1, and together at most 1")
         self._chances.append(_Chances(faults, random.Random(seed)))  # noqa: S311 - chance that can be repeated
 
+    def idle(self) -> tuple[Fault, ...]:
+        """Return the faults that were added and have not struck yet; those at random are not among them."""
+        return tuple(rule.fault for rule in self._rules if rule.struck == 0)
+
     def clear(self) -> None:
         """Forget all faults."""
         self._rules.clear()

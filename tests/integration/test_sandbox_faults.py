@@ -301,3 +301,16 @@ def test_every_kind_can_strike_something() -> None:
     for kind in FaultKind:
         fault = Fault(kind=kind, seconds=1.0 if kind in SLOW else 0.0)
         assert any(fault.strikes(operation) for operation in OPERATIONS)
+
+
+def test_faults_that_have_not_struck_are_known() -> None:
+    """One that struck once is not idle, though it would strike again."""
+    faults = Faults()
+    struck, idle = Fault(kind=FaultKind.BUSY, times=2), Fault(kind=FaultKind.DROP_AFTER, skip=1)
+    faults.add(struck)
+    faults.add(idle)
+    faults.add_random({FaultKind.CUT_BODY: 0.5}, seed=1)
+    faults.strike("terminals.refund")
+    assert faults.idle() == (idle,)
+    faults.clear()
+    assert faults.idle() == ()

@@ -68,6 +68,7 @@ async def test_a_failure_is_told_with_its_outcome(server: WireServer, connect: C
         await read(connect(server, **hooks.settings()))
     (result,) = hooks.results
     assert (result.operation, result.status, result.outcome) == (STATUS, 404, Outcome.REJECTED)
+    assert result.error == "NotFoundError"
 
 
 async def test_an_order_that_breaks_a_rule_is_told_as_not_sent(server: WireServer, connect: Connect) -> None:
@@ -103,7 +104,9 @@ async def test_a_create_that_is_cancelled_on_its_way_is_told_as_unknown(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [(each.attempt, each.outcome) for each in hooks.attempts] == [(1, Outcome.UNKNOWN)]
-    assert [(each.attempts, each.outcome) for each in hooks.results] == [(1, Outcome.UNKNOWN)]
+    assert [(each.attempts, each.outcome, each.error) for each in hooks.results] == [
+        (1, Outcome.UNKNOWN, "CancelledError")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""Fixtures and a marker for tests of programs that use this package: a pytest plugin.
+
+pytest finds it by its entry point, in every test run of an environment that has this package. So loading it
+imports nothing but pytest: what a fixture needs, the fixture imports. Nothing happens to a test that asks for
+nothing.
+
+The fixtures are not async. A client of the sandbox does no I/O: it is built without an event loop, belongs
+to the one of its first call, and leaves nothing to be closed. So they work under pytest-asyncio in both of
+its modes, under anyio's plugin with asyncio and trio, and in a test that runs its own loop.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from frontpay_async import Clock, FrontPayClient
+    from frontpay_async.sandbox import Fault, Sandbox
+
+__all__ = [
+    "assert_no_duplicates",
+    "frontpay_client",
+    "frontpay_clock",
+    "frontpay_sandbox",
+    "frontpay_sandbox_settings",
+]
+
+_MARKER = "frontpay_fault"
+_applied = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        f'{_MARKER}(kind, *, operation="*", times=1, skip=0, seconds=0.0, optional=False):'
+        " let something go wrong in frontpay_sandbox, and fail the test if it never did.",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Refuse a test whose faults could not be set up: it would pass for the wrong reason."""
+    if item.get_closest_marker(_MARKER) is not None and not item.stash.get(_applied, False):
+        pytest.fail(
+            f"the marker {_MARKER} needs the plugin's own fixture frontpay_sandbox or frontpay_client",
+            pytrace=False,
+        )
+
+
+@pytest.fixture
+def frontpay_clock() -> Clock:
+    """A clock on which no wait takes time; override it with ``frontpay_async.Clock()`` for real waits."""
+    _check_extra()
+    from frontpay_async.sandbox.skipping import skipping_clock  # noqa: PLC0415 - loading the plugin is light
+
+    return skipping_clock()
+
+
+@pytest.fixture
+def frontpay_sandbox_settings() -> Mapping[str, Any]:
+    """Arguments for the sandbox, such as ``{"rate_limit": None}``; override it to choose them."""
+    return {}
+
+
+@pytest.fixture
+def frontpay_sandbox(
+    request: pytest.FixtureRequest, frontpay_clock: Clock, frontpay_sandbox_settings: Mapping[str, Any]
+) -> Iterator[Sandbox]:
+    """A sandbox of the API, empty, in this process, with the faults that the test is marked with."""
+    _check_extra()
+    from frontpay_async.sandbox import Sandbox  # noqa: PLC0415 - loading the plugin is light
+
+    node: pytest.Item = request.node
+    settings: dict[str, Any] = {"clock": frontpay_clock, **frontpay_sandbox_settings}
+    sandbox = Sandbox(**settings)
+    must_strike: list[Fault] = []
+    # From the module's marks to the test's own, and from the top one down.
+    for mark in reversed(list(node.iter_markers(_MARKER))):
+        fault, optional = _read_mark(mark)
+        sandbox.faults.add(fault)
+        if not optional:
+            must_strike.append(fault)
+    node.stash[_applied] = True
+    yield sandbox
+    missed = [fault for fault in sandbox.faults.idle() if any(fault is each for each in must_strike)]
+    if missed:
+        listed = ", ".join(f"{fault.kind.value} at {fault.operation}" for fault in missed)
+        pytest.fail(f"{_MARKER} never struck: {listed}", pytrace=False)
+
+
+@pytest.fixture
+def frontpay_client(frontpay_sandbox: Sandbox) -> FrontPayClient:
+    """A client of the sandbox, without a socket and without a real wait."""
+    return frontpay_sandbox.client()
+
+
+@pytest.fixture
+def assert_no_duplicates(frontpay_sandbox: Sandbox) -> Iterator[Callable[[], None]]:
+    """Fails if anything was done twice with the same content: when called, and when the test is over."""
+    told = False
+
+    def check() -> None:
+        __tracebackhide__ = True
+        nonlocal told
+        found = frontpay_sandbox.duplicates()
+        if found and not told:
+            told = True
+            listed = "; ".join(
+                f"{each.operation} {each.times} times ({', '.join(each.order_uuids)})" for each in found
+            )
+            pytest.fail(f"done more than once with the same content: {listed}", pytrace=False)
+
+    yield check
+    check()
+
+
+def _check_extra() -> None:
+    try:
+        import_module("frontpay_async.sandbox")
+    except ImportError as error:
+        raise pytest.UsageError(
+            f"frontpay_sandbox needs the extra: pip install 'frontpay_async[sandbox]' ({error})"
+        ) from None
+
+
+def _read_mark(mark: pytest.Mark) -> tuple[Fault, bool]:
+    from frontpay_async.sandbox import Fault  # noqa: PLC0415 - loading the plugin is light
+
+    settings = dict(mark.kwargs)
+    optional = bool(settings.pop("optional", False))
+    try:
+        (kind,) = mark.args
+        return Fault(kind=kind, **settings), optional
+    except (TypeError, ValueError) as error:
+        shown = ", ".join([*map(repr, mark.args), *(f"{name}={value!r}" for name, value in settings.items())])
+        raise pytest.UsageError(f"{_MARKER}({shown}): {error}") from None
