@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+import httpx
 import pytest
 from attrs import define, field
 from starlette.applications import Starlette
@@ -148,6 +149,25 @@ async def test_an_answer_that_does_not_come_is_given_up(fake_clock: FakeClock) -
     assert sent.status is None
     assert sent.problem is not None
     assert sent.problem.startswith("no answer")
+
+
+class Endless(httpx.AsyncBaseTransport):
+    """A server whose answer goes on and on, without a pause that is too long."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+async def test_an_answer_that_never_ends_is_given_up(fake_clock: FakeClock) -> None:
+    sandbox = Sandbox()
+    sandbox.courier = Courier(fake_clock.clock(), "s", (), Endless(), patience=0.01)
+    sandbox.reset()
+    async with sandbox.client() as client:
+        created = await client.orders.send_payment_link(payment_link(callback_url="http://localhost/cb"))
+        sandbox.happen(created.order_uuid, "pay")
+        (sent,) = await sandbox.deliver_callbacks()
+    assert (sent.status, sent.problem) == (None, "no answer")
 
 
 async def test_a_merchant_that_is_gone_does_no_harm() -> None:
