@@ -244,6 +244,15 @@ async def test_delays_pass_on_the_sandboxs_clock(fake_clock: FakeClock) -> None:
     assert len(shop.handled) == 1
 
 
+async def test_where_nobody_listens_nothing_is_caught_up_with(fake_clock: FakeClock) -> None:
+    """A clock that passes only when it is slept on stands still."""
+    sandbox = Sandbox(clock=fake_clock.clock(), cardholder=Cardholder(after=30))
+    async with opened(sandbox) as (_, client):
+        created = await client.terminals.create_order(terminal_order())
+        status = await client.terminals.get_payment_status(created.order_uuid)
+    assert (status, fake_clock.slept) == ("SENT", [])
+
+
 async def test_what_is_due_later_holds_up_nothing() -> None:
     sandbox = Sandbox(cardholder=Cardholder(after=3600))
     async with opened(sandbox) as (shop, client):
