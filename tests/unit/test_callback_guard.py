@@ -341,6 +341,10 @@ def test_a_secret_is_needed() -> None:
         sign_callback_url(URL, REFERENCE, "")
 
 
+def test_a_secret_that_is_no_utf_8_is_not_shown_in_an_error() -> None:
+    assert sign_callback_url(URL, REFERENCE, "\ud800") != sign_callback_url(URL, REFERENCE, "\ud801")
+
+
 async def test_secrets_are_not_shown() -> None:
     checked = guard(token_secret="of the tokens")
     acceptance = await checked.claim(query(signed()))
