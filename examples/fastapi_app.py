@@ -43,7 +43,7 @@ from frontpay_async.callbacks import CallbackGuard, sign_callback_url
 from frontpay_async.callbacks_starlette import callback_route
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from frontpay_async.callbacks import Callback
 
@@ -72,7 +72,7 @@ def create_app() -> FastAPI:
     callback_url, secret = os.environ["SHOP_CALLBACK_URL"], os.environ["SHOP_CALLBACK_SECRET"]
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with FrontPayClient() as client:  # FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT
             app.state.client = client
             # Somebody stands at the till: its calls go first, and fail rather than wait long.

@@ -7,7 +7,7 @@
 | one that is being handled at this moment, or for which there is no room | 503 with ``Retry-After`` |
 | a wrong checksum or token | 403 |
 | anything else, such as a callback that is too old | 400 |
-| the handler raised | 500, or what the app makes of the error; the callback is as new again |
+| the handler raised, or the request was cancelled | 500, or what the app makes of it; it is as new again |
 
 No answer repeats anything of the request. Needs ``starlette``, which this package does not install by itself.
 """
@@ -17,13 +17,14 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
+import anyio
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from frontpay_async.errors import CallbackError, InvalidChecksumError, ReplayedCallbackError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["callback_route"]
 
 _RETRY_AFTER = 5
+_STORE_PATIENCE = 5
 
 
 def callback_route(
@@ -54,16 +56,26 @@ def callback_route(
             acceptance = await guard.claim(query)
         except CallbackError as error:
             return _answer(error)
-        async with acceptance as callback:
-            result = handler(callback)
+        try:
+            result = handler(acceptance.callback)
             if isawaitable(result):
                 await result
+        except BaseException:
+            await _settle(acceptance.release)
+            raise
+        await _settle(acceptance.commit)
         return _plain("ok", 200)
 
     route = Route(path, endpoint, methods=["GET"])
     # Starlette adds HEAD, and a HEAD must not use a callback up.
     route.methods = {"GET"}
     return route
+
+
+async def _settle(step: Callable[[], Awaitable[None]]) -> None:
+    """Tell the store, even where the request is being cancelled: a mark stands until its time is over."""
+    with anyio.fail_after(_STORE_PATIENCE, shield=True):
+        await step()
 
 
 def _answer(error: CallbackError) -> Response:

@@ -16,7 +16,7 @@ from frontpay_async.sandbox.server import bind
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from starlette.types import ASGIApp
 
@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def served(app: ASGIApp, listener: socket.socket | None = None) -> AsyncIterator[str]:
+async def served(app: ASGIApp, listener: socket.socket | None = None) -> AsyncGenerator[str]:
     """Serve an app, with its lifespan, on a real socket; yields its origin."""
     listener = listener or bind("127.0.0.1", 0)
     server = _Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))

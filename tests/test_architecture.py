@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "httpx_aiohttp": {"_transport/aiohttp_engine.py"},
     "tenacity": {"_transport/retry.py"},
     "cattrs": {"_protocol/codec.py"},
-    "anyio": {"_transport/", "sandbox/"},
+    "anyio": {"_transport/", "sandbox/", "callbacks_starlette.py"},
     # The core also runs under trio.
     "asyncio": {"_transport/aiohttp_engine.py", "_transport/rate_redis.py", "sandbox/"},
     "redis": {"_transport/rate_redis.py"},

@@ -89,8 +89,6 @@ _FORMS = {
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
     name: re.compile(form.replace("~", "")) for name, form in _FORMS.items()
 }
-
-
 _CURRENCY = re.compile("[A-Z]{3}")
 _KINDS = {"payment": CallbackKind.PAYMENT, "payment_refund": CallbackKind.REFUND}
 _APPROVED = {"approved": True, "cancelled": False}
@@ -136,7 +134,7 @@ def _pairs(query: Query) -> Iterable[tuple[str, str]]:
     if isinstance(query, (str, bytes)):
         return _decoded(query)
     if isinstance(query, _MultiItems):
-        return query.multi_items()
+        return map(_pair, query.multi_items())
     if isinstance(query, Mapping):
         return map(_pair, cast("Mapping[str, str]", query).items())
     return map(_pair, query)
@@ -250,7 +248,8 @@ def to_key(secret: str | bytes) -> bytes:
         raise TypeError(f"a secret is text or bytes, not {type(secret).__name__}")
     if not secret:
         raise ValueError("an empty secret protects nothing")
-    return secret.encode() if isinstance(secret, str) else secret
+    # An error of the codec's would hold the secret.
+    return secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
 
 
 def checksum_covers(fields: Mapping[str, str], key: bytes, *, or_older: bool) -> tuple[str, ...]:

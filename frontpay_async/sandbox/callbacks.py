@@ -224,7 +224,9 @@ class Courier:
 
     async def _until_next(self, news: anyio.Event) -> None:
         """Wait until something is due, or new."""
-        dues = [self._state.next_due(), self._queue[0][0] if self._queue else None]
+        # Where nobody listens, nobody looks.
+        decision = self._state.next_due() if self._state.is_listened_to else None
+        dues = [decision, self._queue[0][0] if self._queue else None]
         due = min((each for each in dues if each is not None), default=None)
         if due is None:
             await news.wait()
@@ -245,7 +247,7 @@ class Courier:
 
     def _hear(self, order: SandboxOrder, refund: RefundRequest | None) -> None:
         """Make the callback of what became of an order, and queue it as the faults have it."""
-        url = _callback_url(order)
+        url = order.callback_url
         said = self._words(order, refund)
         if url is None or said is None:
             return
@@ -343,12 +345,6 @@ class Courier:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
-
-
-def _callback_url(order: SandboxOrder) -> str | None:
-    callback = order.body.get("callback")
-    url = callback.get("callbackUrl") if isinstance(callback, dict) else order.body.get("callbackUrl")
-    return url if isinstance(url, str) else None
 
 
 def _payment_method(order: SandboxOrder) -> str:

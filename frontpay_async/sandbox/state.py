@@ -220,6 +220,13 @@ class SandboxOrder:
     tell: Callable[[SandboxOrder, RefundRequest | None], None] = field(default=_tell_nobody, repr=False)
 
     @property
+    def callback_url(self) -> str | None:
+        """Where the merchant is called back; it stands elsewhere on orders for a terminal."""
+        nested = self.body.get("callback")
+        url = nested.get("callbackUrl") if isinstance(nested, dict) else self.body.get("callbackUrl")
+        return url if isinstance(url, str) else None
+
+    @property
     def refundable(self) -> Decimal:
         """What may still be paid back; what waits on the terminal is spoken for."""
         request = self.refund_request
@@ -353,6 +360,8 @@ class State:
     wake: Callable[[], None] = lambda: None
     accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
+    # Whether a merchant is called back when a cardholder decides.
+    is_listened_to: bool = field(init=False, default=False)
     line_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(5401))
     _queue: list[tuple[float, int, Callable[[], None]]] = field(
         init=False, factory=list[tuple[float, int, "Callable[[], None]"]]
@@ -362,6 +371,7 @@ class State:
     def add(self, account: Account, order: SandboxOrder) -> None:
         """Keep a new order."""
         self.orders[order.uuid] = account.orders[order.uuid] = order
+        self.is_listened_to |= order.terminal_uuid is not None and order.callback_url is not None
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Let something happen after a while, unless it is forbidden by then."""

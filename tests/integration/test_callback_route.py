@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from attrs import define, field
 from starlette.applications import Starlette
 
+from frontpay_async import CallbackError, InvalidChecksumError, ReplayedCallbackError
 from frontpay_async.callbacks import Callback, CallbackGuard, Claim, MemoryReplayStore
 from frontpay_async.callbacks_starlette import callback_route
 from tests.callbacks import NOW, SECRET, TERMINAL, query, signed
@@ -137,8 +139,44 @@ async def test_a_second_delivery_is_put_off_while_the_first_is_handled(fails: bo
     assert len(shop.handled) == 1
 
 
+@pytest.mark.parametrize("error", [ReplayedCallbackError, InvalidChecksumError, CallbackError])
+async def test_what_a_handler_raises_is_not_taken_for_the_guards(error: type[CallbackError]) -> None:
+    def handle(_: Callback) -> None:
+        raise error("of another callback")
+
+    async with Shop().client(handle) as client:
+        assert [(await get(client, signed())).status_code for _ in range(2)] == [500, 500]
+
+
+class RemoteStore(MemoryReplayStore):
+    """A store that is waited for."""
+
+    async def commit(self, key: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        await super().commit(key)
+
+    async def release(self, key: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        await super().release(key)
+
+
+async def test_what_was_handled_is_remembered_though_the_request_is_cancelled() -> None:
+    shop = Shop(store=RemoteStore())
+    with anyio.CancelScope() as scope:
+
+        async def handle(callback: Callback) -> None:
+            shop.handled.append(callback)
+            scope.cancel()
+
+        async with shop.client(handle) as client:
+            await get(client, signed())
+    async with shop.client() as client:
+        assert (await get(client, signed())).text == "ok"
+    assert len(shop.handled) == 1
+
+
 async def test_a_handler_that_is_cancelled_gives_the_callback_back() -> None:
-    shop = Shop(go=anyio.Event())
+    shop = Shop(go=anyio.Event(), store=RemoteStore())
     async with shop.client() as client:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(get, client, signed())

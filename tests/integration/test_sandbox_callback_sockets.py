@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+import httpx
 import pytest
 from attrs import define, field
 from starlette.applications import Starlette
@@ -150,6 +151,25 @@ async def test_an_answer_that_does_not_come_is_given_up(fake_clock: FakeClock) -
     assert sent.problem.startswith("no answer")
 
 
+class Endless(httpx.AsyncBaseTransport):
+    """A server whose answer goes on and on, without a pause that is too long."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+async def test_an_answer_that_never_ends_is_given_up(fake_clock: FakeClock) -> None:
+    sandbox = Sandbox()
+    sandbox.courier = Courier(fake_clock.clock(), "s", (), Endless(), patience=0.01)
+    sandbox.reset()
+    async with sandbox.client() as client:
+        created = await client.orders.send_payment_link(payment_link(callback_url="http://localhost/cb"))
+        sandbox.happen(created.order_uuid, "pay")
+        (sent,) = await sandbox.deliver_callbacks()
+    assert (sent.status, sent.problem) == (None, "no answer")
+
+
 async def test_a_merchant_that_is_gone_does_no_harm() -> None:
     with bind("127.0.0.1", 0) as listener:
         gone = origin(listener)
@@ -222,6 +242,15 @@ async def test_delays_pass_on_the_sandboxs_clock(fake_clock: FakeClock) -> None:
         await recorded(sandbox, 1)
     assert sum(fake_clock.slept) == pytest.approx(200)
     assert len(shop.handled) == 1
+
+
+async def test_where_nobody_listens_nothing_is_caught_up_with(fake_clock: FakeClock) -> None:
+    """A clock that passes only when it is slept on stands still."""
+    sandbox = Sandbox(clock=fake_clock.clock(), cardholder=Cardholder(after=30))
+    async with opened(sandbox) as (_, client):
+        created = await client.terminals.create_order(terminal_order())
+        status = await client.terminals.get_payment_status(created.order_uuid)
+    assert (status, fake_clock.slept) == ("SENT", [])
 
 
 async def test_what_is_due_later_holds_up_nothing() -> None:

@@ -260,6 +260,16 @@ async def test_a_checksum_cannot_be_traded_for_a_token() -> None:
         await guard().check(fields)
 
 
+async def test_a_token_does_not_stand_in_for_a_checksum() -> None:
+    with pytest.raises(CallbackError):
+        await guard().check({**signed(secret="other"), **terminal(status="Cancelled")})
+
+
+def test_the_tokens_of_urls_that_were_sent_stay_good() -> None:
+    """Computed apart: a token may come back long after an upgrade."""
+    assert token() == "v1.Qi0xMDAx.rTry63A7bkaJhhsyAZRm1_jTRevE_HHgNkuy8y69OrI"
+
+
 async def test_a_terminal_callback_sent_twice_is_a_replay() -> None:
     moment = Time()
     checked = guard(moment)
@@ -329,6 +339,10 @@ def test_a_secret_is_needed() -> None:
             CallbackGuard(**given)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="empty"):
         sign_callback_url(URL, REFERENCE, "")
+
+
+def test_a_secret_that_is_no_utf_8_is_not_shown_in_an_error() -> None:
+    assert sign_callback_url(URL, REFERENCE, "\ud800") != sign_callback_url(URL, REFERENCE, "\ud801")
 
 
 async def test_secrets_are_not_shown() -> None:
