@@ -16,6 +16,7 @@ from frontpay_async._version import __version__
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat
+    from frontpay_async._protocol.watches import WatchKind
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.governor import RateStatistics
     from frontpay_async.client import FrontPayClient
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         ServerError,
         TerminalBusyError,
         Violation,
+        WatchTimeoutError,
     )
     from frontpay_async.models.common import (
         Address,
@@ -74,9 +76,11 @@ if TYPE_CHECKING:
     )
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment, Priority, RateLimit, RetryPolicy, Timeouts
+    from frontpay_async.watch import WatchHub, WatchStatistics
 
 _HOMES = {
     "frontpay_async._protocol.operations": ("DateFormat",),
+    "frontpay_async._protocol.watches": ("WatchKind",),
     "frontpay_async._transport.clock": ("Clock",),
     "frontpay_async._transport.governor": ("RateStatistics",),
     "frontpay_async.client": ("FrontPayClient",),
@@ -101,6 +105,7 @@ _HOMES = {
         "ServerError",
         "TerminalBusyError",
         "Violation",
+        "WatchTimeoutError",
     ),
     "frontpay_async.models.common": (
         "Address",
@@ -147,6 +152,10 @@ _HOMES = {
         "RateLimit",
         "RetryPolicy",
         "Timeouts",
+    ),
+    "frontpay_async.watch": (
+        "WatchHub",
+        "WatchStatistics",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -225,5 +234,9 @@ __all__ = [
     "TerminalRefund",
     "Timeouts",
     "Violation",
+    "WatchHub",
+    "WatchKind",
+    "WatchStatistics",
+    "WatchTimeoutError",
     "__version__",
 ]

@@ -11,6 +11,8 @@ from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, Ra
 from frontpay_async.settings import Priority, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from frontpay_async._protocol.messages import HttpRequest, HttpResponse
     from frontpay_async.errors import FrontPayError
 
@@ -57,6 +59,8 @@ class Call:
             did nothing; written by the send stage, taken back by the others.
         final: Whether no attempt may follow, whatever the retry table says: the client was closed, or the
             deadline has passed; written by the send and retry stages.
+        choose: Decides what is sent as soon as it may be sent; None once it is decided. Of a call that never
+            came so far observers are not told. Asked by the rate stage.
     """
 
     request: HttpRequest
@@ -70,6 +74,7 @@ class Call:
     doubt: FrontPayError | None = None
     may_have_left: bool = False
     final: bool = False
+    choose: Callable[[], HttpRequest] | None = None
 
     def not_sent(self, why: str) -> NotSentError:
         """Return the error of a call that did not leave, for a reason in words."""

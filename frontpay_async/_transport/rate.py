@@ -89,9 +89,11 @@ class Rate:
         """
         governor = self._governor or self._find()
         if governor is None:
+            _choose(call)
             return await self.following.send(call)
         permit = await governor.acquire(call)
         try:
+            _choose(call)
             response = await self.following.send(call)
         except BaseException as error:
             # A refused token was counted, though its answer ends in the auth stage.
@@ -124,6 +126,13 @@ class Rate:
             governor.users += 1
             self._governor = governor
         return self._governor
+
+
+def _choose(call: Call) -> None:
+    """Let a call that was undecided until now say what is sent; a renewed token does not change that."""
+    if call.choose is not None:
+        call.request = call.choose()
+        call.choose = None
 
 
 def _open(limit: RateLimit, account: str, clock: Clock) -> Governor:

@@ -1,0 +1,144 @@
+"""How likely a payment is to be decided in the next second, by how long it has been waited for.
+
+The time that a payment takes is taken to be log-normal: most are decided within a minute, a few take
+many. With F its distribution and f its density, the *hazard* at age a is
+
+    h(a) = f(a) / (1 - F(a)),   f(a) = φ(z) / (a·s),   1 - F(a) = Φ(-z),   z = (ln a - m) / s.
+
+m and s begin with a prior that counts as ``trust`` payments, and are updated by the ages at which
+payments are seen to be decided: with k = ``trust``, n of them, mean x̄ and squared deviations d of their ln a,
+
+    m = (k·m0 + n·x̄) / (k + n),   s² = (k·s0² + d + k·n·(x̄ - m0)² / (k + n)) / (k + n).
+
+Old ones are forgotten: n is never more than ``memory``. What is given up before it is decided is not
+counted, so the estimate is a little early where many are; that costs polls, not news.
+
+The scheduler asks at a rate in proportion to √h, so what it needs is how far √h adds up:
+G(a) = ∫√h over [0, a]. It is kept on a grid of ages, a quarter of an octave apart, and read by
+linear interpolation.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+
+from attrs import define, field
+
+__all__ = ["Hazard"]
+
+# From a tenth of a second to three months.
+_GRID = tuple(0.1 * 2 ** (step / 4) for step in range(107))
+_ROOT_2 = math.sqrt(2.0)
+_ROOT_2PI = math.sqrt(2.0 * math.pi)
+# Beyond so many deviations the survivor underflows, and its asymptote is exact enough.
+_FAR = 20.0
+
+
+@define(eq=False)
+class Hazard:
+    """Estimate the hazard from a log-normal prior and what is seen.
+
+    Args:
+        median: The prior's median, in seconds.
+        spread: The prior's standard deviation of ln(seconds).
+        trust: How many payments the prior counts as.
+        memory: The most payments that are remembered.
+    """
+
+    median: float = 20.0
+    spread: float = 0.8
+    trust: float = 20.0
+    memory: float = 500.0
+    mu: float = field(init=False)
+    sigma: float = field(init=False)
+    peak: float = field(init=False)
+    """The greatest √h of all ages."""
+    seen: float = field(init=False, default=0.0)
+    _mean: float = field(init=False, default=0.0)
+    _deviations: float = field(init=False, default=0.0)
+    _reached: list[float] = field(init=False, factory=list[float])
+
+    def __attrs_post_init__(self) -> None:
+        self._fit()
+
+    def learn(self, age: float) -> None:
+        """Take in that one was decided.
+
+        Args:
+            age: Seconds from its beginning.
+        """
+        if self.seen >= self.memory:
+            kept = (self.memory - 1) / self.seen
+            self.seen *= kept
+            self._deviations *= kept
+        value = math.log(max(age, _GRID[0]))
+        self.seen += 1
+        off = value - self._mean
+        self._mean += off / self.seen
+        self._deviations += off * (value - self._mean)
+        self._fit()
+
+    def state(self) -> list[float]:
+        """Return what was learnt, as plain data: how many, the mean, the sum of squared deviations."""
+        return [self.seen, self._mean, self._deviations]
+
+    def resume(self, state: list[float]) -> None:
+        """Take up what ``state`` returned.
+
+        Raises:
+            ValueError: It is nothing that ``state`` returns.
+        """
+        seen, mean, deviations = state
+        if not (0 <= seen < math.inf and abs(mean) < math.inf and 0 <= deviations < math.inf):
+            raise ValueError("not a learnt distribution")
+        self.seen, self._mean, self._deviations = seen, mean, deviations
+        self._fit()
+
+    def at(self, age: float) -> float:
+        """Return the hazard at an age in seconds."""
+        age = max(age, _GRID[0])
+        z = (math.log(age) - self.mu) / self.sigma
+        if z > _FAR:
+            return z / (age * self.sigma)
+        density = math.exp(-z * z / 2) / (_ROOT_2PI * age * self.sigma)
+        return density / (0.5 * math.erfc(z / _ROOT_2))
+
+    def reaches(self, age: float, progress: float) -> float:
+        """Return the seconds after an age in which √h adds up to so much; infinite beyond the grid."""
+        wanted = self._progress(age) + progress
+        reached = self._reached
+        above = bisect_right(reached, wanted)
+        if above >= len(_GRID):
+            return math.inf
+        if above == 0:
+            return max(0.0, _GRID[0] * wanted / reached[0] - age) if reached[0] else _GRID[0]
+        part = (wanted - reached[above - 1]) / (reached[above] - reached[above - 1])
+        return max(0.0, _GRID[above - 1] + part * (_GRID[above] - _GRID[above - 1]) - age)
+
+    def _progress(self, age: float) -> float:
+        reached = self._reached
+        above = bisect_right(_GRID, age)
+        if above == 0:
+            return reached[0] * age / _GRID[0]
+        if above >= len(_GRID):
+            return reached[-1]
+        part = (age - _GRID[above - 1]) / (_GRID[above] - _GRID[above - 1])
+        return reached[above - 1] + part * (reached[above] - reached[above - 1])
+
+    def _fit(self) -> None:
+        prior = math.log(self.median)
+        weight = self.trust + self.seen
+        self.mu = (self.trust * prior + self.seen * self._mean) / weight
+        between = self.trust * self.seen * (self._mean - prior) ** 2 / weight
+        self.sigma = math.sqrt((self.trust * self.spread**2 + self._deviations + between) / weight)
+        last_age, last = 0.0, 0.0
+        total, reached = 0.0, []
+        self.peak = 0.0
+        for age in _GRID:
+            root = math.sqrt(self.at(age))
+            total += (age - last_age) * (root + last) / 2
+            reached.append(total)
+            self.peak = max(self.peak, root)
+            last_age, last = age, root
+        self._reached = reached
