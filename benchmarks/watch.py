@@ -31,7 +31,7 @@ _PATIENCE: Final = 1800.0
 def _scenes(*, quick: bool) -> tuple[Scene, ...]:
     at_once = [
         Scene(name=f"once-{number}", title=f"{number:,} at once", number=number, repetitions=repetitions)
-        for number, repetitions in ((10, 5 if quick else 40), (100, 1 if quick else 8), (1000, 1))
+        for number, repetitions in ((10, 5 if quick else 40), (100, 1 if quick else 6), (1000, 1))
     ]
     stream = [
         Scene(
@@ -43,7 +43,7 @@ def _scenes(*, quick: bool) -> tuple[Scene, ...]:
             before=120.0,
             after=120.0,
         )
-        for number, repetitions in ((10, 2 if quick else 20), (100, 1 if quick else 4), (1000, 1))
+        for number, repetitions in ((10, 2 if quick else 8), (100, 1 if quick else 3), (1000, 1))
     ]
     return (*at_once, *stream)
 
@@ -107,7 +107,7 @@ def _summary(name: str, scene: Scene, delays: list[float], counts: dict[str, int
 def run_cell(name: str, scene: Scene) -> dict[str, Any]:
     """Run one contender in one scene, all its repetitions."""
     delays: list[float] = []
-    counts = dict.fromkeys(("missing", "requests", "lists", "refusals", "payments"), 0)
+    counts: dict[str, int] = dict.fromkeys(("missing", "requests", "lists", "refusals", "payments"), 0)
     begun = time.process_time()
     for repetition in range(scene.repetitions):
         if name == IDEAL:
@@ -156,7 +156,7 @@ def _measure(options: argparse.Namespace, names: Sequence[str], scenes: Sequence
     with ProcessPoolExecutor(2) as pool:
         limits = [(scene.name, pool.submit(bounds, scene)) for scene in scenes]
         cells = [pool.submit(run_cell, name, scene) for scene in scenes for name in (IDEAL, *names)]
-        runs = []
+        runs: list[dict[str, Any]] = []
         for cell in cells:
             runs.append(cell.result())
             _say(_progress(runs[-1]))

@@ -1,14 +1,15 @@
 """What can be reached with single polls: the arithmetic behind the table.
 
 **The fluid bound.** Each payment that is under way has a hazard h, the chance a second that it ends. Polled
-evenly at rate r, its end is found after 1/(2r) on average, so the payments under way collect delay at the rate
-Σ h/(2r), and end at the rate Σh. With Σr = B that is least for r = B·√h/Σ√h, where it is (Σ√h)²/(2B). So over
-any stretch of time the mean delay is at least
+evenly at rate r, its end is found after 1/(2r) on average, so the payments under way collect delay at the
+rate Σ h/(2r), and end at the rate Σh. With Σr = B that is least for r = B·√h/Σ√h, where it is (Σ√h)²/(2B).
+So over any stretch of time the mean delay is at least
 
     ∫ (Σ√h)²/(2B) dt  /  ∫ Σh dt,
 
-with both sums over the payments under way at each moment. Payments that all begin at once have one h, and of N
-there are N·S left when the part S has not ended: ∫ N²S²h/(2B) dt / N = N/(4B) for any distribution at all.
+with both sums over the payments under way at each moment. Payments that all begin at once have one h, and
+of N there are N·S left when the part S has not ended: ∫ N²S²h/(2B) dt / N = N/(4B), whatever the
+distribution.
 
 It is a bound for the fluid that it speaks of, which is spread over those that have *not ended*, at any moment
 B of it, in shares however small. Real polls differ in three ways, two for the worse and one for the better:
@@ -21,16 +22,16 @@ B of it, in shares however small. Real polls differ in three ways, two for the w
 **The service floor** takes only the second one: a scheduler that knows when each payment ends, and asks once,
 as soon as a poll is free; one poll each 1/B seconds.
 
-**The blind floor** takes all three, and relaxes what ties the payments together: in each window of the server
-the *expected* polls are at most 240. Then a price for each window, λ(t), decides, and each payment can be looked
-at by itself: asked at ages x1 < x2 < … it costs the sum of λ(x) over its polls and the delay. The cheapest
-sequence is a shortest path (Barlow, Hunter and Proschan's inspection of a thing that fails once):
+**The blind floor** takes all three, and relaxes what ties the payments together: in each window of the
+server the *expected* polls are at most 240. Then a price for each window, λ(t), decides, and each payment can
+be looked at by itself: asked at ages x1 < x2 < … it costs the sum of λ(x) over its polls and the delay. The
+cheapest sequence is a shortest path (Barlow, Hunter and Proschan's inspection of a thing that fails once):
 
     V(l) = min over x > l of  λ(x) + ∫_l^x (F(s) - F(l))/S(l) ds + S(x)/S(l)·V(x),     V = V(0).
 
-For any λ ≥ 0, V - Σ λ·(polls that there are for a payment) is less than the mean delay of *every* scheduler that
-does not know the future; the greatest of these is the floor. Polls lie on a grid of ages here, a quarter or a
-half of a second apart.
+For any λ ≥ 0, V - Σ λ·(polls that there are for a payment) is no more than the mean delay of *every*
+scheduler that does not know the future; the greatest of these is the floor. It is that of the distribution,
+not of the payments that were drawn. Polls lie on a grid of ages here, a quarter or a half of a second apart.
 
 None of them knows the network: the way back of an answer comes on top.
 """
@@ -116,7 +117,7 @@ def _fluid(scene: Scene, worlds: Sequence[Sequence[Payment]]) -> float:
 
 
 def _service(worlds: Sequence[Sequence[Payment]]) -> float:
-    delays = []
+    delays: list[float] = []
     for payments in worlds:
         free = -math.inf
         for each in sorted(payments, key=lambda payment: payment.ends):
@@ -205,7 +206,8 @@ def ideal(payments: Sequence[Payment]) -> tuple[list[float], int]:
     """
     coming = sorted(payments, key=lambda payment: payment.begins, reverse=True)
     live: dict[Payment, float] = {}
-    delays, polls, now = [], 0, 0.0
+    delays: list[float] = []
+    polls, now = 0, 0.0
     missing = sum(each.counted for each in payments)
     while missing:
         while coming and coming[-1].begins <= now:

@@ -1,4 +1,4 @@
-"""The chart of the watch benchmark: mean delay at once and in a stream, and 429s; a dot per number of payments."""
+"""The chart of the watch benchmark: mean delays and 429s; one line per contender, a dot per scene."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -77,7 +77,7 @@ def _plot(axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: l
 def draw_watch(raw: dict[str, Any], path: Path) -> None:
     """Draw the chart; the suffix of `path` chooses the format. Same input, same bytes."""
     names = [*_LIMITS, *raw["contenders"]]
-    style = {
+    style: dict[Any, Any] = {
         "svg.hashsalt": "frontpay_async",
         "font.size": 9.5,
         "text.color": _INK,

@@ -1,8 +1,9 @@
 """What 10,000 watches cost: the memory that the hub holds for each, and the CPU of a decision.
 
-Memory is traced by `tracemalloc`: once with watches that were restored, for which nobody waits yet, and once with
-a task for each that waits with a time-out, as a program has it. A decision is what the schedule does for each
-poll: choose whom to ask, take in that it has not ended, and tell when to wake next.
+Memory is told in two ways. What the hub holds is found by walking from the hub over everything that it refers
+to, up to the tasks that wait; what a watch takes in all, with the task that waits for it and the coroutines
+in which it does, is traced by `tracemalloc`. A decision is what the schedule does for each poll: choose whom
+to ask, take in that it has not ended, and tell when to wake next.
 
 Run as `python -m benchmarks.watch_cost`; prints JSON.
 """
@@ -13,6 +14,7 @@ import json
 import sys
 import time
 import tracemalloc
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from benchmarks.payloads import BASE_PATH, TOKEN
@@ -47,66 +49,59 @@ def _held() -> int:
     return tracemalloc.get_traced_memory()[0]
 
 
-async def _bare(uuid: str) -> None:
-    async with asyncio.timeout(_LONG):
-        await asyncio.get_running_loop().create_future()
-    raise AssertionError(uuid)
+_NOT_HELD: Final = (type, ModuleType, FunctionType, MethodType, asyncio.Future, asyncio.AbstractEventLoop)
 
 
-async def _waiting(client: Any | None) -> float:  # noqa: ANN401
-    """Return the bytes of a watch and its waiter; of a bare task without a client."""
-    uuids = [_uuid(place) for place in range(WATCHES)]
-    if client is not None:
+def _reach(start: object, without: object) -> int:
+    """Return the bytes of all that an object refers to, directly or not, up to tasks, classes and code."""
+    seen, size, waiting = {id(without)}, 0, [start]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen or isinstance(each, _NOT_HELD):
+            continue
+        seen.add(id(each))
+        size += sys.getsizeof(each)
+        waiting += gc.get_referents(each)
+    return size
+
+
+async def _watched() -> tuple[float, float]:
+    """Return the bytes of a watch: what the hub holds, and all, with the task that waits."""
+    async with _client(WATCHES) as client:
         # What the first watch brings with it does not count.
-        first = asyncio.create_task(client.watch.payment(uuids[-1], timeout=_LONG))
+        tasks = [asyncio.create_task(client.watch.payment(_uuid(0), timeout=_LONG))]
         await asyncio.sleep(1.0)
-    before = _held()
-    tasks = [
-        asyncio.create_task(_bare(uuid) if client is None else client.watch.payment(uuid, timeout=_LONG))
-        for uuid in uuids[:-1]
-    ]
-    # Long enough for every stage that a watch can be in: asked once, resting, waiting for its turn.
-    await asyncio.sleep(60.0)
-    taken = (_held() - before) / len(tasks)
-    if client is not None:
-        tasks.append(first)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return taken
-
-
-async def _with_waiters() -> float:
-    async with _client(WATCHES) as client:
-        return await _waiting(client)
-
-
-async def _restored() -> float:
-    """Return the bytes of a watch for which nobody waits."""
-    async with _client(WATCHES) as client:
-        tasks = [
-            asyncio.create_task(client.watch.payment(_uuid(place), timeout=_LONG)) for place in range(WATCHES)
-        ]
+        session = client._session  # noqa: SLF001 - the pipeline is no part of the hub
+        names = [_uuid(place) for place in range(1, WATCHES)]
+        reached, before = _reach(client.watch, session), _held()
+        tasks += [asyncio.create_task(client.watch.payment(name, timeout=_LONG)) for name in names]
+        # Long enough for every stage that a watch can be in.
         await asyncio.sleep(60.0)
-        snapshot = client.watch.snapshot()
+        traced = _held() - before
+        reached = _reach(client.watch, session) - reached
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    # As it comes out of a file.
-    text = json.dumps(snapshot)
-    del tasks, snapshot
-    async with _client(WATCHES) as client:
-        snapshot = json.loads(text)
-        before = _held()
-        client.watch.restore(snapshot)
-        await asyncio.sleep(60.0)
-        return (_held() - before) / WATCHES
+    return reached / len(names), traced / len(names)
 
 
-def _traced(measure: Any) -> float:  # noqa: ANN401 - a coroutine function
+async def _bare() -> float:
+    """Return the bytes of a task that waits for an event and does nothing else."""
+    before = _held()
+    tasks = [asyncio.create_task(asyncio.Event().wait()) for _ in range(WATCHES)]
+    await asyncio.sleep(1.0)
+    taken = _held() - before
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return taken / WATCHES
+
+
+def _sizes() -> dict[str, float]:
     tracemalloc.start()
     try:
-        return simulate(measure)
+        held, traced = simulate(_watched())
+        return {"hub": held, "waited": traced, "task": simulate(_bare())}
     finally:
         tracemalloc.stop()
 
@@ -121,7 +116,7 @@ def _decisions(number: int) -> list[float]:
     for place in range(number):
         now += 60.0 / number
         schedule.begin(WatchKind.PAYMENT, _uuid(place), now)
-    costs = []
+    costs: list[float] = []
     for _ in range(ROUNDS):
         begun = time.process_time()
         for _ in range(DECISIONS):
@@ -139,12 +134,8 @@ def _decisions(number: int) -> list[float]:
 def main() -> None:
     """Measure and print."""
     decisions = {str(number): _decisions(number) for number in NUMBERS}
-    sizes = {
-        "hub": _traced(_restored()),
-        "waited": _traced(_with_waiters()),
-        "task": _traced(_waiting(None)),
-    }
-    sys.stdout.write(json.dumps({"watches": WATCHES, "decision_us": decisions, "bytes": sizes}) + "\n")
+    cost = {"watches": WATCHES, "decision_us": decisions, "bytes": _sizes()}
+    sys.stdout.write(json.dumps(cost) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """The contenders of the watch benchmark, behind one shape: wait until a payment has ended.
 
-Ours is the whole client, with its governor and its hub. A peer is what people write by hand: a loop for each
-order that asks, sleeps, and obeys `Retry-After` when it is refused. Peers talk to the simulated API without an
-HTTP client between, which costs no simulated time; one of them goes through our client's rate governor, to show
-what that alone brings.
+Ours is the whole client, with its governor and its hub. A peer is what people write by hand: a loop for
+each order that asks, sleeps, and obeys `Retry-After` when it is refused. Peers talk to the simulated API
+without an HTTP client between, which costs no simulated time; one of them goes through our client's rate
+governor, to show what that alone brings.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
@@ -56,7 +56,7 @@ def _client(api: Api) -> FrontPayClient:
 
 def _hub(lost: float | None = None) -> Callable[[Api, str], AbstractAsyncContextManager[Wait]]:
     @asynccontextmanager
-    async def opened(api: Api, seed: str) -> AsyncIterator[Wait]:
+    async def opened(api: Api, seed: str) -> AsyncGenerator[Wait]:
         client: Any = _client(api)
         callbacks = None if lost is None else Callbacks(lost, f"callbacks {seed}")
         async with client:
@@ -83,9 +83,9 @@ async def _ask(api: Api, payment: Payment) -> str | None:
 
 def _fixed(interval: float) -> Callable[[Api, str], AbstractAsyncContextManager[Wait]]:
     @asynccontextmanager
-    async def opened(api: Api, _: str) -> AsyncIterator[Wait]:
+    async def opened(api: Api, _: str) -> AsyncGenerator[Wait]:
         async def wait(payment: Payment) -> None:
-            while await _ask(api, payment) is None:
+            while await _ask(api, payment) is None:  # noqa: ASYNC110 - what is compared
                 await asyncio.sleep(interval)
 
         yield wait
@@ -94,19 +94,19 @@ def _fixed(interval: float) -> Callable[[Api, str], AbstractAsyncContextManager[
 
 
 @asynccontextmanager
-async def _governed(api: Api, _: str) -> AsyncIterator[Wait]:
+async def _governed(api: Api, _: str) -> AsyncGenerator[Wait]:
     async with _client(api) as whole:
         client = whole.with_options(priority=Priority.WATCH)
 
         async def wait(payment: Payment) -> None:
-            while not (await client.terminals.get_payment_status(payment.uuid)).is_final:
+            while not (await client.terminals.get_payment_status(payment.uuid)).is_final:  # noqa: ASYNC110
                 await asyncio.sleep(2.0)
 
         yield wait
 
 
 @asynccontextmanager
-async def _exponential(api: Api, _: str) -> AsyncIterator[Wait]:
+async def _exponential(api: Api, _: str) -> AsyncGenerator[Wait]:
     async def wait(payment: Payment) -> None:
         retrying = tenacity.AsyncRetrying(
             wait=tenacity.wait_exponential(multiplier=1, max=60),

@@ -27,29 +27,31 @@ _CALLBACKS: Final = 0.5
 _BYTES: Final = 2048
 _QUICK: Final = "**A quick run: it proves that the benchmark works. Do not quote its figures.**"
 _METHOD: Final = """\
-Simulated time, seeded: the same code gives the same figures on any machine (the costs apart). A payment takes a
-log-normal time, median 20 s, σ = 0.8: 99.7 % are over in three minutes; the hub begins with the same prior. A
-watch begins with its payment. The API answers after 0.12 to 0.28 s, a list of orders takes 0.3 ms more for each
-order; half of the time lies before the request is counted and its answer fixed. 240 requests in a fixed window of
-60 s that begins with the first; then 429 and `Retry-After`. A callback comes 0.05 to 0.25 s after the end, and a
-third of them never in the row that says so.
+Simulated time, seeded: the same code gives the same figures on any machine (the costs apart). A payment takes
+a log-normal time with a median of 20 s and a spread of 0.8 in ln(seconds): 99.7 % are over in three minutes.
+The hub's prior is the same. A watch begins with its payment. The API answers after 0.12 to 0.28 s, a list of
+orders takes 0.3 ms more for each order that the account ever had; half of the 0.12 to 0.28 s lies before the
+request is counted and its answer fixed. 240 requests in a fixed window of 60 s that begins with the first;
+then 429 and `Retry-After`. A callback comes 0.05 to 0.25 s after the end, and a third of them never in the
+row that says so. The account lists only what this run created.
 
-*At once*: N payments begin in the same moment (40, 8 and 1 times, with other random numbers). *In ten minutes*: N
-payments begin at random moments of ten minutes (20, 4 and 1 times), two minutes into a stream of the same rate that
-goes on for two minutes after; the others are watched, too, and not counted.
+*At once*: N payments begin in the same moment. *In ten minutes*: N payments begin at random moments of ten
+minutes, two minutes into a stream of the same rate that goes on for two minutes after; the others are
+watched, too, and not counted. {repetitions}
 
 - *Mean, p95*: seconds from the end on the server until whoever waits is told.
-- *Requests*: per payment, lists and confirmations included; those answered with 429 are the next column.
+- *Requests*: per payment, lists and confirmations included; those answered with 429 are the last column.
 - *Bound*: (Σ√h)²/(2B·Σh) over the payments under way at each moment, integrated over time (`watch_bound.py`
-  derives it). The ratio is the mean to the bound plus the {way:.1f} s that an answer is under way on average.
-- *Floor*: what no scheduler that asks for each end once can do better. It is the greater of two: that of one
-  who knows every end beforehand and needs one poll for each (also the floor of sweeps and callbacks, which are
-  confirmed by one poll each), and that of one who does not know them, whatever it does (single polls only).
+  derives it). *To the bound* is the mean to it, plus the {way:.1f} s that an answer is under way on average.
+- *Floor, one poll each*: that of one who knows every end beforehand and needs one poll for it. It is also the
+  floor of sweeps and callbacks, which are confirmed by one poll each.
+- *Floor, single polls*: the greater of that and of what no scheduler can undercut that does not know the
+  ends.
 - *Ideal*: a scheduler without network, which knows the distribution and asks each quarter of a second for the
   payment in which √h has added up to most.
 
-The hub is the whole client: its governor, its pipeline, its codec, over a transport that is the simulated API. The
-peers call the API without an HTTP client between, a loop for each order."""
+The hub is the whole client: its governor, its pipeline, its codec, over a transport that is the simulated
+API. The peers call the API without an HTTP client between, a loop for each order."""
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, numbers: bool = True) -> str:
@@ -92,7 +94,7 @@ def _single(raw: dict[str, Any], runs: dict[tuple[str, str], Run]) -> Iterator[V
 def _mean_aim(
     raw: dict[str, Any], runs: dict[tuple[str, str], Run], cell: tuple[str, str], words: str, most: float
 ) -> Verdict:
-    contender, scene = cell
+    _, scene = cell
     aim = f"{words}, {raw['scenes'][scene]['title']}: mean under {most} s"
     run = runs.get(cell)
     if run is None or run["mean"] is None:
@@ -170,12 +172,17 @@ def _scenes(raw: dict[str, Any]) -> Iterator[str]:
 def _costs(cost: dict[str, Any]) -> str:
     rows = [
         ["what the hub holds for a watch", f"{cost['bytes']['hub']:,.0f} bytes"],
-        ["and with a task that waits for it", f"{cost['bytes']['waited']:,.0f} bytes"],
-        ["of which a bare task with a time-out", f"{cost['bytes']['task']:,.0f} bytes"],
+        ["in all, with the task that waits for it", f"{cost['bytes']['waited']:,.0f} bytes"],
+        ["a bare task that waits for an event", f"{cost['bytes']['task']:,.0f} bytes"],
     ]
     for number, costs in cost["decision_us"].items():
         rows.append([f"CPU of a decision among {int(number):,}", f"{median(costs):.1f} µs"])
     return _table(("10,000 watches in one process", ""), rows)
+
+
+def _repetitions(raw: dict[str, Any]) -> str:
+    times = ", ".join(f"{scene['title']}: {scene['repetitions']}" for scene in raw["scenes"].values())
+    return f"Repetitions, with other random numbers: {times}."
 
 
 def _markdown(raw: dict[str, Any], remarks: str) -> str:
@@ -196,7 +203,7 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
         "## Every cell",
         *_scenes(raw),
         *([f"## Cost\n\n{_costs(raw['cost'])}"] if raw["cost"] else []),
-        f"## How it was measured\n\n{_METHOD.format(way=WAY_BACK)}",
+        f"## How it was measured\n\n{_METHOD.format(way=WAY_BACK, repetitions=_repetitions(raw))}",
         _table(("contender", "name for `--only`", "settings"), settings, numbers=False),
     ]
     return "\n\n".join(sections) + "\n"

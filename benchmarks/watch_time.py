@@ -15,7 +15,7 @@ from frontpay_async import Clock
 ResultT = TypeVar("ResultT")
 
 
-class _Jump(selectors.DefaultSelector):  # type: ignore[valid-type, misc] # the platform's own class
+class _Jump(selectors.DefaultSelector):
     """Lets time pass instead of waiting."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """The simulated API and its customers: payments that end when they end, and one token's throttle.
 
 A payment takes a log-normal time with a median of 20 s; 99.7 % are over within three minutes, and one in ten
-is cancelled. What is asked about it is answered after 0.12 to 0.28 s, half of which lies before the request is
-counted and its answer fixed. A list of all orders takes 0.3 ms more for each order in it. The throttle is
+is cancelled. What is asked about it is answered after 0.12 to 0.28 s, half of which lies before the request
+is counted and its answer fixed. A list of all orders takes 0.3 ms more for each order in it. The throttle is
 Laravel's: 240 requests in a fixed window of 60 s that begins with the first; then 429 with a `Retry-After` in
 whole seconds, rounded up. A callback arrives 0.05 to 0.25 s after the payment's end, or never.
 
@@ -81,7 +81,7 @@ class Scene:
             rate = self.number / self.spread
             for start, length in ((0.0, self.before), (self.before + self.spread, self.after)):
                 begins += [(start + random.uniform(0, length), False) for _ in range(round(rate * length))]
-        payments = []
+        payments: list[Payment] = []
         for place, (begin, counted) in enumerate(sorted(begins)):
             status = "CANCELLED" if random.random() < _CANCELLED else "PAID"
             ends = begin + random.lognormvariate(math.log(MEDIAN), SPREAD)
