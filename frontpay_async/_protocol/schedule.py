@@ -104,6 +104,8 @@ class Schedule:
         init=False, factory=dict[tuple[WatchKind, str], Watch]
     )
     sweeps: Sweeps = field(init=False, factory=Sweeps)
+    least_gap: float = field(init=False, default=0.0)
+    """The least seconds between two single polls: what is left of the rate is spread, not spent at once."""
     _kinds: dict[WatchKind, _Share] = field(init=False, factory=_by_kind)
     _resting: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     _told: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
@@ -182,11 +184,11 @@ class Schedule:
         self._stir(now, budget)
         told = self._told.first()
         if self._most_due(now):
-            return now
-        resting = self._resting.first()
-        return min(
-            told[0] if told else math.inf, resting[0] if resting else math.inf, self.sweeps.due(budget)
-        )
+            single = max(now, self._single_at + self.least_gap)
+        else:
+            resting = self._resting.first()
+            single = resting[0] if resting else math.inf
+        return min(told[0] if told else math.inf, self.sweeps.due(budget), single)
 
     def take(self, now: float, budget: float) -> Watch | Sweep | None:
         """Return what is asked for now; None where there is nothing.
@@ -203,7 +205,7 @@ class Schedule:
             self.sweeps.begin(now)
             return Sweep.LIST
         watch = self._most_due(now)
-        if watch is None:
+        if watch is None or now < self._single_at + self.least_gap:
             return None
         self._virtual = max(self._virtual, watch.tag)
         gap = min(now - self._single_at, LONGEST)

@@ -1,13 +1,13 @@
 """Sweeps: the list of orders tells about all watches in one request, if it has them.
 
 Sweeps every P seconds with one poll for each change give a mean delay of P/2 + 1/(2B); single polls give
-n_eff/(2B) (see ``schedule.py``). So sweeps pay where n_eff > B·P + 1. P is at least a second, and no shorter
-than takes a third of the budget. It grows with what a list costs: it may take a quarter of the time, and a
-second for each 500 orders in it, so that an account with many thousand orders is not listed again and again.
+n_eff/(2B) (see ``schedule.py``). So sweeps pay where n_eff > B·P + 1. P is at least a second, and so long
+that sweeps take at most a third of the budget. It grows with what a list costs: it may take a quarter of the
+time, and a second for each 500 orders in it, so that a huge account is not listed again and again.
 
-Whether the list has terminal orders is documented nowhere, so it is found out for each kind: an order that its
-own route has known for ``SETTLED`` seconds before the list was asked for is in it, or the kind is not. "Not"
-is asked again after ``RELEARN`` seconds. Of one watch the list is only trusted once it has shown it.
+Whether the list has terminal orders is documented nowhere, so it is found out for each kind: an order that
+its own route has known for ``SETTLED`` seconds before the list was asked for is in it, or the kind is not.
+"Not" is asked again after ``RELEARN`` seconds. Of one watch the list is only trusted once it has shown it.
 
 What the list shows is news, and never the answer. News is a status that it did not show before and that may
 be an end, or that a watch is gone from it.

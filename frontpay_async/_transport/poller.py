@@ -58,6 +58,9 @@ POLL_WITHIN = 30.0
 _TICK = 0.0001
 # The part of an even share of the rate that is counted on, however little is left of this window.
 _LEAST_BUDGET = 0.05
+# The part of a window in whose end what is left tells nothing about the next.
+_EDGE = 0.1
+_SPREAD = 0.8
 # After these the hub keeps watching: they say nothing about the order.
 _PASSING = (ServerError, NotSentError, OutcomeUnknownError, RateLimitedError)
 
@@ -218,16 +221,19 @@ class Poller:
         return due
 
     def _budget(self) -> float:
-        """Return about how many polls a second there are."""
+        """Return about how many polls a second there are, and spread them."""
         limit = self.session.rate.limit
         statistics = self.session.rate.view.statistics()
         if limit.requests is None or statistics is None:
             return 1 / CLOSEST
         even = statistics.limit / limit.window
         ends_in = statistics.window_ends_in
-        if ends_in is None or ends_in < limit.window / 10:
-            return even
-        return min(max(statistics.remaining / ends_in, _LEAST_BUDGET * even), even)
+        left = even
+        if ends_in is not None and ends_in > limit.window * _EDGE:
+            left = max(statistics.remaining / ends_in, _LEAST_BUDGET * even)
+        # A little faster than even, so that a rounding error leaves nothing unused.
+        self.schedule.least_gap = _SPREAD / max(left, even)
+        return min(left, even)
 
     def _expire(self, now: float) -> None:
         """End the readers whose time is over, and the polls that take too long."""

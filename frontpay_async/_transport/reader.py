@@ -80,8 +80,9 @@ class Reader:
         watch = self.watch
         last = f"the last status was {watch.status}" if watch.status else "no status was seen"
         return WatchTimeoutError(
-            f"watch.{watch.kind}: nothing final was seen in {self.patience:g} s; {last}. This does not"
-            f" mean that it failed: {_MAY_STILL[watch.kind]}. Watch it again, or cancel it and watch how that ends.",
+            f"watch.{watch.kind}: nothing final was seen in {self.patience:g} s; {last}. This does not mean"
+            f" that it failed: {_MAY_STILL[watch.kind]}. Watch it again, or cancel it and watch how that"
+            " ends.",
             last_status=watch.status,
             operation=f"watch.{watch.kind}",
             order_uuid=watch.order_uuid,
