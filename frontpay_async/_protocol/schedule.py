@@ -205,7 +205,7 @@ class Schedule:
             self.sweeps.begin(now)
             return Sweep.LIST
         watch = self._most_due(now)
-        if watch is None or now < self._single_at + self.least_gap:
+        if watch is None:
             return None
         self._virtual = max(self._virtual, watch.tag)
         gap = min(now - self._single_at, LONGEST)

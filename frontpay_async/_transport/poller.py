@@ -61,6 +61,8 @@ _LEAST_BUDGET = 0.05
 # The part of a window in whose end what is left tells nothing about the next.
 _EDGE = 0.1
 _SPREAD = 0.8
+# After a permit that nobody had a use for.
+_SHORT_WHILE = 0.05
 # After these the hub keeps watching: they say nothing about the order.
 _PASSING = (ServerError, NotSentError, OutcomeUnknownError, RateLimitedError)
 
@@ -94,7 +96,8 @@ class Poller:
     _sleep: anyio.CancelScope | None = field(init=False, default=None)
     _asking: bool = field(init=False, default=False)
     _under_way: dict[anyio.CancelScope, float] = field(init=False, factory=dict[anyio.CancelScope, float])
-    _asked_at: float = field(init=False, default=-math.inf)
+    _budget: float = field(init=False, default=1 / CLOSEST)
+    _not_before: float = field(init=False, default=-math.inf)
 
     def __attrs_post_init__(self) -> None:
         self._options = CallOptions(
@@ -214,13 +217,10 @@ class Poller:
         """Return when the next poll may be begun."""
         if self._asking or len(self._under_way) >= MOST_AT_ONCE:
             return math.inf
-        due = self.schedule.wakes(now, self._budget())
-        if self.session.rate.limit.requests is None:
-            # Nobody else holds it back.
-            due = max(due, self._asked_at + CLOSEST)
-        return due
+        self._budget = self._look_at_rate()
+        return max(self.schedule.wakes(now, self._budget), self._not_before)
 
-    def _budget(self) -> float:
+    def _look_at_rate(self) -> float:
         """Return about how many polls a second there are, and spread them."""
         limit = self.session.rate.limit
         statistics = self.session.rate.view.statistics()
@@ -256,10 +256,15 @@ class Poller:
                 nonlocal asked, waits
                 now = clock.now()
                 self._asking = waits = False
-                asked = self.schedule.take(now, self._budget())
+                # By the budget that it was woken by: the permit itself is a part of what is left now.
+                asked = self.schedule.take(now, self._budget)
                 if asked is None:
+                    self._not_before = now + _SHORT_WHILE
                     raise _NothingToAskError
-                self._under_way[scope] = self._asked_at = now
+                if self.session.rate.limit.requests is None:
+                    # Nobody else holds it back.
+                    self._not_before = now + CLOSEST
+                self._under_way[scope] = now
                 self.poke()
                 return self._request(asked)
 
