@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     )
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment, Priority, RateLimit, RetryPolicy, Timeouts
-    from frontpay_async.watch import WatchHub, WatchStatistics
+    from frontpay_async.watch import WatchStatistics
 
 _HOMES = {
     "frontpay_async._protocol.operations": ("DateFormat",),
@@ -153,10 +153,7 @@ _HOMES = {
         "RetryPolicy",
         "Timeouts",
     ),
-    "frontpay_async.watch": (
-        "WatchHub",
-        "WatchStatistics",
-    ),
+    "frontpay_async.watch": ("WatchStatistics",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -234,7 +231,6 @@ __all__ = [
     "TerminalRefund",
     "Timeouts",
     "Violation",
-    "WatchHub",
     "WatchKind",
     "WatchStatistics",
     "WatchTimeoutError",

@@ -18,7 +18,7 @@ from frontpay_async import Clock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["BACKENDS", "CLOCK", "simulate"]
+__all__ = ["BACKENDS", "CLOCK", "passes", "simulate"]
 
 T = TypeVar("T")
 
@@ -47,6 +47,11 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return 1000.0 + self._jumping.passed
+
+
+async def passes(seconds: float) -> None:
+    """Let so much simulated time pass; really, none does."""
+    await anyio.sleep(seconds)
 
 
 def simulate(scenario: Callable[..., Awaitable[T]], *arguments: object, backend: str = "asyncio") -> T:

@@ -80,6 +80,7 @@ CONTRACT = """
     OutcomeUnknownError APIError AuthenticationError PermissionDeniedError NotFoundError
     RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError
     RateLimitedError ServerError TerminalBusyError
+    WatchKind WatchStatistics WatchTimeoutError
     __version__
 """
 

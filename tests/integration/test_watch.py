@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,7 +22,7 @@ from frontpay_async import (
 )
 from frontpay_async.sandbox import Cardholder
 from tests import builders
-from tests.simulated_time import BACKENDS, simulate
+from tests.simulated_time import BACKENDS, passes, simulate
 from tests.watching import Waiter, world
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def test_a_refund_is_watched_to_its_end(run: Callable[..., None], takes: bool, e
             waiter = Waiter()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(waiter.wait, here.client, uuid, "refund")
-                await anyio.sleep(5)
+                await passes(5)
                 (here.sandbox.approve_refund if takes else here.sandbox.decline_refund)(uuid)
             assert waiter.result is end
 
@@ -77,9 +76,9 @@ def test_an_order_is_watched_to_its_end_or_to_what_is_asked_for(run: Callable[..
                 tasks.start_soon(lambda: invoiced.wait(here.client, uuid, "order", until="invoiced"))
                 wanted = {OrderStatus.INVOICED, OrderStatus.PURRING}
                 tasks.start_soon(lambda: either.wait(here.client, uuid, "order", until=wanted))
-                await anyio.sleep(5)
+                await passes(5)
                 here.sandbox.happen(uuid, "invoice")
-                await anyio.sleep(5)
+                await passes(5)
                 assert (invoiced.result, either.result) == (OrderStatus.INVOICED, OrderStatus.INVOICED)
                 assert ends.ended_at is None
                 here.sandbox.happen(uuid, "pay")
@@ -138,14 +137,14 @@ def test_a_callback_is_confirmed_at_once(run: Callable[..., None]) -> None:
             async with anyio.create_task_group() as tasks:
                 for waiter, uuid in zip(waiters, uuids, strict=True):
                     tasks.start_soon(waiter.wait, here.client, uuid)
-                await anyio.sleep(30)
+                await passes(30)
                 assert here.client.watch.notify(uuids[5])
-                await anyio.sleep(10)
+                await passes(10)
                 assert waiters[5].ended_at is None
                 here.sandbox.approve(uuids[7])
                 told_at = anyio.current_time()
                 assert here.client.watch.notify(here.sandbox.orders[uuids[7]].uuid)
-                await anyio.sleep(0.5)
+                await passes(0.5)
                 assert waiters[7].result is PaymentStatus.PAID
                 assert waiters[7].ended_at - told_at < 0.45
                 tasks.cancel_scope.cancel()
@@ -174,7 +173,7 @@ def test_sweeps_find_what_is_confirmed_by_one_poll(run: Callable[..., None]) -> 
             async with anyio.create_task_group() as tasks:
                 for waiter, uuid in zip(waiters, uuids, strict=True):
                     tasks.start_soon(waiter.wait, here.client, uuid)
-                await anyio.sleep(20)
+                await passes(20)
                 since, statistics = anyio.current_time(), here.client.watch.statistics()
                 assert statistics.sweeping
                 assert statistics.staleness < 1.1
@@ -182,7 +181,7 @@ def test_sweeps_find_what_is_confirmed_by_one_poll(run: Callable[..., None]) -> 
                 for waiter, uuid in zip(waiters[:30], uuids, strict=False):
                     here.sandbox.approve(uuid)
                     paid_at = anyio.current_time()
-                    await anyio.sleep(1.5)
+                    await passes(1.5)
                     assert waiter.result is PaymentStatus.PAID
                     delays.append(waiter.ended_at - paid_at)
                 polls = here.polls(since)
@@ -256,7 +255,7 @@ def test_one_who_leaves_does_not_take_the_others_along(run: Callable[..., None],
             async with anyio.create_task_group() as tasks:
                 for waiter, uuid in zip(waiters, uuids, strict=True):
                     tasks.start_soon(waiter.wait, here.client, uuid)
-                await anyio.sleep(9.5)
+                await passes(9.5)
                 waiters[leaves].scope.cancel()
                 left_at = anyio.current_time()
             others = [waiter for number, waiter in enumerate(waiters) if number != leaves]
@@ -268,72 +267,6 @@ def test_one_who_leaves_does_not_take_the_others_along(run: Callable[..., None],
     run(scenario)
 
 
-def test_updates_are_the_status_and_each_change(run: Callable[..., None]) -> None:
-    async def scenario() -> None:
-        async with world() as here:
-            uuid = (await here.client.orders.send_payment_link(builders.payment_link())).order_uuid
-            seen = []
-
-            async def read() -> None:
-                seen.extend([s async for s in here.client.watch.updates(uuid, kind="order", timeout=100)])
-
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(read)
-                for event in ("invoice", "remind", "pay"):
-                    await anyio.sleep(5)
-                    here.sandbox.happen(uuid, event)
-            assert seen == ["SENT", "INVOICED", "PURRING", "PAID"]
-            assert [type(status) for status in seen] == [OrderStatus] * 4
-
-    run(scenario)
-
-
-def test_updates_wait_for_a_slow_reader(run: Callable[..., None]) -> None:
-    """What changes while the reader is busy, and somebody else polls, is there when it comes back."""
-
-    async def scenario() -> None:
-        async with world() as here:
-            uuid, waiter = await here.order(), Waiter()
-            async with anyio.create_task_group() as tasks, aclosing(here.client.watch.updates(uuid)) as updates:
-                assert await anext(updates) == "SENT"
-                tasks.start_soon(waiter.wait, here.client, uuid)
-                await anyio.sleep(3)
-                here.sandbox.approve(uuid)
-                await anyio.sleep(3)
-                assert waiter.result is PaymentStatus.PAID
-                assert await anext(updates) is PaymentStatus.PAID
-                with pytest.raises(StopAsyncIteration):
-                    await anext(updates)
-
-    run(scenario)
-
-
-def test_updates_that_are_left_early_are_not_watched_any_more(run: Callable[..., None]) -> None:
-    async def scenario() -> None:
-        async with world() as here:
-            uuid = await here.order()
-            async with aclosing(here.client.watch.updates(uuid)) as updates:
-                async for status in updates:
-                    assert status == "SENT"
-                    assert here.client.watch.statistics().watches == 1
-                    break
-            assert here.client.watch.statistics().watches == 0
-
-    run(scenario)
-
-
-def test_updates_time_out(run: Callable[..., None]) -> None:
-    async def scenario() -> None:
-        async with world() as here:
-            updates, seen = here.client.watch.updates(await here.order(), timeout=5), []
-            with pytest.raises(WatchTimeoutError):
-                async for status in updates:
-                    seen.append(status)  # noqa: PERF401 - what came before the error counts
-            assert seen == ["SENT"]
-
-    run(scenario)
-
-
 def test_a_closed_client_ends_all_waits_at_once(run: Callable[..., None]) -> None:
     async def scenario() -> None:
         async with world(latency=4.0) as here:
@@ -341,7 +274,7 @@ def test_a_closed_client_ends_all_waits_at_once(run: Callable[..., None]) -> Non
             async with anyio.create_task_group() as tasks:
                 for waiter, uuid in zip(waiters, uuids, strict=True):
                     tasks.start_soon(waiter.wait, here.client, uuid)
-                await anyio.sleep(2)
+                await passes(2)
                 closed_at = anyio.current_time()
                 await here.client.aclose()
             assert [type(waiter.error) for waiter in waiters] == [NotSentError] * 5
@@ -360,7 +293,7 @@ def test_watches_outlive_the_process(run: Callable[..., None]) -> None:
             async with anyio.create_task_group() as tasks:
                 for uuid in uuids:
                     tasks.start_soon(Waiter().wait, here.client, uuid)
-                await anyio.sleep(30)
+                await passes(30)
                 snapshot = here.client.watch.snapshot()
                 tasks.cancel_scope.cancel()
             async with here.sandbox.client() as again:

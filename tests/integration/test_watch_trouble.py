@@ -22,7 +22,7 @@ from frontpay_async import (
 from frontpay_async.sandbox import Cardholder
 from tests.fakes import Hooks
 from tests.sandboxes import BASE_URL
-from tests.simulated_time import BACKENDS, CLOCK, simulate
+from tests.simulated_time import BACKENDS, CLOCK, passes, simulate
 from tests.watching import Waiter, world
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ class Answers(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.sent.append(anyio.current_time())
-        await anyio.sleep(0.05)
+        await passes(0.05)
         if self.error is not None:
             raise self.error
         return httpx.Response(self.status, json=self.body)
 
 
-def client_of(transport: httpx.AsyncBaseTransport, token: Any = "token", **settings: Any) -> FrontPayClient:
-    return FrontPayClient(token, base_url=BASE_URL, transport=transport, clock=CLOCK, **settings)
+def client_of(transport: httpx.AsyncBaseTransport, **settings: Any) -> FrontPayClient:
+    return FrontPayClient("token", base_url=BASE_URL, transport=transport, clock=CLOCK, **settings)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_an_outage_is_asked_about_less_and_less(run: Callable[..., None]) -> Non
             waiters = [Waiter() for _ in range(50)]
             for number, waiter in enumerate(waiters):
                 tasks.start_soon(waiter.wait, client, f"ODR{number}")
-            await anyio.sleep(100)
+            await passes(100)
             assert len(api.sent) < 30
             api.error, api.body = None, {"order_status": "PAID"}
-            await anyio.sleep(30)
+            await passes(30)
             assert {waiter.result for waiter in waiters} == {PaymentStatus.PAID}
 
     run(scenario)
@@ -102,12 +102,12 @@ def test_an_order_that_is_not_there_yet_is_waited_for(run: Callable[..., None]) 
         async with client_of(api) as client, anyio.create_task_group() as tasks:
             waiter = Waiter()
             tasks.start_soon(waiter.wait, client, "ODR1")
-            await anyio.sleep(8)
+            await passes(8)
             api.status, api.body = 200, {"order_status": "SENT"}
-            await anyio.sleep(8)
+            await passes(8)
             # One 404 among other answers is a proxy's, and is not believed either.
             api.status = 404
-            await anyio.sleep(8)
+            await passes(8)
             assert waiter.ended_at is None
             api.status, api.body = 200, {"order_status": "PAID"}
         assert waiter.result is PaymentStatus.PAID
@@ -141,9 +141,7 @@ def test_a_refused_token_ends_every_wait_at_once(run: Callable[..., None]) -> No
     run(scenario)
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(403, PermissionDeniedError), (417, RequestRejectedError)]
-)
+@pytest.mark.parametrize(("status", "error"), [(403, PermissionDeniedError), (417, RequestRejectedError)])
 def test_a_refusal_ends_the_wait_that_it_concerns(
     run: Callable[..., None], status: int, error: type[Exception]
 ) -> None:
@@ -158,7 +156,7 @@ def test_a_refusal_ends_the_wait_that_it_concerns(
             refused, other = Waiter(), Waiter()
             tasks.start_soon(refused.wait, client, "ODR1")
             tasks.start_soon(other.wait, client, "ODR2")
-            await anyio.sleep(5)
+            await passes(5)
             assert type(refused.error) is error
             assert other.ended_at is None
             api.body = {"order_status": "PAID"}
@@ -178,7 +176,7 @@ def test_a_list_that_is_refused_is_done_without(run: Callable[..., None]) -> Non
             waiters = [Waiter() for _ in range(60)]
             for number, waiter in enumerate(waiters):
                 tasks.start_soon(waiter.wait, client, f"ODR{number}")
-            await anyio.sleep(60)
+            await passes(60)
             assert {waiter.result for waiter in waiters} == {PaymentStatus.PAID}
 
     run(scenario)
@@ -190,7 +188,7 @@ def test_an_answer_that_does_not_end_is_given_up(run: Callable[..., None]) -> No
     class Dripping(httpx.AsyncByteStream):
         async def __aiter__(self) -> Any:
             while True:
-                await anyio.sleep(5)
+                await passes(5)
                 yield b" "
 
     class Drips(Answers):
@@ -209,7 +207,7 @@ def test_an_answer_that_does_not_end_is_given_up(run: Callable[..., None]) -> No
             async with anyio.create_task_group() as tasks:
                 waiter = Waiter()
                 tasks.start_soon(waiter.wait, client, "ODR1")
-                await anyio.sleep(10)
+                await passes(10)
                 api.drip = False
             assert waiter.result is PaymentStatus.PAID
 
@@ -234,10 +232,13 @@ def test_a_busy_token_does_not_hold_up_time_outs(run: Callable[..., None]) -> No
 def test_without_a_limit_the_hub_holds_itself_back(run: Callable[..., None]) -> None:
     async def scenario() -> None:
         api = Answers(order_status="SENT")
-        async with client_of(api, rate_limit=RateLimit.unlimited()) as client, anyio.create_task_group() as tasks:
+        async with (
+            client_of(api, rate_limit=RateLimit.unlimited()) as client,
+            anyio.create_task_group() as tasks,
+        ):
             for number in range(30):
                 tasks.start_soon(Waiter().wait, client, f"ODR{number}")
-            await anyio.sleep(60)
+            await passes(60)
             assert 230 <= len(api.sent) <= 241
             tasks.cancel_scope.cancel()
 

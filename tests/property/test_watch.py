@@ -1,4 +1,4 @@
-"""Whatever polls, callbacks, time-outs and cancellations do to one another: no end is lost, none told twice."""
+"""Whatever polls, callbacks, time-outs and cancellations do to one another, no end is lost or told twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from attrs import frozen
 from hypothesis import given, settings, strategies as st
 
 from frontpay_async import PaymentStatus, WatchTimeoutError
-from tests.simulated_time import BACKENDS, simulate
+from tests.simulated_time import BACKENDS, passes, simulate
 from tests.watching import Waiter, World, world
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class Reads(Waiter):
             self.ended_at = anyio.current_time()
 
 
-async def play(scenario: Scenario) -> None:
+async def play(scenario: Scenario) -> int:
+    """Play a scenario, and judge it; return how many waits were judged."""
     async with world(
         latency=scenario.latency, list_terminal_orders=scenario.listed, pending_status=None
     ) as here:
@@ -106,7 +107,7 @@ async def play(scenario: Scenario) -> None:
             for at, uuid in zip(scenario.ends, uuids, strict=False):
                 if at is not None:
                     tasks.start_soon(pay, here, at, uuid)
-            await anyio.sleep(90)
+            await passes(90)
             for each, waiter in played:
                 judge(each, waiter, scenario.ends[each.order], start)
             tasks.cancel_scope.cancel()
@@ -117,24 +118,25 @@ async def play(scenario: Scenario) -> None:
         assert (len(poller._readers), len(poller._deadlines), len(poller._waiting)) == (0, 0, 0)
         assert (poller._leader, poller._asking, len(poller._under_way)) == (None, False, 0)
         assert here.client.rate.statistics().refusals == 0
+        return len(played)
 
 
 async def wait(here: World, uuid: str, each: Waits, waiter: Waiter) -> None:
-    await anyio.sleep(each.begins)
+    await passes(each.begins)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: waiter.wait(here.client, uuid, timeout=each.timeout))
         if each.leaves is not None:
-            await anyio.sleep(max(0.0, each.leaves - each.begins))
+            await passes(max(0.0, each.leaves - each.begins))
             waiter.scope.cancel()
 
 
 async def tell(here: World, at: float, uuid: str) -> None:
-    await anyio.sleep(at)
+    await passes(at)
     here.client.watch.notify(uuid)
 
 
 async def pay(here: World, at: float, uuid: str) -> None:
-    await anyio.sleep(at)
+    await passes(at)
     here.sandbox.approve(uuid)
 
 
@@ -167,12 +169,10 @@ def judge(each: Waits, waiter: Waiter, end: float | None, start: float) -> None:
 @given(scenarios)
 @settings(max_examples=60)
 def test_no_end_is_lost_or_told_twice(scenario: Scenario) -> None:
-    """The checks are in ``judge``."""
-    simulate(play, scenario, backend=BACKENDS[0])
+    assert simulate(play, scenario, backend=BACKENDS[0]) == len(scenario.waits)
 
 
 @given(scenarios)
 @settings(max_examples=30)
 def test_no_end_is_lost_or_told_twice_under_trio(scenario: Scenario) -> None:
-    """The checks are in ``judge``."""
-    simulate(play, scenario, backend=BACKENDS[1])
+    assert simulate(play, scenario, backend=BACKENDS[1]) == len(scenario.waits)

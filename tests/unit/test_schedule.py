@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_no_watch_is_asked_for_too_often(age: float) -> None:
     schedule = unlisted()
     begin(schedule, 1, age=age)
     asked = [now for now, _ in polls(schedule, 0.0, 130.0)]
-    gaps = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
     least = min(max(CLOSEST, age / 400), LONGEST)
     assert least <= min(gaps)
     assert max(gaps) <= max(least * 1.5, CLOSEST) + 1 / BUDGET
@@ -106,7 +107,7 @@ def test_young_ones_that_were_alone_do_not_wait_for_ever() -> None:
     asked = polls(schedule, 0.0, 30.0)
     for watch in (first, second):
         times = [now for now, each in asked if each is watch and now > 5]
-        assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 2
+        assert max(b - a for a, b in pairwise(times)) < 2
 
 
 def test_a_new_watch_is_looked_at_at_once_unless_many_wait() -> None:
@@ -142,7 +143,7 @@ def test_news_that_no_answer_bears_out_are_doubted_for_a_while() -> None:
         now = max(now, schedule.wakes(now, BUDGET))
         assert poll(schedule, now) is watch
         asked.append(now)
-    gaps = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
     assert gaps[:4] == [pytest.approx(0.5), pytest.approx(1.0), pytest.approx(2.0), pytest.approx(4.0)]
     assert gaps[4] > 10
 
