@@ -336,7 +336,8 @@ class Schedule:
         """Set the share that a watch has from now on; return the seconds until it is due."""
         kind = self._kinds[watch.kind]
         due = min(max(kind.hazard.reaches(max(0.0, now - watch.since), pace), 1e-3), LONGEST)
-        share = max(pace / due, _LEAST_SHARE * kind.hazard.peak)
+        # Where LONGEST makes it due early, it is still worth no more than the best.
+        share = kind.hazard.peak * min(max(pace / due / kind.hazard.peak, _LEAST_SHARE), 1.0)
         kind.shares += share - watch.share
         kind.squares += share**2 - watch.share**2
         watch.share = share

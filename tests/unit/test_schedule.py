@@ -122,6 +122,17 @@ def test_a_new_watch_is_looked_at_at_once_unless_many_wait() -> None:
     assert newcomer not in {watch for _, watch in polls(schedule, 66.0, 3.0)}
 
 
+def test_more_watches_than_can_be_polled_share_alike() -> None:
+    """Far more than the longest interval allows: shares stay within their bounds, and turns are a round."""
+    schedule = unlisted()
+    watches = begin(schedule, 5000, age=20.0)
+    peak = schedule.learnt()[WatchKind.PAYMENT].peak
+    assert all(0 < watch.share <= peak for watch in watches)
+    asked = Counter(watch for _, watch in polls(schedule, 0.0, 1.1 * 5000 / BUDGET))
+    assert asked.keys() == set(watches)
+    assert max(asked.values()) == 2
+
+
 def test_what_is_told_goes_first() -> None:
     schedule = unlisted()
     watches = begin(schedule, 50, age=20.0)
