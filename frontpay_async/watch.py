@@ -84,7 +84,8 @@ class WatchHub:
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
         """
-        return cast("PaymentStatus", await self._end_of(WatchKind.PAYMENT, order_uuid, timeout))
+        with self._reader(WatchKind.PAYMENT, order_uuid, timeout) as reader:
+            return cast("PaymentStatus", await self._poller.next(reader))
 
     async def refund(self, order_uuid: str, *, timeout: float | None) -> RefundStatus:  # noqa: ASYNC109 - on the client's clock
         """Wait until the last refund on a terminal is decided.
@@ -102,7 +103,8 @@ class WatchHub:
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
         """
-        return cast("RefundStatus", await self._end_of(WatchKind.REFUND, order_uuid, timeout))
+        with self._reader(WatchKind.REFUND, order_uuid, timeout) as reader:
+            return cast("RefundStatus", await self._poller.next(reader))
 
     async def order(
         self,
@@ -133,7 +135,8 @@ class WatchHub:
             wanted = frozenset(map(OrderStatus, [until] if isinstance(until, str) else until))
             if not wanted:
                 raise ValueError("until must name a status to wait for")
-        return cast("OrderStatus", await self._end_of(WatchKind.ORDER, order_uuid, timeout, wanted))
+        with self._reader(WatchKind.ORDER, order_uuid, timeout, until=wanted) as reader:
+            return cast("OrderStatus", await self._poller.next(reader))
 
     def updates(
         self,
@@ -232,36 +235,19 @@ class WatchHub:
             staleness=sum(now - max(watch.looked_at, watch.began) for watch in watches) / count,
         )
 
-    async def _end_of(
-        self,
-        kind: WatchKind,
-        order_uuid: str,
-        timeout: float | None,  # noqa: ASYNC109 - on the client's clock
-        until: Collection[str] | None = None,
-    ) -> Status:
-        self._check(kind, order_uuid, timeout)
-        reader = self._begin(kind, order_uuid, timeout, until=until)
-        try:
-            return await self._poller.next(reader)
-        finally:
-            self._poller.leave(reader)
-
     async def _changes(
         self,
         kind: WatchKind,
         order_uuid: str,
         timeout: float | None,  # noqa: ASYNC109 - on the client's clock
     ) -> AsyncGenerator[Status]:
-        reader = self._begin(kind, order_uuid, timeout, every=True)
-        try:
+        with self._reader(kind, order_uuid, timeout, every=True) as reader:
             while True:
                 yield await self._poller.next(reader)
                 if reader.over and not reader.served:
                     return
-        finally:
-            self._poller.leave(reader)
 
-    def _begin(
+    def _reader(
         self,
         kind: WatchKind,
         order_uuid: str,
@@ -270,6 +256,7 @@ class WatchHub:
         until: Collection[str] | None = None,
         every: bool = False,
     ) -> Reader:
+        self._check(kind, order_uuid, timeout)
         now = self._now()
         kept = self._restored.pop((kind, order_uuid), Kept(now, None))
         watch = self._poller.schedule.begin(kind, order_uuid, now, age=now - kept.since, status=kept.status)

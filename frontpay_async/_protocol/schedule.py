@@ -134,7 +134,7 @@ class Schedule:
             return watch
         if not self.watches:
             self._single_at = -math.inf
-        watch = self.watches[key] = Watch(kind, order_uuid, now - age, now, status=status)
+        watch = self.watches[key] = Watch(kind, order_uuid, now - age if age else now, now, status=status)
         share = self._kinds[kind]
         share.count += 1
         pace = self._pace()

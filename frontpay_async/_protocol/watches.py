@@ -96,7 +96,8 @@ class Stage(Enum):
     GONE = "gone"
 
 
-@define(eq=False)
+# Without a slot for weak references: there may be ten thousand.
+@define(eq=False, weakref_slot=False)
 class Watch:
     """Hold one watch; all times are seconds on the hub's clock.
 

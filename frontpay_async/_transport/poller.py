@@ -61,6 +61,8 @@ _LEAST_BUDGET = 0.05
 # The part of a window in whose end what is left tells nothing about the next.
 _EDGE = 0.1
 _SPREAD = 0.8
+# How many followers wake when one is served; the others find nothing and wait again.
+_SHARERS = 16
 # After a permit that nobody had a use for.
 _SHORT_WHILE = 0.05
 # After these the hub keeps watching: they say nothing about the order.
@@ -89,10 +91,12 @@ class Poller:
     sweeps: int = field(init=False, default=0)
     decided: int = field(init=False, default=0)
     _options: CallOptions = field(init=False)
-    _readers: dict[Watch, list[Reader]] = field(init=False, factory=dict[Watch, list[Reader]])
+    # One reader or more of each watch.
+    _readers: dict[Watch, tuple[Reader, ...]] = field(init=False, factory=dict[Watch, tuple[Reader, ...]])
     _deadlines: LazyHeap[Reader] = field(init=False, factory=LazyHeap[Reader])
-    _waiting: dict[Reader, None] = field(init=False, factory=dict[Reader, None])
     _leader: Reader | None = field(init=False, default=None)
+    _event: anyio.Event | None = field(init=False, default=None)
+    _sharers: int = field(init=False, default=0)
     _sleep: anyio.CancelScope | None = field(init=False, default=None)
     _asking: bool = field(init=False, default=False)
     _under_way: dict[anyio.CancelScope, float] = field(init=False, factory=dict[anyio.CancelScope, float])
@@ -115,10 +119,11 @@ class Poller:
         until: Collection[str] | None = None,
         every: bool = False,
     ) -> Reader:
-        """Take up a reader of a watch that is in the schedule; it must ``leave``."""
+        """Take up a reader of a watch that is in the schedule; it reads within a ``with`` block."""
         now = self.session.clock.now()
-        reader = Reader(watch, math.inf if patience is None else now + patience, patience, until, every)
-        self._readers.setdefault(watch, []).append(reader)
+        deadline = math.inf if patience is None else now + patience
+        reader = Reader(self.leave, watch, deadline, patience, until, every)
+        self._readers[watch] = (*self._readers.get(watch, ()), reader)
         if reader.deadline < math.inf:
             self._deadlines.push(reader, reader.deadline)
         if every and watch.seen_at > -math.inf and watch.status is not None:
@@ -132,11 +137,14 @@ class Poller:
         """Let go of a reader; a watch that nobody reads any more is not watched any more."""
         if reader.place:
             self._deadlines.drop(reader)
-        readers = self._readers.get(reader.watch, [])
+        readers = self._readers.get(reader.watch, ())
         if reader in readers:
-            readers.remove(reader)
-            if not readers:
-                self._end(reader.watch)
+            others = tuple(each for each in readers if each is not reader)
+            if others:
+                self._readers[reader.watch] = others
+            else:
+                del self._readers[reader.watch]
+                self.schedule.end(reader.watch)
 
     async def next(self, reader: Reader) -> Status:
         """Wait for a reader's next news, and poll for everybody meanwhile if nobody else does.
@@ -152,13 +160,16 @@ class Poller:
                 if self._leader is reader:
                     await self._lead(reader)
                 else:
-                    await self._follow(reader)
+                    reader.event = self._shared_event()
+                    await reader.event.wait()
+                    reader.event = None
         finally:
+            reader.event = None
             if self._leader is reader:
                 self._leader = None
                 self._name_the_next()
         if reader.news:
-            return reader.news.pop(0)
+            return reader.next()
         assert reader.error is not None  # noqa: S101 - for the type checkers
         raise reader.error
 
@@ -172,20 +183,21 @@ class Poller:
         """End all watches, because the client was closed."""
         self._fail_all(NotSentError("watch: not asked any more: the client was closed"))
 
-    async def _follow(self, reader: Reader) -> None:
-        event = reader.event = anyio.Event()
-        self._waiting[reader] = None
-        try:
-            await event.wait()
-        finally:
-            reader.event = None
-            del self._waiting[reader]
+    def _shared_event(self) -> anyio.Event:
+        """Return what a follower waits for: an event for a few of them, for one takes most of a kilobyte."""
+        if self._event is None or self._event.is_set() or self._sharers >= _SHARERS:
+            self._event, self._sharers = anyio.Event(), 0
+        self._sharers += 1
+        return self._event
 
     def _name_the_next(self) -> None:
-        if self._waiting:
-            # The latest comer is the most likely to stay.
-            self._leader = next(reversed(self._waiting))
-            self._leader.wake()
+        # The latest comer is the most likely to stay.
+        for readers in reversed(self._readers.values()):
+            for reader in readers:
+                if reader.event is not None:
+                    self._leader = reader
+                    reader.wake()
+                    return
 
     async def _lead(self, reader: Reader) -> None:
         clock = self.session.clock
@@ -321,7 +333,7 @@ class Poller:
                 self.decided += 1
                 self.schedule.decided(asked)
             self.schedule.looked(asked, status, now)
-            for reader in tuple(self._readers[asked]):
+            for reader in self._readers[asked]:
                 reader.take(status)
                 if reader.over:
                     self.leave(reader)
@@ -351,17 +363,13 @@ class Poller:
             self._fail(watch, error)
 
     def _fail(self, watch: Watch, error: FrontPayError) -> None:
-        for reader in tuple(self._readers[watch]):
+        for reader in self._readers[watch]:
             # Each raises its own: a shared one would gather everybody's traceback.
             own = copy.copy(error)
             own.order_uuid = watch.order_uuid
             reader.fail(own)
             self.leave(reader)
         self.poke()
-
-    def _end(self, watch: Watch) -> None:
-        del self._readers[watch]
-        self.schedule.end(watch)
 
 
 # What a poll asks is chosen when it may be sent; until then it is a read of anything.

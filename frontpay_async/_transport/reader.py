@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from attrs import define, field
 
@@ -10,7 +10,7 @@ from frontpay_async._protocol.watches import WatchKind
 from frontpay_async.errors import WatchTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import anyio
 
@@ -26,11 +26,13 @@ _MAY_STILL = {
 }
 
 
-@define(eq=False)
+# Without a slot for weak references: there may be ten thousand.
+@define(eq=False, weakref_slot=False)
 class Reader:
     """Read one watch for one caller.
 
     Args:
+        leave: Lets go of it.
         watch: What is read.
         deadline: When to give up, in seconds on the hub's clock.
         patience: How long that is, for the error's text.
@@ -38,17 +40,24 @@ class Reader:
         every: Whether every change is news, or the last status alone.
     """
 
+    leave: Callable[[Reader], None]
     watch: Watch
     deadline: float
     patience: float | None
     until: Collection[str] | None = None
     every: bool = False
     place: int = 0
-    news: list[Status] = field(factory=list["Status"], init=False)
+    news: tuple[Status, ...] = field(default=(), init=False)
     last: Status | None = field(default=None, init=False)
     over: bool = field(default=False, init=False)
     error: FrontPayError | None = field(default=None, init=False)
     event: anyio.Event | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave(self)
 
     @property
     def served(self) -> bool:
@@ -59,10 +68,15 @@ class Reader:
         """Take in what the watch's own route says."""
         ends = status.is_final if self.until is None else status in self.until
         if ends or (self.every and status != self.last):
-            self.news.append(status)
+            self.news += (status,)
             self.wake()
         self.last = status
         self.over = ends
+
+    def next(self) -> Status:
+        """Return the oldest news; there must be some."""
+        status, self.news = self.news[0], self.news[1:]
+        return status
 
     def fail(self, error: FrontPayError) -> None:
         """End with an error."""

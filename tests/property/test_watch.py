@@ -115,7 +115,7 @@ async def play(scenario: Scenario) -> int:
         assert statistics.watches == 0
         # Nothing is left behind: no reader, no deadline, no leader, no poll.
         poller = here.client.watch._poller
-        assert (len(poller._readers), len(poller._deadlines), len(poller._waiting)) == (0, 0, 0)
+        assert (len(poller._readers), len(poller._deadlines)) == (0, 0)
         assert (poller._leader, poller._asking, len(poller._under_way)) == (None, False, 0)
         assert here.client.rate.statistics().refusals == 0
         return len(played)
