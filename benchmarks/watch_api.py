@@ -171,7 +171,7 @@ def hazard(scene: Scene) -> Callable[[float], float]:
 
 
 def polling_bound(scene: Scene, run: int, step: float = 0.25) -> tuple[float, float]:
-    """Return the two integrals whose ratio bounds single polls: of (Σ√h)²/2B and of Σh, over what is open."""
+    """Return two integrals, whose ratio bounds single polls: of (Σ√h)²/2B and of Σh over what is open."""
     at, delay, decided, moment = hazard(scene), 0.0, 0.0, 0.0
     waiting, live = scene.payments(run)[::-1], list[Payment]()
     while waiting or live:

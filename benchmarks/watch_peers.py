@@ -1,4 +1,4 @@
-"""Who waits for the payments of the watch benchmark: the hub in four worlds, and what people write by hand."""
+"""Who waits for the payments of the watch benchmark: the hub in four modes, and what is written by hand."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -36,10 +36,15 @@ class Contender:
 
 
 CONTENDERS: Final = (
-    Contender(name="hub", label="hub, single polls"),
-    Contender(name="hub-sweeps", label="hub, with sweeps", lists=True),
-    Contender(name="hub-callbacks", label="hub, with callbacks", lists=True, callbacks=1.0),
-    Contender(name="hub-lossy", label="hub, a third of the callbacks lost", lists=True, callbacks=1 - _LOST),
+    Contender(name="hub", label="frontpay_async, single polls"),
+    Contender(name="hub-sweeps", label="frontpay_async, with sweeps", lists=True),
+    Contender(name="hub-callbacks", label="frontpay_async, with callbacks", lists=True, callbacks=1.0),
+    Contender(
+        name="hub-lossy",
+        label="frontpay_async, a third of the callbacks lost",
+        lists=True,
+        callbacks=1 - _LOST,
+    ),
     Contender(name="fixed-1", label="every 1 s per order", interval=1.0),
     Contender(name="fixed-2", label="every 2 s per order", interval=2.0),
     Contender(name="fixed-5", label="every 5 s per order", interval=5.0),
