@@ -1,73 +1,90 @@
-"""The watch benchmark: how late the end of a payment is heard of, how many requests that takes, how many 429s.
+"""The watch benchmark: how soon the end of a payment is known, under 240 requests a minute.
 
-A cell is one contender in one scene: payments that begin within half an hour or all at once, and an API with
-its fixed window of 240 requests a minute. All of it runs in simulated time with the real client, hub and rate
-governor: exact, and the same on each run. Only the CPU and the memory are measured on this machine.
+Everything runs in simulated time: exact, repeatable, and much faster than the hours that it plays.
 """
 
 import argparse
+import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean, quantiles
 from typing import Any, Final
 
-from attrs import asdict, evolve
+from attrs import asdict
 
 from benchmarks.machine import facts, load_average, version_of
-from benchmarks.processes import ROOT
-from benchmarks.watch_api import BUDGET, LIMIT, ONE_WAY, WINDOW, Scene, polling_bound, queue_bound
-from benchmarks.watch_peers import CONTENDERS, Contender, play
-from benchmarks.watch_report import FILE, write_watch_report
-from benchmarks.watch_scale import measure
+from benchmarks.processes import ROOT, run_python
+from benchmarks.watch_bound import bounds, ideal
+from benchmarks.watch_peers import CONTENDERS, contender
+from benchmarks.watch_report import FILE, IDEAL, write_watch_report
+from benchmarks.watch_time import simulate
+from benchmarks.watch_world import Api, Payment, Scene
 
-_HALF_AN_HOUR: Final = 1800.0
-SCENES: Final = (
-    Scene(name="n10", title="10 payments within half an hour", count=10, spread=_HALF_AN_HOUR, runs=20),
-    Scene(name="n100", title="100 payments within half an hour", count=100, spread=_HALF_AN_HOUR, runs=4),
-    Scene(name="n1000", title="1,000 payments within half an hour", count=1000, spread=_HALF_AN_HOUR, runs=1),
-    Scene(
-        name="slow",
-        title="100 payments within half an hour that take three times as long as the hub expects",
-        count=100,
-        spread=_HALF_AN_HOUR,
-        runs=2,
-        median=60.0,
-        sigma=0.5,
-    ),
-    Scene(name="rush", title="100 payments at once", count=100, spread=0.0, runs=2),
-    Scene(name="flood", title="1,000 payments at once", count=1000, spread=0.0, runs=1),
-)
+_PATIENCE: Final = 1800.0
 
 
-def _percentile(ordered: list[float], part: float) -> float:
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+def _scenes(*, quick: bool) -> tuple[Scene, ...]:
+    at_once = [
+        Scene(name=f"once-{number}", title=f"{number:,} at once", number=number, repetitions=repetitions)
+        for number, repetitions in ((10, 5 if quick else 40), (100, 1 if quick else 6), (1000, 1))
+    ]
+    stream = [
+        Scene(
+            name=f"stream-{number}",
+            title=f"{number:,} in ten minutes",
+            number=number,
+            repetitions=repetitions,
+            spread=600.0,
+            before=120.0,
+            after=120.0,
+        )
+        for number, repetitions in ((10, 2 if quick else 8), (100, 1 if quick else 3), (1000, 1))
+    ]
+    return (*at_once, *stream)
 
 
-def _cell(contender: Contender, scene: Scene) -> dict[str, Any]:
-    begun = time.process_time()
-    runs = [play(contender, scene, run) for run in range(scene.runs)]
-    delays = sorted(delay for run in runs for delay in run["delays"])
+async def _watched(name: str, scene: Scene, repetition: int) -> dict[str, Any]:
+    row = contender(name)
+    payments = scene.payments(repetition)
+    api = Api({each.uuid: each for each in payments}, row.lists_terminals, f"{scene.name} {repetition}")
+    loop = asyncio.get_running_loop()
+    delays: list[float] = []
+    missing = sum(each.counted for each in payments)
+    done, longest = asyncio.Event(), max(each.ends for each in payments if each.counted) + _PATIENCE
+
+    async with row.open(api, f"{scene.name} {repetition}") as wait:
+
+        async def watch(payment: Payment) -> None:
+            nonlocal missing
+            await asyncio.sleep(payment.begins - loop.time())
+            await wait(payment)
+            if payment.counted:
+                delays.append(loop.time() - payment.ends)
+                missing -= 1
+                if not missing:
+                    done.set()
+
+        tasks = [asyncio.create_task(watch(each)) for each in payments]
+        waiting = asyncio.create_task(done.wait())
+        await asyncio.wait([waiting, *tasks], timeout=longest, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+            task.cancel()
+        waiting.cancel()
+        await asyncio.gather(waiting, *tasks, return_exceptions=True)
     return {
-        "contender": contender.name,
-        "scene": scene.name,
-        "payments": len(delays),
-        "mean": round(sum(delays) / len(delays), 4),
-        "p50": _percentile(delays, 0.5),
-        "p95": _percentile(delays, 0.95),
-        "worst": delays[-1],
-        **{name: sum(run[name] for run in runs) for name in ("requests", "sweeps", "refusals")},
-        "cpu_s": round(time.process_time() - begun, 2),
-    }
-
-
-def _bounds(scene: Scene) -> dict[str, float]:
-    polling = [polling_bound(scene, run) for run in range(scene.runs)]
-    return {
-        "polling": round(sum(delay for delay, _ in polling) / sum(decided for _, decided in polling), 4),
-        "queue": round(sum(queue_bound(scene, run) for run in range(scene.runs)) / scene.runs, 4),
+        "delays": delays,
+        "missing": missing,
+        "requests": api.requests,
+        "lists": api.lists,
+        "refusals": api.refusals,
+        "payments": sum(each.begins <= loop.time() for each in payments),
     }
 
 
@@ -76,50 +93,111 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _measure(scenes: tuple[Scene, ...], *, quick: bool) -> dict[str, Any]:
+def _summary(name: str, scene: Scene, delays: list[float], counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "contender": name,
+        "scene": scene.name,
+        "mean": fmean(delays) if delays else None,
+        "p95": quantiles(delays, n=20, method="inclusive")[-1] if len(delays) > 1 else None,
+        "max": max(delays, default=None),
+        **counts,
+    }
+
+
+def run_cell(name: str, scene: Scene) -> dict[str, Any]:
+    """Run one contender in one scene, all its repetitions."""
+    delays: list[float] = []
+    counts: dict[str, int] = dict.fromkeys(("missing", "requests", "lists", "refusals", "payments"), 0)
+    begun = time.process_time()
+    for repetition in range(scene.repetitions):
+        if name == IDEAL:
+            payments = scene.payments(repetition)
+            found, polls = ideal(payments)
+            run: dict[str, Any] = {"delays": found, "requests": polls, "payments": len(payments)}
+        else:
+            run = simulate(_watched(name, scene, repetition))
+        delays += run["delays"]
+        for count in counts:
+            counts[count] += run.get(count, 0)
+    return _summary(name, scene, delays, counts) | {"cpu_s": round(time.process_time() - begun, 1)}
+
+
+def _progress(run: dict[str, Any]) -> str:
+    mean = "-" if run["mean"] is None else f"{run['mean']:8.3f}"
+    p95 = "-" if run["p95"] is None else f"{run['p95']:8.2f}"
+    return (
+        f"  {run['scene']:12} {run['contender']:14} mean {mean} p95 {p95}"
+        f" requests {run['requests'] / max(1, run['payments']):6.2f} 429s {run['refusals']}"
+        f" lists {run['lists']} missing {run['missing']}"
+    )
+
+
+def _arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks watch", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, not to be quoted")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="only contenders whose name begins so"
+    )
+    parser.add_argument(
+        "--scene", nargs="+", default=[], metavar="NAME", help="only scenes whose name begins so"
+    )
+    parser.add_argument("--no-cost", action="store_true", help="leave out memory and CPU of 10,000 watches")
+    parser.add_argument("--report", action="store_true", help="write table and chart again, measure nothing")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder of the results; benchmarks/results by default, its folder smoke for a partial run",
+    )
+    return parser.parse_args(arguments)
+
+
+def _measure(options: argparse.Namespace, names: Sequence[str], scenes: Sequence[Scene]) -> dict[str, Any]:
     begun, load = time.monotonic(), load_average()
     with ProcessPoolExecutor(2) as pool:
-        bounds = {scene.name: pool.submit(_bounds, scene) for scene in scenes}
-        cells = [pool.submit(_cell, contender, scene) for scene in scenes for contender in CONTENDERS]
-        runs = []
+        limits = [(scene.name, pool.submit(bounds, scene)) for scene in scenes]
+        cells = [pool.submit(run_cell, name, scene) for scene in scenes for name in (IDEAL, *names)]
+        runs: list[dict[str, Any]] = []
         for cell in cells:
-            runs.append(run := cell.result())
-            _say(
-                f"  {run['scene']:6} {run['contender']:14} mean {run['mean']:8.3f} s  p95 {run['p95']:8.3f} s"
-                f"  requests {run['requests']:6}  429s {run['refusals']:5}  ({run['cpu_s']} s of CPU)"
-            )
-        known = {name: bound.result() for name, bound in bounds.items()}
+            runs.append(cell.result())
+            _say(_progress(runs[-1]))
+        found = {name: asdict(limit.result()) for name, limit in limits}
+    cost = None if options.no_cost else json.loads(run_python("-m", "benchmarks.watch_cost"))
     return {
         "date": datetime.now(tz=UTC).isoformat(timespec="minutes"),
         "minutes": round((time.monotonic() - begun) / 60, 1),
-        "quick": quick,
+        "quick": options.quick,
         "machine": facts() | {"load": load},
-        "versions": {name: version_of(name) for name in ("tenacity", "anyio", "httpx")},
-        "api": {"limit": LIMIT, "window": WINDOW, "budget": BUDGET, "one_way": ONE_WAY},
-        "scenes": {scene.name: asdict(scene) | known[scene.name] for scene in scenes},
-        "contenders": {each.name: asdict(each) for each in CONTENDERS},
+        "scenes": {scene.name: asdict(scene) for scene in scenes},
+        "bounds": found,
+        "contenders": {
+            row.name: {"label": row.label, "settings": row.settings}
+            for row in CONTENDERS
+            if row.name in names
+        },
+        "versions": {name: version_of(name) for name in ("tenacity", "httpx", "numpy")},
+        "cost": cost,
         "runs": runs,
-        "scale": measure(),
     }
 
 
 def main(arguments: list[str]) -> int:
     """Measure, then write the raw results, the table and the chart."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks watch", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke run, not to be quoted")
-    parser.add_argument("--report", action="store_true", help="write table and chart again, measure nothing")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="folder of the results; benchmarks/results by default, its folder smoke for a quick run",
-    )
-    options = parser.parse_args(arguments)
+    options = _arguments(arguments)
+    names = [row.name for row in CONTENDERS if not options.only or row.name.startswith(tuple(options.only))]
+    scenes = [
+        scene
+        for scene in _scenes(quick=options.quick)
+        if not options.scene or scene.name.startswith(tuple(options.scene))
+    ]
+    if not names or not scenes:
+        _say(f"no such contender or scene; contenders: {', '.join(row.name for row in CONTENDERS)}")
+        return 2
     results = ROOT / "benchmarks" / "results"
-    output: Path = options.output or (results / "smoke" if options.quick else results)
+    partial = options.quick or options.only or options.scene or options.no_cost
+    output: Path = options.output or (results / "smoke" if partial else results)
     output.mkdir(parents=True, exist_ok=True)
     if not options.report:
-        scenes = tuple(evolve(scene, runs=1) for scene in SCENES[:2]) if options.quick else SCENES
-        raw = _measure(scenes, quick=options.quick)
+        raw = _measure(options, names, scenes)
         (output / FILE).write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
     for path in write_watch_report(output):
         _say(f"wrote {path}")

@@ -1,118 +1,148 @@
-"""Who waits for the payments of the watch benchmark: the hub in four modes, and what is written by hand."""
+"""The contenders of the watch benchmark, behind one shape: wait until a payment has ended.
+
+Ours is the whole client, with its governor and its hub. A peer is what people write by hand: a loop for
+each order that asks, sleeps, and obeys `Retry-After` when it is refused. Peers talk to the simulated API
+without an HTTP client between, which costs no simulated time; one of them goes through our client's rate
+governor, to show what that alone brings.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypeAlias
 
-from attrs import frozen
-from tenacity import AsyncRetrying, retry_if_result, wait_exponential
+import tenacity
+from attrs import field, frozen
 
-from benchmarks.watch_api import Api, Payment, Scene, Transport, clock, now, simulate
-from frontpay_async import FrontPayClient
+from benchmarks.payloads import BASE_PATH, TOKEN
+from benchmarks.watch_time import loop_clock
+from benchmarks.watch_world import Api, ApiTransport, Callbacks, Payment
+from frontpay_async import FrontPayClient, Priority
 
-_LOST: Final = 1 / 3
-_PATIENCE: Final = 100_000.0
+Wait: TypeAlias = Callable[[Payment], Awaitable[object]]
+"""Return when it is known that the payment has ended."""
 
-Waits = Callable[[Payment], Awaitable[None]]
+_PATH: Final = f"{BASE_PATH}/terminal/orders/payment-status/"
+_FOR_EVER: Final = 36_000.0
 
 
-@frozen(kw_only=True)
+@frozen
 class Contender:
-    """One way to wait."""
+    """One row of the table."""
 
     name: str
     label: str
-    lists: bool = False
-    """Whether the API's list has terminal orders."""
-    callbacks: float = 0.0
-    """The part of the callbacks that arrive."""
-    interval: float | None = None
-    """Seconds between two polls of one order, for what is written by hand."""
+    settings: str
+    open: Callable[[Api, str], AbstractAsyncContextManager[Wait]] = field(repr=False)
+    """Given the API and a seed."""
+    lists_terminals: bool = False
+    """Whether the list of orders has terminal orders, in this row's world."""
 
     @property
     def ours(self) -> bool:
-        """Whether it is the hub."""
+        """Whether it is this project's hub."""
         return self.name.startswith("hub")
 
 
+def _client(api: Api) -> FrontPayClient:
+    return FrontPayClient(
+        TOKEN,
+        base_url=f"https://simulated.invalid{BASE_PATH}",
+        transport=ApiTransport(api),
+        clock=loop_clock(),
+        trust_env=False,
+    )
+
+
+def _hub(lost: float | None = None) -> Callable[[Api, str], AbstractAsyncContextManager[Wait]]:
+    @asynccontextmanager
+    async def opened(api: Api, seed: str) -> AsyncGenerator[Wait]:
+        client: Any = _client(api)
+        callbacks = None if lost is None else Callbacks(lost, f"callbacks {seed}")
+        async with client:
+
+            async def wait(payment: Payment) -> object:
+                if callbacks is not None:
+                    callbacks.plan(payment, client.watch.notify)
+                status: object = await client.watch.payment(payment.uuid, timeout=_FOR_EVER)
+                return status
+
+            yield wait
+
+    return opened
+
+
+async def _ask(api: Api, payment: Payment) -> str | None:
+    while True:
+        status, headers, body = await api.answer(_PATH + payment.uuid)
+        if status != 429:
+            found: str | None = body["order_status"]
+            return found
+        await asyncio.sleep(float(headers["retry-after"]))
+
+
+def _fixed(interval: float) -> Callable[[Api, str], AbstractAsyncContextManager[Wait]]:
+    @asynccontextmanager
+    async def opened(api: Api, _: str) -> AsyncGenerator[Wait]:
+        async def wait(payment: Payment) -> None:
+            while await _ask(api, payment) is None:  # noqa: ASYNC110 - what is compared
+                await asyncio.sleep(interval)
+
+        yield wait
+
+    return opened
+
+
+@asynccontextmanager
+async def _governed(api: Api, _: str) -> AsyncGenerator[Wait]:
+    async with _client(api) as whole:
+        client = whole.with_options(priority=Priority.WATCH)
+
+        async def wait(payment: Payment) -> None:
+            while not (await client.terminals.get_payment_status(payment.uuid)).is_final:  # noqa: ASYNC110
+                await asyncio.sleep(2.0)
+
+        yield wait
+
+
+@asynccontextmanager
+async def _exponential(api: Api, _: str) -> AsyncGenerator[Wait]:
+    async def wait(payment: Payment) -> None:
+        retrying = tenacity.AsyncRetrying(
+            wait=tenacity.wait_exponential(multiplier=1, max=60),
+            retry=tenacity.retry_if_result(lambda status: status is None),
+        )
+        await retrying(_ask, api, payment)
+
+    yield wait
+
+
 CONTENDERS: Final = (
-    Contender(name="hub", label="frontpay_async, single polls"),
-    Contender(name="hub-sweeps", label="frontpay_async, with sweeps", lists=True),
-    Contender(name="hub-callbacks", label="frontpay_async, with callbacks", lists=True, callbacks=1.0),
+    Contender("hub-single", "hub, single polls", "the list does not have terminal orders", _hub()),
+    Contender("hub-sweeps", "hub, sweeps", "the list has them", _hub(), lists_terminals=True),
+    Contender("hub-callbacks", "hub, callbacks", "the list has them, too", _hub(0.0), lists_terminals=True),
     Contender(
-        name="hub-lossy",
-        label="frontpay_async, a third of the callbacks lost",
-        lists=True,
-        callbacks=1 - _LOST,
+        "hub-lossy",
+        "hub, a third of callbacks lost",
+        "the list has them, too",
+        _hub(1 / 3),
+        lists_terminals=True,
     ),
-    Contender(name="fixed-1", label="every 1 s per order", interval=1.0),
-    Contender(name="fixed-2", label="every 2 s per order", interval=2.0),
-    Contender(name="fixed-5", label="every 5 s per order", interval=5.0),
-    Contender(name="tenacity", label="tenacity, 0.5 s doubled up to 30 s", interval=0.0),
+    Contender("fixed-1", "every 1 s", "each order by itself; obeys Retry-After", _fixed(1.0)),
+    Contender("fixed-2", "every 2 s", "the same", _fixed(2.0)),
+    Contender("fixed-5", "every 5 s", "the same", _fixed(5.0)),
+    Contender(
+        "exponential",
+        "tenacity, exponential",
+        "`wait_exponential(multiplier=1, max=60)`; obeys Retry-After",
+        _exponential,
+    ),
+    Contender(
+        "governed-2", "every 2 s, our governor", "`terminals.get_payment_status`, `Priority.WATCH`", _governed
+    ),
 )
 
 
-async def _hub(api: Api, contender: Contender, wait: Callable[[Waits], Awaitable[None]]) -> None:
-    async with FrontPayClient(
-        "token", base_url="http://localhost/api/v1/connect", transport=Transport(api), clock=clock()
-    ) as client:
-        loop = asyncio.get_running_loop()
-
-        async def one(payment: Payment) -> None:
-            if payment.luck < contender.callbacks:
-                loop.call_at(payment.ends + payment.callback_after, client.watch.notify, payment.uuid)
-            await client.watch.payment(payment.uuid, timeout=_PATIENCE)
-
-        await wait(one)
-
-
-async def _fixed(api: Api, payment: Payment, interval: float) -> None:
-    while True:
-        status, body, headers = await api.ask(payment.uuid)
-        if body.get("order_status") == "PAID":
-            return
-        await asyncio.sleep(float(headers["retry-after"]) if status == 429 else interval)
-
-
-async def _tenacity(api: Api, payment: Payment) -> None:
-    retrying = AsyncRetrying(
-        retry=retry_if_result(lambda answer: answer[1].get("order_status") != "PAID"),
-        wait=wait_exponential(multiplier=0.5, max=30),
-        sleep=asyncio.sleep,
-    )
-    await retrying(api.ask, payment.uuid)
-
-
-async def _play(contender: Contender, scene: Scene, run: int) -> dict[str, Any]:
-    payments = scene.payments(run)
-    api = Api({each.uuid: each for each in payments}, lists=contender.lists)
-    delays: list[float] = []
-
-    async def each(payment: Payment, waits: Waits) -> None:
-        await asyncio.sleep(payment.begins)
-        await waits(payment)
-        delays.append(now() - payment.ends)
-
-    async def wait(waits: Waits) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for payment in payments:
-                tasks.create_task(each(payment, waits))
-
-    if contender.ours:
-        await _hub(api, contender, wait)
-    elif contender.interval:
-        interval = contender.interval
-        await wait(lambda payment: _fixed(api, payment, interval))
-    else:
-        await wait(lambda payment: _tenacity(api, payment))
-    return {
-        "delays": [round(delay, 4) for delay in delays],
-        "requests": api.requests,
-        "sweeps": api.listings,
-        "refusals": api.refusals,
-    }
-
-
-def play(contender: Contender, scene: Scene, run: int) -> dict[str, Any]:
-    """Let a contender wait for a scene's payments; return each one's delay, and what it cost."""
-    return simulate(_play(contender, scene, run))
+def contender(name: str) -> Contender:
+    """Return the contender of this name."""
+    return next(each for each in CONTENDERS if each.name == name)

@@ -4,48 +4,54 @@ Remarks of a person about the run stand in `watch.remarks.md` beside the results
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, TypeAlias
 
 from benchmarks.aims import Verdict
 from benchmarks.watch_chart import draw_watch
+from benchmarks.watch_world import WAY_BACK
 
 FILE: Final = "watch.json"
 TABLE: Final = "watch.md"
 CHART: Final = "watch.svg"
 REMARKS: Final = "watch.remarks.md"
+IDEAL: Final = "ideal"
 
 Run: TypeAlias = dict[str, Any]
-_AIMED: Final = ("n10", "n100", "n1000")
+_RATIO: Final = 1.25
+_SWEEPS: Final = 1.5
+_CALLBACKS: Final = 0.5
+_BYTES: Final = 2048
 _QUICK: Final = "**A quick run: it proves that the benchmark works. Do not quote its figures.**"
 _METHOD: Final = """\
-In simulated time: the event loop's clock jumps to the next timer whenever everybody waits, so that half an hour
-takes seconds, and each run gives the same figures. The client, its hub and its rate governor are the real ones;
-the API is simulated with 50 ms each way and a fixed window of 240 requests a minute (429 and `Retry-After`
-beyond it, not counted). Payments take a log-normal time with a median of 20 s and a deviation of ln of 0.8: one in
-twenty takes more than 75 s, one in 330 more than 3 minutes. That is what the hub's prior says, too; the scene
-*three times as long* shows what it does where the prior is wrong. Orders are created outside of the budget.
+Simulated time, seeded: the same code gives the same figures on any machine (the costs apart). A payment takes
+a log-normal time with a median of 20 s and a spread of 0.8 in ln(seconds): 99.7 % are over in three minutes.
+The hub's prior is the same. A watch begins with its payment. The API answers after 0.12 to 0.28 s, a list of
+orders takes 0.3 ms more for each order that the account ever had; half of the 0.12 to 0.28 s lies before the
+request is counted and its answer fixed. 240 requests in a fixed window of 60 s that begins with the first;
+then 429 and `Retry-After`. A callback comes 0.05 to 0.25 s after the end, and a third of them never in the
+row that says so. The account lists only what this run created.
 
-- *Delay*: from the change on the server until the waiting call returns; the answer's way back, 50 ms, is in it.
-- *Requests*: that the server let through, per payment. *Sweeps* are those of them that asked for the list.
-- *429s*: what the server refused.
-- *Bound for single polls*: (Σ√h)² / (2·B·Σh) with B = 4 a second and the true hazard h of the payments that are
-  open on the server, both sums integrated over the scene. Only somebody who knows which payments are decided,
-  spaces every poll evenly and loses no time on the way could reach it. It has a meaning where payments are found out
-  much sooner than they are decided: not where a thousand begin at once.
-- *Bound of the queue*: every end takes one poll of its own after it, and there are four a second. Nobody who
-  asks each order for its end can be faster, whatever tells of it. With a thousand at once nearly all of
-  the delay is this queue.
+*At once*: N payments begin in the same moment. *In ten minutes*: N payments begin at random moments of ten
+minutes, two minutes into a stream of the same rate that goes on for two minutes after; the others are
+watched, too, and not counted. {repetitions}
 
-*Single polls*: the API's list has no terminal orders, which the hub finds out. *With sweeps*: it has them. *With
-callbacks*: also, each callback comes 50 to 300 ms after the end, and is confirmed by a poll. *Lost*: a third of them
-never come. *By hand*: one loop for each order that asks, waits, and sleeps for `Retry-After` after a 429; and
-tenacity with `wait_exponential(multiplier=0.5, max=30)`. They know nothing of one another, and have no connection
-pool, client or parser to pay for.
+- *Mean, p95*: seconds from the end on the server until whoever waits is told.
+- *Requests*: per payment, lists and confirmations included; those answered with 429 are the last column.
+- *Bound*: (Σ√h)²/(2B·Σh) over the payments under way at each moment, integrated over time (`watch_bound.py`
+  derives it). *To the bound* is the mean to it, plus the {way:.1f} s that an answer is under way on average.
+- *Floor, one poll each*: that of one who knows every end beforehand and needs one poll for it. It is also the
+  floor of sweeps and callbacks, which are confirmed by one poll each.
+- *Floor, single polls*: the greater of that and of what no scheduler can undercut that does not know the
+  ends.
+- *Ideal*: a scheduler without network, which knows the distribution and asks each quarter of a second for the
+  payment in which √h has added up to most.
 
-Why within half an hour and not all at once: a thousand payments that end within a minute or two cannot be confirmed
-by four polls a second, by anybody. The two scenes with all at once are there to show that."""
+The hub is the whole client: its governor, its pipeline, its codec, over a transport that is the simulated
+API. The peers call the API without an HTTP client between, a loop for each order."""
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, numbers: bool = True) -> str:
@@ -54,105 +60,151 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, numbers: bool 
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
 
 
-def _aims(raw: dict[str, Any]) -> Iterator[Verdict]:
-    runs = {(run["contender"], run["scene"]): run for run in raw["runs"]}
-    for scene in _AIMED:
-        count = f"{int(scene[1:]):,}"
-        aim = f"single polls, N = {count}: a mean delay within 1.25 of the bound"
-        if (run := runs.get(("hub", scene))) is None:
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "—"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def _ratio(run: Run, bound: dict[str, float]) -> float | None:
+    """Return the mean to the bound; an ideal scheduler has no network to wait for."""
+    way = 0.0 if run["contender"] == IDEAL else WAY_BACK
+    return None if run["mean"] is None else float(run["mean"] / (bound["fluid"] + way))
+
+
+def _floor(bound: dict[str, float], *, polls_only: bool) -> float:
+    return max(bound["service"], bound["blind"]) if polls_only else bound["service"]
+
+
+def _single(raw: dict[str, Any], runs: dict[tuple[str, str], Run]) -> Iterator[Verdict]:
+    for name, scene in raw["scenes"].items():
+        aim = f"single polls, {scene['title']}: within {_RATIO} of the bound"
+        run, bound = runs.get(("hub-single", name)), raw["bounds"][name]
+        ratio = None if run is None else _ratio(run, bound)
+        if run is None or ratio is None:
             yield Verdict(aim, "", None)
             continue
-        bound = raw["scenes"][scene]["polling"]
-        ratio = run["mean"] / bound
-        yield Verdict(aim, f"{ratio:.2f}: {run['mean']:.3f} s against {bound:.3f} s", ratio <= 1.25)
-    for name, words, most in (
-        ("hub-sweeps", "with sweeps, N = 1,000: a mean delay under 1.5 s", 1.5),
-        ("hub-callbacks", "with callbacks, N = 1,000: a mean delay under 0.5 s", 0.5),
-        ("hub-lossy", "with a third of the callbacks lost, N = 1,000: no aim was set", None),
-    ):
-        if (run := runs.get((name, "n1000"))) is None:
-            yield Verdict(words, "", None)
-        else:
-            met = None if most is None else run["mean"] < most
-            yield Verdict(words, f"{run['mean']:.3f} s", met)
-    ours = [run for run in raw["runs"] if run["contender"].startswith("hub")]
-    refusals = sum(run["refusals"] for run in ours)
-    yield Verdict(f"no 429 in all {len(ours)} cells", f"{refusals} answers of 429", refusals == 0)
-    scale = raw["scale"]
-    size = scale["bytes_per_watch"]
-    aim = f"{scale['watches']:,} watches: at most 2 KiB each"
-    yield Verdict(aim, f"{size} bytes, with the coroutines that wait", size <= 2048)
-    costs = scale["decision_us"]
-    first, last = list(costs)[0], list(costs)[-1]
+        least = (_floor(bound, polls_only=True) + WAY_BACK) / (bound["fluid"] + WAY_BACK)
+        reached = f"{ratio:.2f}: {_seconds(run['mean'])} s against {_seconds(bound['fluid'])} s"
+        if least > 1:
+            reached += f"; no scheduler reaches less than {least:.2f}"
+        yield Verdict(aim, reached, ratio <= _RATIO)
+
+
+def _mean_aim(
+    raw: dict[str, Any], runs: dict[tuple[str, str], Run], cell: tuple[str, str], words: str, most: float
+) -> Verdict:
+    _, scene = cell
+    aim = f"{words}, {raw['scenes'][scene]['title']}: mean under {most} s"
+    run = runs.get(cell)
+    if run is None or run["mean"] is None:
+        return Verdict(aim, "", None)
+    reached = f"{_seconds(run['mean'])} s"
+    if (floor := _floor(raw["bounds"][scene], polls_only=False)) > most:
+        reached += f"; one poll for each cannot be under {_seconds(floor)} s"
+    return Verdict(aim, reached, run["mean"] < most and not run["missing"])
+
+
+def _cost_aims(cost: dict[str, Any] | None) -> Iterator[Verdict]:
+    aim = "10,000 watches: at most 2 KiB each"
+    if cost is None:
+        yield Verdict(aim, "", None)
+        return
+    yield Verdict(aim, f"{cost['bytes']['hub']:,.0f} bytes", cost["bytes"]["hub"] <= _BYTES)
+    few, many = (median(cost["decision_us"][number]) for number in ("100", "10000"))
+    most = math.log(10_000) / math.log(100)
     yield Verdict(
-        "scheduling costs O(log n)",
-        f"{costs[first]} µs among {int(first):,}, {costs[last]} µs among {int(last):,}",
-        costs[last] < 4 * costs[first],
+        f"a decision among 10,000 costs at most {most:.0f} times one among 100, as log n does",
+        f"{many / few:.2f} times: {many:.1f} µs against {few:.1f} µs",
+        many / few <= most,
     )
 
 
-def _word(verdict: Verdict) -> str:
-    return "—" if verdict.met is None and verdict.reached else verdict.word
+def _aims(raw: dict[str, Any]) -> Iterator[Verdict]:
+    runs = {(run["contender"], run["scene"]): run for run in raw["runs"]}
+    yield from _single(raw, runs)
+    for scene in raw["scenes"]:
+        if scene.endswith("-1000"):
+            yield _mean_aim(raw, runs, ("hub-sweeps", scene), "sweeps", _SWEEPS)
+    for scene in raw["scenes"]:
+        yield _mean_aim(raw, runs, ("hub-callbacks", scene), "callbacks", _CALLBACKS)
+    ours = [run for run in raw["runs"] if run["contender"].startswith("hub")]
+    total = sum(run["refusals"] for run in ours)
+    yield Verdict(
+        "the hub: no 429 in any cell", f"{total} in {len(ours)} cells", total == 0 if ours else None
+    )
+    yield from _cost_aims(raw["cost"])
+
+
+def _cells(label: str, run: Run, bound: dict[str, float]) -> list[str]:
+    ratio = _ratio(run, bound)
+    return [
+        label,
+        _seconds(run["mean"]) + (f" ({run['missing']} never)" if run["missing"] else ""),
+        _seconds(run["p95"]),
+        "—" if ratio is None else f"{ratio:.2f}",
+        f"{run['requests'] / max(1, run['payments']):.2f}",
+        f"{run['lists'] / max(1, run['payments']):.2f}",
+        f"{run['refusals']:,}",
+    ]
 
 
 def _scenes(raw: dict[str, Any]) -> Iterator[str]:
-    head = ("", "mean s", "p50 s", "p95 s", "worst s", "requests each", "sweeps", "429s")
+    head = ("contender", "mean", "p95", "to the bound", "requests", "of them lists", "429s")
     for name, scene in raw["scenes"].items():
-        rows = []
+        bound = raw["bounds"][name]
+        rows = [
+            ["*bound*", _seconds(bound["fluid"]), *["—"] * 5],
+            ["*floor, one poll each*", _seconds(bound["service"]), *["—"] * 5],
+            ["*floor, single polls*", _seconds(_floor(bound, polls_only=True)), *["—"] * 5],
+        ]
         for run in raw["runs"]:
             if run["scene"] != name:
                 continue
+            if run["contender"] == IDEAL:
+                rows.append(_cells("*ideal, single polls*", run, bound))
+                continue
             label = raw["contenders"][run["contender"]]["label"]
-            rows.append(
-                [
-                    f"**{label}**" if run["contender"].startswith("hub") else label,
-                    f"{run['mean']:.3f}",
-                    f"{run['p50']:.2f}",
-                    f"{run['p95']:.2f}",
-                    f"{run['worst']:.1f}",
-                    f"{run['requests'] / run['payments']:.1f}",
-                    f"{run['sweeps']:,}",
-                    f"{run['refusals']:,}",
-                ]
-            )
-        times = "" if scene["runs"] == 1 else f", {scene['runs']} times"
-        bounds = (
-            f"Bound for single polls: {scene['polling']:.3f} s. Bound of the queue: {scene['queue']:.3f} s."
-        )
-        yield f"### {scene['title']}{times}\n\n{bounds}\n\n{_table(head, rows)}"
+            rows.append(_cells(f"**{label}**" if run["contender"].startswith("hub") else label, run, bound))
+        yield f"### {scene['title']}\n\n{_table(head, rows)}"
 
 
-def _scale(raw: dict[str, Any]) -> str:
-    scale = raw["scale"]
-    rows = [[f"{int(size):,}", f"{cost}"] for size, cost in scale["decision_us"].items()]
-    return (
-        f"{_table(('watches', 'CPU µs for one decision'), rows)}\n\n"
-        "A decision is: when is something due, what is asked, and taking in the answer. Memory, by tracemalloc, of"
-        f" {scale['watches']:,} tasks that wait in `client.watch.payment`, beyond those of tasks that wait for a"
-        f" bare future: {scale['bytes_per_watch']} bytes each, with the coroutines, timers and heaps of the hub. The"
-        f" waiting task itself takes {scale['bytes_per_waiting_task']} bytes."
-    )
+def _costs(cost: dict[str, Any]) -> str:
+    rows = [
+        ["what the hub holds for a watch", f"{cost['bytes']['hub']:,.0f} bytes"],
+        ["in all, with the task that waits for it", f"{cost['bytes']['waited']:,.0f} bytes"],
+        ["a bare task that waits for an event", f"{cost['bytes']['task']:,.0f} bytes"],
+    ]
+    for number, costs in cost["decision_us"].items():
+        rows.append([f"CPU of a decision among {int(number):,}", f"{median(costs):.1f} µs"])
+    return _table(("10,000 watches in one process", ""), rows)
+
+
+def _repetitions(raw: dict[str, Any]) -> str:
+    times = ", ".join(f"{scene['title']}: {scene['repetitions']}" for scene in raw["scenes"].values())
+    return f"Repetitions, with other random numbers: {times}."
 
 
 def _markdown(raw: dict[str, Any], remarks: str) -> str:
     machine = raw["machine"]
     about = (
         f"{raw['date']}, {raw['minutes']} minutes. {machine['processor']}; {machine['system']}; "
-        f"{machine['python']}. Load average before the run: {machine['load']:.2f}; it has a bearing on the CPU"
-        " figures alone."
+        f"{machine['python']}. Load average before the run: {machine['load']:.2f}."
     )
-    aims = ([verdict.aim, verdict.reached, _word(verdict)] for verdict in _aims(raw))
+    aims = ([verdict.aim, verdict.reached, verdict.word] for verdict in _aims(raw))
+    settings = ([row["label"], f"`{name}`", row["settings"]] for name, row in raw["contenders"].items())
     sections = [
-        "# How late the end of a payment is heard of",
+        "# How soon the end of a payment is known",
         *([_QUICK] if raw["quick"] else []),
         about,
-        f"![Mean delay and requests of each way to wait]({CHART})",
+        f"![Mean delay and 429s of each way to wait]({CHART})",
         f"## Aims\n\n{_table(('aim', 'reached', 'verdict'), aims, numbers=False)}",
         *([f"## Remarks\n\n{remarks.strip()}"] if remarks else []),
         "## Every cell",
         *_scenes(raw),
-        f"## Ten thousand watches\n\n{_scale(raw)}",
-        f"## How it was measured\n\n{_METHOD}",
+        *([f"## Cost\n\n{_costs(raw['cost'])}"] if raw["cost"] else []),
+        f"## How it was measured\n\n{_METHOD.format(way=WAY_BACK, repetitions=_repetitions(raw))}",
+        _table(("contender", "name for `--only`", "settings"), settings, numbers=False),
     ]
     return "\n\n".join(sections) + "\n"
 
