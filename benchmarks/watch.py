@@ -45,7 +45,22 @@ def _scenes(*, quick: bool) -> tuple[Scene, ...]:
         )
         for number, repetitions in ((10, 2 if quick else 8), (100, 1 if quick else 3), (1000, 1))
     ]
-    return (*at_once, *stream)
+    slow = Scene(
+        name="slow-300",
+        title="300 in half an hour, three times as slow as the hub believes",
+        number=300,
+        spread=1800.0,
+        before=0.0,
+        median=60.0,
+        sigma=0.5,
+    )
+    calm = Scene(
+        name="calm-1000",
+        title="1,000 in half an hour",
+        number=1000,
+        spread=1800.0,
+    )
+    return (*at_once, *stream, *(() if quick else (calm, slow)))
 
 
 async def _watched(name: str, scene: Scene, repetition: int) -> dict[str, Any]:
@@ -112,7 +127,7 @@ def run_cell(name: str, scene: Scene) -> dict[str, Any]:
     for repetition in range(scene.repetitions):
         if name == IDEAL:
             payments = scene.payments(repetition)
-            found, polls = ideal(payments)
+            found, polls = ideal(scene, payments)
             run: dict[str, Any] = {"delays": found, "requests": polls, "payments": len(payments)}
         else:
             run = simulate(_watched(name, scene, repetition))

@@ -38,46 +38,60 @@ None of them knows the network: the way back of an answer comes on top.
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import fmean
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 from numpy.typing import NDArray
 
-from benchmarks.watch_world import BUDGET, LIMIT, MEDIAN, SPREAD, WINDOW, Payment, Scene
+from benchmarks.watch_world import BUDGET, LIMIT, WINDOW, Payment, Scene
 
 _ROOT_2 = math.sqrt(2.0)
 _STEP = 0.1
 _OLDEST = 2000.0
+_FAR = 8.0
 
 
-def survivor(age: float) -> float:
-    """Return the part of the payments that has not ended at an age."""
-    return 1.0 if age <= 0 else 0.5 * math.erfc(math.log(age / MEDIAN) / (SPREAD * _ROOT_2))
+@frozen(eq=False)
+class Duration:
+    """How long payments take: log-normal."""
+
+    median: float
+    sigma: float
+    reached: NDArray[np.float64] = field(init=False)
+    """∫√h from 0 to each age, on a grid of a tenth of a second."""
+
+    def __attrs_post_init__(self) -> None:
+        ages = ((place + 0.5) * _STEP for place in range(round(_OLDEST / _STEP)))
+        roots = np.array([math.sqrt(self.hazard(age)) for age in ages])
+        # Frozen for everybody else.
+        object.__setattr__(self, "reached", np.concatenate([[0.0], np.cumsum(roots * _STEP)]))
+
+    def survivor(self, age: float) -> float:
+        """Return the part of the payments that has not ended at an age."""
+        return 1.0 if age <= 0 else 0.5 * math.erfc(math.log(age / self.median) / (self.sigma * _ROOT_2))
+
+    def hazard(self, age: float) -> float:
+        """Return the chance a second that a payment of this age ends."""
+        z = math.log(age / self.median) / self.sigma
+        if z > _FAR:
+            # The survivor underflows; its asymptote is exact enough.
+            return z / (age * self.sigma)
+        density = math.exp(-z * z / 2) / (age * self.sigma * math.sqrt(2 * math.pi))
+        return density / self.survivor(age)
+
+    def progress(self, age: float) -> float:
+        """Return ∫√h from 0 to an age."""
+        place = min(age / _STEP, len(self.reached) - 1.001)
+        below = int(place)
+        return float(self.reached[below] + (place - below) * (self.reached[below + 1] - self.reached[below]))
 
 
-def hazard(age: float) -> float:
-    """Return the chance a second that a payment of this age ends."""
-    if age <= 0:
-        return 0.0
-    z = math.log(age / MEDIAN) / SPREAD
-    return math.exp(-z * z / 2) / (age * SPREAD * math.sqrt(2 * math.pi) * max(survivor(age), 1e-300))
-
-
-def progress() -> NDArray[np.float64]:
-    """Return ∫√h from 0 to each age, on a grid of a tenth of a second."""
-    roots = [math.sqrt(hazard((place + 0.5) * _STEP)) for place in range(round(_OLDEST / _STEP))]
-    return np.concatenate([[0.0], np.cumsum(np.array(roots) * _STEP)])
-
-
-_PROGRESS = progress()
-
-
-def progress_at(age: float) -> float:
-    """Return ∫√h from 0 to an age."""
-    place = min(age / _STEP, len(_PROGRESS) - 1.001)
-    below = int(place)
-    return float(_PROGRESS[below] + (place - below) * (_PROGRESS[below + 1] - _PROGRESS[below]))
+@cache
+def duration(median: float, sigma: float) -> Duration:
+    """Return the distribution."""
+    return Duration(median, sigma)
 
 
 @frozen
@@ -95,7 +109,7 @@ class Bounds:
 
 
 def _fluid(scene: Scene, worlds: Sequence[Sequence[Payment]]) -> float:
-    delay = changes = 0.0
+    hazard, delay, changes = duration(scene.median, scene.sigma).hazard, 0.0, 0.0
     for payments in worlds:
         last = max(each.ends for each in payments)
         times = (
@@ -137,9 +151,9 @@ class _Ages:
     """The integral of 1 - S."""
 
     @classmethod
-    def grid(cls, step: float, oldest: float) -> "_Ages":
-        ages = np.arange(0, oldest + step / 2, step)
-        survivors = np.array([survivor(age) for age in ages])
+    def grid(cls, scene: Scene, step: float) -> "_Ages":
+        ages = np.arange(0, 300.0 * scene.median / 20.0 + step / 2, step)
+        survivors = np.array([duration(scene.median, scene.sigma).survivor(age) for age in ages])
         means = (2 - survivors[1:] - survivors[:-1]) / 2 * step
         return cls(ages, survivors, np.concatenate([[0.0], np.cumsum(means)]))
 
@@ -164,10 +178,10 @@ class _Ages:
         return float(costs[0]), polls
 
 
-def _blind_stream(rate: float) -> float:
+def _blind_stream(scene: Scene) -> float:
     """Return the floor of a steady stream: one price, found by bisection."""
-    grid = _Ages.grid(0.25, 300.0)
-    share, low, high, best = BUDGET / rate, 0.0, 400.0, 0.0
+    grid = _Ages.grid(scene, 0.25 * scene.median / 20.0)
+    share, low, high, best = BUDGET * scene.spread / scene.number, 0.0, 400.0, 0.0
     for _ in range(30):
         price = (low + high) / 2
         cost, polls = grid.cheapest(np.full(len(grid.ages), price))
@@ -176,10 +190,11 @@ def _blind_stream(rate: float) -> float:
     return best
 
 
-def _blind_at_once(number: int) -> float:
+def _blind_at_once(scene: Scene) -> float:
     """Return the floor of N that begin at once: one price for each window, found by subgradient steps."""
-    grid = _Ages.grid(0.25 if number <= 10 else 0.5, 300.0)
-    windows = np.minimum((grid.ages // WINDOW).astype(int), round(300.0 / WINDOW) - 1)
+    number = scene.number
+    grid = _Ages.grid(scene, 0.25 if number <= 10 else 0.5)
+    windows = np.minimum((grid.ages // WINDOW).astype(int), round(grid.ages[-1] / WINDOW) - 1)
     share, best = LIMIT / number, 0.0
     prices = np.full(windows.max() + 1, number / 50)
     for step in range(80):
@@ -194,16 +209,17 @@ def _blind_at_once(number: int) -> float:
 def bounds(scene: Scene) -> Bounds:
     """Return what a scene allows."""
     worlds = [scene.payments(repetition) for repetition in range(scene.repetitions)]
-    blind = _blind_stream(scene.number / scene.spread) if scene.spread else _blind_at_once(scene.number)
+    blind = _blind_stream(scene) if scene.spread else _blind_at_once(scene)
     return Bounds(_fluid(scene, worlds), _service(worlds), blind)
 
 
-def ideal(payments: Sequence[Payment]) -> tuple[list[float], int]:
+def ideal(scene: Scene, payments: Sequence[Payment]) -> tuple[list[float], int]:
     """Run a scheduler without a network that knows the distribution; return delays and polls.
 
     There is a poll each 1/B seconds. It goes to the payment in which √h has added up to most since its last:
     so each is polled at a rate in proportion to √h, whatever there are.
     """
+    progress = duration(scene.median, scene.sigma).progress
     coming = sorted(payments, key=lambda payment: payment.begins, reverse=True)
     live: dict[Payment, float] = {}
     delays: list[float] = []
@@ -214,7 +230,7 @@ def ideal(payments: Sequence[Payment]) -> tuple[list[float], int]:
             live[coming.pop()] = 0.0
         if live:
             polls += 1
-            reached = {each: progress_at(now - each.begins) for each in live}
+            reached = {each: progress(now - each.begins) for each in live}
             most = max(live, key=lambda each: reached[each] - live[each])
             live[most] = reached[most]
             if most.ends <= now:

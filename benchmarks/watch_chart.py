@@ -12,6 +12,8 @@ _FAINT: Final = "#d5dbe1"
 _BAND: Final = "#fff3d6"
 _NUMBERS: Final = {10: ("#9ecae1", "o"), 100: ("#4292c6", "s"), 1000: ("#08306b", "D")}
 """Colour and marker: both tell the same, for whoever does not see one of them."""
+_SHOWN: Final = ("once", "stream")
+"""The scenes in the chart; the others stand in the table."""
 _LIMITS: Final = {"bound": "bound", "floor": "floor, single polls", "ideal": "ideal, single polls"}
 _PANELS: Final = (
     ("once", "Mean delay, all at once", "seconds (log); less is better"),
@@ -53,7 +55,7 @@ def _plot(axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: l
         if name.startswith("hub"):
             axes.axhspan(line - 0.5, line + 0.5, color=_BAND, zorder=0)
         for scene, facts in raw["scenes"].items():
-            if not scene.startswith(prefix):
+            if not scene.startswith(prefix or _SHOWN):
                 continue
             colour, marker = _NUMBERS[facts["number"]]
             value = _delay(raw, scene, name) if prefix else _refusals(raw, scene, name)

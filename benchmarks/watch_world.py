@@ -1,10 +1,11 @@
 """The simulated API and its customers: payments that end when they end, and one token's throttle.
 
 A payment takes a log-normal time with a median of 20 s; 99.7 % are over within three minutes, and one in ten
-is cancelled. What is asked about it is answered after 0.12 to 0.28 s, half of which lies before the request
-is counted and its answer fixed. A list of all orders takes 0.3 ms more for each order in it. The throttle is
-Laravel's: 240 requests in a fixed window of 60 s that begins with the first; then 429 with a `Retry-After` in
-whole seconds, rounded up. A callback arrives 0.05 to 0.25 s after the payment's end, or never.
+is cancelled. A scene may have another distribution, of which the hub knows nothing. What is asked about it is
+answered after 0.12 to 0.28 s, half of which lies before the request is counted and its answer fixed. A list
+of all orders takes 0.3 ms more for each order in it. The throttle is Laravel's: 240 requests in a fixed
+window of 60 s that begins with the first; then 429 with a `Retry-After` in whole seconds, rounded up. A
+callback arrives 0.05 to 0.25 s after the payment's end, or never.
 
 Everything is drawn from seeded generators: what the payments do does not depend on who watches.
 """
@@ -26,7 +27,7 @@ WINDOW: Final = 60.0
 BUDGET: Final = LIMIT / WINDOW
 """Polls a second."""
 MEDIAN: Final = 20.0
-SPREAD: Final = 0.8
+SIGMA: Final = 0.8
 ANSWER: Final = (0.12, 0.28)
 """Seconds, at least and at most, half of them each way."""
 WAY_BACK: Final = sum(ANSWER) / 4
@@ -63,6 +64,8 @@ class Scene:
         spread: Seconds over which they begin at random; 0: all at once.
         before: Seconds of the same stream before, which are not counted.
         after: Seconds of the same stream afterwards, which are not counted.
+        median: Seconds; half of the payments have ended by then.
+        sigma: The standard deviation of ln(seconds).
     """
 
     name: str
@@ -72,6 +75,8 @@ class Scene:
     spread: float = 0.0
     before: float = 0.0
     after: float = 0.0
+    median: float = MEDIAN
+    sigma: float = SIGMA
 
     def payments(self, repetition: int) -> list[Payment]:
         """Draw the payments of a repetition."""
@@ -84,7 +89,7 @@ class Scene:
         payments: list[Payment] = []
         for place, (begin, counted) in enumerate(sorted(begins)):
             status = "CANCELLED" if random.random() < _CANCELLED else "PAID"
-            ends = begin + random.lognormvariate(math.log(MEDIAN), SPREAD)
+            ends = begin + random.lognormvariate(math.log(self.median), self.sigma)
             payments.append(Payment(f"ODR{2210000000 + place}", begin, ends, status, counted))
         return payments
 
