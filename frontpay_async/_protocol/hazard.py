@@ -5,10 +5,17 @@ many. With F its distribution and f its density, the *hazard* at age a is
 
     h(a) = f(a) / (1 - F(a)),   f(a) = φ(z) / (a·s),   1 - F(a) = Φ(-z),   z = (ln a - m) / s.
 
-m and s begin with a prior that counts as ``trust`` payments, and are updated by the ages at which
-payments are seen to be decided: with k = ``trust``, n of them, mean x̄ and squared deviations d of their ln a,
+m and s begin with a prior that counts as k = ``trust`` payments, and are updated by those that are seen to
+be decided: with n of them, the mean x̄ and the squared deviations d of their ln a,
 
     m = (k·m0 + n·x̄) / (k + n),   s² = (k·s0² + d + k·n·(x̄ - m0)² / (k + n)) / (k + n).
+
+What is seen is not an age but an interval, from the last look to this one, and a wide one where many wait. So
+each counts with what is expected within it (one step of EM): with its ends z1 and z2, in deviations, and
+p = Φ(z2) - Φ(z1),
+
+    E[ln a] = m + s·(φ(z1) - φ(z2)) / p,
+    E[ln² a] = m² + 2·m·s·(φ(z1) - φ(z2)) / p + s²·(1 + (z1·φ(z1) - z2·φ(z2)) / p).
 
 Old ones are forgotten: n is never more than ``memory``. What is given up before it is decided is not
 counted, so the estimate is a little early where many are; that costs polls, not news.
@@ -33,6 +40,8 @@ _ROOT_2 = math.sqrt(2.0)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 # Beyond so many deviations the survivor underflows, and its asymptote is exact enough.
 _FAR = 20.0
+# In a narrower interval, or further out, the differences are rounding errors.
+_NARROW = 1e-9
 
 
 @define(eq=False)
@@ -62,22 +71,28 @@ class Hazard:
     def __attrs_post_init__(self) -> None:
         self._fit()
 
-    def learn(self, age: float) -> None:
-        """Take in that one was decided.
+    def learn(self, after: float, by: float) -> None:
+        """Take in that one was decided between two ages.
 
         Args:
-            age: Seconds from its beginning.
+            after: Seconds from its beginning, when it was not decided yet; 0 where nobody had looked.
+            by: Seconds from its beginning, when it was.
         """
+        value, square = self._expected(max(after, 0.0), max(by, after, _GRID[0]))
         if self.seen >= self.memory:
             kept = (self.memory - 1) / self.seen
             self.seen *= kept
             self._deviations *= kept
-        value = math.log(max(age, _GRID[0]))
         self.seen += 1
         off = value - self._mean
         self._mean += off / self.seen
-        self._deviations += off * (value - self._mean)
+        # What is not known of it within its interval counts, too, or the spread would shrink.
+        self._deviations += off * (value - self._mean) + max(0.0, square - value * value)
         self._fit()
+
+    def before(self, age: float) -> float:
+        """Return the part of them that is decided before an age in seconds."""
+        return 0.5 * math.erfc((self.mu - math.log(max(age, _GRID[0]))) / (self.sigma * _ROOT_2))
 
     def state(self) -> list[float]:
         """Return what was learnt, as plain data: how many, the mean, the sum of squared deviations."""
@@ -115,6 +130,22 @@ class Hazard:
             return max(0.0, _GRID[0] * wanted / reached[0] - age) if reached[0] else _GRID[0]
         part = (wanted - reached[above - 1]) / (reached[above] - reached[above - 1])
         return max(0.0, _GRID[above - 1] + part * (_GRID[above] - _GRID[above - 1]) - age)
+
+    def _expected(self, after: float, by: float) -> tuple[float, float]:
+        """Return the mean of ln(seconds), and of its square, of those decided between two ages."""
+        low = max(-_FAR, (math.log(after) - self.mu) / self.sigma) if after > 0 else -_FAR
+        high = (math.log(by) - self.mu) / self.sigma
+        part = 0.5 * (math.erfc(low / _ROOT_2) - math.erfc(high / _ROOT_2))
+        if part < _NARROW:
+            value = (math.log(max(after, _GRID[0])) + math.log(by)) / 2
+            return value, value * value
+        at_low, at_high = math.exp(-low * low / 2) / _ROOT_2PI, math.exp(-high * high / 2) / _ROOT_2PI
+        first = (at_low - at_high) / part
+        second = 1 + (low * at_low - high * at_high) / part
+        return (
+            self.mu + self.sigma * first,
+            self.mu**2 + 2 * self.mu * self.sigma * first + self.sigma**2 * second,
+        )
 
     def _progress(self, age: float) -> float:
         reached = self._reached

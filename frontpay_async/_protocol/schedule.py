@@ -65,6 +65,7 @@ LONGEST = 60.0
 _PATIENCE = 1 / 400
 # The chance that a watch is decided already when it is begun.
 _DECIDED_ALREADY = 0.05
+_SURPRISE = 0.02
 _HURRY = 0.1
 _DOUBTS = 4
 _DOUBT_AFTER = 0.25
@@ -165,12 +166,16 @@ class Schedule:
     def decided(self, watch: Watch) -> None:
         """Learn from the age at which a watch was decided; call it before ``looked`` and ``end``.
 
-        One that was decided before anybody looked teaches nothing: it may have been so for days.
+        One that was decided at its first look, at an age by which next to none are, teaches nothing: it was
+        so before it was watched.
         """
+        hazard = self._kinds[watch.kind].hazard
+        latest = watch.asked_at if watch.told_at == -math.inf else watch.told_at
+        by = latest - watch.since
         if watch.looked_at > -math.inf:
-            latest = watch.asked_at if watch.told_at == -math.inf else watch.told_at
-            moment = (max(min(watch.looked_at, latest), watch.began) + latest) / 2
-            self._kinds[watch.kind].hazard.learn(moment - watch.since)
+            hazard.learn(max(min(watch.looked_at, latest), watch.began) - watch.since, by)
+        elif hazard.before(by) > _SURPRISE:
+            hazard.learn(watch.began - watch.since, by)
 
     def wakes(self, now: float, budget: float) -> float:
         """Return when there is something to ask for, in seconds; now or earlier: there is.

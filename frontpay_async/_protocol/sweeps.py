@@ -2,8 +2,8 @@
 
 Sweeps every P seconds with one poll for each change give a mean delay of P/2 + 1/(2B); single polls give
 n_eff/(2B) (see ``schedule.py``). So sweeps pay where n_eff > B·P + 1. P is at least a second, and so long
-that sweeps take at most a third of the budget. It grows with what a list costs: it may take a quarter of the
-time, and a second for each 500 orders in it, so that a huge account is not listed again and again.
+that sweeps take at most a third of the budget. It grows with what a list costs: it may take half of the
+time, and a second for each 1,000 orders in it, so that a huge account is not listed again and again.
 
 Whether the list has terminal orders is documented nowhere, so it is found out for each kind: an order that
 its own route has known for ``SETTLED`` seconds before the list was asked for is in it, or the kind is not.
@@ -35,11 +35,11 @@ RELEARN = 600.0
 
 _EVERY = 1.0
 _PART = 3.0
-_TIMES_ITS_COST = 4.0
-_ENTRIES_A_SECOND = 500.0
+_TIMES_ITS_COST = 2.0
+_ENTRIES_A_SECOND = 1000.0
 # Once sweeps run, they go on until they are worth clearly less than single polls.
 _STAY = 0.7
-_AFTER_FAILURE = 0.5
+_AFTER_FAILURE = 1.0
 
 _NEWS_OF_REFUND = frozenset({OrderStatus.REFUNDED, OrderStatus.PARTIAL_REFUNDED})
 _OPEN = frozenset({OrderStatus.SENT, OrderStatus.UNKNOWN})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 
@@ -54,23 +55,45 @@ def test_it_learns_the_median_and_the_spread_that_it_sees() -> None:
     hazard = Hazard()
     for _ in range(500):
         for age in (4.0, 5.0, 6.25):
-            hazard.learn(age)
+            hazard.learn(age, age)
     assert math.exp(hazard.mu) == pytest.approx(5.0, rel=0.08)
     assert hazard.sigma < 0.4
 
 
+@pytest.mark.parametrize("gap", [0.5, 5.0, 15.0])
+@pytest.mark.parametrize(("median", "spread"), [(20.0, 0.8), (60.0, 0.5), (8.0, 0.6)])
+def test_it_learns_the_truth_however_seldom_anybody_looked(gap: float, median: float, spread: float) -> None:
+    """From the intervals between looks alone; the first and the last are as wide as any."""
+    chance, hazard = random.Random(7), Hazard()  # noqa: S311 - no secret
+    for _ in range(1500):
+        age = median * math.exp(chance.gauss(0, spread))
+        looks = chance.uniform(0, gap)
+        while looks < age:
+            looks += gap
+        hazard.learn(max(0.0, looks - gap), looks)
+    assert math.exp(hazard.mu) == pytest.approx(median, rel=0.1)
+    assert hazard.sigma == pytest.approx(spread, rel=0.15)
+
+
+def test_how_many_are_decided_before_an_age() -> None:
+    hazard = Hazard()
+    assert hazard.before(20.0) == pytest.approx(0.5)
+    assert hazard.before(0.0) < 1e-6
+    assert hazard.before(1e6) == pytest.approx(1.0)
+
+
 def test_a_few_do_not_move_it_far() -> None:
     hazard = Hazard()
-    hazard.learn(1.0)
+    hazard.learn(1.0, 1.0)
     assert math.exp(hazard.mu) > 15
 
 
 def test_what_is_long_ago_is_forgotten() -> None:
     hazard = Hazard(memory=100)
     for _ in range(1000):
-        hazard.learn(100.0)
+        hazard.learn(100.0, 100.0)
     for _ in range(400):
-        hazard.learn(5.0)
+        hazard.learn(5.0, 5.0)
     assert hazard.seen == pytest.approx(100)
     assert math.exp(hazard.mu) < 10
 
@@ -78,7 +101,7 @@ def test_what_is_long_ago_is_forgotten() -> None:
 def test_what_was_learnt_can_be_taken_up() -> None:
     hazard, again = Hazard(), Hazard()
     for age in (3.0, 8.0, 30.0):
-        hazard.learn(age)
+        hazard.learn(age / 2, age)
     again.resume(hazard.state())
     assert (again.mu, again.sigma, again.at(12.0)) == (hazard.mu, hazard.sigma, hazard.at(12.0))
 
@@ -93,5 +116,5 @@ def test_nonsense_is_not_taken_up(state: list[float]) -> None:
 
 def test_an_age_of_nothing_is_taken_for_a_short_one() -> None:
     hazard = Hazard()
-    hazard.learn(0.0)
+    hazard.learn(0.0, 0.0)
     assert hazard.at(0.0) == hazard.at(0.1)

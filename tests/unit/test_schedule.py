@@ -285,9 +285,9 @@ def test_a_list_that_costs_much_is_asked_for_less_often() -> None:
         assert schedule.take(0.0, BUDGET) is Sweep.LIST
     mine = {watch.order_uuid: OrderStatus.SENT for watch in slow.watches.values()}
     slow.swept(mine, 2.0)
-    assert slow.sweeps.due(BUDGET) == pytest.approx(8.0)
+    assert slow.sweeps.due(BUDGET) == pytest.approx(4.0)
     huge.swept({**mine, **{f"old-{number}": OrderStatus.PAID for number in range(10_000)}}, 0.1)
-    assert huge.sweeps.due(BUDGET) == pytest.approx(10_400 / 500)
+    assert huge.sweeps.due(BUDGET) == pytest.approx(10.4)
     scarce.swept(mine, 0.1)
     assert scarce.sweeps.due(0.5) == pytest.approx(6.0)
 
@@ -329,20 +329,23 @@ def test_a_refund_is_news_when_the_list_turns_to_refunded() -> None:
     assert refund.stage is Stage.TOLD
 
 
-def test_it_learns_from_what_was_seen_undecided_before() -> None:
+def test_it_learns_between_which_looks_one_was_decided() -> None:
     schedule = unlisted()
-    found, late = begin(schedule, 2)
+    (watch,) = begin(schedule, 1)
+    poll(schedule, 10.0)
+    schedule.hasten(watch, 14.0)
+    assert schedule.take(14.0, BUDGET) is watch
+    schedule.decided(watch)
     hazard = schedule.learnt()[WatchKind.PAYMENT]
-    for watch, seen_before in ((found, True), (late, False)):
-        while schedule.take(1.0, BUDGET) is not watch:
-            pass
-        if seen_before:
-            schedule.looked(watch, OPEN, 1.0)
-            schedule.hasten(watch, 5.0)
-            assert schedule.take(5.0, BUDGET) is watch
-        schedule.decided(watch)
-        schedule.end(watch)
-        for other in schedule.watches.values():
-            schedule.missed(other, 5.0)
     assert hazard.seen == 1
-    assert hazard.state()[1] == pytest.approx(math.log(3.0))
+    assert 10 < math.exp(hazard.state()[1]) < 14
+
+
+@pytest.mark.parametrize(("age", "learns"), [(0.5, False), (12.0, True)])
+def test_one_that_was_decided_before_it_was_watched_teaches_nothing(age: float, learns: bool) -> None:
+    """At a first look so early that next to none are decided by then."""
+    schedule = unlisted()
+    (watch,) = begin(schedule, 1)
+    assert schedule.take(age, BUDGET) is watch
+    schedule.decided(watch)
+    assert schedule.learnt()[WatchKind.PAYMENT].seen == learns
