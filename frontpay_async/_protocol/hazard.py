@@ -164,7 +164,8 @@ class Hazard:
         between = self.trust * self.seen * (self._mean - prior) ** 2 / weight
         self.sigma = math.sqrt((self.trust * self.spread**2 + self._deviations + between) / weight)
         last_age, last = 0.0, 0.0
-        total, reached = 0.0, []
+        total = 0.0
+        reached: list[float] = []
         self.peak = 0.0
         for age in _GRID:
             root = math.sqrt(self.at(age))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 from attrs import define, evolve, field
@@ -322,7 +322,7 @@ class Poller:
     def _answered(self, asked: Watch | Sweep, answer: object) -> None:
         now = self.session.clock.now()
         if isinstance(asked, Sweep):
-            entries = answer if isinstance(answer, tuple) else ()
+            entries = cast("tuple[object, ...]", answer)
             listed = {
                 entry.order_uuid: entry.status for entry in entries if isinstance(entry, OrderStatusEntry)
             }
