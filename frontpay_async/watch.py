@@ -216,6 +216,8 @@ class WatchHub:
             if kind in read.learnt:
                 hazard.resume(read.learnt[kind])
         for key, kept in read.watches.items():
+            if key in self._poller.schedule.watches:
+                continue
             self._restored[key] = Kept(now - kept.since - elapsed, kept.status)
         return tuple(read.watches)
 

@@ -308,6 +308,8 @@ class Poller:
     def _give_up(self, asked: Watch | Sweep | None, *, late: bool) -> None:
         """Take in that a poll was given up: by a leader that left, or because it took too long."""
         now = self.session.clock.now()
+        if late:
+            self.schedule.trouble(now)
         if isinstance(asked, Sweep):
             if late:
                 self.schedule.sweeps.fail(now)
@@ -342,8 +344,11 @@ class Poller:
         now = self.session.clock.now()
         if self.session.closed:
             self.close()
-        elif asked is None or isinstance(error, AuthenticationError | ConfigurationError):
+        elif isinstance(error, AuthenticationError | ConfigurationError):
             self._fail_all(error)
+        elif asked is None:
+            # It did not even come so far that somebody was chosen.
+            self.schedule.trouble(now)
         elif isinstance(asked, Sweep):
             if isinstance(error, _PASSING):
                 self.schedule.trouble(now)
@@ -366,6 +371,7 @@ class Poller:
         for reader in self._readers[watch]:
             # Each raises its own: a shared one would gather everybody's traceback.
             own = copy.copy(error)
+            own.operation = error.operation or f"watch.{watch.kind}"
             own.order_uuid = watch.order_uuid
             reader.fail(own)
             self.leave(reader)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -267,6 +269,27 @@ def test_one_who_leaves_does_not_take_the_others_along(run: Callable[..., None],
     run(scenario)
 
 
+def test_asyncio_cancels_whoever_polls_for_all() -> None:
+    """By its own means, without a scope of anyio: the next one goes on."""
+
+    async def scenario() -> None:
+        async with world(latency=2.0, cardholder=Cardholder(after=10)) as here:
+            uuids = [await here.order() for _ in range(3)]
+            tasks = [asyncio.create_task(here.client.watch.payment(uuid, timeout=60)) for uuid in uuids]
+            async with asyncio.timeout(9):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(tasks[2]), 5)
+                for task in tasks[:2]:
+                    await passes(1)
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+            assert await tasks[2] is PaymentStatus.PAID
+            assert here.client.watch.statistics().watches == 0
+
+    simulate(scenario)
+
+
 def test_a_closed_client_ends_all_waits_at_once(run: Callable[..., None]) -> None:
     async def scenario() -> None:
         async with world(latency=4.0) as here:
@@ -279,6 +302,7 @@ def test_a_closed_client_ends_all_waits_at_once(run: Callable[..., None]) -> Non
                 await here.client.aclose()
             assert [type(waiter.error) for waiter in waiters] == [NotSentError] * 5
             assert [waiter.error.order_uuid for waiter in waiters] == uuids
+            assert {waiter.error.operation for waiter in waiters} == {"watch.payment"}
             assert {waiter.ended_at for waiter in waiters} == {closed_at}
             with pytest.raises(NotSentError):
                 await here.client.watch.payment(uuids[0], timeout=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -210,6 +211,32 @@ def test_an_answer_that_does_not_end_is_given_up(run: Callable[..., None]) -> No
                 await passes(10)
                 api.drip = False
             assert waiter.result is PaymentStatus.PAID
+
+    run(scenario)
+
+
+def test_an_answer_that_does_not_come_is_given_up_and_asked_for_again(run: Callable[..., None]) -> None:
+    """Though the transport keeps to no time-out, and the one who waits to none either."""
+
+    class Silent(Answers):
+        silent = True
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if self.silent:
+                self.sent.append(anyio.current_time())
+                await anyio.sleep_forever()
+            return await super().handle_async_request(request)
+
+    async def scenario() -> None:
+        api = Silent(order_status="PAID")
+        async with client_of(api) as client, anyio.create_task_group() as tasks:
+            waiter = Waiter()
+            tasks.start_soon(lambda: waiter.wait(client, "ODR1", timeout=None))
+            await passes(100)
+            gaps = [later - earlier for earlier, later in pairwise(api.sent)]
+            assert gaps == [pytest.approx(30, abs=0.1), pytest.approx(30.5), pytest.approx(31)]
+            api.silent = False
+        assert waiter.result is PaymentStatus.PAID
 
     run(scenario)
 
