@@ -30,13 +30,17 @@ class Slow(httpx.AsyncBaseTransport):
         self.latency = latency
         self.sent: list[tuple[float, str]] = []
         self.statuses: list[int] = []
+        self.ended: list[float] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.sent.append((anyio.current_time(), request.url.path.partition("/connect/")[2]))
-        await anyio.sleep(self.latency / 2)
-        response = await self.inner.handle_async_request(request)
-        self.statuses.append(response.status_code)
-        await anyio.sleep(self.latency / 2)
+        try:
+            await anyio.sleep(self.latency / 2)
+            response = await self.inner.handle_async_request(request)
+            self.statuses.append(response.status_code)
+            await anyio.sleep(self.latency / 2)
+        finally:
+            self.ended.append(anyio.current_time())
         return response
 
 

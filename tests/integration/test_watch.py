@@ -16,6 +16,7 @@ from frontpay_async import (
     OrderStatus,
     Outcome,
     PaymentStatus,
+    Priority,
     RefundLine,
     RefundStatus,
     TerminalRefund,
@@ -125,6 +126,31 @@ def test_two_waiters_share_their_polls(run: Callable[..., None]) -> None:
             assert len({waiter.ended_at for waiter in waiters}) == 1
             assert len(here.polls()) <= 20 / 0.25 + 2
             assert here.client.watch.statistics().decided == 1
+
+    run(scenario)
+
+
+def test_polls_are_few_at_a_time_and_rank_below_other_calls(run: Callable[..., None]) -> None:
+    """At most one waits for the rate, at most eight are under way, and the till overtakes them all."""
+
+    async def scenario() -> None:
+        async with world(latency=10.0) as here:
+            uuids = [await here.order() for _ in range(100)]
+            till = here.client.with_options(priority=Priority.INTERACTIVE)
+            async with anyio.create_task_group() as tasks:
+                for uuid in uuids:
+                    tasks.start_soon(Waiter().wait, here.client, uuid)
+                most_waiting = most_under_way = 0
+                for _ in range(400):
+                    await passes(0.25)
+                    most_waiting = max(most_waiting, here.client.rate.statistics().waiting[Priority.WATCH])
+                    under_way = len(here.wire.sent) - len(here.wire.ended)
+                    most_under_way = max(most_under_way, under_way)
+                assert (most_waiting, most_under_way) == (1, 8)
+                begun = anyio.current_time()
+                await till.terminals.get_payment_status(uuids[0])
+                assert anyio.current_time() - begun == pytest.approx(10)
+                tasks.cancel_scope.cancel()
 
     run(scenario)
 
