@@ -91,8 +91,8 @@ def _single(raw: dict[str, Any], runs: dict[tuple[str, str], Run]) -> Iterator[V
         best = None if ideal is None else _ratio(ideal, bound)
         if best is not None and best > _RATIO:
             reached += f"; an ideal scheduler reaches {best:.2f}"
-        if least > 1:
-            reached += f", none less than {least:.2f}"
+        if least > 1.005:
+            reached += f"; none can undercut {least:.2f}"
         yield Verdict(aim, reached, ratio <= _RATIO)
 
 
