@@ -16,7 +16,6 @@ from frontpay_async import (
     OrderStatus,
     Outcome,
     PaymentStatus,
-    Priority,
     RefundLine,
     RefundStatus,
     TerminalRefund,
@@ -90,6 +89,26 @@ def test_an_order_is_watched_to_its_end_or_to_what_is_asked_for(run: Callable[..
     run(scenario)
 
 
+def test_an_end_that_is_not_asked_for_is_waited_through(run: Callable[..., None]) -> None:
+    async def scenario() -> None:
+        async with world() as here:
+            uuid = (await here.client.orders.send_payment_link(builders.payment_link())).order_uuid
+            refunded, paid = Waiter(), Waiter()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: refunded.wait(here.client, uuid, "order", until="REFUNDED"))
+                tasks.start_soon(paid.wait, here.client, uuid, "order")
+                await passes(3)
+                here.sandbox.happen(uuid, "pay")
+                await passes(3)
+                assert (paid.result, refunded.ended_at) == (OrderStatus.PAID, None)
+                order = here.sandbox.orders[uuid]
+                order.pay_back(order.amount, {})
+            assert refunded.result is OrderStatus.REFUNDED
+            assert here.client.watch.statistics().decided == 1
+
+    run(scenario)
+
+
 def test_an_end_that_is_there_already_is_found_at_once(run: Callable[..., None]) -> None:
     async def scenario() -> None:
         async with world() as here:
@@ -110,130 +129,6 @@ def test_a_status_that_is_not_known_or_missing_is_not_an_end(
     async def scenario() -> None:
         async with world(pending_status=pending, cardholder=Cardholder(after=10)) as here:
             assert await here.client.watch.payment(await here.order(), timeout=60) is PaymentStatus.PAID
-
-    run(scenario)
-
-
-def test_two_waiters_share_their_polls(run: Callable[..., None]) -> None:
-    async def scenario() -> None:
-        async with world(cardholder=Cardholder(after=20)) as here:
-            uuid, waiters = await here.order(), [Waiter() for _ in range(10)]
-            clients = [here.client, here.client.with_options()]
-            async with anyio.create_task_group() as tasks:
-                for number, waiter in enumerate(waiters):
-                    tasks.start_soon(waiter.wait, clients[number % 2], uuid)
-            assert [waiter.result for waiter in waiters] == [PaymentStatus.PAID] * 10
-            assert len({waiter.ended_at for waiter in waiters}) == 1
-            assert len(here.polls()) <= 20 / 0.25 + 2
-            assert here.client.watch.statistics().decided == 1
-
-    run(scenario)
-
-
-def test_polls_are_few_at_a_time_and_rank_below_other_calls(run: Callable[..., None]) -> None:
-    """At most one waits for the rate, at most eight are under way, and the till overtakes them all."""
-
-    async def scenario() -> None:
-        async with world(latency=10.0) as here:
-            uuids = [await here.order() for _ in range(100)]
-            till = here.client.with_options(priority=Priority.INTERACTIVE)
-            async with anyio.create_task_group() as tasks:
-                for uuid in uuids:
-                    tasks.start_soon(Waiter().wait, here.client, uuid)
-                most_waiting = most_under_way = 0
-                for _ in range(400):
-                    await passes(0.25)
-                    most_waiting = max(most_waiting, here.client.rate.statistics().waiting[Priority.WATCH])
-                    under_way = len(here.wire.sent) - len(here.wire.ended)
-                    most_under_way = max(most_under_way, under_way)
-                assert (most_waiting, most_under_way) == (1, 8)
-                begun = anyio.current_time()
-                await till.terminals.get_payment_status(uuids[0])
-                assert anyio.current_time() - begun == pytest.approx(10)
-                tasks.cancel_scope.cancel()
-
-    run(scenario)
-
-
-def test_a_callback_is_confirmed_at_once(run: Callable[..., None]) -> None:
-    """By one poll: a forged one ends nothing."""
-
-    async def scenario() -> None:
-        async with world() as here:
-            uuids = [await here.order() for _ in range(100)]
-            waiters = [Waiter() for _ in uuids]
-            async with anyio.create_task_group() as tasks:
-                for waiter, uuid in zip(waiters, uuids, strict=True):
-                    tasks.start_soon(waiter.wait, here.client, uuid)
-                await passes(30)
-                assert here.client.watch.notify(uuids[5])
-                await passes(10)
-                assert waiters[5].ended_at is None
-                here.sandbox.approve(uuids[7])
-                told_at = anyio.current_time()
-                assert here.client.watch.notify(here.sandbox.orders[uuids[7]].uuid)
-                await passes(0.5)
-                assert waiters[7].result is PaymentStatus.PAID
-                assert waiters[7].ended_at - told_at < 0.45
-                tasks.cancel_scope.cancel()
-            assert not here.client.watch.notify(uuids[7])
-
-    run(scenario)
-
-
-def test_a_callback_may_be_any_object_with_an_order(run: Callable[..., None]) -> None:
-    class Callback:
-        order_uuid = "ODR1"
-
-    async def scenario() -> None:
-        async with world() as here:
-            assert here.client.watch.notify(Callback()) is False
-            assert here.client.watch.notify("ODR1") is False
-
-    run(scenario)
-
-
-def test_sweeps_find_what_is_confirmed_by_one_poll(run: Callable[..., None]) -> None:
-    async def scenario() -> None:
-        async with world(latency=0.05) as here:
-            uuids = [await here.order() for _ in range(60)]
-            waiters = [Waiter() for _ in uuids]
-            async with anyio.create_task_group() as tasks:
-                for waiter, uuid in zip(waiters, uuids, strict=True):
-                    tasks.start_soon(waiter.wait, here.client, uuid)
-                await passes(20)
-                since, statistics = anyio.current_time(), here.client.watch.statistics()
-                assert statistics.sweeping
-                assert statistics.staleness < 1.1
-                delays = []
-                for waiter, uuid in zip(waiters[:30], uuids, strict=False):
-                    here.sandbox.approve(uuid)
-                    paid_at = anyio.current_time()
-                    await passes(1.5)
-                    assert waiter.result is PaymentStatus.PAID
-                    delays.append(waiter.ended_at - paid_at)
-                polls = here.polls(since)
-                assert sum(delays) / len(delays) < 0.9
-                assert polls.count("orders/status") == pytest.approx(45, abs=2)
-                # Of the others some were asked for in case that the list lags, once in a minute.
-                assert len(polls) - polls.count("orders/status") <= 30 + 60
-                tasks.cancel_scope.cancel()
-
-    run(scenario)
-
-
-def test_a_list_without_terminal_orders_is_found_out(run: Callable[..., None]) -> None:
-    """After a few sweeps the hub polls, and everybody is served all the same."""
-
-    async def scenario() -> None:
-        async with world(list_terminal_orders=False, cardholder=Cardholder(after=60)) as here:
-            uuids = [await here.order() for _ in range(40)]
-            waiters = [Waiter() for _ in uuids]
-            async with anyio.create_task_group() as tasks:
-                for waiter, uuid in zip(waiters, uuids, strict=True):
-                    tasks.start_soon(waiter.wait, here.client, uuid)
-            assert {waiter.result for waiter in waiters} == {PaymentStatus.PAID}
-            assert here.client.watch.statistics().sweeps < 6
 
     run(scenario)
 

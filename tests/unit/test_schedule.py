@@ -253,9 +253,25 @@ def test_a_watch_that_is_gone_from_the_list_is_asked_for() -> None:
     schedule = Schedule()
     watches = begin(schedule, 40, age=20.0)
     sweep(schedule, 0.0)
+    assert schedule.take(0.5, BUDGET) is None
     assert schedule.take(1.0, BUDGET) is Sweep.LIST
     schedule.swept({watch.order_uuid: OrderStatus.SENT for watch in watches[1:]}, 1.0)
     assert schedule.take(1.0, BUDGET) is watches[0]
+
+
+def test_a_list_that_says_more_than_the_api_is_not_asked_about_for_ever() -> None:
+    """The same word in each list is news once."""
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    listed = {watch.order_uuid: OrderStatus.SENT for watch in watches}
+    asked = 0
+    for step in range(200):
+        now = step / BUDGET
+        found = poll(schedule, now)
+        if found is Sweep.LIST:
+            schedule.swept({**listed, watches[0].order_uuid: OrderStatus.PAID}, now)
+        asked += found is watches[0]
+    assert asked == 5
 
 
 def test_a_list_without_an_order_that_is_known_has_not_its_kind() -> None:
