@@ -285,3 +285,25 @@ def test_a_hub_needs_no_event_loop_until_it_is_waited_on() -> None:
     assert client.watch.statistics().watches == 0
     assert client.watch.restore(client.watch.snapshot()) == ()
     assert client.with_options().watch is client.watch
+
+
+def test_the_hub_shows_what_it_does(run: Callable[..., None]) -> None:
+    async def scenario() -> None:
+        async with world(latency=0.0) as here:
+            uuids = [await here.order() for _ in range(2)]
+            async with anyio.create_task_group() as tasks:
+                for uuid in uuids:
+                    tasks.start_soon(Waiter().wait, here.client, uuid)
+                await passes(10)
+                shown = here.client.watch.statistics()
+                assert (shown.watches, shown.restored, shown.sweeps, shown.decided) == (2, 0, 0, 0)
+                assert shown.polls == len(here.polls())
+                assert shown.mean_age == pytest.approx(10)
+                assert 0 <= shown.staleness < 0.6
+                assert not shown.sweeping
+                here.sandbox.approve(uuids[0])
+                await passes(2)
+                assert here.client.watch.statistics().decided == 1
+                tasks.cancel_scope.cancel()
+
+    run(scenario)
