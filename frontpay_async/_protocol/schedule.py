@@ -24,9 +24,9 @@ at T saves p0·T of delay and costs λ: so it is looked at once where p0·T > K�
 
 *Bounds.* No watch is asked for more often than every ``CLOSEST``, or a four-hundredth of its age: who has
 waited an hour does not mind nine seconds. None rests for longer than ``LONGEST``. And none starves: its share
-is at least a tenth of the greatest of its kind, so between two of its turns any other has eleven at most, and V
-passes every turn that was given. While the budget allows n polls per ``LONGEST``, none waits much longer than
-that; otherwise about n/B, a round of all. What is left of a rate window is spread over it (``least_gap``).
+is at least a tenth of the greatest of its kind, so between two of its turns another has eleven at most, and V
+passes every turn that was given. While the budget allows n polls per ``LONGEST``, none waits much longer
+than that; otherwise about n/B, a round of all. What is left of a rate window is spread (``least_gap``).
 
 *Sweeps.* The list of orders tells about all in one request, and pays where there are many: ``sweeps.py``.
 While they run, what they show is asked for by itself every ``LONGEST`` only, in case the list lags; and a
