@@ -157,6 +157,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         "--scene", nargs="+", default=[], metavar="NAME", help="only scenes whose name begins so"
     )
     parser.add_argument("--no-cost", action="store_true", help="leave out memory and CPU of 10,000 watches")
+    parser.add_argument("--cost", action="store_true", help="measure memory and CPU again, keep the rest")
     parser.add_argument("--report", action="store_true", help="write table and chart again, measure nothing")
     parser.add_argument(
         "--output",
@@ -211,7 +212,11 @@ def main(arguments: list[str]) -> int:
     partial = options.quick or options.only or options.scene or options.no_cost
     output: Path = options.output or (results / "smoke" if partial else results)
     output.mkdir(parents=True, exist_ok=True)
-    if not options.report:
+    if options.cost:
+        raw = json.loads((output / FILE).read_text(encoding="utf-8"))
+        raw["cost"] = json.loads(run_python("-m", "benchmarks.watch_cost"))
+        (output / FILE).write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    elif not options.report:
         raw = _measure(options, names, scenes)
         (output / FILE).write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
     for path in write_watch_report(output):
