@@ -7,6 +7,7 @@ from typing import Final
 _BENCHMARKS: Final = {
     "transport": "CPU, throughput and latency of one call, against other clients",
     "rate": "how much of a rate limit gets used, and what it costs those who wait, against other limiters",
+    "watch": "how soon the end of a payment is known under a rate limit, in simulated time, against polling",
     "report": "write the table and the chart of `transport` again, from its raw results",
 }
 _DEFAULT: Final = "transport"

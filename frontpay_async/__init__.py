@@ -16,6 +16,7 @@ from frontpay_async._version import __version__
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat
+    from frontpay_async._protocol.watches import WatchKind
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.governor import RateStatistics
     from frontpay_async.client import FrontPayClient
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         StaleCallbackError,
         TerminalBusyError,
         Violation,
+        WatchTimeoutError,
     )
     from frontpay_async.models.common import (
         Address,
@@ -78,9 +80,11 @@ if TYPE_CHECKING:
     )
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment, Priority, RateLimit, RetryPolicy, Timeouts
+    from frontpay_async.watch import WatchStatistics
 
 _HOMES = {
     "frontpay_async._protocol.operations": ("DateFormat",),
+    "frontpay_async._protocol.watches": ("WatchKind",),
     "frontpay_async._transport.clock": ("Clock",),
     "frontpay_async._transport.governor": ("RateStatistics",),
     "frontpay_async.client": ("FrontPayClient",),
@@ -109,6 +113,7 @@ _HOMES = {
         "StaleCallbackError",
         "TerminalBusyError",
         "Violation",
+        "WatchTimeoutError",
     ),
     "frontpay_async.models.common": (
         "Address",
@@ -156,6 +161,7 @@ _HOMES = {
         "RetryPolicy",
         "Timeouts",
     ),
+    "frontpay_async.watch": ("WatchStatistics",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -237,5 +243,8 @@ __all__ = [
     "TerminalRefund",
     "Timeouts",
     "Violation",
+    "WatchKind",
+    "WatchStatistics",
+    "WatchTimeoutError",
     "__version__",
 ]

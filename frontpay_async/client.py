@@ -17,6 +17,7 @@ from frontpay_async._transport.clock import Clock
 from frontpay_async._transport.engines import EngineSettings, environment_proxy
 from frontpay_async._transport.observe import Observers
 from frontpay_async._transport.pipeline import compose
+from frontpay_async._transport.poller import Poller
 from frontpay_async._transport.send import Send
 from frontpay_async._transport.session import Session
 from frontpay_async._version import __version__
@@ -24,6 +25,7 @@ from frontpay_async.errors import ConfigurationError
 from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.terminals import Terminals
 from frontpay_async.settings import Priority, RateLimit, RetryPolicy, Timeouts, resolve_base_url
+from frontpay_async.watch import WatchHub
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -81,6 +83,7 @@ class FrontPayClient:
     orders: Orders
     terminals: Terminals
     rate: RateView
+    watch: WatchHub
 
     def __init__(
         self,
@@ -141,10 +144,15 @@ class FrontPayClient:
         dates = None if order_date_format is None else _date_format(order_date_format)
         self._url = url
         self._owns_session = True
-        self._attach(
-            Session(pipeline.first, pipeline.rate, wire, clock, observers, dates, follower),
-            CallOptions(timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority),
+        session = Session(pipeline.first, pipeline.rate, wire, clock, observers, dates, follower)
+        options = CallOptions(
+            timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority
         )
+        poller = Poller(session, options.timeouts)
+        if follower is not None:
+            follower.observe("watch.staleness", poller.oldest_news)
+        self.watch = WatchHub(poller)
+        self._attach(session, options)
 
     def _attach(self, session: Session, options: CallOptions) -> None:
         self._session = session
@@ -160,7 +168,7 @@ class FrontPayClient:
         retry: RetryPolicy | None = None,
         priority: Priority | None = None,
     ) -> FrontPayClient:
-        """Return a client with other options that shares this one's connections.
+        """Return a client with other options that shares this one's connections and its watches.
 
         Closing the returned client does nothing; closing this one closes both.
 
@@ -172,6 +180,7 @@ class FrontPayClient:
         derived = object.__new__(type(self))
         derived._url = self._url
         derived._owns_session = False
+        derived.watch = self.watch
         now = self._options
         derived._attach(
             self._session,

@@ -8,6 +8,7 @@ Every error answers the question that decides whether a customer pays twice: did
     ├── NotSentError                 the request never left this machine; NOT_SENT
     │   └── RateBudgetExceededError  the wait for the rate window would pass the deadline; .retry_after
     ├── OutcomeUnknownError          it left, and no usable answer came back; UNKNOWN
+    ├── WatchTimeoutError            nothing final was seen in time, which says nothing; UNKNOWN, .last_status
     ├── APIError                     an answer that was understood; .status .code .message .errors .request_id
     │   ├── AuthenticationError      401
     │   ├── PermissionDeniedError    403
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from frontpay_async._protocol.messages import Json
+    from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
 
 __all__ = [
     "APIError",
@@ -68,6 +70,7 @@ __all__ = [
     "StaleCallbackError",
     "TerminalBusyError",
     "Violation",
+    "WatchTimeoutError",
 ]
 
 
@@ -199,6 +202,30 @@ class OutcomeUnknownError(FrontPayError):
 
     def __init__(self, message: str, *, operation: str | None = None, order_uuid: str | None = None) -> None:
         super().__init__(message, outcome=Outcome.UNKNOWN, operation=operation, order_uuid=order_uuid)
+
+
+class WatchTimeoutError(FrontPayError):
+    """Report that no final status was seen in time: the payment has not failed, it may still be paid.
+
+    Args:
+        message: What was waited for, and what to do.
+        last_status: What the API said last; None where it has not said anything.
+        operation: The method of the hub, such as ``watch.payment``.
+        order_uuid: The order.
+    """
+
+    last_status: PaymentStatus | RefundStatus | OrderStatus | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        last_status: PaymentStatus | RefundStatus | OrderStatus | None,
+        operation: str | None = None,
+        order_uuid: str | None = None,
+    ) -> None:
+        super().__init__(message, outcome=Outcome.UNKNOWN, operation=operation, order_uuid=order_uuid)
+        self.last_status = last_status
 
 
 class APIError(FrontPayError):

@@ -84,6 +84,7 @@ CONTRACT = """
     RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError
     RateLimitedError ServerError TerminalBusyError
     CallbackError InvalidChecksumError StaleCallbackError ReplayedCallbackError
+    WatchKind WatchStatistics WatchTimeoutError
     __version__
 """
 

@@ -11,7 +11,7 @@ from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, Ra
 from frontpay_async.settings import Priority, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from frontpay_async._protocol.messages import HttpRequest, HttpResponse
     from frontpay_async.errors import FrontPayError
@@ -66,6 +66,8 @@ class Call:
         requests: How many requests were sent; more than attempts where a token was renewed; counted by the
             follow stage.
         headers: What this request carries beside what every request does; written by the follow stage.
+        choose: Decides what is sent as soon as it may be sent; None once it is decided. Of a call that never
+            came so far observers are not told. Asked by the rate stage.
     """
 
     request: HttpRequest
@@ -83,6 +85,7 @@ class Call:
     waited: float | None = None
     requests: int = 0
     headers: Mapping[str, str] | None = None
+    choose: Callable[[], HttpRequest] | None = None
 
     def not_sent(self, why: str) -> NotSentError:
         """Return the error of a call that did not leave, for a reason in words."""

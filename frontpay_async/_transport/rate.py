@@ -94,10 +94,12 @@ class Rate:
         """
         governor = self._governor or self._find()
         if governor is None:
+            _choose(call)
             return await self.following.send(call)
         permit = await governor.acquire(call, self)
         call.counted = False
         try:
+            _choose(call)
             response = await self.following.send(call)
         except BaseException:
             # A refused token was counted, though its answer ends in the auth stage.
@@ -152,6 +154,13 @@ def _who(source: Secret | Callable[[], Awaitable[str]]) -> Hashable:
         # A callable that compares by value. It lives as long as the stage, and so does its number.
         return id(source)
     return source
+
+
+def _choose(call: Call) -> None:
+    """Let a call that was undecided until now say what is sent; a renewed token does not change that."""
+    if call.choose is not None:
+        call.request = call.choose()
+        call.choose = None
 
 
 def _open(limit: RateLimit, account: str, clock: Clock) -> Governor:

@@ -159,7 +159,7 @@ class Retry:
             outcome = Outcome.UNKNOWN if call.may_have_left else Outcome.NOT_SENT
             raise
         finally:
-            if self.observers.on_attempt is not None:
+            if self.observers.on_attempt is not None and call.choose is None:
                 tell(self.observers.on_attempt, self._record(call, outcome, started))
         if failure is not None:
             raise failure

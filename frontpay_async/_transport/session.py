@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from anyio.lowlevel import current_token
 from attrs import define, evolve, field
@@ -17,7 +17,7 @@ from frontpay_async.errors import APIError, ConfigurationError, FrontPayError, N
 from frontpay_async.records import ResultRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from frontpay_async._protocol.messages import HttpRequest
     from frontpay_async._protocol.operations import DateFormat, Operation
@@ -56,6 +56,7 @@ class Session:
     date_format: DateFormat | None
     follower: Follower | None = None
     closed: bool = field(init=False, default=False)
+    at_close: list[Callable[[], object]] = field(init=False, factory=list["Callable[[], object]"])
     _home: tuple[int, object] | None = field(init=False, default=None)
     _methods: dict[str, str] = field(init=False, factory=dict[str, str])
 
@@ -67,6 +68,7 @@ class Session:
         uuid: str | None = None,
         value: object = None,
         query: Mapping[str, str] | None = None,
+        choose: Callable[[], HttpRequest] | None = None,
     ) -> T:
         """Build the request, send it through the pipeline, and read the answer.
 
@@ -76,6 +78,8 @@ class Session:
             uuid: The id that stands in the path.
             value: What the body is written from.
             query: The query parameters.
+            choose: Decides, when the rate lets the call through, what is sent instead; its request is of an
+                operation whose result is a ``T``, too.
 
         Raises:
             FrontPayError: The call did not succeed; its ``outcome`` says whether it happened.
@@ -84,28 +88,32 @@ class Session:
         call: Call | None = None
         outcome: Outcome | None = Outcome.NOT_SENT
         raised: str | None = None
-        end = None if self.follower is None else tell(self.follower.call, operation, options.priority)
+        end = None if choose is not None else self._follow(operation, options)
+
+        def decide() -> HttpRequest:
+            nonlocal end
+            assert choose is not None  # noqa: S101 - for the type checkers
+            chosen = choose()
+            end = self._follow(chosen.operation, options)
+            return chosen
+
         try:
-            self._check_open(operation.name)
-            self._check_home(operation.name)
-            method = self._methods.get(operation.name)
-            request = build(
-                operation, uuid=uuid, value=value, method=method, query=query, date_format=self.date_format
-            )
+            self.check(operation.name)
+            request = self.request(operation, uuid=uuid, value=value, query=query)
             total = options.timeouts.total
             call = Call(request, options, None if total is None else started + total)
+            call.choose = None if choose is None else decide
             try:
                 answer = await self.pipeline.send(call)
             except APIError as error:
-                if error.status != _METHOD_NOT_ALLOWED or operation.other_method is None:
+                sent = call.request
+                if error.status != _METHOD_NOT_ALLOWED or sent.operation.other_method is None:
                     raise
-                sent = call.requests
-                call = Call(
-                    self._by_other_method(request), options, call.deadline, call.attempt, requests=sent
-                )
+                again, counted = self._by_other_method(sent), call.requests
+                call = Call(again, options, call.deadline, call.attempt, requests=counted)
                 answer = await self.pipeline.send(call)
             outcome = Outcome.UNKNOWN
-            value_read = result(operation, answer, request.order_uuid)
+            value_read = cast("T", result(call.request.operation, answer, call.request.order_uuid))
             outcome = None
         except FrontPayError as error:
             outcome, raised = error.outcome, type(error).__name__
@@ -116,7 +124,8 @@ class Session:
             raised = type(error).__name__
             raise
         finally:
-            hook = self.observers.on_result
+            undecided = call is not None and call.choose is not None
+            hook = None if undecided else self.observers.on_result
             if hook is not None or end is not None:
                 record = self._record(operation, call, outcome, started, raised)
                 if hook is not None:
@@ -124,6 +133,45 @@ class Session:
                 if end is not None:
                     tell(end, record)
         return value_read
+
+    def _follow(
+        self, operation: Operation[object], options: CallOptions
+    ) -> Callable[[ResultRecord], object] | None:
+        return None if self.follower is None else tell(self.follower.call, operation, options.priority)
+
+    def request(
+        self,
+        operation: Operation[object],
+        *,
+        uuid: str | None = None,
+        value: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> HttpRequest:
+        """Build an operation's request, by the method that the API was seen to take.
+
+        Args:
+            operation: The row of the operation table.
+            uuid: The id that stands in the path.
+            value: What the body is written from.
+            query: The query parameters.
+
+        Raises:
+            InvalidOrderError: A documented rule is broken.
+        """
+        method = self._methods.get(operation.name)
+        return build(
+            operation, uuid=uuid, value=value, method=method, query=query, date_format=self.date_format
+        )
+
+    def check(self, operation: str) -> None:
+        """Refuse an operation, by its name, that cannot be carried out from here.
+
+        Raises:
+            NotSentError: The client is closed.
+            ConfigurationError: Its connections belong to another process or event loop.
+        """
+        self._check_open(operation)
+        self._check_home(operation)
 
     async def aclose(self) -> None:
         """Close the connections; more calls are refused.
@@ -133,6 +181,8 @@ class Session:
         """
         self._check_home(None)
         self.closed = True
+        for tell_of_it in self.at_close:
+            tell_of_it()
         await self.wire.aclose()
         await self.rate.aclose()
 
@@ -171,6 +221,7 @@ class Session:
         raised: str | None,
     ) -> ResultRecord:
         doubt = call.doubt if call else None
+        operation = call.request.operation if call else operation
         return ResultRecord(
             operation=operation.name,
             order_uuid=call.request.order_uuid if call else None,

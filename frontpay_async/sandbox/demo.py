@@ -14,7 +14,7 @@ import contextlib
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import httpx
 from attrs import define, field
@@ -47,17 +47,14 @@ from frontpay_async import (
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, DEFAULT_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
 
 __all__ = ["ON_THE_WAY", "main", "run"]
 
-T = TypeVar("T", PaymentStatus, RefundStatus)
-
 ON_THE_WAY = ("510-before@orders.send_invoicex1", "busy@terminals.resend_orderx2")
 _START_WITHIN = 20.0
 _DECIDED_WITHIN = 20.0
-_POLL_EVERY = 0.25
 _CALLBACK = "https://shop.example/frontpay/callback"
 
 HAIRCUT = Product(name="Haircut", quantity=1, rate="450.00", tax=25)
@@ -124,15 +121,6 @@ class Story:
         """Print an error as a user would see it."""
         print(f"    {type(error).__name__}: {error}")
 
-    async def until_final(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask again and again until a status is final."""
-        deadline = self.clock.now() + _DECIDED_WITHIN
-        while not (status := await ask()).is_final:
-            if self.clock.now() > deadline:
-                raise DemoFailedError(f"still {status} after {_DECIDED_WITHIN} s")
-            await self.clock.sleep(_POLL_EVERY)
-        return status
-
 
 def _terminal_order(*products: Product) -> TerminalOrder:
     return TerminalOrder(
@@ -189,13 +177,13 @@ async def _pay_and_refund(client: FrontPayClient, story: Story) -> str:
     await client.terminals.resend_order(uuid)
     busy = [a.status for a in story.attempts if a.operation == "terminals.resend_order"]
     story.check(busy == [510, 510, 202], f"the terminal was busy and was asked again: {busy}")
-    paid = await story.until_final(lambda: client.terminals.get_payment_status(uuid))
+    paid = await client.watch.payment(uuid, timeout=_DECIDED_WITHIN)
     story.check(paid is PaymentStatus.PAID, f"payment: {paid}")
     line = (await client.orders.get_details(uuid)).products[0]
     story.check(line.id is not None, f"line {line.id}: {line.name}, {line.amount:.2f} NOK")
     refund = TerminalRefund(grand_total=100, lines=[RefundLine(id=line.id or 0, amount=100)])
     await client.terminals.refund(uuid, refund)
-    refunded = await story.until_final(lambda: client.terminals.get_refund_status(uuid))
+    refunded = await client.watch.refund(uuid, timeout=_DECIDED_WITHIN)
     report = await client.orders.get_status(uuid)
     story.check(
         refunded is RefundStatus.REFUNDED and report.refunded_amount == Decimal(100),
@@ -209,7 +197,7 @@ async def _cancel_another(client: FrontPayClient, story: Story) -> str:
     story.chapter("A payment that is cancelled")
     uuid = (await client.terminals.create_order(_terminal_order(SHAMPOO))).order_uuid
     await client.terminals.cancel_payment(uuid)
-    status = await story.until_final(lambda: client.terminals.get_payment_status(uuid))
+    status = await client.watch.payment(uuid, timeout=_DECIDED_WITHIN)
     story.check(status is PaymentStatus.CANCELLED, f"order {uuid}: {status}")
     return uuid
 

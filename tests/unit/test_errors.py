@@ -20,7 +20,9 @@ from frontpay_async.errors import (
     RateBudgetExceededError,
     RefundRejectedError,
     Violation,
+    WatchTimeoutError,
 )
+from frontpay_async.models.statuses import PaymentStatus
 
 NAMED: dict[str, Any] = {"operation": "orders.refund", "order_uuid": "ODR7"}
 ANSWERED: dict[str, Any] = {
@@ -43,6 +45,7 @@ ERRORS = [
     NotSentError("what happened", **NAMED),
     RateBudgetExceededError("what happened", retry_after=12.5, **NAMED),
     OutcomeUnknownError("what happened", **NAMED),
+    WatchTimeoutError("what happened", last_status=PaymentStatus("ON HOLD"), **NAMED),
     *(cls("what happened", **ANSWERED) for cls in API_ERRORS),
     *(cls("what happened", is_retryable=True, **NAMED) for cls in CALLBACK_ERRORS),
 ]
@@ -52,6 +55,7 @@ PARENTS = {
     "NotSentError": "FrontPayError",
     "RateBudgetExceededError": "NotSentError",
     "OutcomeUnknownError": "FrontPayError",
+    "WatchTimeoutError": "FrontPayError",
     "APIError": "FrontPayError",
     "AuthenticationError": "APIError",
     "PermissionDeniedError": "APIError",
@@ -134,6 +138,7 @@ def test_every_error_names_its_call(error: FrontPayError) -> None:
         (NotSentError("x"), Outcome.NOT_SENT),
         (RateBudgetExceededError("x", retry_after=1), Outcome.NOT_SENT),
         (OutcomeUnknownError("x"), Outcome.UNKNOWN),
+        (WatchTimeoutError("x", last_status=None), Outcome.UNKNOWN),
         (APIError("x", status=400), Outcome.REJECTED),
         (CallbackError("x"), Outcome.UNKNOWN),
     ],
