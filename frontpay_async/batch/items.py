@@ -55,8 +55,8 @@ def _check_order(_: object, attribute: Attribute[BatchOrder], value: object) -> 
 class BatchItem:
     """Pair an order with your own key for it; a batch sends the order of each key once.
 
-    The key stands in the journal, in reports and in logs: it should name the order in your books, such as an invoice
-    number, and hold nothing personal.
+    The key stands in the journal, in reports and in logs: it should name the order in your books, such as
+    an invoice number, and hold nothing personal.
 
     Args:
         key: Your identifier: 1 to 200 printable characters, no white space around it, unique in the batch.
