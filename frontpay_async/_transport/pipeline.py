@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from frontpay_async._transport.auth import Auth
+from frontpay_async._transport.intent import Intent
 from frontpay_async._transport.rate import Rate
 from frontpay_async._transport.retry import Retry
 
@@ -47,7 +48,7 @@ def compose(
 ) -> Pipeline:
     """Compose the stages: each attempt pays the rate and carries a fresh credential."""
     rate = Rate(
-        Auth(send, source=credential), limit=rate_limit, credential=credential, base_url=base_url, clock=clock
+        Auth(Intent(send), source=credential), limit=rate_limit, credential=credential, base_url=base_url, clock=clock
     )
     governed = rate_limit.requests is not None
     return Pipeline(Retry(rate, clock=clock, budget=budget, observers=observers, governed=governed), rate)
