@@ -127,9 +127,7 @@ _KINDS = (
 def traits_of_order(order: PaymentLinkOrder | InvoiceOrder | EFakturaOrder | EhfOrder) -> Traits:
     """Return what an order will be recognised by once it has been sent."""
     kind = next((word for cls, word in _KINDS if isinstance(order, cls)), "")
-    return Traits(
-        kind, _lines(order.products), order.summary, order.order_date, *_customer(order.customer)
-    )
+    return Traits(kind, _lines(order.products), order.summary, order.order_date, *_customer(order.customer))
 
 
 def traits_of_details(details: OrderDetails) -> Traits:

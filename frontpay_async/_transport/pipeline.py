@@ -48,7 +48,11 @@ def compose(
 ) -> Pipeline:
     """Compose the stages: each attempt pays the rate and carries a fresh credential."""
     rate = Rate(
-        Auth(Intent(send), source=credential), limit=rate_limit, credential=credential, base_url=base_url, clock=clock
+        Auth(Intent(send), source=credential),
+        limit=rate_limit,
+        credential=credential,
+        base_url=base_url,
+        clock=clock,
     )
     governed = rate_limit.requests is not None
     return Pipeline(Retry(rate, clock=clock, budget=budget, observers=observers, governed=governed), rate)

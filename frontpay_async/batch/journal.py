@@ -230,7 +230,9 @@ class Journal:
             known = prints.setdefault(item.key, fingerprint(self.salt, kind, content))
             if known != fingerprint(self.salt, kind, content):
                 raise _mismatch(item.key, "an earlier item of this submission", known, kind)
-            made.append({"key": item.key, "kind": kind, "payload": self.seal.close(content), "fingerprint": known})
+            made.append(
+                {"key": item.key, "kind": kind, "payload": self.seal.close(content), "fingerprint": known}
+            )
         with self.writing() as connection:
             now = self.now(connection)
             before = self._prints(connection, batch, prints)
@@ -330,7 +332,8 @@ class Journal:
         for each in transitions:
             by_event[each.event].append(each)
         missed: set[tuple[int, Event]] = set()
-        for event, group in by_event.items():
+        # A claim comes before whatever follows it under the same fence.
+        for event, group in sorted(by_event.items(), key=lambda each: each[0] is not Event.CLAIM):
             done = connection.execute(_STATEMENTS[event], [_parameters(each, now) for each in group])
             if done.rowcount != len(group):
                 missed |= self._not_moved(connection, event, group)
@@ -342,7 +345,9 @@ class Journal:
         columns = (rows.c.id, rows.c.state, rows.c.fence, rows.c.order_uuid)
         found = {
             each.id: each
-            for each in connection.execute(select(*columns).where(rows.c.id.in_([each.row for each in group])))
+            for each in connection.execute(
+                select(*columns).where(rows.c.id.in_([each.row for each in group]))
+            )
         }
         return {
             (each.row, event)
@@ -382,14 +387,18 @@ class Journal:
 
     def page(self, batch: int, after: int, limit: int) -> list[tuple[int, BatchRow]]:
         """Return some rows of a batch, in the order of their submission, with their numbers."""
-        wanted = select(rows).where(rows.c.batch_id == batch, rows.c.id > after).order_by(rows.c.id).limit(limit)
+        wanted = (
+            select(rows).where(rows.c.batch_id == batch, rows.c.id > after).order_by(rows.c.id).limit(limit)
+        )
         with self.reading() as connection:
             return [(each.id, _row(each)) for each in connection.execute(wanted)]
 
     def find(self, batch: int, key: str) -> tuple[int, int, BatchRow] | None:
         """Return a row by its key, with its number and fence; None where there is none."""
         with self.reading() as connection:
-            found = connection.execute(select(rows).where(rows.c.batch_id == batch, rows.c.key == key)).one_or_none()
+            found = connection.execute(
+                select(rows).where(rows.c.batch_id == batch, rows.c.key == key)
+            ).one_or_none()
         return None if found is None else (found.id, found.fence, _row(found))
 
     def _add(self, connection: Connection, table: Any, row: Mapping[str, object]) -> None:  # noqa: ANN401

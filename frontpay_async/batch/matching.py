@@ -143,7 +143,9 @@ def _decide(group: _Group, same: set[tuple[int, str]]) -> Iterable[tuple[int, De
     return [(row, Found(uuid)) for uuid, row in owners.items()]
 
 
-def _groups(doubts: Sequence[Doubt], candidates: Sequence[str], same: set[tuple[int, str]]) -> Iterator[_Group]:
+def _groups(
+    doubts: Sequence[Doubt], candidates: Sequence[str], same: set[tuple[int, str]]
+) -> Iterator[_Group]:
     """Yield the connected parts that have a candidate."""
     open_candidates = dict.fromkeys(candidates)
     by_candidate: dict[str, list[Doubt]] = {uuid: [] for uuid in candidates}

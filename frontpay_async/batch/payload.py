@@ -45,7 +45,17 @@ _NESTED: Mapping[str, type[Any]] = MappingProxyType(
     {"summary": OrderSummary, "customer": Customer, "address": Address, "send_order_by": SendOrderBy}
 )
 _NUMBERS = frozenset(
-    {"quantity", "rate", "tax", "amount", "discount", "sub_total", "total_tax", "total_discount", "grand_total"}
+    {
+        "quantity",
+        "rate",
+        "tax",
+        "amount",
+        "discount",
+        "sub_total",
+        "total_tax",
+        "total_discount",
+        "grand_total",
+    }
 )
 _write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
 

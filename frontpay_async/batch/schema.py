@@ -45,7 +45,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["READING", "SCHEMA_VERSION", "batches", "listings", "metadata", "notes", "now_of", "open_engine", "rows"]
+__all__ = [
+    "READING",
+    "SCHEMA_VERSION",
+    "batches",
+    "listings",
+    "metadata",
+    "notes",
+    "now_of",
+    "open_engine",
+    "rows",
+]
 
 SCHEMA_VERSION = 1
 READING = {"frontpay_reading": True}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from frontpay_async.batch.schema import listings, notes, rows
 from frontpay_async.batch.states import State
@@ -197,11 +198,15 @@ class Sightings:
         Returns:
             What was done.
         """
-        with self.journal.writing() as connection:
-            owner, until = self._turn(connection)
-            if owner != self.owner or self.journal.now(connection) >= until:
-                return None
-            still = self._unaccounted(connection, candidates)
-            transitions = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
-            moved = self.journal.move(connection, transitions)
-            return [each for each, was_moved in zip(transitions, moved, strict=True) if was_moved]
+        try:
+            with self.journal.writing() as connection:
+                owner, until = self._turn(connection)
+                if owner != self.owner or self.journal.now(connection) >= until:
+                    return None
+                still = self._unaccounted(connection, candidates)
+                transitions = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
+                moved = self.journal.move(connection, transitions)
+                return [each for each, was_moved in zip(transitions, moved, strict=True) if was_moved]
+        except IntegrityError:
+            # An answer came in that moment and accounts for one of the candidates: the next look will know.
+            return None
