@@ -254,8 +254,8 @@ def _who(sent: Traits, seen: Traits) -> _Verdict:
     return _Verdict.UNEQUAL
 
 
-def _totals(sent: OrderSummary, seen: OrderSummary | None) -> _Verdict:
-    if seen is None:
+def _totals(sent: OrderSummary | None, seen: OrderSummary | None) -> _Verdict:
+    if sent is None or seen is None:
         return _Verdict.ABSENT
     return _Verdict.EQUAL if sent == seen else _Verdict.NEAR
 

@@ -87,6 +87,7 @@ class InvoiceBatch:
         self._lease, self._settling, self._drain = float(lease), float(settling), float(drain)
         self._clock: Callable[[], float] | None = None
         self._journal: Journal | None = None
+        self._number: int | None = None
         self._opening = anyio.Lock()
         self._runs: set[Run] = set()
         self._ended = anyio.Event()
@@ -202,6 +203,7 @@ class InvoiceBatch:
         Raises:
             ConfigurationError: There is no such key, it is not parked, or the order is another row's; or not exactly
                 one of both was said.
+            NotFoundError: The API does not know the order ``as_sent``.
         """
         if (as_sent is None) == (resend is None):
             raise ConfigurationError("say either as_sent=… or resend=True")
@@ -212,6 +214,9 @@ class InvoiceBatch:
         number, fence, row = found
         if row.state is not State.PARKED:
             raise ConfigurationError(f"{key!r} is {row.state}; only a parked order is decided by a person")
+        if as_sent is not None:
+            # A mistyped id would count as proof that the account's list is not complete.
+            await self._client.orders.get_status(as_sent)
         event = Event.DENY if as_sent is None else Event.CONFIRM
         decision = Transition(row=number, fence=fence, event=event, order_uuid=as_sent)
         if not (await to_thread.run_sync(journal.apply, [decision]))[0]:
@@ -253,7 +258,10 @@ class InvoiceBatch:
 
     async def _open(self) -> tuple[Journal, int]:
         journal = await self._open_journal()
-        return journal, await to_thread.run_sync(journal.join, self._name, self._client._url)  # noqa: SLF001 - as above
+        if self._number is None:
+            url = self._client._url  # noqa: SLF001 - the client's own package
+            self._number = await to_thread.run_sync(journal.join, self._name, url)
+        return journal, self._number
 
     def _new_run(
         self,

@@ -7,8 +7,8 @@ Undecidable: parked.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
-- The API must have been seen to show an order as it was sent. Until then, an order counts as another one
-  only where both its goods and its customer differ.
+- The API must have been seen to show an order as it was sent: one whose uuid is known, or one that was
+  recognised. Until then, an order counts as another one only where both its goods and its customer differ.
 - The look must have begun a settling delay after the doubt, because a request that was lost on the way back
   may still be at work at the API.
 """
@@ -137,7 +137,11 @@ class Reconciler:
 
     async def _try_specimen(self) -> None:
         """Find out whether the API shows an order as it was sent, by one that is known to be there."""
-        if self._is_faithful or self._specimen is None:
+        if self._is_faithful:
+            return
+        if self._specimen is None:
+            # An earlier run may have found it out.
+            self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
             return
         uuid, order = self._specimen
         shown: dict[str, Traits | None] = {}
@@ -145,6 +149,7 @@ class Reconciler:
         await look_at(self.session, self.options, [uuid], shown.__setitem__)
         seen = shown[uuid]
         self._is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
+        await to_thread.run_sync(self.sightings.note_faithful, self._is_faithful)
         if not self._is_faithful:
             logger.warning("the API shows order %s in another form than it was sent", uuid)
         # Once is enough, and it holds personal data.

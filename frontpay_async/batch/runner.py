@@ -303,10 +303,16 @@ class Run:
         claim = evolve(named, event=Event.CLAIM, owner=self.owner, lease=self.lease)
 
         async def before_send() -> None:
+            # The lease begins when the claim is written, at the earliest now.
+            dead_at = anyio.current_time() + self.lease * _PATIENCE
             if not await self._commits.commit(evolve(claim, listing=self.reconciler.listing)):
                 raise _NotOursError
+            if anyio.current_time() >= dead_at:
+                # This process stood still: by now another runner may be looking for it.
+                sending.scope.cancel()
+                await checkpoint_if_cancelled()
             sending.has_left = True
-            sending.scope.deadline = anyio.current_time() + self.lease * _PATIENCE
+            sending.scope.deadline = dead_at
 
         try:
             with sending.scope:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DoubtfulRow", "Sightings"]
 
 _TURN = "reconciler"
+_FAITHFUL = "shows what was sent"
 _MOST_PARAMETERS = 500
 _WITNESSES = 25
 
@@ -141,6 +142,19 @@ class Sightings:
         known = select(rows.c.order_uuid).where(rows.c.state == State.DONE.value)
         with self.journal.reading() as connection:
             return list(connection.scalars(known.order_by(rows.c.id.desc()).limit(_WITNESSES)))
+
+    def is_faithful(self) -> bool:
+        """Tell whether the API was seen to show an order as it was sent."""
+        with self.journal.reading() as connection:
+            return self.journal.notes(connection).get(_FAITHFUL) == b"yes"
+
+    def note_faithful(self, found: bool) -> None:  # noqa: FBT001 - what was found
+        """Keep whether the API shows orders as they are sent."""
+        with self.journal.writing() as connection:
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            connection.execute(insert(notes).values(name=_FAITHFUL, content=b"").on_conflict_do_nothing())
+            content = b"yes" if found else b"no"
+            connection.execute(update(notes).where(notes.c.name == _FAITHFUL).values(content=content))
 
     def note_list(self, uuids: Collection[str]) -> int:
         """Keep what is new in a list of the account's orders, and return the number of the list.
