@@ -31,7 +31,7 @@ from frontpay_async.batch.fields import (
     ORDER_FIELDS,
     Form,
     did_you_mean,
-    shown,
+    shown_title,
     words,
 )
 from frontpay_async.batch.items import BatchItem, key_flaw
@@ -57,6 +57,7 @@ _WORDS = {
     **dict.fromkeys(("true", "yes", "ja", "sann", "1"), True),
     **dict.fromkeys(("false", "no", "nei", "usann", "0"), False),
 }
+_NUMBER_DEMANDS = {sign: NUMBER_DEMAND.format(example=f"51{sign}00") for sign in ".,"}
 _WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _KEY, _KIND = "key", "kind"
 _NAMES = frozenset({_KEY, _KIND, *COLUMNS})
@@ -160,7 +161,9 @@ class CsvFormat:
 
     def _header(self, record: Record | None, findings: Findings) -> _Header | None:
         if record is None:
-            findings.add(1, "", "the file is empty: a header is needed, such as key;kind;product_name")
+            # What there is was told already, where it could not be read.
+            if not findings.count:
+                findings.add(1, "", "the file is empty: a header is needed, such as key;kind;product_name")
             return None
         titles = list(record.cells)
         while titles and not titles[-1]:
@@ -175,17 +178,22 @@ class CsvFormat:
                 record.line, _KEY, "is no column of the header, which must name one (or map one to it)"
             )
             return None
+        self._judge_titles(record.line, titles, columns, findings)
+        named = {column: title for title, column in zip(titles, columns, strict=True) if column}
+        return _Header(record.line, tuple(column or "" for column in columns), named, len(titles))
+
+    def _judge_titles(
+        self, line: int, titles: list[str], columns: list[str | None], findings: Findings
+    ) -> None:
         for place, (title, column) in enumerate(zip(titles, columns, strict=True), 1):
             if column is None:
                 near = did_you_mean(title, _NAMES)
-                findings.add(record.line, shown(title) or f"column {place}", f"is not known{near}")
+                findings.add(line, shown_title(title, place), f"is not known{near}")
             elif column and columns.index(column) < place - 1:
-                findings.add(record.line, shown(title) or f"column {place}", f"gives {column} a second time")
+                findings.add(line, shown_title(title, place), f"gives {column} a second time")
         for title, column in self.mapping.items():
             if column is not None and title not in titles:
-                findings.add(record.line, title, f"is not in the header, and is mapped to {column}")
-        named = {column: title for title, column in zip(titles, columns, strict=True) if column}
-        return _Header(record.line, tuple(column or "" for column in columns), named, len(titles))
+                findings.add(line, title, f"is not in the header, and is mapped to {column}")
 
 
 class _Reader:
@@ -310,8 +318,7 @@ class _Reader:
             case Form.NUMBER:
                 sign = self._form.decimal
                 plain = text if sign == "." else text.replace(",", ".") if "." not in text else ""
-                example = f"51{sign}00"
-                return _or_flaw(read_number(plain), NUMBER_DEMAND.format(example=example))
+                return _or_flaw(read_number(plain), _NUMBER_DEMANDS[sign])
             case Form.WHOLE:
                 return int(text) if _WHOLE.fullmatch(text) else Flaw((), "must be a whole number")
             case Form.BOOLEAN:

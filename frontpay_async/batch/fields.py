@@ -45,7 +45,8 @@ __all__ = [
     "Path",
     "did_you_mean",
     "field_path",
-    "shown",
+    "shown_name",
+    "shown_title",
     "words",
 ]
 
@@ -183,7 +184,8 @@ FIELD_OF: Mapping[tuple[str, ...], str] = MappingProxyType(
 """The column of each path."""
 
 _WIRE_PATH = re.compile(r"[A-Za-z]+(?:\.\w+)+", re.ASCII)
-_NAME = re.compile(r"[A-Za-zÆØÅæøå][\wÆØÅæøå .-]{0,39}", re.ASCII)
+_TITLE = re.compile(r"[A-Za-zÆØÅæøå][\wÆØÅæøå .,()/%#:-]{0,39}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
 def field_path(wire: str) -> Path:
@@ -231,10 +233,20 @@ def did_you_mean(name: str, known: frozenset[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def shown(name: str) -> str:
-    """Return a name from a file for a message, if it can be one: what stands there may be personal data.
+def shown_title(title: str, place: int) -> str:
+    """Return a CSV title for a message, if it can be one: what stands there may be personal data.
 
     Args:
-        name: A header, or the name of a member.
+        title: The title.
+        place: Its place in the header, from 1, which stands for it else.
     """
-    return name if _NAME.fullmatch(name) else ""
+    return title if _TITLE.fullmatch(title) else f"column {place}"
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a JSON member for a message, if it can be one; an ellipsis stands for it else.
+
+    Args:
+        name: The name.
+    """
+    return name if _NAME.fullmatch(name) else "…"

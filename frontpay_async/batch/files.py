@@ -217,7 +217,7 @@ def read_csv(
         defaults: What a column holds where the file has no cell or an empty one, written as in the file,
             such as ``{"customer_country": "NO"}``.
         encoding: The encoding, such as cp1252; a byte order mark is passed over.
-        delimiter: What stands between cells; unless given, the one of ``;``, ``,`` and tab that fits the header.
+        delimiter: What stands between cells; unless given, the one of ``;``, ``,`` and tab that fits best.
         decimal: What stands before the decimals of a number. Thousands are never set apart.
         zone: The zone of times that name none, such as ``Europe/Oslo``. Without it they are violations.
 

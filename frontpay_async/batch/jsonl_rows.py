@@ -23,7 +23,16 @@ from frontpay_async.batch.drafts import (
     read_date,
     read_number,
 )
-from frontpay_async.batch.fields import KINDS, ORDER_FIELDS, Form, Group, Leaf, did_you_mean, shown, words
+from frontpay_async.batch.fields import (
+    KINDS,
+    ORDER_FIELDS,
+    Form,
+    Group,
+    Leaf,
+    did_you_mean,
+    shown_name,
+    words,
+)
 from frontpay_async.batch.items import BatchItem, key_flaw
 
 if TYPE_CHECKING:
@@ -169,7 +178,7 @@ class _Line:
     def _judge_names(self, source: Mapping[str, object], path: Path, known: frozenset[str]) -> None:
         for name in source.keys() - known:
             # What is no name may be personal data.
-            self._tell((*path, shown(name) or "…"), f"is not known{did_you_mean(name, known)}")
+            self._tell((*path, shown_name(name)), f"is not known{did_you_mean(name, known)}")
         if isinstance(source, _Repeated):
             for name in source.names & known:
                 self._tell((*path, name), "stands twice")
