@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "httpx_aiohttp": {"_transport/aiohttp_engine.py"},
     "tenacity": {"_transport/retry.py"},
     "cattrs": {"_protocol/codec.py"},
-    "anyio": {"_transport/", "sandbox/"},
+    "anyio": {"_transport/", "batch/", "sandbox/"},
     # The core also runs under trio.
     "asyncio": {"_transport/aiohttp_engine.py", "sandbox/"},
     "starlette": {"sandbox/"},
@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "time": {"_transport/clock.py", "sandbox/"},
     "secrets": {"sandbox/"},
     "uuid": {"sandbox/"},
-    "os": {"client.py", "settings.py", "_transport/", "sandbox/"},
+    "os": {"client.py", "settings.py", "_transport/", "batch/", "sandbox/"},
     "socket": {"_transport/", "sandbox/"},
     "threading": {"_transport/", "sandbox/"},
     "subprocess": {"sandbox/"},

@@ -10,10 +10,13 @@ Submitting the same again adds nothing, and running again continues where it was
 from __future__ import annotations
 
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
+from frontpay_async.batch.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
 from frontpay_async.batch.invoices import InvoiceBatch
 from frontpay_async.batch.items import BatchItem
+from frontpay_async.batch.report import ReportRow, write_csv, write_jsonl, write_report
 from frontpay_async.batch.rows import BatchReport, BatchRow, BatchStatus, Submission
 from frontpay_async.batch.states import State
+from frontpay_async.batch.violations import InvalidFileError, LineViolation
 
 __all__ = [
     "BatchItem",
@@ -21,8 +24,19 @@ __all__ = [
     "BatchRow",
     "BatchStatus",
     "ContentMismatchError",
+    "DryRun",
+    "InvalidFileError",
     "InvoiceBatch",
     "JournalError",
+    "KindTotal",
+    "LineViolation",
+    "OrderFile",
+    "ReportRow",
     "State",
     "Submission",
+    "read_csv",
+    "read_jsonl",
+    "write_csv",
+    "write_jsonl",
+    "write_report",
 ]

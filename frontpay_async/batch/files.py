@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from array import array
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from anyio import to_thread
 from attrs import frozen
 
 from frontpay_async.batch.csv_rows import CsvFormat
@@ -27,7 +29,7 @@ from frontpay_async.models._fields import EXACT
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
     from datetime import tzinfo
     from typing import BinaryIO, Literal
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from frontpay_async.batch.items import BatchItem, BatchOrder
 
 __all__ = ["DryRun", "KindTotal", "OrderFile", "read_csv", "read_jsonl"]
+
+
+_CHUNK = 500
 
 
 class _Format(Protocol):
@@ -93,8 +98,9 @@ def _sum(one: KindTotal, other: KindTotal) -> KindTotal:
 class OrderFile:
     """Read the orders of a file; made by ``read_csv`` and ``read_jsonl``.
 
-    Iterating checks the whole file first, then yields its orders one by one. It can be iterated again. It is
-    ordinary blocking I/O: in an event loop, run it in a thread.
+    Iterating checks the whole file first, then yields its orders one by one. It can be iterated again. With
+    ``for`` that is blocking I/O; with ``async for``, as ``InvoiceBatch.submit`` does, it runs in a thread. So
+    should ``check`` and ``dry_run`` in an event loop.
 
     Args:
         path: The file.
@@ -115,6 +121,9 @@ class OrderFile:
             ConfigurationError: It is no regular file.
             OSError: It cannot be opened or read.
         """
+        return self._orders()
+
+    def _orders(self) -> Generator[BatchItem]:
         with self._open() as source:
             marks = array("Q")
             findings = self._judge(source, lambda _kind, _item, mark: marks.append(mark))
@@ -132,6 +141,16 @@ class OrderFile:
                 yield item
             if read < len(marks) or findings.count:
                 raise self._changed(lines.number)
+
+    async def __aiter__(self) -> AsyncIterator[BatchItem]:
+        """Yield the orders as ``__iter__`` does, read in a thread."""
+        orders = self._orders()
+        try:
+            while chunk := await to_thread.run_sync(list, islice(orders, _CHUNK)):
+                for item in chunk:
+                    yield item
+        finally:
+            orders.close()
 
     def check(self) -> None:
         """Check the whole file, and say nothing when it is sound.

@@ -18,16 +18,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+from anyio import from_thread, to_thread
 
-__all__ = ["REPORT_COLUMNS", "ReportRow", "write_csv", "write_jsonl"]
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+
+__all__ = ["REPORT_COLUMNS", "ReportRow", "write_csv", "write_jsonl", "write_report"]
 
 REPORT_COLUMNS = ("key", "state", "order_uuid", "customer_uuid", "error")
 """The columns of a report, in their order."""
 
 # Tab and carriage return, too: spreadsheets pass over them. The last four are the full-width forms.
 _RUN = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant
+
+_PAGE = 500
 
 _Target: TypeAlias = "str | os.PathLike[str] | TextIO"
 
@@ -94,6 +100,47 @@ def write_jsonl(rows: Iterable[ReportRow], target: _Target) -> None:
         for row in rows:
             members = dict(zip(REPORT_COLUMNS, _values(row), strict=True))
             file.write(json.dumps(members, ensure_ascii=False) + "\n")
+
+
+async def write_report(
+    rows: AsyncIterable[ReportRow], path: str | os.PathLike[str], *, delimiter: str = ","
+) -> None:
+    """Write a report from rows that are awaited, such as ``batch.rows()``; the file is written in a thread.
+
+    Args:
+        rows: The rows; taken one by one.
+        path: Where the report is to be: ``.csv`` for ``write_csv``, ``.jsonl`` for ``write_jsonl``.
+        delimiter: What stands between the cells of a CSV file.
+
+    Raises:
+        ConfigurationError: The path ends in neither.
+        OSError: The file cannot be written; what stood at the path is still there.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in (".csv", ".jsonl"):
+        raise ConfigurationError("the path of a report must end in .csv or .jsonl")
+    source = aiter(rows)
+
+    def taken() -> Iterator[ReportRow]:
+        while page := from_thread.run(_page, source):
+            yield from page
+
+    def write() -> None:
+        if ending == ".csv":
+            write_csv(taken(), path, delimiter=delimiter)
+        else:
+            write_jsonl(taken(), path)
+
+    await to_thread.run_sync(write)
+
+
+async def _page(source: AsyncIterator[ReportRow]) -> list[ReportRow]:
+    page: list[ReportRow] = []
+    async for row in source:
+        page.append(row)
+        if len(page) == _PAGE:
+            break
+    return page
 
 
 def _values(row: ReportRow) -> tuple[str | None, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pickle
 import threading
 import traceback
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from frontpay_async import ConfigurationError, FrontPayError, Outcome
-from frontpay_async.batch import lines as lines_module, violations as violations_module
+from frontpay_async.batch import files as files_module, lines as lines_module, violations as violations_module
 from frontpay_async.batch.files import KindTotal, read_csv, read_jsonl
 from frontpay_async.batch.items import BatchItem
 from frontpay_async.batch.violations import InvalidFileError, LineViolation
@@ -20,8 +22,6 @@ from tests import builders
 from tests.order_files import csv_of, csv_text, jsonl_text, written
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from frontpay_async.batch.files import OrderFile
 
 
@@ -193,6 +193,31 @@ def test_a_file_that_is_not_there_is_the_systems_error(tmp_path: Path) -> None:
         read_csv(tmp_path / "missing.csv").check()
     with pytest.raises(OSError, match=r"directory|Permission"):
         read_jsonl(tmp_path).dry_run()
+
+
+async def test_a_file_is_read_in_a_thread_where_it_is_awaited(tmp_path: Path) -> None:
+    rows = [{"key": f"K{number}"} for number in range(1201)]
+    file = read_csv(written(tmp_path / "orders.csv", csv_of(*rows)))
+    assert [item.key async for item in file] == [row["key"] for row in rows]
+    assert [item async for item in file] == list(file)
+    async for _ in file:
+        break
+    wrong = read_csv(written(tmp_path / "wrong.csv", csv_of(*rows, {"key": ""})))
+    with pytest.raises(InvalidFileError):
+        await anext(aiter(wrong))
+
+
+PURE = ("fields", "drafts", "lines", "csv_records", "csv_rows", "jsonl_rows", "violations", "items")
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_only_the_edge_touches_the_file_system(name: str) -> None:
+    tree = ast.parse((Path(files_module.__file__).parent / f"{name}.py").read_text("utf-8"))
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} | {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert modules
+    assert not modules & {"os", "io", "pathlib", "tempfile", "anyio", "asyncio", "frontpay_async.batch.files"}
 
 
 # Bytes

@@ -9,16 +9,19 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from attrs import frozen
 from hypothesis import given, strategies as st
 
-from frontpay_async.batch.report import REPORT_COLUMNS, write_csv, write_jsonl
+from frontpay_async import ConfigurationError
+from frontpay_async.batch.report import REPORT_COLUMNS, write_csv, write_jsonl, write_report
 from frontpay_async.batch.rows import BatchRow
 from frontpay_async.batch.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 ROWS = [
@@ -47,6 +50,11 @@ class Row:
     order_uuid: str | None = None
     customer_uuid: str | None = None
     error: str | None = None
+
+
+def names(directory: Path) -> list[str]:
+    """What is there, hidden files too."""
+    return [path.name for path in directory.iterdir()]
 
 
 def read(path: Path, delimiter: str = ",") -> list[dict[str, Any]]:
@@ -114,7 +122,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path: Path, write: Any) -> N
     with pytest.raises(OSError, match="the journal is gone"):
         write(rows(), path)
     assert path.read_text("utf-8") == "old"
-    assert os.listdir(tmp_path) == ["report"]  # noqa: PTH208 - hidden files count
+    assert names(tmp_path) == ["report"]
 
 
 def test_a_reader_never_finds_a_part(tmp_path: Path) -> None:
@@ -183,3 +191,42 @@ def test_any_text_comes_back(rows: list[Row]) -> None:
 def test_a_lone_surrogate_does_not_cost_the_report(tmp_path: Path) -> None:
     write_jsonl([Row(key="1", state="failed", error="\ud800")], tmp_path / "report.jsonl")
     assert json.loads((tmp_path / "report.jsonl").read_text("utf-8"))["error"] == "\ud800"
+
+
+async def awaited(number: int, *, broken: bool = False) -> AsyncIterator[Row]:
+    for each in range(number):
+        yield Row(key=str(each), state="done")
+    if broken:
+        raise OSError("the journal is gone")
+
+
+@pytest.mark.parametrize("number", [0, 1, 500, 1200])
+@pytest.mark.parametrize("name", ["report.csv", "report.JSONL"])
+async def test_rows_that_are_awaited_become_a_report(tmp_path: Path, name: str, number: int) -> None:
+    await write_report(awaited(number), tmp_path / name, delimiter=";")
+    lines = (tmp_path / name).read_text("utf-8").splitlines()
+    assert len(lines) == number + name.endswith("csv")
+    assert name.endswith("JSONL") or lines[0] == '"key";"state";"order_uuid";"customer_uuid";"error"'
+
+
+async def test_awaited_rows_that_fail_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="the journal is gone"):
+        await write_report(awaited(700, broken=True), tmp_path / "report.csv")
+    assert names(tmp_path) == []
+
+
+async def test_a_report_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    async def rows(scope: anyio.CancelScope) -> AsyncIterator[Row]:
+        yield Row(key="1", state="done")
+        scope.cancel()
+        await anyio.lowlevel.checkpoint()
+
+    with anyio.CancelScope() as scope:
+        await write_report(rows(scope), tmp_path / "report.csv")
+    assert scope.cancelled_caught
+    assert names(tmp_path) == []
+
+
+async def test_the_name_of_a_report_says_its_form(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"\.csv or \.jsonl"):
+        await write_report(awaited(1), tmp_path / "report.xlsx")
