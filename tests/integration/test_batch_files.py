@@ -10,10 +10,9 @@ import pytest
 pytest.importorskip("sqlalchemy")
 
 from frontpay_async import FrontPayClient, RateLimit
-from frontpay_async.batch import InvalidFileError, InvoiceBatch, read_csv, read_jsonl, write_report
+from frontpay_async.batch import BatchItem, InvalidFileError, InvoiceBatch, read_csv, read_jsonl, write_report
 from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
 from tests import builders
-from tests.batches import item
 from tests.order_files import csv_of, csv_text, jsonl_text, written
 from tests.sandboxes import BASE_URL
 
@@ -45,7 +44,8 @@ async def test_a_file_is_sent_once_and_reported(
     batch: InvoiceBatch, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Whether it is read as CSV or as JSON lines: it is the same content under the same keys."""
-    items = [item(number) for number in range(1, 4)]
+    buyers = [builders.customer(name=f"Kunde {number}") for number in range(3)]
+    items = [BatchItem(key=f"K{each.name[-1]}", order=builders.invoice(customer=each)) for each in buyers]
     orders = read_csv(written(tmp_path / "orders.csv", csv_text(items)))
     assert (await batch.submit(orders)).added == 3
     assert (await batch.submit(read_jsonl(written(tmp_path / "orders.jsonl", jsonl_text(items))))).known == 3
@@ -56,7 +56,7 @@ async def test_a_file_is_sent_once_and_reported(
     rows = [json.loads(line) for line in lines]
     assert [(row["key"], row["state"]) for row in rows] == [(each.key, "done") for each in items]
     assert {row["order_uuid"] for row in rows} == sandbox.orders.keys()
-    personal = ("Customer", "@example.no", "40000001", "00000000001", builders.STREET)
+    personal = ("Kunde", builders.EMAIL, builders.MSISDN, builders.PERSONAL_NUMBER, builders.STREET)
     assert not any(text in line for text in personal for line in lines)
 
 
