@@ -57,21 +57,26 @@ class Commits:
         self._wake.set()
         await entry.written.wait()
         if entry.error is not None:
-            raise JournalError(str(entry.error)) from entry.error
+            raise JournalError(f"not written: {entry.error}") from entry.error
         return entry.moved
 
     async def run(self) -> None:
         """Write until ``close``, and then what is left."""
-        while True:
-            await self._wake.wait()
-            self._wake = anyio.Event()
-            line, self._line = self._line, []
-            if line:
-                await self._write(line)
-            if self._line:
-                self._wake.set()
-            elif self._closed:
-                return
+        try:
+            while self._line or not self._closed:
+                await self._wake.wait()
+                self._wake = anyio.Event()
+                line, self._line = self._line, []
+                if line:
+                    await self._write(line)
+                if self._line or self._closed:
+                    self._wake.set()
+        finally:
+            # Where it ends otherwise, nobody may wait for it any more.
+            self._closed = True
+            for entry in self._line:
+                entry.error = JournalError("the writer has ended")
+                entry.written.set()
 
     async def _write(self, line: list[_Entry]) -> None:
         transitions = [entry.transition for entry in line]
@@ -79,10 +84,12 @@ class Commits:
             moved = await to_thread.run_sync(self.journal.apply, transitions)
             for entry, was_moved in zip(line, moved, strict=True):
                 entry.moved = was_moved
-        except JournalError as error:
-            # Told to each who waits: nothing of this line was written.
+        except BaseException as error:
+            # Told to each who waits: nothing of this line was written, as far as anybody knows.
             for entry in line:
                 entry.error = error
+            if not isinstance(error, JournalError):
+                raise
         finally:
             for entry in line:
                 entry.written.set()

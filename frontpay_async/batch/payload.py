@@ -17,7 +17,6 @@ import attrs
 
 from frontpay_async._protocol import operations
 from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
-from frontpay_async.models.orders import EFakturaOrder, EhfOrder, InvoiceOrder, PaymentLinkOrder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
