@@ -2,8 +2,9 @@
 
 Consecutive records with the same key are one order: the first gives the order's own fields, each gives a
 product, and what a later one repeats of the order's fields must be the same text or empty. A key that comes
-back further down is a violation. White space around a cell does not count, an empty cell is no value, and a
-record of empty cells is no record.
+back further down is a violation. So is a record that is repeated with all that it says of the order: it may
+have been exported twice, and somebody would pay for it twice. White space around a cell does not count, an
+empty cell is no value, and a record of empty cells is no record.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ __all__ = ["CsvFormat"]
 
 _DELIMITERS = (";", ",", "\t")
 _MOST_COLUMNS = 1000
+_EXPORTED_TWICE = (
+    "is the same as one before it in this order, as if it was exported twice; if it is a line of its own,"
+    " leave the columns of the order empty, or count it in product_quantity"
+)
 _WORDS = {
     **dict.fromkeys(("true", "yes", "ja", "sann", "1"), True),
     **dict.fromkeys(("false", "no", "nei", "usann", "0"), False),
@@ -72,13 +77,11 @@ class _Header:
     """What stands in which place.
 
     Args:
-        line: The header's line.
         columns: The column of each place; empty where the place is passed over.
         titles: The title, as it stands in the file, of each column that is there.
-        width: How many cells a record has.
+        width: How many cells a record has; those behind the last title are empty.
     """
 
-    line: int
     columns: tuple[str, ...]
     titles: Mapping[str, str]
     width: int
@@ -180,7 +183,7 @@ class CsvFormat:
             return None
         self._judge_titles(record.line, titles, columns, findings)
         named = {column: title for title, column in zip(titles, columns, strict=True) if column}
-        return _Header(record.line, tuple(column or "" for column in columns), named, len(titles))
+        return _Header(tuple(column or "" for column in columns), named, len(record.cells))
 
     def _judge_titles(
         self, line: int, titles: list[str], columns: list[str | None], findings: Findings
@@ -215,24 +218,33 @@ class _Reader:
         self._told_of_all: set[tuple[str, str]] = set()
         self._key = ""
         self._records: list[tuple[int, dict[str, str]]] = []
+        self._cells: set[tuple[str, ...]] = set()
         self._is_sound = True
 
     def take(self, record: Record) -> Iterator[tuple[str, BatchItem]]:
         """Add a record; yields the order that it ends."""
         width, cells = self._header.width, record.cells
-        if len(cells) < width or any(cells[width:]):
+        # Also where what is too much is empty: a decimal comma that parts a cell moves all behind it.
+        if len(cells) != width:
             self._findings.add(record.line, "", f"has {len(cells)} cells, and the header has {width}")
+            return
+        if any(cells[len(self._header.columns) :]):
+            self._findings.add(record.line, "", "has a cell under an empty title")
             return
         values = {
             column: cell for column, cell in zip(self._header.columns, cells, strict=False) if column and cell
         }
         key = values.pop(_KEY, "")
-        if self._records and key == self._key and key:
-            self._records.append((record.line, values))
-            return
-        yield from self.finish()
-        self._key = key
-        self._records = [(record.line, values)]
+        if not (self._records and key == self._key and key):
+            yield from self.finish()
+            self._key = key
+            self._cells = set()
+            self._is_sound = True
+        elif tuple(cells) in self._cells and not all(map(_is_of_product, values)):
+            self._findings.add(record.line, "", _EXPORTED_TWICE)
+            self._is_sound = False
+        self._cells.add(tuple(cells))
+        self._records.append((record.line, values))
 
     def finish(self) -> Iterator[tuple[str, BatchItem]]:
         """Yield the order whose records were gathered, if it is sound."""
@@ -240,7 +252,6 @@ class _Reader:
             return
         key, records = self._key, self._records
         self._records = []
-        self._is_sound = True
         start, first = records[0]
         self._judge_key(key, start)
         for line, values in records[1:]:
@@ -274,6 +285,8 @@ class _Reader:
             )
 
     def _judge_repeated(self, line: int, first: Mapping[str, str], values: Mapping[str, str]) -> None:
+        if not _has_product(values):
+            self._tell(line, "", "adds no product to the order of this key")
         for column, text in values.items():
             if not _is_of_product(column) and first.get(column, "") != text:
                 self._tell(line, column, "must be empty, or the same as in the first record of this key")

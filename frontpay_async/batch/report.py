@@ -30,8 +30,8 @@ __all__ = ["REPORT_COLUMNS", "ReportRow", "write_csv", "write_jsonl", "write_rep
 REPORT_COLUMNS = ("key", "state", "order_uuid", "customer_uuid", "error")
 """The columns of a report, in their order."""
 
-# Tab and carriage return, too: spreadsheets pass over them. The last four are the full-width forms.
-_RUN = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant
+# Tab and line ends, too: spreadsheets pass over them. The last four are the full-width forms.
+_RUN = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant
 
 _PAGE = 500
 

@@ -170,6 +170,17 @@ def test_a_record_of_another_width_is_told(told: Told) -> None:
     ]
 
 
+def test_a_decimal_comma_that_parts_a_cell_is_told(told: Told) -> None:
+    """149,50 at 25 % must not become 149 at 50 % with a discount of 25."""
+    content = csv_of({"product_rate": "149,50", "product_discount": ""}, delimiter=",")
+    assert told(content, decimal=",") == ["line 2: has 18 cells, and the header has 17"]
+
+
+def test_a_cell_under_no_title_is_told(told: Told) -> None:
+    content = csv_of({}, {"key": "1002"}).replace("\n", ";\n")
+    assert told(content.removesuffix("\n") + "x\n") == ["line 3: has a cell under an empty title"]
+
+
 def test_a_lone_quote_does_not_hide_what_follows(told: Told) -> None:
     """A quote that is not closed costs its line, not the rest of the file."""
     content = csv_of(

@@ -76,6 +76,27 @@ def test_what_a_later_record_says_otherwise_is_told(told: Told) -> None:
     ]
 
 
+def test_a_record_that_was_exported_twice_is_told(told: Told, read: Read) -> None:
+    """It would double what is billed. A line of its own leaves the order's columns empty, or differs."""
+    other = {"product_name": "Wash"}
+    twice = told(csv_of({}, other, {}, {"key": "1002"}, {"key": "1002"}))
+    assert [one.partition(",")[0] for one in twice] == [
+        "line 4: is the same as one before it in this order",
+        "line 6: is the same as one before it in this order",
+    ]
+    line = {title: cell if title.startswith("product_") else "" for title, cell in KEYED.items()}
+    line["key"] = "1001"
+    [item] = read(csv_of({}, line, line))
+    assert [product.name for product in item.order.products] == ["Haircut"] * 3
+    numbered = csv_of({"line": "1"}, {"line": "2"})
+    assert len(read(numbered, mapping={"line": None})[0].order.products) == 2
+
+
+def test_a_later_record_adds_a_product(told: Told) -> None:
+    nothing = dict.fromkeys(KEYED, "") | {"key": "1001"}
+    assert told(csv_of({}, nothing)) == ["line 3: adds no product to the order of this key"]
+
+
 def test_a_key_that_comes_back_is_told(told: Told) -> None:
     assert told(csv_of({}, {"key": "1002"}, {})) == [
         "line 4: key stands in line 2 already; the records of one order must follow each other"
@@ -115,7 +136,13 @@ def test_every_violation_of_the_file_is_told(told: Told) -> None:
 
 def test_a_violation_of_a_product_stands_on_its_line(told: Told) -> None:
     blank = dict.fromkeys(KEYED, "") | {"key": "1001"}
-    content = csv_of({}, blank | {"reference_no": ""}, blank | {"product_name": "X", "product_rate": "1"})
+    wash = blank | {
+        "product_name": "Wash",
+        "product_rate": "51",
+        "product_quantity": "1",
+        "product_tax": "25",
+    }
+    content = csv_of({}, wash, blank | {"product_name": "X", "product_rate": "1"})
     assert told(content) == ["line 4: product_quantity is required", "line 4: product_tax is required"]
 
 

@@ -152,7 +152,7 @@ def test_a_directory_that_is_not_there_is_the_systems_error(tmp_path: Path) -> N
         write_csv(ROWS, tmp_path / "missing" / "report.csv")
 
 
-@pytest.mark.parametrize("first", [*"=+-@\t\r", "＝", "＋", "－", "＠"])  # noqa: RUF001 - meant
+@pytest.mark.parametrize("first", [*"=+-@\t\r\n", "＝", "＋", "－", "＠"])  # noqa: RUF001 - meant
 def test_no_cell_is_run_by_a_spreadsheet(tmp_path: Path, first: str) -> None:
     row = Row(key=f"{first}1", state="failed", error=f"{first}HYPERLINK(1)")
     write_csv([row], tmp_path / "report.csv")
