@@ -25,7 +25,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests and ask for 95 % branch coverage; arguments go to pytest and waive the threshold."""
-    session.install("-e", ".[aiohttp,sandbox]", *group("tests"))
+    session.install("-e", ".[all]", *group("tests"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -44,7 +44,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright, both strict."""
-    session.install("-e", ".[aiohttp,sandbox]", *group("types"))
+    session.install("-e", ".[all]", *group("types"))
     session.run("mypy", "--strict")
     # The version is pinned: its wrapper need not ask for a newer one.
     session.run("pyright", "--warnings", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
@@ -60,5 +60,5 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build; a warning is an error."""
-    session.install(".[aiohttp,sandbox]", *group("docs"))
+    session.install(".[all]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-nEq", "-b", "html", "docs", "docs/_build/html")

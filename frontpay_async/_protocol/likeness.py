@@ -9,9 +9,9 @@ second is worse, so there are three answers, and "another order" needs the bette
     UNCLEAR    neither: a person, or a better match, must decide
 
 Nobody promises that details show an order as it was sent. So numbers are compared by value, phone numbers by
-their last digits, texts without regard to case, spaces and HTML escapes; what is missing, masked or written in
-a form that nobody can read is not compared; and an unequal date, name or rate makes it UNCLEAR, not DIFFERENT:
-a server may round a rate, cut a text, move a date, or show the name that it has on file.
+their last digits, texts without regard to case, spaces and HTML escapes; what is missing, masked or written
+in a form that nobody can read is not compared; and an unequal date, name or rate makes it UNCLEAR, not
+DIFFERENT: a server may round a rate, cut a text, move a date, or show the name that it has on file.
 
 Goods are other goods where the sent lines are not among the shown ones by amount and quantity. An order
 with lines of ours *and* more may be ours with a fee. A customer is another one where no identifier is equal:

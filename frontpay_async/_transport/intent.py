@@ -1,8 +1,8 @@
 """The last stage before the wire: whoever keeps a journal writes down that the request is about to leave.
 
 It stands after the rate stage, because a request may wait there for minutes, and a crash in that time should
-leave nothing in doubt. The stages before it see that nothing was sent when the hook fails or is cancelled: the
-rate stage takes its permit back, and the call's outcome is NOT_SENT.
+leave nothing in doubt. The stages before it see that nothing was sent when the hook fails or is cancelled:
+the rate stage takes its permit back, and the call's outcome is NOT_SENT.
 """
 
 from __future__ import annotations

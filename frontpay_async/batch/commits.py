@@ -1,8 +1,8 @@
 """Group commit: many callers, one transaction at a time, one fsync for all who wait.
 
-Whoever has something to write puts it in line and waits. One task takes the whole line at once, writes it in one
-transaction in a worker thread, and wakes all who stood in it; meanwhile the next line forms. So a lone caller
-waits for one fsync, and a thousand callers share one.
+Whoever has something to write puts it in line and waits. One task takes the whole line at once, writes it in
+one transaction in a worker thread, and wakes all who stood in it; meanwhile the next line forms. So a lone
+caller waits for one fsync, and a thousand callers share one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from attrs import define, field
 from frontpay_async.batch.errors import JournalError
 
 if TYPE_CHECKING:
-    from frontpay_async.batch.journal import Journal, Transition
+    from frontpay_async.batch.journal import Journal
+    from frontpay_async.batch.transitions import Transition
 
 __all__ = ["Commits"]
 

@@ -13,13 +13,14 @@ from anyio import to_thread
 from attrs import evolve
 
 from frontpay_async.batch.items import BatchItem, key_flaw
-from frontpay_async.batch.journal import Journal, Transition
+from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.reconcile import Reconciler
 from frontpay_async.batch.rows import BatchReport, BatchStatus, Submission
 from frontpay_async.batch.runner import Run
 from frontpay_async.batch.sealing import seal_of
 from frontpay_async.batch.sightings import Sightings
 from frontpay_async.batch.states import Event, State
+from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.settings import Priority, RetryPolicy
 
@@ -53,10 +54,10 @@ class InvoiceBatch:
         name: The batch's name in the journal.
         key: A Fernet key that encrypts the orders in the journal; several, separated by commas, to change it:
             the first writes. ``FRONTPAY_JOURNAL_KEY`` unless given; none of both, no encryption.
-        lease: Seconds for which a runner keeps a row in hand, and after which its request is dead for certain. What
-            a killed runner leaves behind is taken over after so long.
-        settling: Seconds after which a request whose answer was lost is not at work at the API any more. An order
-            counts as not sent when it was absent twice, each time so long after.
+        lease: Seconds for which a runner keeps a row in hand, and after which its request is dead for
+            certain. What a killed runner leaves behind is taken over after so long.
+        settling: Seconds after which a request whose answer was lost is not at work at the API any more. An
+            order counts as not sent when it was absent twice, each time so long after.
         drain: Seconds that requests in flight get for their answers when a run is stopped.
 
     Raises:
@@ -96,8 +97,8 @@ class InvoiceBatch:
     async def submit(self, items: Iterable[BatchItem] | AsyncIterable[BatchItem]) -> Submission:
         """Write orders into the journal; nothing is sent. A key that is there already is not added again.
 
-        They are read and written in pieces, so that any number needs little memory. When it fails in the middle,
-        the pieces before stay; submitting all again adds what is missing.
+        They are read and written in pieces, so that any number needs little memory. When it fails in the
+        middle, the pieces before stay; submitting all again adds what is missing.
 
         Args:
             items: The orders with their keys.
@@ -121,9 +122,10 @@ class InvoiceBatch:
     ) -> BatchReport:
         """Send what is not sent, look for what is in doubt, and return when nothing is left to do.
 
-        Left to do are neither done and failed orders nor parked ones, which wait for ``resolve``. What another
-        runner has in hand is waited for. Cancelled, or stopped by ``aclose``, it lets requests in flight have
-        their answers, at most ``drain`` seconds, and leaves a journal that the next run continues.
+        Left to do are neither done and failed orders nor parked ones, which wait for ``resolve``. What
+        another runner has in hand is waited for. Cancelled, or stopped by ``aclose``, it lets requests in
+        flight have their answers, at most ``drain`` seconds, and leaves a journal that the next run
+        continues.
 
         Args:
             concurrency: How many requests may be in flight.
@@ -201,8 +203,8 @@ class InvoiceBatch:
             resend: It was not sent; the next run sends it.
 
         Raises:
-            ConfigurationError: There is no such key, it is not parked, or the order is another row's; or not exactly
-                one of both was said.
+            ConfigurationError: There is no such key, it is not parked, or the order is another row's; or not
+                exactly one of both was said.
             NotFoundError: The API does not know the order ``as_sent``.
         """
         if (as_sent is None) == (resend is None):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import define, field, frozen
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -31,19 +30,20 @@ from frontpay_async.batch.schema import (
     open_engine,
     rows,
 )
-from frontpay_async.batch.states import FINAL, Event, State, sources, target
+from frontpay_async.batch.states import Event, State, target
+from frontpay_async.batch.transitions import Transition, move
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine, Update
+    from sqlalchemy import Connection, Engine
 
     from frontpay_async.batch.items import BatchItem
     from frontpay_async.batch.sealing import Seal
 
-__all__ = ["Held", "Journal", "Transition"]
+__all__ = ["Held", "Journal"]
 
 _KEY_CHECK = b"frontpay_async"
 _CREATION_LOCK = 0x66706179
@@ -68,37 +68,6 @@ class Held:
     payload: bytes = field(repr=False)
     fence: int
     attempts: int
-
-
-@frozen(kw_only=True)
-class Transition:
-    """Say what happened to a row.
-
-    Args:
-        row: Its number.
-        fence: The fence under which it was taken in hand.
-        event: What happened.
-        owner: For a claim: who sends it.
-        lease: For a claim: seconds until the request is dead for certain.
-        listing: For a claim: the last list that was complete before.
-        delay: For a withdrawal: seconds until it may be sent again.
-        order_uuid: For a confirmation: the order.
-        customer_uuid: For a confirmation: the customer, if it is known.
-        error: What to tell about it.
-        candidates: For parking: the orders that it may be.
-    """
-
-    row: int
-    fence: int
-    event: Event
-    owner: str | None = None
-    lease: float = 0.0
-    listing: int = 0
-    delay: float = 0.0
-    order_uuid: str | None = None
-    customer_uuid: str | None = None
-    error: str | None = None
-    candidates: tuple[str, ...] = ()
 
 
 @define(eq=False)
@@ -184,7 +153,7 @@ class Journal:
         is_plain = check == _KEY_CHECK
         if is_plain != (self.seal.close(_KEY_CHECK) == _KEY_CHECK):
             raise ConfigurationError(
-                "the journal was made without encryption: leave FRONTPAY_JOURNAL_KEY out, or begin another one"
+                "the journal was made without encryption: leave FRONTPAY_JOURNAL_KEY out, or begin another"
                 if is_plain
                 else "the journal is encrypted: set FRONTPAY_JOURNAL_KEY to its key"
             )
@@ -257,7 +226,8 @@ class Journal:
         self, connection: Connection, batch: int, keys: Mapping[str, bytes]
     ) -> dict[str, tuple[bytes, str, str]]:
         if connection.dialect.name == "postgresql":
-            # Two submissions of one batch take turns, so that what is not there now is not there a moment later.
+            # Two submissions of one batch take turns, so that what is not there now is not there a moment
+            # later.
             connection.execute(select(batches.c.id).where(batches.c.id == batch).with_for_update())
         columns = (rows.c.key, rows.c.fingerprint, rows.c.state, rows.c.order_uuid, rows.c.kind)
         found = connection.execute(
@@ -327,36 +297,7 @@ class Journal:
 
     def move(self, connection: Connection, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows within a transaction; see ``apply``."""
-        now = self.now(connection)
-        by_event: defaultdict[Event, list[Transition]] = defaultdict(list)
-        for each in transitions:
-            by_event[each.event].append(each)
-        missed: set[tuple[int, Event]] = set()
-        # A claim comes before whatever follows it under the same fence.
-        for event, group in sorted(by_event.items(), key=lambda each: each[0] is not Event.CLAIM):
-            done = connection.execute(_STATEMENTS[event], [_parameters(each, now) for each in group])
-            if done.rowcount != len(group):
-                missed |= self._not_moved(connection, event, group)
-        return [(each.row, each.event) not in missed for each in transitions]
-
-    def _not_moved(
-        self, connection: Connection, event: Event, group: Sequence[Transition]
-    ) -> set[tuple[int, Event]]:
-        columns = (rows.c.id, rows.c.state, rows.c.fence, rows.c.order_uuid)
-        found = {
-            each.id: each
-            for each in connection.execute(
-                select(*columns).where(rows.c.id.in_([each.row for each in group]))
-            )
-        }
-        return {
-            (each.row, event)
-            for each in group
-            if (row := found.get(each.row)) is None
-            or row.fence != each.fence
-            or row.state != target(event).value
-            or (each.order_uuid is not None and row.order_uuid != each.order_uuid)
-        }
+        return move(connection, transitions, self.now(connection))
 
     def expire(self) -> int:
         """Put in doubt what its sender has left behind; return how many rows."""
@@ -437,68 +378,3 @@ def _row(row: Any) -> BatchRow:  # noqa: ANN401 - a row of the table
         error=row.error,
         candidates=tuple(cast("list[str]", json.loads(row.candidates))) if row.candidates else (),
     )
-
-
-_FREE: Mapping[str, object] = {"owner": None, "lease_until": None}
-_CLEAR: Mapping[str, object] = {**_FREE, "doubt_at": None, "missed_at": None, "candidates": None}
-
-
-def _statement(event: Event, **values: object) -> Update:
-    following = target(event)
-    forgotten: dict[str, object] = {"payload": None} if following in FINAL else {}
-    return (
-        update(rows)
-        .where(
-            rows.c.id == bindparam("row"),
-            rows.c.fence == bindparam("at_fence"),
-            # An IN would be expanded anew for each execution, which executemany refuses.
-            or_(*(rows.c.state == state.value for state in sorted(sources(event)))),
-        )
-        .values(**{"state": following.value, **forgotten, **values})
-    )
-
-
-_STATEMENTS: Mapping[Event, Update] = {
-    Event.CLAIM: _statement(
-        Event.CLAIM,
-        owner=bindparam("by"),
-        lease_until=bindparam("until"),
-        listing=bindparam("seen"),
-        attempts=rows.c.attempts + 1,
-        error=None,
-    ),
-    Event.CONFIRM: _statement(
-        Event.CONFIRM,
-        **_CLEAR,
-        order_uuid=bindparam("uuid"),
-        customer_uuid=bindparam("customer"),
-        error=None,
-    ),
-    Event.REFUSE: _statement(Event.REFUSE, **_CLEAR, error=bindparam("told")),
-    Event.WITHDRAW: _statement(Event.WITHDRAW, **_CLEAR, due_at=bindparam("due"), error=bindparam("told")),
-    Event.LOSE: _statement(
-        Event.LOSE, **_FREE, doubt_at=bindparam("at"), missed_at=None, error=bindparam("told")
-    ),
-    Event.MISS: _statement(Event.MISS, missed_at=bindparam("at")),
-    Event.DENY: _statement(Event.DENY, **_CLEAR, due_at=bindparam("at"), error=None),
-    Event.PARK: _statement(Event.PARK, error=bindparam("told"), candidates=bindparam("found")),
-}
-_NEEDS = {event: frozenset(statement.compile().params) for event, statement in _STATEMENTS.items()}
-
-
-def _parameters(transition: Transition, now: float) -> dict[str, object]:
-    everything: dict[str, object] = {
-        "row": transition.row,
-        "at_fence": transition.fence,
-        "by": transition.owner,
-        "until": now + transition.lease,
-        "seen": transition.listing,
-        "uuid": transition.order_uuid,
-        "customer": transition.customer_uuid,
-        "told": transition.error,
-        "due": now + transition.delay,
-        "at": now,
-        "found": json.dumps(transition.candidates),
-    }
-    needed = _NEEDS[transition.event]
-    return {name: value for name, value in everything.items() if name in needed}

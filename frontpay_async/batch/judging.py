@@ -58,7 +58,7 @@ class Judgement:
     retry_after: float = 0.0
 
 
-def judge(error: FrontPayError) -> Judgement:
+def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
     """Say what an error means for its row and for the run.
 
     Args:

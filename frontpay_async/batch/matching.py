@@ -8,7 +8,8 @@ What keeps money safe:
 - "Absent" is only said of a row where every order that nobody accounts for is clearly another one, or is
   accounted for by rows of its own content.
 - Rows that the API shows alike, but that are not the same request (they differ in what it does not show, such
-  as a reference), are not interchangeable. Unless all of them are absent, nobody can tell which is which: parked.
+  as a reference), are not interchangeable. Unless all of them are absent, nobody can tell which is which:
+  parked.
 - More orders than rows: somebody else sends identical orders, and any of them may be ours. Parked.
 - A row in flight takes part, so that its order is not given to another; what depends on it is decided later.
 

@@ -97,7 +97,7 @@ def _fields(cls: type[Any]) -> tuple[str, ...]:
 _field_names: dict[type[Any], tuple[str, ...]] = {}
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> object:  # noqa: PLR0911 - a table
     match value:
         case Enum():
             return _plain(value.value)

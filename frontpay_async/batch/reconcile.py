@@ -1,8 +1,9 @@
 """Reconciling: rows in doubt are resolved by looking, never by sending again.
 
-A round lists the account's orders once, takes those that nobody accounts for and that were first seen after the
-doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the matching
-decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent again.
+A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
+the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
+matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
+again.
 Undecidable: parked.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
@@ -24,10 +25,10 @@ from frontpay_async._protocol.likeness import Likeness, likeness, traits_of_orde
 from frontpay_async._protocol.operations import LIST_ORDER_STATUSES
 from frontpay_async._transport.find import look_at
 from frontpay_async._transport.observe import logger
-from frontpay_async.batch.journal import Transition
 from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, match
 from frontpay_async.batch.payload import read
 from frontpay_async.batch.states import Event
+from frontpay_async.batch.transitions import Transition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.call import CallOptions
     from frontpay_async._transport.session import Session
     from frontpay_async.batch.items import BatchOrder
+    from frontpay_async.batch.matching import Decision
     from frontpay_async.batch.sealing import Seal
     from frontpay_async.batch.sightings import DoubtfulRow, Sightings
 
@@ -176,31 +178,29 @@ class Reconciler:
             self._is_faithful |= found is Likeness.SAME
             return found
 
-        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
-        was_faithful = self._is_faithful
-        decisions = match(doubts, list(candidates), alike)
-        if self._is_faithful and not was_faithful:
-            # One was recognised, so that the others need not be judged with that caution.
-            decisions = match(doubts, list(candidates), alike)
-        transitions: list[Transition] = []
-        for row_id, decision in decisions.items():
-            row = by_id[row_id]
-            named = Transition(row=row_id, fence=row.fence, event=Event.PARK)
-            match decision:
-                case Found(uuid):
-                    transitions.append(evolve(named, event=Event.CONFIRM, order_uuid=uuid))
-                case Undecidable(reason, among):
-                    transitions.append(evolve(named, error=reason, candidates=among))
-                case Absent() if looked_at < row.due_at(self.settling):
-                    pass
-                case Absent() if is_complete:
-                    event = Event.MISS if row.missed_at is None else Event.DENY
-                    transitions.append(evolve(named, event=event))
-                case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:
-                    transitions.append(evolve(named, error=INCOMPLETE))
-                case _:
-                    pass
-        return transitions
+        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows] was_faithful = self._is_faithful
+        decisions = match(doubts, list(candidates), alike) if self._is_faithful and not was_faithful: # One
+        was recognised, so that the others need not be judged with that caution. decisions = match(doubts,
+        list(candidates), alike) named = {row: self._transition(by_id[row], each, looked_at, is_complete) for
+        row, each in decisions.items()} return [each for each in named.values() if each is not None]
+
+    def _transition(
+        self, row: DoubtfulRow, decision: Decision, looked_at: float, is_complete: bool  # noqa: FBT001
+    ) -> Transition | None:
+        named = Transition(row=row.id, fence=row.fence, event=Event.PARK)
+        match decision:
+            case Found(uuid):
+                return evolve(named, event=Event.CONFIRM, order_uuid=uuid)
+            case Undecidable(reason, among):
+                return evolve(named, error=reason, candidates=among)
+            case Absent() if looked_at < row.due_at(self.settling):
+                return None
+            case Absent() if is_complete:
+                return evolve(named, event=Event.MISS if row.missed_at is None else Event.DENY)
+            case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:
+                return evolve(named, error=INCOMPLETE)
+            case _:
+                return None
 
     def _traits(self, row: DoubtfulRow) -> Traits:
         known = self._sent.get(row.id)

@@ -5,9 +5,9 @@ rate window; when it is granted, and only then, the row is claimed on disk, and 
 leaves. So after a crash at most as many rows are in doubt as requests were in flight.
 
 How it ends. A send is shielded from the cancellation of the run (Ctrl-C, ``aclose``): what waits for the rate
-window is called back, and what has left gets ``drain`` seconds for its answer. What has no answer by then is in
-doubt, like one whose sender was killed. A send is given up, at the latest, well before its lease ends: from then on
-another runner may look for it.
+window is called back, and what has left gets ``drain`` seconds for its answer. What has no answer by then is
+in doubt, like one whose sender was killed. A send is given up, at the latest, well before its lease ends:
+from then on another runner may look for it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from frontpay_async._transport.observe import logger
 from frontpay_async.batch.breaker import Breaker
 from frontpay_async.batch.commits import Commits
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.journal import Transition
 from frontpay_async.batch.judging import backoff, judge
 from frontpay_async.batch.payload import KINDS, read
 from frontpay_async.batch.states import Event, State
+from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import (
     APIError,
     FrontPayError,
@@ -388,8 +388,8 @@ def _is_outage(error: FrontPayError) -> bool:
 def _report_too_late(held: Held, ended: Transition) -> None:
     if ended.event is Event.CONFIRM:
         logger.error(
-            "the answer for %r came too late: order %s was created, and the row has been taken in hand by another"
-            " runner: look whether it was sent twice",
+            "the answer for %r came too late: order %s was created, and another runner has taken the row in"
+            " hand: look whether it was sent twice",
             held.key,
             ended.order_uuid,
         )

@@ -1,8 +1,8 @@
 """The journal's tables, and how its database is opened: SQLite or PostgreSQL, durable in both.
 
 SQLite: WAL with synchronous FULL, so that a committed intent is on disk; every write transaction takes the
-write lock when it begins, so that none fails in its middle; what is deleted is overwritten; and the file is its
-owner's alone. PostgreSQL: commits are synchronous whatever the server's default.
+write lock when it begins, so that none fails in its middle; what is deleted is overwritten; and the file is
+its owner's alone. PostgreSQL: commits are synchronous whatever the server's default.
 
 Time is the database's: the hosts that share a journal must agree on when a lease is over.
 """

@@ -1,4 +1,4 @@
-"""What the journal contributes to looking: who is in doubt, which orders nobody accounts for, and the verdict.
+"""The journal's part in looking: who is in doubt, which orders nobody accounts for, and the verdict.
 
 A list of the account's orders that was complete before a row was claimed cannot show that row's order. So
 each list gets a number, only what is new in it is kept, and a row remembers the last number before its claim:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from frontpay_async.batch.journal import Journal, Transition
+    from frontpay_async.batch.journal import Journal
+    from frontpay_async.batch.transitions import Transition
 
 __all__ = ["DoubtfulRow", "Sightings"]
 

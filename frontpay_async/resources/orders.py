@@ -234,8 +234,8 @@ class Orders:
     ) -> OrderMatches:
         """Look for an order whose answer was lost, by its content; one request for each order looked at.
 
-        There is no key by which the API knows an order again, so it is recognised by its goods, totals, date and
-        customer. An identical order of somebody else cannot be told from it.
+        There is no key by which the API knows an order again, so it is recognised by its goods, totals, date
+        and customer. An identical order of somebody else cannot be told from it.
 
         Args:
             order: What was sent.
