@@ -95,7 +95,7 @@ class _Line:
 
 @frozen(eq=False)
 class Traits:
-    """Hold what an order can be recognised by, in a form that is the same for sent and shown; hidden in reprs.
+    """Hold what an order can be recognised by, in one form for sent and shown; hidden in reprs.
 
     Args:
         kind: What kind of order it is; empty where that is not told.

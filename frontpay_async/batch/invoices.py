@@ -164,7 +164,7 @@ class InvoiceBatch:
     async def resume(
         self, *, concurrency: int = 16, on_progress: Callable[[BatchStatus], object] | None = None
     ) -> BatchReport:
-        """Run a batch that was begun before: like ``run``, but a name that the journal does not know is an error.
+        """Run a batch that was begun before: like ``run``, but an unknown name is an error.
 
         Args:
             concurrency: How many requests may be in flight.

@@ -178,14 +178,21 @@ class Reconciler:
             self._is_faithful |= found is Likeness.SAME
             return found
 
-        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows] was_faithful = self._is_faithful
-        decisions = match(doubts, list(candidates), alike) if self._is_faithful and not was_faithful: # One
-        was recognised, so that the others need not be judged with that caution. decisions = match(doubts,
-        list(candidates), alike) named = {row: self._transition(by_id[row], each, looked_at, is_complete) for
-        row, each in decisions.items()} return [each for each in named.values() if each is not None]
+        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
+        was_faithful = self._is_faithful
+        decisions = match(doubts, list(candidates), alike)
+        if self._is_faithful and not was_faithful:
+            # One was recognised, so that the others need not be judged with that caution.
+            decisions = match(doubts, list(candidates), alike)
+        made = [self._transition(by_id[row], each, looked_at, is_complete) for row, each in decisions.items()]
+        return [each for each in made if each is not None]
 
     def _transition(
-        self, row: DoubtfulRow, decision: Decision, looked_at: float, is_complete: bool  # noqa: FBT001
+        self,
+        row: DoubtfulRow,
+        decision: Decision,
+        looked_at: float,
+        is_complete: bool,  # noqa: FBT001 - what was found
     ) -> Transition | None:
         named = Transition(row=row.id, fence=row.fence, event=Event.PARK)
         match decision:
