@@ -264,7 +264,7 @@ class _Reader:
         draft, unreadable = self._draft(kind, records)
         order, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
-        lines = [line for line, values in records if _has_product(values)]
+        lines = [line for line, values in records if self._has_product(values, records)]
         for flaw in (*flaws, *(flaw for flaw in self._rules(kind, order) if flaw.path not in missing)):
             row, column = _place(flaw.path)
             line = start if row is None else lines[row]
@@ -285,11 +285,16 @@ class _Reader:
             )
 
     def _judge_repeated(self, line: int, first: Mapping[str, str], values: Mapping[str, str]) -> None:
-        if not _has_product(values):
+        if not any(map(_is_of_product, values)):
             self._tell(line, "", "adds no product to the order of this key")
         for column, text in values.items():
             if not _is_of_product(column) and first.get(column, "") != text:
                 self._tell(line, column, "must be empty, or the same as in the first record of this key")
+
+    def _has_product(self, values: Mapping[str, str], records: list[tuple[int, dict[str, str]]]) -> bool:
+        # An order of one record may have its product from the defaults alone: everybody's membership fee.
+        cells = (*values, *self._form.defaults) if len(records) == 1 else values
+        return any(map(_is_of_product, cells))
 
     def _draft(
         self, kind: str | None, records: list[tuple[int, dict[str, str]]]
@@ -299,7 +304,7 @@ class _Reader:
         products: list[Draft] = []
         unreadable: set[tuple[int, str]] = set()
         for index, (line, values) in enumerate(records):
-            has_product = _has_product(values)
+            has_product = self._has_product(values, records)
             if has_product:
                 products.append({})
             for column, text in {**self._form.defaults, **values}.items():
@@ -360,10 +365,6 @@ def _or_flaw(value: object, demand: str) -> object:
 
 def _is_of_product(column: str) -> bool:
     return column in COLUMNS and COLUMNS[column][0][0] == "products"
-
-
-def _has_product(values: Mapping[str, str]) -> bool:
-    return any(_is_of_product(column) for column in values)
 
 
 def _place(path: Path) -> tuple[int | None, str]:

@@ -253,6 +253,18 @@ def test_defaults_stand_in_for_empty_cells(read: Read, told: Told) -> None:
     ]
 
 
+def test_a_product_may_stand_in_the_defaults_alone(read: Read, told: Told) -> None:
+    """Such as a membership fee. A record of an order that has several gives a product by its own cells."""
+    fee = {"product_name": "Fee", "product_quantity": "1", "product_rate": "300", "product_tax": "0"}
+    none = dict.fromkeys(fee, "")
+    other = dict.fromkeys(KEYED, "") | {"key": "1002", "product_name": "Badge"}
+    items = read(csv_of(none, none | {"key": "1002"}, other), defaults=fee)
+    assert [[product.name for product in item.order.products] for item in items] == [["Fee"], ["Badge"]]
+    assert told(csv_of(none), defaults={"product_tax": "0"}) == [
+        f"line 2: {column} is required" for column in ("product_quantity", "product_rate", "product_name")
+    ]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

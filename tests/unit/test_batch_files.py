@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import os
 import pickle
 import threading
@@ -160,6 +161,20 @@ def test_a_file_that_is_changed_in_between_is_refused(tmp_path: Path, form: str,
     assert first + rest == items[: len(first + rest)]
     # The reader of CSV has the next record in hand when an order ends.
     assert len(first + rest) >= 298
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_orders_are_not_held(tmp_path: Path, form: str) -> None:
+    """However long the file is: the one that was yielded, and the one that is being read."""
+    items = [BatchItem(key=str(number), order=builders.invoice()) for number in range(100)]
+    text = csv_text(items) if form == "csv" else jsonl_text(items)
+    del items
+    alive = [
+        sum(isinstance(each, BatchItem) for each in gc.get_objects())
+        for _ in (read_csv if form == "csv" else read_jsonl)(written(tmp_path / "orders", text))
+    ]
+    assert len(alive) == 100
+    assert max(alive) <= 3
 
 
 def test_a_file_that_is_replaced_in_between_is_read_as_it_was(tmp_path: Path) -> None:
