@@ -1,6 +1,6 @@
 """The loop that people write: httpx, tenacity, and a file of what has been sent.
 
-``python -m tests.chaos_naive JOB`` sends its share of the invoices. A failed POST is sent again, whatever
+A runner sends its share of the invoices. A failed POST is sent again, whatever
 is known of it: four times, with backoff. A key is written into the file after its invoice was sent
 (``after``), so that a crash sends an invoice again; or before (``before``), so that a crash loses one.
 """
@@ -8,7 +8,6 @@ is known of it: four times, with backoff. A key is written into the file after i
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from pathlib import Path
@@ -98,7 +97,8 @@ async def _send_all(job: Mapping[str, Any], mine: Iterable[tuple[str, Order]], f
     return loop.failed
 
 
-def _main(job: Mapping[str, Any]) -> int:
+def main(job: Mapping[str, Any]) -> int:
+    """Send this runner's share of the invoices; return the exit status: 1 where some failed."""
     path = Path(f"{job['journal']}.{job['index']}")
     sent = set(path.read_text("utf-8").split()) if path.exists() else set[str]()
     mine = [
@@ -108,7 +108,3 @@ def _main(job: Mapping[str, Any]) -> int:
     ]
     with path.open("a", encoding="utf-8") as file:
         return 1 if asyncio.run(_send_all(job, mine, file)) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main(json.loads(sys.argv[1])))

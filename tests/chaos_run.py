@@ -52,6 +52,9 @@ _MODULES: Final[Mapping[str, str]] = {
 }
 _CRASHES: Final = 12
 """Runners that may end by themselves with an error before the run is given up."""
+_PAUSE: Final = 0.01
+_PATIENCE: Final = 30
+"""Seconds in which a process of the harness must end."""
 
 
 @frozen(kw_only=True)
@@ -65,6 +68,8 @@ class Plan:
         runners: Processes.
         concurrency: Sends of a process at once.
         kill_every: Seconds between two kills, on average; None to kill at commits only.
+        lease: Seconds; see ``InvoiceBatch``. Short, because every kill is waited out once.
+        settling: Seconds; see ``InvoiceBatch``. The sandbox stores an order within milliseconds, or never.
         weather: What goes wrong.
         patience: Seconds after which the run is given up.
     """
@@ -75,6 +80,8 @@ class Plan:
     runners: int = 3
     concurrency: int = 8
     kill_every: float | None = 1.0
+    lease: float = 4.0
+    settling: float = 1.0
     weather: Weather = field()
     patience: float = 90.0
 
@@ -143,43 +150,17 @@ class Outcome:
 
 @define(eq=False)
 class _Runner:
-    """One place of a runner: the process in it, which dies and is started again."""
+    """One place of a runner: the process in it dies and is started again."""
 
     index: int
-    job: Mapping[str, object]
-    module: str
-    folder: Path
-    process: subprocess.Popen[str] | None = None
+    log: Path
+    pid: int | None = None
+    is_starting: bool = False
     is_killed: bool = False
     is_done: bool = False
 
-    @property
-    def log(self) -> Path:
-        return self.folder / f"runner-{self.index}.log"
-
-    def start(self) -> None:
-        with self.log.open("a", encoding="utf-8") as log:
-            self.is_killed = False
-            self.process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", self.module, json.dumps({**self.job, "index": self.index})],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                text=True,
-            )
-
-    def kill(self) -> bool:
-        """Kill the process; whether there was one to kill."""
-        if self.process is None or self.process.poll() is not None:
-            return False
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.is_killed = True
-        return True
-
     def last_words(self) -> str:
-        lines = self.log.read_text("utf-8").strip().splitlines()
+        lines = self.log.read_text("utf-8").strip().splitlines() if self.log.exists() else []
         return lines[-1] if lines else "nothing"
 
 
@@ -190,16 +171,15 @@ class _Run:
     journal: str
     kills: int = 0
     crashes: list[str] = field(factory=list[str])
-    _wanted: queue.SimpleQueue[int] = field(factory=queue.SimpleQueue[int])
+    events: queue.SimpleQueue[list[str]] = field(factory=queue.SimpleQueue[list[str]])
+    """What the sandbox and the nursery tell."""
 
     def listen(self, lines: IO[str]) -> None:
-        """Take in whose death the sandbox asks for."""
+        """Take in what a process tells, until it ends."""
         for line in lines:
-            word, _, number = line.partition(" ")
-            if word == "kill":
-                self._wanted.put(int(number))
+            self.events.put(line.split())
 
-    def go(self, base_url: str) -> str | None:
+    def go(self, base_url: str, nursery: IO[str]) -> str | None:
         """Run until every runner has ended well; say why not, if not."""
         plan = self.plan
         job = {
@@ -209,84 +189,97 @@ class _Run:
             "seed": plan.seed,
             "runners": plan.runners,
             "concurrency": plan.concurrency,
+            "lease": plan.lease,
+            "settling": plan.settling,
             "limit": plan.weather.limit,
             "window": plan.weather.window,
             "mark": plan.contender.partition("-")[2],
         }
-        module = _MODULES[plan.contender]
-        runners = [_Runner(index, job, module, self.folder) for index in range(plan.runners)]
+        runners = [_Runner(index, self.folder / f"runner-{index}.log") for index in range(plan.runners)]
         chance = random.Random(f"kills/{plan.seed}")  # noqa: S311 - chance that can be repeated
-        begun = time.monotonic()
-        every = plan.kill_every
-        due = begun + chance.uniform(0.5, 1.5) * every if every else float("inf")
-        try:
-            while not all(runner.is_done for runner in runners):
-                now = time.monotonic()
-                if now > begun + plan.patience:
-                    return f"it did not end within {plan.patience:.0f} s"
-                if len(self.crashes) >= _CRASHES:
-                    return "runners ended with errors again and again"
-                if now >= due and every:
-                    due = now + chance.uniform(0.5, 1.5) * every
-                    self.kills += chance.choice(runners).kill()
-                self._kill_the_wanted(runners)
-                for runner in runners:
-                    self._look_after(runner)
-                time.sleep(0.01)
-        finally:
+        begun, every = time.monotonic(), plan.kill_every or float("inf")
+        due = begun + chance.uniform(0.5, 1.5) * every
+        while not all(runner.is_done for runner in runners):
+            now = time.monotonic()
+            if now > begun + plan.patience:
+                return f"it did not end within {plan.patience:.0f} s"
+            if len(self.crashes) >= _CRASHES:
+                return "runners ended with errors again and again"
+            if now >= due:
+                due = now + chance.uniform(0.5, 1.5) * every
+                self._kill(chance.choice(runners), nursery)
             for runner in runners:
-                runner.kill()
+                if runner.pid is None and not runner.is_starting and not runner.is_done:
+                    runner.is_starting, runner.is_killed = True, False
+                    start = {"start": runner.index, "log": str(runner.log)}
+                    _write(nursery, {**start, "job": {**job, "index": runner.index}})
+            self._take_in(runners, nursery)
         return None
 
-    def _kill_the_wanted(self, runners: list[_Runner]) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                pid = self._wanted.get_nowait()
-                for runner in runners:
-                    if runner.process is not None and runner.process.pid == pid:
-                        self.kills += runner.kill()
+    def _kill(self, runner: _Runner, nursery: IO[str]) -> None:
+        if runner.pid is not None and not runner.is_killed:
+            runner.is_killed = True
+            _write(nursery, {"kill": runner.index})
 
-    def _look_after(self, runner: _Runner) -> None:
-        if runner.is_done:
+    def _take_in(self, runners: list[_Runner], nursery: IO[str]) -> None:
+        """Take in the next event, if one comes soon."""
+        try:
+            what, *told = self.events.get(timeout=_PAUSE)
+        except queue.Empty:
             return
-        status = None if runner.process is None else runner.process.poll()
-        if runner.process is not None and status is None:
-            return
-        if status == 0:
+        if what == "kill":
+            for runner in runners:
+                if runner.pid == int(told[0]):
+                    self._kill(runner, nursery)
+        elif what == "born":
+            runner = runners[int(told[0])]
+            runner.pid, runner.is_starting = int(told[1]), False
+        elif what == "died":
+            self._ended(runners[int(told[0])], int(told[1]))
+
+    def _ended(self, runner: _Runner, status: int) -> None:
+        runner.pid = None
+        if status == -signal.SIGKILL:
+            self.kills += 1
+        elif status == 0:
             runner.is_done = True
-            return
         # A naive loop in which some invoices failed ends with 1, and cron starts it again.
-        if runner.process is not None and not runner.is_killed and self.plan.contender == "batch":
+        elif self.plan.contender == "batch":
             self.crashes.append(f"{status}: {runner.last_words()}")
-        runner.start()
+
+
+def _write(nursery: IO[str], command: Mapping[str, object]) -> None:
+    nursery.write(json.dumps(command) + "\n")
+    nursery.flush()
 
 
 @contextlib.contextmanager
-def _sandbox(run: _Run) -> Iterator[str]:
-    weather = json.dumps(asdict(run.plan.weather))
+def _process(run: _Run, name: str, *arguments: str) -> Iterator[IO[str]]:
+    """Run a module of the harness and listen to it; yields its stdin, and stops it in the end."""
     with (
-        (run.folder / "sandbox.log").open("w", encoding="utf-8") as log,
+        (run.folder / f"{name}.log").open("w", encoding="utf-8") as log,
         subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "tests.chaos_sandbox", weather],
+            [sys.executable, "-m", f"tests.chaos_{name}", *arguments],
             cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
         ) as process,
     ):
-        if process.stdout is None:
+        if process.stdin is None or process.stdout is None:
             raise TypeError(process.args)
-        listener: threading.Thread | None = None
+        listener = threading.Thread(target=run.listen, args=[process.stdout])
+        listener.start()
         try:
-            base_url = process.stdout.readline().strip()
-            listener = threading.Thread(target=run.listen, args=[process.stdout])
-            listener.start()
-            yield base_url
+            yield process.stdin
         finally:
-            process.kill()
-            if listener is not None:
-                listener.join()
+            # The nursery ends, with its children, when nobody can tell it anything any more.
+            process.stdin.close()
+            if name == "sandbox":
+                process.terminate()
+            process.wait(_PATIENCE)
+            listener.join()
 
 
 def _fetch(base_url: str) -> dict[str, Any]:
@@ -331,9 +324,13 @@ def chaos(plan: Plan, *, folder: Path, journal: str) -> Outcome:
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(plan, folder, journal)
-    with _sandbox(run) as base_url:
+    weather = json.dumps(asdict(plan.weather))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_process(run, "sandbox", weather))
+        _, base_url = run.events.get(timeout=_PATIENCE)
+        nursery = stack.enter_context(_process(run, "nursery", _MODULES[plan.contender]))
         begun = time.monotonic()
-        given_up = run.go(base_url)
+        given_up = run.go(base_url, nursery)
         seconds = time.monotonic() - begun
         report = _fetch(base_url)
     orders: dict[str, str] = report["orders"]

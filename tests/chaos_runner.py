@@ -1,4 +1,4 @@
-"""The batch in a chaos run: ``python -m tests.chaos_runner JOB``, and its journal read from outside.
+"""The batch in a chaos run, as the process of a runner, and its journal read from outside.
 
 Each start does what a cron job would do: it submits the whole file again, and runs what is not done.
 """
@@ -6,9 +6,7 @@ Each start does what a cron job would do: it submits the whole file again, and r
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -22,7 +20,7 @@ from tests.chaos_orders import invoices
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NAME", "JournalRow", "read_journal"]
+__all__ = ["NAME", "JournalRow", "main", "read_journal"]
 
 NAME = "2026-11"
 """The name of the batch."""
@@ -54,22 +52,30 @@ def read_journal(journal: str) -> dict[str, JournalRow]:
 
 async def _run(job: Mapping[str, Any]) -> None:
     limit = RateLimit(requests=job["limit"], window=job["window"])
-    async with FrontPayClient(
-        DEFAULT_TOKEN,
-        base_url=job["base_url"],
-        rate_limit=limit,
-        priority=Priority.BATCH,
-        trust_env=False,
-        user_agent_suffix=f"chaos/{os.getpid()}",
-    ) as client:
-        batch = InvoiceBatch(client, journal=job["journal"], name=NAME)
-        try:
-            items = (BatchItem(key=key, order=order) for key, order in invoices(job["count"], job["seed"]))
-            await batch.submit(items)
-            print(await batch.run(concurrency=job["concurrency"]), flush=True)  # noqa: T201 - into the log
-        finally:
-            await batch.aclose()
+    async with (
+        FrontPayClient(
+            DEFAULT_TOKEN,
+            base_url=job["base_url"],
+            rate_limit=limit,
+            priority=Priority.BATCH,
+            trust_env=False,
+            user_agent_suffix=f"chaos/{os.getpid()}",
+        ) as client,
+        InvoiceBatch(
+            client,
+            journal=job["journal"],
+            name=NAME,
+            lease=job["lease"],
+            settling=job["settling"],
+            drain=job["lease"] / 2,
+        ) as batch,
+    ):
+        items = (BatchItem(key=key, order=order) for key, order in invoices(job["count"], job["seed"]))
+        await batch.submit(items)
+        print(await batch.run(concurrency=job["concurrency"]), flush=True)  # noqa: T201 - into the log
 
 
-if __name__ == "__main__":
-    asyncio.run(_run(json.loads(sys.argv[1])))
+def main(job: Mapping[str, Any]) -> int:
+    """Submit and run the batch; return the exit status."""
+    asyncio.run(_run(job))
+    return 0

@@ -6,8 +6,7 @@ two more, in which the request is never answered: it asks for the death of the p
 PID`` on stdout), before or after the order was stored. Other work on the token goes on meanwhile: a stranger
 looks at terminals in bursts, and a colleague sends orders by hand.
 
-``GET /_chaos/report`` tells what stands in the account, and what happened. Prints the base URL when it is
-ready.
+``GET /_chaos/report`` tells what stands in the account, and what happened. Prints ``ready URL`` first.
 """
 
 from __future__ import annotations
@@ -198,7 +197,7 @@ async def _main(weather: Weather) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(chaos, bind("127.0.0.1", 0)) as base_url:
         others = [asyncio.create_task(chaos.be_the_stranger()), asyncio.create_task(chaos.be_the_colleague())]
-        print(base_url, flush=True)  # noqa: T201 - read by the parent
+        print(f"ready {base_url}", flush=True)  # noqa: T201 - read by the parent
         await stop.wait()
         for task in others:
             task.cancel()

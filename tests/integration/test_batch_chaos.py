@@ -1,8 +1,8 @@
 """The proof: faults, and runners killed with kill -9, and in the end each invoice stands once.
 
-Three processes share a journal and a token, which a stranger uses, too. What is judged is what stands in the
-sandbox's account and in the journal, never how long it took. ``python -m benchmarks chaos`` does the same with
-more invoices and many seeds, and shows the loop that people write beside it.
+Three processes share a journal and a token, which a stranger uses, too. What is judged is what stands in
+the sandbox's account and in the journal, never how long it took. ``python -m benchmarks chaos`` does the same
+with more invoices and many seeds, and shows the loop that people write beside it.
 """
 
 from __future__ import annotations
