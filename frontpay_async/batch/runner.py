@@ -108,7 +108,8 @@ class Run:
     _commits: Commits = field(init=False)
     _breaker: Breaker = field(init=False, factory=Breaker)
     _trial: anyio.Lock = field(init=False, factory=anyio.Lock)
-    _in_hand: dict[int, Held] = field(init=False, factory=dict[int, "Held"])
+    # By fence, too: what has waited for longer than its lease may be taken in hand anew.
+    _in_hand: dict[tuple[int, int], Held] = field(init=False, factory=dict[tuple[int, int], "Held"])
     _active: set[_Sending] = field(init=False, factory=set[_Sending])
     _idle: anyio.Event = field(init=False, factory=anyio.Event)
     _is_draining: bool = field(init=False, default=False)
@@ -197,7 +198,7 @@ class Run:
         size = max(2 * self.concurrency, 16)
         while True:
             held = await to_thread.run_sync(self.journal.hold, self.batch, self.owner, size, self.lease)
-            self._in_hand |= {each.id: each for each in held}
+            self._in_hand |= {(each.id, each.fence): each for each in held}
             for each in held:
                 await feed.send(each)
             if held:
@@ -284,7 +285,7 @@ class Run:
         await checkpoint_if_cancelled()
         sending = _Sending()
         self._active.add(sending)
-        del self._in_hand[held.id]
+        del self._in_hand[held.id, held.fence]
         try:
             # The bookkeeping is never cut off; the request may be, in a scope of its own.
             with anyio.CancelScope(shield=True):
