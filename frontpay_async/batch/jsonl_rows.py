@@ -149,7 +149,8 @@ class _Line:
         missing = {flaw.path for flaw in flaws}
         for flaw in (*flaws, *(flaw for flaw in rules(kind, value) if flaw.path not in missing)):
             path = ("order", *flaw.path)
-            if path not in self._unreadable:
+            # Nor of what would stand in an object that is none.
+            if not any(path[:length] in self._unreadable for length in range(2, len(path) + 1)):
                 self._tell(path, words(flaw.message))
         return (kind, BatchItem(key=cast("str", key), order=value)) if self._is_sound else None
 
