@@ -87,14 +87,14 @@ class Reconciler:
         """Return the seconds until a look counts; None where no row is in doubt."""
         return await to_thread.run_sync(self.sightings.next_look, self.settling)
 
-    async def look(self) -> list[Transition]:
-        """Look once, and return what was decided; empty while another runner has the turn.
+    async def look(self) -> list[Transition] | None:
+        """Look once, and return what was decided; None while another runner has the turn.
 
         Raises:
             FrontPayError: The API could not be asked.
         """
         if not await to_thread.run_sync(self.sightings.take_turn, _TURN_SECONDS):
-            return []
+            return None
         try:
             return await self._look()
         finally:

@@ -208,7 +208,7 @@ class Run:
             counts = await self._count()
             if not any(counts.get(state) for state in (State.PENDING, State.SENDING, State.UNKNOWN)):
                 return
-            await self._wait_or_look()
+            await self._wait_or_look(others_at_work=State.PENDING in counts or State.SENDING in counts)
 
     async def _count(self) -> Mapping[State, int]:
         counts = await to_thread.run_sync(self.journal.counts, self.batch)
@@ -222,7 +222,7 @@ class Run:
             self._idle = anyio.Event()
             await self._idle.wait()
 
-    async def _wait_or_look(self) -> None:
+    async def _wait_or_look(self, *, others_at_work: bool) -> None:
         """Wait until a row may be sent, or look for those in doubt."""
         due = await to_thread.run_sync(self.journal.next_due, self.batch)
         look = await self.reconciler.next_look()
@@ -231,8 +231,10 @@ class Run:
             if decided:
                 self.reconciled += sum(each.event is not Event.MISS for each in decided)
                 return
-            look = None
-        waits = [wait for wait in (due, look, _POLL, self.lease / 4) if wait is not None]
+            # Another runner looks; or it depends on what is in flight, or on a list that is complete.
+            look = _POLL if decided is None else max(_POLL, self.reconciler.settling / 4)
+        most = min(_POLL, self.lease / 4) if others_at_work else self.lease / 4
+        waits = [wait for wait in (due, look, most) if wait is not None]
         await self.session.clock.sleep(max(_SHORTEST_WAIT, min(waits)))
 
     async def _ask(self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
