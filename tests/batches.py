@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from tests.fakes import FakeClock
 from tests.sandboxes import BASE_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from frontpay_async import InvoiceOrder
     from frontpay_async.batch import BatchRow
 
-__all__ = ["CREATE", "Dying", "KilledError", "Night", "item", "order", "rows_of"]
+__all__ = ["CREATE", "Dying", "KilledError", "Night", "Rewriting", "item", "order", "rows_of"]
 
 CREATE = "orders.send_*"
 """The operations that a batch sends by, for faults."""
@@ -98,6 +99,23 @@ class Night:
             assert stand[str(rows[each.key].order_uuid)] == each.order.customer.email
 
 
+class Rewriting(httpx.AsyncBaseTransport):
+    """Changes what the sandbox answers to reads."""
+
+    def __init__(self, night: Night, change: Callable[[str, Any], Any]) -> None:
+        self.inner = night.sandbox.transport()
+        self.change = change
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self.inner.handle_async_request(request)
+        if request.method != "GET" or response.status_code != 200:
+            return response
+        body = json.loads(await response.aread())
+        path = request.url.path.split("/connect/")[1]
+        body["data"] = self.change(path, body["data"])
+        return httpx.Response(200, json=body)
+
+
 class KilledError(BaseException):
     """The process is gone."""
 
@@ -139,7 +157,7 @@ class Dying:
         return Transport()
 
     def journal(self, target: str | Path, clock: Any) -> Journal:
-        """A journal that dies before a commit or after it; to die earlier in a transaction leaves the same."""
+        """A journal that dies before a commit or after it; to die earlier leaves the same."""
         step, alive = self.step, self.alive
 
         class Mortal(Journal):

@@ -40,7 +40,8 @@ async def live(night: Night, dying: Dying) -> bool:
     except KilledError:
         return False
     except BaseExceptionGroup as group:
-        assert group.split(KilledError)[1] is None
+        if group.split(KilledError)[1] is not None:
+            raise
         return False
     batch._journal.close()
     return True
@@ -85,10 +86,9 @@ async def test_dead_again_while_resuming(tmp_path: Path, second: int) -> None:
     night.assert_each_sent_once(await resume(night), ITEMS)  # type: ignore[arg-type]
 
 
-async def left_behind(folder: Path, steps: int) -> Mapping[State, int]:
+async def left_behind(journal: Path, steps: int) -> Mapping[State, int]:
     """Die so many steps after the submission of forty orders; return what the journal says then."""
-    folder.mkdir()
-    night = Night(folder / "journal.db")
+    night = Night(journal)
     dying = Dying()
     async with night.client(dying.transport(night.sandbox.transport())) as client:
         batch = night.batch(client)
@@ -103,6 +103,6 @@ async def left_behind(folder: Path, steps: int) -> Mapping[State, int]:
 
 async def test_a_death_leaves_no_more_in_doubt_than_were_in_flight(tmp_path: Path) -> None:
     """Rows are claimed one by one when their request is granted: what is only in hand is not in doubt."""
-    found = [await left_behind(tmp_path / str(steps), steps) for steps in range(30, 38)]
+    found = [await left_behind(tmp_path / f"{steps}.db", steps) for steps in range(30, 38)]
     assert all(counts[State.PENDING] > 20 for counts in found)
     assert max(counts.get(State.SENDING, 0) for counts in found) in range(1, 5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -10,15 +9,11 @@ import pytest
 
 from frontpay_async import ConfigurationError, NotFoundError
 from frontpay_async.batch import InvoiceBatch, State
-from frontpay_async.batch.journal import Journal
-from frontpay_async.batch.sealing import Plain
-from frontpay_async.batch.states import Event
-from frontpay_async.batch.transitions import Transition
 from frontpay_async.sandbox import FaultKind
-from tests.batches import CREATE, Night, item, order, rows_of
+from tests.batches import CREATE, Night, Rewriting, item, order, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from frontpay_async.batch import BatchItem, BatchRow
@@ -41,23 +36,6 @@ async def settled(batch: InvoiceBatch, *items: BatchItem) -> dict[str, BatchRow]
     await batch.submit(items)
     await batch.run(concurrency=1)
     return await rows_of(batch)
-
-
-class Rewriting(httpx.AsyncBaseTransport):
-    """Changes what the sandbox answers to reads."""
-
-    def __init__(self, night: Night, change: Callable[[str, Any], Any]) -> None:
-        self.inner = night.sandbox.transport()
-        self.change = change
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self.inner.handle_async_request(request)
-        if request.method != "GET" or response.status_code != 200:
-            return response
-        body = json.loads(await response.aread())
-        path = request.url.path.split("/connect/")[1]
-        body["data"] = self.change(path, body["data"])
-        return httpx.Response(200, json=body)
 
 
 @pytest.mark.parametrize(
@@ -321,101 +299,3 @@ async def test_who_looks_reads_each_candidate_once(night: Night) -> None:
     assert {row.state for row in rows.values()} == {State.DONE}
     read = [each.path for each in night.sandbox.requests if each.operation == "orders.get_details"]
     assert len(read) == len(set(read))
-
-
-# What another runner leaves behind, made by hand in the journal.
-
-
-def claimed(night: Night, key: str, *, lease: float = 100.0) -> tuple[Journal, Transition]:
-    """Take the first pending row in hand as another runner and claim it; return its answer to come."""
-    journal = Journal.open(night.journal, Plain(), night.time.now)
-    batch = journal.join("night", "http://sandbox.localhost/api/v1/connect")
-    (held,) = journal.hold(batch, "another", 1, lease)
-    assert held.key == key
-    claim = Transition(row=held.id, fence=held.fence, event=Event.CLAIM, owner="another", lease=lease)
-    assert journal.apply([claim]) == [True]
-    answer = Transition(row=held.id, fence=held.fence, event=Event.CONFIRM, order_uuid="ODR-late")
-    return journal, answer
-
-
-@pytest.mark.parametrize("was_stored", [True, False])
-async def test_what_a_dead_runner_had_in_flight_is_looked_for_after_its_lease(
-    night: Night, batch: InvoiceBatch, was_stored: bool
-) -> None:
-    await batch.submit([item(1), item(2)])
-    claimed(night, "I-1")[0].close()
-    if was_stored:
-        async with night.client() as dead:
-            await dead.orders.send_invoice(order(1))
-    await batch.run()
-    night.assert_each_sent_once(await rows_of(batch), [item(1), item(2)])
-    assert night.requests("orders.send_invoice") == 2
-    assert night.time.time > 1000 + 100
-
-
-async def test_an_answer_after_the_lease_still_counts_while_nobody_has_taken_over(
-    night: Night, batch: InvoiceBatch
-) -> None:
-    """The runner stood still, its row was put in doubt, and then its answer came."""
-    await batch.submit([item(1)])
-    journal, answer = claimed(night, "I-1")
-    night.time.time += 101
-    assert journal.expire() == 1
-    assert (await batch.status()).counts == {State.UNKNOWN: 1}
-    assert journal.apply([answer]) == [True]
-    assert (await rows_of(batch))["I-1"].order_uuid == "ODR-late"
-    journal.close()
-
-
-async def test_an_answer_that_comes_after_somebody_took_over_changes_nothing(
-    night: Night, batch: InvoiceBatch
-) -> None:
-    await batch.submit([item(1)])
-    journal, answer = claimed(night, "I-1")
-    night.time.time += 101
-    await batch.run()
-    assert journal.apply([answer]) == [False]
-    assert (await rows_of(batch))["I-1"].order_uuid in night.sandbox.orders
-    journal.close()
-
-
-async def test_an_order_that_a_row_in_flight_may_own_is_not_given_to_another(night: Night) -> None:
-    """A twin is in flight at another runner, with its answer still to come."""
-    twins = [item(1, key="a"), item(1, key="b")]
-    async with night.client() as client, night.batch(client) as batch:
-        await batch.submit(twins)
-        journal, answer = claimed(night, "a", lease=500.0)
-        async with night.client() as other:
-            uuid = (await other.orders.send_invoice(order(1))).order_uuid
-        night.sandbox.fail(FaultKind.ERROR_510_BEFORE, operation=CREATE)
-        looks = night.requests("orders.list_statuses")
-
-        def done_at_last(path: str, data: Any) -> Any:
-            nonlocal looks
-            looks += path == "orders/status"
-            if looks == 4:
-                assert journal.apply([Transition(**{**_fields(answer), "order_uuid": uuid})]) == [True]
-            return data
-
-        batch._client = night.client(Rewriting(night, done_at_last))
-        await batch.run()
-        night.assert_each_sent_once(await rows_of(batch), twins)
-    journal.close()
-
-
-def _fields(transition: Transition) -> dict[str, Any]:
-    return {"row": transition.row, "fence": transition.fence, "event": transition.event}
-
-
-async def test_orders_find_is_the_public_building_block(night: Night) -> None:
-    async with night.client() as client:
-        ours = (await client.orders.send_invoice(order(1))).order_uuid
-        other = (await client.orders.send_invoice(order(2))).order_uuid
-        listed = [entry.order_uuid for entry in await client.orders.list_statuses()]
-        matches = await client.orders.find(order(1), among=listed)
-        # Goods are the same, and nothing has proved yet that the API shows what was sent.
-        assert (matches.same, matches.unclear) == ((ours,), (other,))
-        nothing = await client.orders.find(order(3), among=[])
-        assert (nothing.same, nothing.unclear) == ((), ())
-        unknown = await client.orders.find(order(1), among=["ODR9", "ODR9"])
-        assert unknown.unclear == ("ODR9",)

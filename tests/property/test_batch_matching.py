@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import frozen
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from frontpay_async._protocol.likeness import Likeness
 from frontpay_async.batch.matching import Absent, Doubt, Found, Later, Undecidable, match
