@@ -292,7 +292,9 @@ class InvoiceBatch:
             session=session,
             # Whether a create is sent again is decided here, never in the transport.
             options=evolve(options, retry=RetryPolicy(attempts=1, unsafe_server_errors=False)),
-            reconciler=Reconciler(Sightings(journal, owner), session, options, self._seal, self._settling),
+            reconciler=Reconciler(
+                Sightings(journal, owner), session, options, self._seal, self._settling, turn=self._lease
+            ),
             seal=self._seal,
             concurrency=concurrency,
             lease=self._lease,

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Reconciler"]
 
-_TURN_SECONDS = 60.0
 _MOST_INCOMPLETE_LISTS = 5
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
 
@@ -58,6 +57,7 @@ class Reconciler:
         options: What the caller chose, with rank BATCH.
         seal: What protects the content of orders.
         settling: Seconds after which a request that was lost is no longer at work at the API.
+        turn: Seconds for which no other runner looks; whoever needs longer decides in the next turn.
     """
 
     sightings: Sightings
@@ -65,6 +65,7 @@ class Reconciler:
     options: CallOptions
     seal: Seal
     settling: float
+    turn: float
     listing: int = field(init=False, default=0)
     requests: int = field(init=False, default=0)
     """How many requests the looking cost."""
@@ -93,7 +94,7 @@ class Reconciler:
         Raises:
             FrontPayError: The API could not be asked.
         """
-        if not await to_thread.run_sync(self.sightings.take_turn, _TURN_SECONDS):
+        if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
             return None
         try:
             return await self._look()

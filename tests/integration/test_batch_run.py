@@ -17,7 +17,6 @@ from frontpay_async.batch import BatchItem, ContentMismatchError, InvoiceBatch, 
 from frontpay_async.sandbox import FaultKind, Sandbox
 from tests import builders
 from tests.batches import CREATE, Night, item, order, rows_of
-from tests.sandboxes import BASE_URL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -156,10 +155,8 @@ async def test_what_breaks_a_documented_rule_is_never_sent(night: Night, batch: 
 
 
 async def test_a_refused_token_stops_the_batch_and_leaves_it_as_it_was(night: Night) -> None:
-    async with night.client() as wrong:
-        wrong_batch = night.batch(night.client(base_url=BASE_URL))
-        await wrong_batch.submit(ITEMS)
-        await wrong_batch.aclose()
+    async with night.client() as client, night.batch(client) as batch:
+        await batch.submit(ITEMS)
     night.sandbox = Sandbox(rate_limit=None, tokens=["another"], clock=night.time.clock())
     async with night.client() as client, night.batch(client) as batch:
         with pytest.raises(AuthenticationError):
