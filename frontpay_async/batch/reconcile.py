@@ -3,8 +3,8 @@
 A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
 the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
 matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
-again.
-Undecidable: parked.
+again. Undecidable: parked. Where there are many candidates, what was found is written down as they are read, so
+that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last of them.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
@@ -16,10 +16,11 @@ Absence is the dangerous verdict, so it needs more than "not in the list":
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import CancelScope, to_thread
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from frontpay_async._protocol.likeness import Likeness, likeness, traits_of_order
 from frontpay_async._protocol.operations import LIST_ORDER_STATUSES
@@ -29,6 +30,7 @@ from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, mat
 from frontpay_async.batch.payload import read
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
+from frontpay_async.errors import FrontPayError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +46,26 @@ if TYPE_CHECKING:
 __all__ = ["Reconciler"]
 
 _MOST_INCOMPLETE_LISTS = 5
+# Candidates that are read before what was found among them is written down.
+_AT_ONCE = 64
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
+
+
+@frozen(eq=False)
+class _View:
+    """What a verdict goes by.
+
+    Args:
+        candidates: The orders that were read, with the number of the list that showed them first.
+        looked_at: When the look began, in Unix seconds.
+        is_complete: Whether the list showed what it must.
+        is_whole: Whether no candidate is left to be read.
+    """
+
+    candidates: Mapping[str, int]
+    looked_at: float
+    is_complete: bool = field(kw_only=True)
+    is_whole: bool = field(kw_only=True)
 
 
 @define(eq=False)
@@ -72,17 +93,36 @@ class Reconciler:
     _seen: dict[str, Traits | None] = field(init=False, factory=dict[str, "Traits | None"])
     _sent: dict[int, Traits] = field(init=False, factory=dict[int, "Traits"])
     _is_faithful: bool = field(init=False, default=False)
-    _specimen: tuple[str, BatchOrder] | None = field(init=False, default=None)
+    _has_tried: bool = field(init=False, default=False)
     _incomplete: int = field(init=False, default=0)
 
     async def begin(self) -> None:
         """List the account before anything is sent: what is there already is no candidate."""
+        self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
         await self._list()
 
-    def confirmed(self, uuid: str, order: BatchOrder) -> None:
-        """Take in an order that was sent and confirmed: a specimen of how the API shows what is sent."""
-        if self._specimen is None and not self._is_faithful:
-            self._specimen = (uuid, order)
+    async def confirmed(self, uuid: str, order: BatchOrder) -> None:
+        """Take in an order that was sent and confirmed.
+
+        The first one proves whether the API shows an order as it was sent. It is looked at once for each
+        journal, and early: later there may be nobody who remembers an order that was confirmed.
+        """
+        if self._is_faithful or self._has_tried:
+            return
+        self._has_tried = True
+        shown: dict[str, Traits | None] = {}
+        self.requests += 1
+        try:
+            await look_at(self.session, self.options, [uuid], shown.__setitem__)
+        except FrontPayError:
+            # Another order will do.
+            self._has_tried = False
+            return
+        seen = shown[uuid]
+        self._is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
+        await to_thread.run_sync(self.sightings.note_faithful, self._is_faithful)
+        if not self._is_faithful:
+            logger.warning("the API shows order %s in another form than it was sent", uuid)
 
     async def next_look(self) -> float | None:
         """Return the seconds until a look counts; None where no row is in doubt."""
@@ -113,18 +153,31 @@ class Reconciler:
         self._incomplete = 0 if is_complete else self._incomplete + 1
         since = min(each.listing for each in doubtful)
         candidates = await to_thread.run_sync(self.sightings.candidates, listed, since)
-        await self._read(candidates)
-        if candidates:
-            await self._try_specimen()
+        # Another runner may have found out meanwhile.
+        self._is_faithful = self._is_faithful or await to_thread.run_sync(self.sightings.is_faithful)
+        unread = [uuid for uuid in candidates if uuid not in self._seen]
+        decided: list[Transition] = []
+        while True:
+            some, unread = unread[:_AT_ONCE], unread[_AT_ONCE:]
+            self.requests += len(some)
+            await look_at(self.session, self.options, some, self._seen.__setitem__)
+            seen = {uuid: number for uuid, number in candidates.items() if uuid in self._seen}
+            view = _View(seen, looked_at, is_complete=is_complete, is_whole=not unread)
+            decided += await self._decide(view)
+            if not unread or len(decided) >= len(doubtful):
+                return decided
+            await to_thread.run_sync(self.sightings.take_turn, self.turn)
 
-        def verdict(rows: Sequence[DoubtfulRow], open_candidates: Mapping[str, int]) -> list[Transition]:
-            return self._verdict(rows, open_candidates, looked_at, is_complete=is_complete)
-
-        done = await to_thread.run_sync(self.sightings.decide, candidates, verdict)
-        for each in done or ():
+    async def _decide(self, view: _View) -> list[Transition]:
+        was_faithful = self._is_faithful
+        verdict = partial(self._verdict, view)
+        decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict) or []
+        if self._is_faithful and not was_faithful:
+            await to_thread.run_sync(self.sightings.note_faithful, True)  # noqa: FBT003 - it was found so
+        for each in decided:
             if each.event is not Event.MISS:
                 self._sent.pop(each.row, None)
-        return done or []
+        return decided
 
     async def _list(self) -> frozenset[str]:
         self.requests += 1
@@ -133,38 +186,8 @@ class Reconciler:
         self.listing = await to_thread.run_sync(self.sightings.note_list, listed)
         return listed
 
-    async def _read(self, uuids: Mapping[str, int]) -> None:
-        unread = [uuid for uuid in uuids if uuid not in self._seen]
-        self.requests += len(unread)
-        await look_at(self.session, self.options, unread, self._seen.__setitem__)
-
-    async def _try_specimen(self) -> None:
-        """Find out whether the API shows an order as it was sent, by one that is known to be there."""
-        if self._is_faithful:
-            return
-        if self._specimen is None:
-            # An earlier run may have found it out.
-            self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
-            return
-        uuid, order = self._specimen
-        shown: dict[str, Traits | None] = {}
-        self.requests += 1
-        await look_at(self.session, self.options, [uuid], shown.__setitem__)
-        seen = shown[uuid]
-        self._is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
-        await to_thread.run_sync(self.sightings.note_faithful, self._is_faithful)
-        if not self._is_faithful:
-            logger.warning("the API shows order %s in another form than it was sent", uuid)
-        # Once is enough, and it holds personal data.
-        self._specimen = None
-
     def _verdict(
-        self,
-        rows: Sequence[DoubtfulRow],
-        candidates: Mapping[str, int],
-        looked_at: float,
-        *,
-        is_complete: bool,
+        self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]
     ) -> list[Transition]:
         """Decide; runs within the transaction that writes it."""
         by_id = {row.id: row for row in rows}
@@ -185,25 +208,23 @@ class Reconciler:
         if self._is_faithful and not was_faithful:
             # One was recognised, so that the others need not be judged with that caution.
             decisions = match(doubts, list(candidates), alike)
-        made = [self._transition(by_id[row], each, looked_at, is_complete) for row, each in decisions.items()]
+        made = [self._transition(view, by_id[row], each) for row, each in decisions.items()]
         return [each for each in made if each is not None]
 
-    def _transition(
-        self,
-        row: DoubtfulRow,
-        decision: Decision,
-        looked_at: float,
-        is_complete: bool,  # noqa: FBT001 - what was found
+    def _transition(  # noqa: PLR0911 - a table
+        self, view: _View, row: DoubtfulRow, decision: Decision
     ) -> Transition | None:
         named = Transition(row=row.id, fence=row.fence, event=Event.PARK)
         match decision:
             case Found(uuid):
                 return evolve(named, event=Event.CONFIRM, order_uuid=uuid)
+            case _ if not view.is_whole:
+                return None
             case Undecidable(reason, among):
                 return evolve(named, error=reason, candidates=among)
-            case Absent() if looked_at < row.due_at(self.settling):
+            case Absent() if view.looked_at < row.due_at(self.settling):
                 return None
-            case Absent() if is_complete:
+            case Absent() if view.is_complete:
                 return evolve(named, event=Event.MISS if row.missed_at is None else Event.DENY)
             case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:
                 return evolve(named, error=INCOMPLETE)

@@ -72,6 +72,8 @@ class _NotOursError(Exception):
 class _Sending:
     scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
     has_left: bool = False
+    order: BatchOrder | None = field(default=None, repr=False)
+    """The order, once it is confirmed."""
 
 
 @define(eq=False)
@@ -294,7 +296,9 @@ class Run:
                 ended = await self._attempt(held, sending)
                 if ended is not None and not await self._commits.commit(ended):
                     _report_too_late(held, ended)
-                await self._tell()
+            if sending.order is not None and ended is not None and ended.order_uuid is not None:
+                await self.reconciler.confirmed(ended.order_uuid, sending.order)
+            await self._tell()
         except JournalError as error:
             self._fail(error)
         finally:
@@ -323,7 +327,8 @@ class Run:
                 _, operation = KINDS[held.kind]
                 options = evolve(self.options, before_send=before_send)
                 created = await self.session.execute(operation, options, value=order)
-                return self._confirmed(named, created, order)
+                sending.order = order
+                return self._confirmed(named, created)
         except _NotOursError:
             return None
         except JournalError:
@@ -337,11 +342,10 @@ class Run:
             return evolve(named, event=Event.LOSE, error="the run ended before it was answered")
         return named
 
-    def _confirmed(self, named: Transition, created: CreatedOrder, order: BatchOrder) -> Transition:
+    def _confirmed(self, named: Transition, created: CreatedOrder) -> Transition:
         self._breaker.succeed()
         self.sent += 1
         self._last_uuid = created.order_uuid
-        self.reconciler.confirmed(created.order_uuid, order)
         return evolve(
             named,
             event=Event.CONFIRM,
