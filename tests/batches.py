@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from frontpay_async import InvoiceOrder
     from frontpay_async.batch import BatchRow
 
-__all__ = ["CREATE", "Dying", "KilledError", "Night", "Rewriting", "item", "order", "rows_of"]
+__all__ = [
+    "CREATE",
+    "Dying",
+    "KilledError",
+    "Night",
+    "Rewriting",
+    "assert_each_sent_once",
+    "item",
+    "order",
+    "rows_of",
+]
 
 CREATE = "orders.send_*"
 """The operations that a batch sends by, for faults."""
@@ -88,15 +98,16 @@ class Night:
         """How many requests of an operation arrived."""
         return sum(each.operation == operation for each in self.sandbox.requests)
 
-    def assert_each_sent_once(self, rows: dict[str, BatchRow], items: list[BatchItem]) -> None:
-        """Each order stands in the account exactly once, and the journal knows under which id."""
-        stand = {uuid: each.body["customerDetails"]["email"] for uuid, each in self.sandbox.orders.items()}
-        wanted = Counter(each.order.customer.email for each in items)
-        assert Counter(stand.values()) == wanted
-        assert {key: row.state for key, row in rows.items()} == {each.key: State.DONE for each in items}
-        assert {row.order_uuid for row in rows.values()} == stand.keys()
-        for each in items:
-            assert stand[str(rows[each.key].order_uuid)] == each.order.customer.email
+
+def assert_each_sent_once(night: Night, rows: dict[str, BatchRow], items: list[BatchItem]) -> None:
+    """Each order stands in the account exactly once, and the journal knows under which id."""
+    stand = {uuid: each.body["customerDetails"]["email"] for uuid, each in night.sandbox.orders.items()}
+    wanted = Counter(each.order.customer.email for each in items)
+    assert Counter(stand.values()) == wanted
+    assert {key: row.state for key, row in rows.items()} == {each.key: State.DONE for each in items}
+    assert {row.order_uuid for row in rows.values()} == stand.keys()
+    for each in items:
+        assert stand[str(rows[each.key].order_uuid)] == each.order.customer.email
 
 
 class Rewriting(httpx.AsyncBaseTransport):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from frontpay_async._transport.call import CallOptions
+    from frontpay_async._transport.session import Session
     from frontpay_async.batch.rows import BatchRow
     from frontpay_async.batch.sealing import Seal
     from frontpay_async.client import FrontPayClient
@@ -143,7 +145,7 @@ class InvoiceBatch:
         if concurrency < 1:
             raise ConfigurationError("concurrency must be at least 1")
         journal, batch = await self._open()
-        clock = self._client._session.clock  # noqa: SLF001 - the client's own package
+        clock = _inside(self._client)[0].clock
         begun = clock.now()
         run = self._new_run(journal, batch, concurrency, on_progress)
         self._runs.add(run)
@@ -261,8 +263,7 @@ class InvoiceBatch:
     async def _open(self) -> tuple[Journal, int]:
         journal = await self._open_journal()
         if self._number is None:
-            url = self._client._url  # noqa: SLF001 - the client's own package
-            self._number = await to_thread.run_sync(journal.join, self._name, url)
+            self._number = await to_thread.run_sync(journal.join, self._name, _inside(self._client)[2])
         return journal, self._number
 
     def _new_run(
@@ -272,14 +273,9 @@ class InvoiceBatch:
         concurrency: int,
         on_progress: Callable[[BatchStatus], object] | None,
     ) -> Run:
-        client = self._client
         owner = secrets.token_hex(16)
-        options = evolve(
-            client._options,  # noqa: SLF001 - the client's own package
-            priority=Priority.BATCH,
-            timeouts=evolve(client._options.timeouts, total=None),  # noqa: SLF001
-        )
-        session = client._session  # noqa: SLF001
+        session, given, _ = _inside(self._client)
+        options = evolve(given, priority=Priority.BATCH, timeouts=evolve(given.timeouts, total=None))
 
         def tell(counts: Mapping[State, int]) -> None:
             if on_progress is not None:
@@ -301,6 +297,11 @@ class InvoiceBatch:
             drain=self._drain,
             on_counts=None if on_progress is None else tell,
         )
+
+
+def _inside(client: FrontPayClient) -> tuple[Session, CallOptions, str]:
+    """Return what a client sends by, its options and its base URL: a batch adds a hook to its calls."""
+    return client._session, client._options, client._url  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of one package
 
 
 async def _chunks(items: Iterable[BatchItem] | AsyncIterable[BatchItem]) -> AsyncIterator[list[BatchItem]]:

@@ -35,7 +35,7 @@ from frontpay_async.batch.transitions import Transition, move
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -112,13 +112,13 @@ class Journal:
         self.engine.dispose()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Generator[Connection]:
         """Run a transaction, and translate what the database raises."""
         with _translated(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Generator[Connection]:
         """Run a transaction that writes nothing."""
         with _translated(), self.engine.execution_options(**READING).begin() as connection:
             yield connection
@@ -349,7 +349,7 @@ class Journal:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None]:
     try:
         yield
     except IntegrityError:

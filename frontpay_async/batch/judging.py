@@ -27,12 +27,14 @@ from frontpay_async.errors import (
     NotFoundError,
     NotSentError,
     Outcome,
+    OutcomeUnknownError,
     PermissionDeniedError,
     RateBudgetExceededError,
     RateLimitedError,
+    ServerError,
 )
 
-__all__ = ["Judgement", "backoff", "judge"]
+__all__ = ["Judgement", "backoff", "is_outage", "judge"]
 
 _METHOD_NOT_ALLOWED = 405
 _LONGEST = 60.0
@@ -92,6 +94,11 @@ def backoff(attempts: int, chance: float) -> float:
         chance: A random number in [0, 1).
     """
     return float(min(_LONGEST, 0.5 * 2.0 ** min(attempts, 10)) * (0.5 + chance / 2))
+
+
+def is_outage(error: FrontPayError) -> bool:
+    """Tell whether a request that only reads failed because the API is not there, or not itself."""
+    return isinstance(error, (NotSentError, OutcomeUnknownError, RateLimitedError, ServerError))
 
 
 def _told(error: FrontPayError) -> str:

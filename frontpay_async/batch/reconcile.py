@@ -3,8 +3,8 @@
 A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
 the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
 matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
-again. Undecidable: parked. Where there are many candidates, what was found is written down as they are read, so
-that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last of them.
+again. Undecidable: parked. Where there are many candidates, what was found is written down as they are read,
+so that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last of them.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.

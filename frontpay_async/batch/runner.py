@@ -26,18 +26,11 @@ from frontpay_async._transport.observe import logger
 from frontpay_async.batch.breaker import Breaker
 from frontpay_async.batch.commits import Commits
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.judging import backoff, judge
+from frontpay_async.batch.judging import backoff, is_outage, judge
 from frontpay_async.batch.payload import KINDS, read
 from frontpay_async.batch.states import Event, State
 from frontpay_async.batch.transitions import Transition
-from frontpay_async.errors import (
-    APIError,
-    FrontPayError,
-    NotSentError,
-    OutcomeUnknownError,
-    RateLimitedError,
-    ServerError,
-)
+from frontpay_async.errors import APIError, FrontPayError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -72,8 +65,7 @@ class _NotOursError(Exception):
 class _Sending:
     scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
     has_left: bool = False
-    order: BatchOrder | None = field(default=None, repr=False)
-    """The order, once it is confirmed."""
+    confirmed: tuple[str, BatchOrder] | None = field(default=None, repr=False)
 
 
 @define(eq=False)
@@ -246,7 +238,7 @@ class Run:
             try:
                 answer = await question()
             except FrontPayError as error:
-                if not _is_outage(error):
+                if not is_outage(error):
                     raise
                 self._note_failure(error)
                 await clock.sleep(max(self._breaker.pause(clock.now()), self._breaker.first_pause))
@@ -291,18 +283,21 @@ class Run:
         self._active.add(sending)
         del self._in_hand[held.id, held.fence]
         try:
-            # The bookkeeping is never cut off; the request may be, in a scope of its own.
-            with anyio.CancelScope(shield=True):
-                ended = await self._attempt(held, sending)
-                if ended is not None and not await self._commits.commit(ended):
-                    _report_too_late(held, ended)
-            if sending.order is not None and ended is not None and ended.order_uuid is not None:
-                await self.reconciler.confirmed(ended.order_uuid, sending.order)
+            await self._send_and_write(held, sending)
+            if sending.confirmed is not None:
+                await self.reconciler.confirmed(*sending.confirmed)
             await self._tell()
         except JournalError as error:
             self._fail(error)
         finally:
             self._active.discard(sending)
+
+    async def _send_and_write(self, held: Held, sending: _Sending) -> None:
+        # The bookkeeping is never cut off; the request may be, in a scope of its own.
+        with anyio.CancelScope(shield=True):
+            ended = await self._attempt(held, sending)
+            if ended is not None and not await self._commits.commit(ended):
+                _report_too_late(held, ended)
 
     async def _attempt(self, held: Held, sending: _Sending) -> Transition | None:
         """Send a row; return what came of it, or None where somebody else has taken it in hand."""
@@ -327,7 +322,7 @@ class Run:
                 _, operation = KINDS[held.kind]
                 options = evolve(self.options, before_send=before_send)
                 created = await self.session.execute(operation, options, value=order)
-                sending.order = order
+                sending.confirmed = (created.order_uuid, order)
                 return self._confirmed(named, created)
         except _NotOursError:
             return None
@@ -381,15 +376,6 @@ class Run:
     async def _tell(self) -> None:
         if self.on_counts is not None and self.session.clock.now() >= self._told_at + _TELL_EVERY:
             await self._count()
-
-
-def _is_outage(error: FrontPayError) -> bool:
-    """Whether a request that only reads failed because the API is not there, or not itself."""
-    if isinstance(error, JournalError):
-        return False
-    if isinstance(error, APIError):
-        return isinstance(error, (ServerError, RateLimitedError))
-    return isinstance(error, (NotSentError, OutcomeUnknownError))
 
 
 def _report_too_late(held: Held, ended: Transition) -> None:

@@ -163,14 +163,14 @@ def _sqlite(path: str) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]  # noqa: ANN401
+    def set_up(connection: Any, _: object) -> None:  # noqa: ANN401
         # Transactions are begun below; the driver would begin them at the first write.
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+    def begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("frontpay_reading")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
@@ -199,7 +199,7 @@ def _postgres(url: URL) -> Engine:
         ) from None
 
     @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]  # noqa: ANN401
+    def set_up(connection: Any, _: object) -> None:  # noqa: ANN401
         cursor = connection.cursor()
         cursor.execute(
             "SELECT CASE WHEN current_setting('synchronous_commit') = 'off'"

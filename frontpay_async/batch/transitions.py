@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from sqlalchemy import bindparam, or_, select, update
@@ -19,7 +19,7 @@ from frontpay_async.batch.states import FINAL, Event, sources, target
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Update
+    from sqlalchemy import BindParameter, Connection, Update
 
 __all__ = ["Transition", "move"]
 
@@ -59,14 +59,18 @@ _FREE: Mapping[str, object] = {"owner": None, "lease_until": None}
 _CLEAR: Mapping[str, object] = {**_FREE, "doubt_at": None, "missed_at": None, "candidates": None}
 
 
+def _given(name: str) -> BindParameter[Any]:
+    return bindparam(name)
+
+
 def _statement(event: Event, **values: object) -> Update:
     following = target(event)
     forgotten: dict[str, object] = {"payload": None} if following in FINAL else {}
     return (
         update(rows)
         .where(
-            rows.c.id == bindparam("row"),
-            rows.c.fence == bindparam("at_fence"),
+            rows.c.id == _given("row"),
+            rows.c.fence == _given("at_fence"),
             # An IN would be expanded anew for each execution, which executemany refuses.
             or_(*(rows.c.state == state.value for state in sorted(sources(event)))),
         )
@@ -77,27 +81,25 @@ def _statement(event: Event, **values: object) -> Update:
 _STATEMENTS: Mapping[Event, Update] = {
     Event.CLAIM: _statement(
         Event.CLAIM,
-        owner=bindparam("by"),
-        lease_until=bindparam("until"),
-        listing=bindparam("seen"),
+        owner=_given("by"),
+        lease_until=_given("until"),
+        listing=_given("seen"),
         attempts=rows.c.attempts + 1,
         error=None,
     ),
     Event.CONFIRM: _statement(
         Event.CONFIRM,
         **_CLEAR,
-        order_uuid=bindparam("uuid"),
-        customer_uuid=bindparam("customer"),
+        order_uuid=_given("uuid"),
+        customer_uuid=_given("customer"),
         error=None,
     ),
-    Event.REFUSE: _statement(Event.REFUSE, **_CLEAR, error=bindparam("told")),
-    Event.WITHDRAW: _statement(Event.WITHDRAW, **_CLEAR, due_at=bindparam("due"), error=bindparam("told")),
-    Event.LOSE: _statement(
-        Event.LOSE, **_FREE, doubt_at=bindparam("at"), missed_at=None, error=bindparam("told")
-    ),
-    Event.MISS: _statement(Event.MISS, missed_at=bindparam("at")),
-    Event.DENY: _statement(Event.DENY, **_CLEAR, due_at=bindparam("at"), error=None),
-    Event.PARK: _statement(Event.PARK, error=bindparam("told"), candidates=bindparam("found")),
+    Event.REFUSE: _statement(Event.REFUSE, **_CLEAR, error=_given("told")),
+    Event.WITHDRAW: _statement(Event.WITHDRAW, **_CLEAR, due_at=_given("due"), error=_given("told")),
+    Event.LOSE: _statement(Event.LOSE, **_FREE, doubt_at=_given("at"), missed_at=None, error=_given("told")),
+    Event.MISS: _statement(Event.MISS, missed_at=_given("at")),
+    Event.DENY: _statement(Event.DENY, **_CLEAR, due_at=_given("at"), error=None),
+    Event.PARK: _statement(Event.PARK, error=_given("told"), candidates=_given("found")),
 }
 _NEEDS = {event: frozenset(statement.compile().params) for event, statement in _STATEMENTS.items()}
 

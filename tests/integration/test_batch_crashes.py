@@ -8,7 +8,7 @@ import pytest
 
 from frontpay_async.batch import State
 from frontpay_async.sandbox import FaultKind
-from tests.batches import CREATE, Dying, KilledError, Night, item, rows_of
+from tests.batches import CREATE, Dying, KilledError, Night, assert_each_sent_once, item, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ async def test_dead_at_any_step_each_order_is_sent_once(tmp_path: Path) -> None:
         folder.mkdir()
         night = night_in(folder)
         await live(night, Dying(at=step))
-        night.assert_each_sent_once(await resume(night), ITEMS)  # type: ignore[arg-type]
+        assert_each_sent_once(night, await resume(night), ITEMS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("second", range(2, 40, 6))
@@ -83,7 +83,7 @@ async def test_dead_again_while_resuming(tmp_path: Path, second: int) -> None:
     await live(night, Dying(at=30))
     night.time.time += LEASE + 1
     await live(night, Dying(at=second))
-    night.assert_each_sent_once(await resume(night), ITEMS)  # type: ignore[arg-type]
+    assert_each_sent_once(night, await resume(night), ITEMS)  # type: ignore[arg-type]
 
 
 async def left_behind(journal: Path, steps: int) -> Mapping[State, int]:

@@ -12,7 +12,7 @@ from frontpay_async.batch.sealing import Plain
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.sandbox import FaultKind
-from tests.batches import CREATE, Night, Rewriting, item, order, rows_of
+from tests.batches import CREATE, Night, Rewriting, assert_each_sent_once, item, order, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ async def test_what_a_dead_runner_had_in_flight_is_looked_for_after_its_lease(
         async with night.client() as dead:
             await dead.orders.send_invoice(order(1))
     await batch.run()
-    night.assert_each_sent_once(await rows_of(batch), [item(1), item(2)])
+    assert_each_sent_once(night, await rows_of(batch), [item(1), item(2)])
     assert night.requests("orders.send_invoice") == 2
     assert night.time.time > 1000 + 100
 
@@ -109,7 +109,7 @@ async def test_an_order_that_a_row_in_flight_may_own_is_not_given_to_another(nig
 
         batch._client = night.client(Rewriting(night, done_at_last))
         await batch.run()
-        night.assert_each_sent_once(await rows_of(batch), twins)
+        assert_each_sent_once(night, await rows_of(batch), twins)
     journal.close()
 
 

@@ -17,7 +17,7 @@ from frontpay_async.batch.sealing import Plain
 from frontpay_async.batch.sightings import Sightings
 from frontpay_async.batch.states import FINAL, NEXT, Event, sources, target
 from frontpay_async.batch.transitions import Transition
-from tests.batches import Night, item, rows_of
+from tests.batches import Night, assert_each_sent_once, item, rows_of
 from tests.chaos_stores import postgres
 from tests.fakes import FakeClock
 
@@ -311,5 +311,5 @@ async def test_a_whole_batch(where: str) -> None:
     async with night.client() as client, night.batch(client) as batch:
         await batch.submit(items)
         report = await batch.run(concurrency=4)
-        night.assert_each_sent_once(await rows_of(batch), items)
+        assert_each_sent_once(night, await rows_of(batch), items)
     assert report.reconciled > 5

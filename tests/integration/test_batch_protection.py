@@ -16,7 +16,7 @@ from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.sealing import Plain, seal_of
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
-from tests.batches import Night, item, rows_of
+from tests.batches import Night, assert_each_sent_once, item, rows_of
 from tests.builders import PERSONAL_NUMBER, invoice
 
 if TYPE_CHECKING:
@@ -151,8 +151,15 @@ def test_the_wrong_key_is_a_clear_error(
 
 
 def test_a_key_may_be_changed(tmp_path: Path) -> None:
-    _protected(OLD)(tmp_path / "journal.db").close()
-    _protected(f"{NEW}, {OLD}")(tmp_path / "journal.db").close()
+    old = _protected(OLD)(tmp_path / "journal.db")
+    batch = old.join("night", BASE_URL)
+    old.submit(batch, [item(1)])
+    old.close()
+    new = _protected(f"{NEW}, {OLD}")(tmp_path / "journal.db")
+    new.submit(batch, [item(2)])
+    opened = [new.seal.open(held.payload) for held in new.hold(batch, "me", 2, 60.0)]
+    assert [b"Customer 1" in opened[0], b"Customer 2" in opened[1]] == [True, True]
+    new.close()
 
 
 def test_no_key_at_all_is_told_without_it() -> None:
@@ -213,7 +220,7 @@ async def test_a_journal_that_is_lost_in_the_middle_stops_the_batch(tmp_path: Pa
         assert 0 < len(night.sandbox.orders) == sent
         async with night.batch(client) as batch:
             await batch.run()
-            night.assert_each_sent_once(await rows_of(batch), items)
+            assert_each_sent_once(night, await rows_of(batch), items)
 
 
 def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from frontpay_async import ConfigurationError, NotFoundError
 from frontpay_async.batch import InvoiceBatch, State
 from frontpay_async.sandbox import FaultKind
-from tests.batches import CREATE, Night, Rewriting, item, order, rows_of
+from tests.batches import CREATE, Night, Rewriting, assert_each_sent_once, item, order, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def test_what_was_stored_is_found_and_not_sent_again(
 ) -> None:
     night.sandbox.fail(fault, operation=CREATE)
     rows = await settled(batch, item(1), item(2))
-    night.assert_each_sent_once(rows, [item(1), item(2)])
+    assert_each_sent_once(night, rows, [item(1), item(2)])
     assert night.requests("orders.send_invoice") == 2
     assert (rows["I-1"].attempts, rows["I-1"].error) == (1, None)
 
@@ -67,7 +67,7 @@ async def test_what_was_not_stored_is_sent_again_after_two_looks(
     night.sandbox.fail(fault, operation=CREATE)
     begun = night.time.time
     rows = await settled(batch, item(1), item(2))
-    night.assert_each_sent_once(rows, [item(1), item(2)])
+    assert_each_sent_once(night, rows, [item(1), item(2)])
     assert (rows["I-1"].attempts, night.requests("orders.send_invoice")) == (2, 3)
     # One list before anything was sent, and two looks.
     assert night.requests("orders.list_statuses") == 3
@@ -92,7 +92,7 @@ async def test_an_order_that_is_stored_late_is_found_in_the_second_look(night: N
         stored = "ODR3506700002"
         await batch.run(concurrency=1)
         rows = await rows_of(batch)
-    night.assert_each_sent_once(rows, [item(1), item(2)])
+    assert_each_sent_once(night, rows, [item(1), item(2)])
     assert rows["I-2"].order_uuid == stored
     assert night.requests("orders.send_invoice") == 2
 
@@ -108,7 +108,7 @@ async def test_of_identical_orders_just_the_missing_ones_are_sent_again(
     night.sandbox.fail(
         FaultKind.ERROR_510_BEFORE, operation=CREATE, times=3 - stored or 1, skip=0 if stored < 3 else 99
     )
-    night.assert_each_sent_once(await settled(batch, *triplets), triplets)
+    assert_each_sent_once(night, await settled(batch, *triplets), triplets)
     assert night.requests("orders.send_invoice") == creates
 
 
@@ -259,7 +259,7 @@ async def test_looking_goes_on_when_the_api_fails_meanwhile(night: Night, batch:
     night.sandbox.fail(FaultKind.HTML_502_BEFORE, operation="orders.get_details", times=6)
     night.sandbox.fail(FaultKind.HTML_502_BEFORE, operation="orders.list_statuses", times=6, skip=1)
     rows = await settled(batch, item(1))
-    night.assert_each_sent_once(rows, [item(1)])
+    assert_each_sent_once(night, rows, [item(1)])
     assert night.requests("orders.send_invoice") == 1
 
 

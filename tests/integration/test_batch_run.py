@@ -16,7 +16,7 @@ from frontpay_async import (
 from frontpay_async.batch import BatchItem, ContentMismatchError, InvoiceBatch, State
 from frontpay_async.sandbox import FaultKind, Sandbox
 from tests import builders
-from tests.batches import CREATE, Night, item, order, rows_of
+from tests.batches import CREATE, Night, assert_each_sent_once, item, order, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,7 +83,7 @@ async def test_submitting_again_adds_nothing(night: Night, batch: InvoiceBatch) 
     again = await batch.submit([*ITEMS, item(99)])
     assert (first.added, first.known, again.added, again.known) == (12, 0, 1, 12)
     await batch.run()
-    night.assert_each_sent_once(await rows_of(batch), [*ITEMS, item(99)])
+    assert_each_sent_once(night, await rows_of(batch), [*ITEMS, item(99)])
 
 
 async def test_items_may_come_from_an_async_iterable_in_any_number(batch: InvoiceBatch) -> None:
@@ -122,7 +122,7 @@ async def test_two_identical_orders_both_go_out(night: Night, batch: InvoiceBatc
     twins = [item(1, key="a"), item(1, key="b")]
     await batch.submit(twins)
     await batch.run()
-    night.assert_each_sent_once(await rows_of(batch), twins)
+    assert_each_sent_once(night, await rows_of(batch), twins)
 
 
 async def test_batches_of_one_journal_have_keys_of_their_own(night: Night, client: FrontPayClient) -> None:
@@ -184,7 +184,7 @@ async def test_a_token_that_is_revoked_in_the_middle_stops_it(night: Night) -> N
         assert (await batch.status()).counts == {State.DONE: 5, State.PENDING: 7}
     async with night.client() as client, night.batch(client) as batch:
         await batch.resume()
-        night.assert_each_sent_once(await rows_of(batch), ITEMS)
+        assert_each_sent_once(night, await rows_of(batch), ITEMS)
 
 
 async def test_a_wrong_base_url_stops_it_and_fails_no_order(night: Night) -> None:
@@ -216,7 +216,7 @@ async def test_what_did_not_leave_is_sent_later(night: Night) -> None:
         await batch.submit(ITEMS)
         report = await batch.run(concurrency=2)
         rows = await rows_of(batch)
-    night.assert_each_sent_once(rows, ITEMS)
+    assert_each_sent_once(night, rows, ITEMS)
     assert (report.sent, report.reconciled, night.requests("orders.list_statuses")) == (12, 0, 1)
     assert sum(row.attempts for row in rows.values()) == 12 + 3
 
@@ -227,7 +227,7 @@ async def test_what_is_answered_with_429_is_sent_later(tmp_path: Path) -> None:
     async with night.client() as client, night.batch(client) as batch:
         await batch.submit(ITEMS)
         await batch.run(concurrency=3)
-        night.assert_each_sent_once(await rows_of(batch), ITEMS)
+        assert_each_sent_once(night, await rows_of(batch), ITEMS)
     assert night.time.time >= 1000 + 120
 
 
@@ -238,7 +238,7 @@ async def test_it_keeps_within_the_rate_without_a_429(tmp_path: Path) -> None:
     async with night.client(rate_limit=limit) as client, night.batch(client) as batch:
         await batch.submit(ITEMS)
         await batch.run(concurrency=3)
-        night.assert_each_sent_once(await rows_of(batch), ITEMS)
+        assert_each_sent_once(night, await rows_of(batch), ITEMS)
     assert [each.status for each in night.sandbox.requests if each.status == 429] == []
 
 
@@ -252,7 +252,7 @@ async def test_an_outage_pauses_it_and_puts_few_orders_in_doubt(night: Night) ->
         begun = night.time.time
         await batch.run(concurrency=4)
         rows = await rows_of(batch)
-    night.assert_each_sent_once(rows, items)
+    assert_each_sent_once(night, rows, items)
     attempts = sum(row.attempts for row in rows.values())
     assert attempts - len(items) <= 10
     assert night.time.time - begun > 60
@@ -324,7 +324,7 @@ async def test_a_create_is_never_sent_again_by_the_transport(night: Night) -> No
     async with night.client() as client, night.batch(client) as batch:
         await batch.submit([item(1)])
         await batch.run()
-        night.assert_each_sent_once(await rows_of(batch), [item(1)])
+        assert_each_sent_once(night, await rows_of(batch), [item(1)])
     assert night.requests("orders.send_invoice") == 1
 
 

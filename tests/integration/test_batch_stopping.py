@@ -14,7 +14,7 @@ from frontpay_async import (
     RateLimit,
 )
 from frontpay_async.batch import InvoiceBatch, State
-from tests.batches import Night, item, rows_of
+from tests.batches import Night, assert_each_sent_once, item, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ async def test_cancelled_it_lets_requests_in_flight_have_their_answers(night: Ni
             held.go_on.set()
         assert (await batch.status()).counts == {State.DONE: 3, State.PENDING: 9}
         report = await batch.run()
-        night.assert_each_sent_once(await rows_of(batch), ITEMS)
+        assert_each_sent_once(night, await rows_of(batch), ITEMS)
     assert (held.left, report.reconciled) == (len(ITEMS), 0)
 
 
@@ -102,7 +102,7 @@ async def test_what_is_not_answered_while_draining_is_in_doubt_and_found(night: 
         assert (await batch.status()).counts == {State.UNKNOWN: 3, State.PENDING: 9}
     async with night.client() as client, night.batch(client) as batch:
         report = await batch.run()
-        night.assert_each_sent_once(await rows_of(batch), ITEMS)
+        assert_each_sent_once(night, await rows_of(batch), ITEMS)
     assert report.reconciled == 3
 
 
@@ -154,6 +154,6 @@ async def test_two_runners_share_a_batch(night: Night) -> None:
 
             tasks.start_soon(run, first)
             tasks.start_soon(run, second)
-        night.assert_each_sent_once(await rows_of(first), items)
+        assert_each_sent_once(night, await rows_of(first), items)
     assert sum(report.sent for report in reports) == 60
     assert all(report.sent > 0 for report in reports)
