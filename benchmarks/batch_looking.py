@@ -37,8 +37,8 @@ class Case:
 
 
 def _cases(*, quick: bool) -> tuple[Case, ...]:
-    many = 500 if quick else 10_000
-    few = 100 if quick else 500
+    many = 1000 if quick else 10_000
+    few = 500 if quick else 1000
     doubt = f"{_LOST} in doubt in a batch of"
     half = _LOST // 2
     return (
@@ -71,7 +71,7 @@ async def _measure(case: Case, folder: Path) -> dict[str, Any]:
     before = len(sandbox.requests)
     _lose(sandbox, case)
     async with sandbox.client(rate_limit=unlimited, priority=Priority.BATCH) as client:
-        batch = InvoiceBatch(client, journal=folder / "journal.db", name="looking")
+        batch = InvoiceBatch(client, journal=folder / "journal.db", name="looking", settling=0.5)
         try:
             await batch.submit(BatchItem(key=key, order=order) for key, order in orders(case.count))
             report = await batch.run(concurrency=16)

@@ -18,8 +18,8 @@ _LABELS: Final = {
 _PARTIAL: Final = "**A partial run: do not quote its figures.**"
 _METHOD: Final = """\
 The sandbox runs in a process of its own, over a real socket, and counts like Laravel: {limit} requests in
-{window:g} s, a stranger takes {stranger:.0%} of them in bursts, a colleague sends {colleague:g} orders a
-second by hand. Requests are struck at random, by seed and content: {rates}; and every answer takes up to
+{window:g} s, a stranger takes {stranger:.0%} of them in bursts, a colleague sends {colleague} orders by hand
+meanwhile. Requests are struck at random, by seed and content: {rates}; and every answer takes up to
 {latency:.0f} ms longer. `kill-after` and `kill-before` kill the process that sent the request, right after
 the order was stored or before, unanswered. Beside that one of the three processes, at random, is killed with
 `kill -9` about every second and started again. Every 25th invoice is its predecessor again, to the last

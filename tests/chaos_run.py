@@ -52,6 +52,8 @@ _MODULES: Final[Mapping[str, str]] = {
 }
 _CRASHES: Final = 12
 """Runners that may end by themselves with an error before the run is given up."""
+_STANDSTILL: Final = 3
+"""Intervals after which a runner is killed although no requests have come."""
 _PAUSE: Final = 0.01
 _PATIENCE: Final = 30
 """Seconds in which a process of the harness must end."""
@@ -67,7 +69,8 @@ class Plan:
         count: Invoices.
         runners: Processes.
         concurrency: Sends of a process at once.
-        kill_every: Seconds between two kills, on average; None to kill at commits only.
+        kill_every: Seconds between two kills, on average; None to kill at commits only. On a busy machine it
+            takes longer: some requests must have come since the last.
         lease: Seconds; see ``InvoiceBatch``. Short, because every kill is waited out once.
         settling: Seconds; see ``InvoiceBatch``. The sandbox stores an order within milliseconds, or never.
         weather: What goes wrong.
@@ -94,7 +97,7 @@ class Plan:
             limit=240,
             window=2.0,
             stranger=0.1,
-            colleague=2.0,
+            colleague=20,
         )
 
 
@@ -173,6 +176,8 @@ class _Run:
     crashes: list[str] = field(factory=list[str])
     events: queue.SimpleQueue[list[str]] = field(factory=queue.SimpleQueue[list[str]])
     """What the sandbox and the nursery tell."""
+    has_progress: bool = False
+    """Whether requests have come since the last kill by time."""
 
     def listen(self, lines: IO[str]) -> None:
         """Take in what a process tells, until it ends."""
@@ -205,8 +210,8 @@ class _Run:
                 return f"it did not end within {plan.patience:.0f} s"
             if len(self.crashes) >= _CRASHES:
                 return "runners ended with errors again and again"
-            if now >= due:
-                due = now + chance.uniform(0.5, 1.5) * every
+            if now >= due and (self.has_progress or now >= due + _STANDSTILL * every):
+                due, self.has_progress = now + chance.uniform(0.5, 1.5) * every, False
                 self._kill(chance.choice(runners), nursery)
             for runner in runners:
                 if runner.pid is None and not runner.is_starting and not runner.is_done:
@@ -227,7 +232,9 @@ class _Run:
             what, *told = self.events.get(timeout=_PAUSE)
         except queue.Empty:
             return
-        if what == "kill":
+        if what == "tick":
+            self.has_progress = True
+        elif what == "kill":
             for runner in runners:
                 if runner.pid == int(told[0]):
                     self._kill(runner, nursery)

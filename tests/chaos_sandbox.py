@@ -34,11 +34,14 @@ from tests.chaos_orders import strange_order
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-__all__ = ["KILL_AFTER", "KILL_BEFORE", "Weather"]
+__all__ = ["KILL_AFTER", "KILL_BEFORE", "TICK", "Weather"]
 
 KILL_BEFORE = "kill-before"
 KILL_AFTER = "kill-after"
+TICK = 20
+"""Requests after which it says that there is progress."""
 
+_BETWEEN_ORDERS = 0.5
 _NOTHING = Strike()
 _coming: contextvars.ContextVar[Strike] = contextvars.ContextVar("_coming", default=_NOTHING)
 _SENDER = re.compile(r"chaos/(\d+)")
@@ -55,7 +58,7 @@ class Weather:
         limit: Requests a window; None for no throttle.
         window: Seconds.
         stranger: The share of the budget that the stranger takes.
-        colleague: Orders a second that are sent by hand.
+        colleague: How many orders are sent by hand meanwhile.
     """
 
     seed: int
@@ -64,7 +67,7 @@ class Weather:
     limit: int | None = None
     window: float = 60.0
     stranger: float = 0.0
-    colleague: float = 0.0
+    colleague: int = 0
 
 
 class _DrawnFaults(Faults):
@@ -112,6 +115,8 @@ class _Chaos:
             b"\0".join([scope["method"].encode(), scope["path"].encode(), body])
         ).digest()
         self.seen[content] += 1
+        if self.seen.total() % TICK == 0:
+            print("tick", flush=True)  # noqa: T201 - read by the parent
         seed = f"{self.weather.seed}/{content.hex()}/{self.seen[content]}"
         chance = random.Random(seed)  # noqa: S311 - chance that can be repeated
         latency, point = chance.random() * self.weather.latency, chance.random()
@@ -156,11 +161,10 @@ class _Chaos:
 
     async def be_the_colleague(self) -> None:
         """Send orders that are not of the batch."""
-        number = 0
         async with self.sandbox.client(rate_limit=RateLimit.unlimited()) as client:
-            while self.weather.colleague:
-                await asyncio.sleep(1 / self.weather.colleague)
-                await client.orders.send_invoice(strange_order(number := number + 1))
+            for number in range(self.weather.colleague):
+                await asyncio.sleep(_BETWEEN_ORDERS)
+                await client.orders.send_invoice(strange_order(number))
 
 
 async def _read(receive: Receive) -> bytes | None:
