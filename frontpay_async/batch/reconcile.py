@@ -3,8 +3,8 @@
 A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
 the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
 matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
-again. Undecidable: parked. Where there are many candidates, what was found is written down as they are read,
-so that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last of them.
+again. Undecidable: parked. Where the reading takes long, what was found is written down now and then, so that
+a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last candidate.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
@@ -46,8 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["Reconciler"]
 
 _MOST_INCOMPLETE_LISTS = 5
-# Candidates that are read before what was found among them is written down.
-_AT_ONCE = 64
+# Candidates that are read at a time, and the part of a turn after which what was found is written down.
+_AT_ONCE = 8
+_WRITE_AFTER = 0.125
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
 
 
@@ -157,16 +158,21 @@ class Reconciler:
         self._is_faithful = self._is_faithful or await to_thread.run_sync(self.sightings.is_faithful)
         unread = [uuid for uuid in candidates if uuid not in self._seen]
         decided: list[Transition] = []
+        clock = self.session.clock
+        write_at = clock.now() + self.turn * _WRITE_AFTER
         while True:
             some, unread = unread[:_AT_ONCE], unread[_AT_ONCE:]
             self.requests += len(some)
             await look_at(self.session, self.options, some, self._seen.__setitem__)
+            if unread and clock.now() < write_at:
+                continue
             seen = {uuid: number for uuid, number in candidates.items() if uuid in self._seen}
             view = _View(seen, looked_at, is_complete=is_complete, is_whole=not unread)
             decided += await self._decide(view)
             if not unread or len(decided) >= len(doubtful):
                 return decided
             await to_thread.run_sync(self.sightings.take_turn, self.turn)
+            write_at = clock.now() + self.turn * _WRITE_AFTER
 
     async def _decide(self, view: _View) -> list[Transition]:
         was_faithful = self._is_faithful

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from frontpay_async import ConfigurationError, NotFoundError
+from frontpay_async import AuthenticationError, ConfigurationError, NotFoundError
 from frontpay_async.batch import InvoiceBatch, State
 from frontpay_async.sandbox import FaultKind
 from tests.batches import CREATE, Night, Rewriting, assert_each_sent_once, item, order, rows_of
@@ -281,6 +281,53 @@ async def test_fifty_rows_in_doubt_among_a_thousand_orders_cost_few_requests(nig
     assert {row.state for row in rows.values()} == {State.DONE}
     assert arrived.count("orders.send_invoice") == 200
     assert len(arrived) - 200 <= report.reconciled + 10
+
+
+async def test_what_was_found_is_written_down_while_others_are_still_read(night: Night) -> None:
+    """A runner that dies in a long look has not looked in vain."""
+    inner = night.sandbox.transport()
+    read: list[str] = []
+    alive = True
+
+    class Slow(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if "orders/details" in request.url.path:
+                night.time.time += 5
+                read.append(request.url.path)
+                if alive and len(read) > 25:
+                    return httpx.Response(401, json={"message": "Unauthenticated."})
+            return await inner.handle_async_request(request)
+
+    items = [item(number) for number in range(30)]
+    night.sandbox.fail(FaultKind.ERROR_510_AFTER, operation=CREATE, times=30)
+    async with night.client(Slow()) as client, night.batch(client) as batch:
+        await batch.submit(items)
+        with pytest.raises(AuthenticationError):
+            await batch.run()
+        assert 16 <= (await batch.status()).done < 30
+        alive = False
+        await batch.run()
+        assert_each_sent_once(night, await rows_of(batch), items)
+    assert night.requests("orders.send_invoice") == 30
+
+
+async def test_only_looks_that_began_after_the_settling_delay_count(night: Night) -> None:
+    """One row is in doubt for a minute when the other's answer has just been lost."""
+    inner = night.sandbox.transport()
+
+    class Slow(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                night.time.time += 45
+            return await inner.handle_async_request(request)
+
+    night.sandbox.fail(FaultKind.ERROR_510_BEFORE, operation=CREATE, times=2)
+    async with night.client(Slow()) as client, night.batch(client) as batch:
+        rows = await settled(batch, item(1), item(2))
+    assert_each_sent_once(night, rows, [item(1), item(2)])
+    # Lost at 45 and 90 s: each is looked for twice, by looks of its own, and sent again after that.
+    assert night.requests("orders.list_statuses") == 5
+    assert night.time.time - 1000 >= 90 + 2 * SETTLING + 45
 
 
 async def test_who_looks_reads_each_candidate_once(night: Night) -> None:
