@@ -289,7 +289,7 @@ class InvoiceBatch:
             # Whether a create is sent again is decided here, never in the transport.
             options=evolve(options, retry=RetryPolicy(attempts=1, unsafe_server_errors=False)),
             reconciler=Reconciler(
-                Sightings(journal, owner), session, options, self._seal, self._settling, turn=self._lease
+                Sightings(journal, owner), session, options, self._seal, self._settling, turn=self._lease / 4
             ),
             seal=self._seal,
             concurrency=concurrency,

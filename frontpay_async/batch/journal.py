@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import define, field, frozen
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, inspect, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -131,7 +131,8 @@ class Journal:
         if connection.dialect.name == "postgresql":
             # Two runners that start together must not both create the tables.
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})"))
-        metadata.create_all(connection)
+        if not inspect(connection).has_table(notes.name):
+            metadata.create_all(connection)
         known = self.notes(connection)
         if not known:
             known = {
@@ -196,8 +197,9 @@ class Journal:
         for item in items:
             kind = kind_of(item.order)
             content = write(item.order, KINDS[kind][0])
-            known = prints.setdefault(item.key, fingerprint(self.salt, kind, content))
-            if known != fingerprint(self.salt, kind, content):
+            own = fingerprint(self.salt, kind, content)
+            known = prints.setdefault(item.key, own)
+            if known != own:
                 raise _mismatch(item.key, "an earlier item of this submission", known, kind)
             made.append(
                 {"key": item.key, "kind": kind, "payload": self.seal.close(content), "fingerprint": known}

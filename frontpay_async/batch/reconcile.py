@@ -48,7 +48,7 @@ __all__ = ["Reconciler"]
 _MOST_INCOMPLETE_LISTS = 5
 # Candidates that are read at a time, and the part of a turn after which what was found is written down.
 _AT_ONCE = 8
-_WRITE_AFTER = 0.125
+_WRITE_AFTER = 0.5
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
 
 
@@ -79,7 +79,7 @@ class Reconciler:
         options: What the caller chose, with rank BATCH.
         seal: What protects the content of orders.
         settling: Seconds after which a request that was lost is no longer at work at the API.
-        turn: Seconds for which no other runner looks; whoever needs longer decides in the next turn.
+        turn: Seconds for which no other runner looks; taken again while looking.
     """
 
     sightings: Sightings
@@ -164,6 +164,8 @@ class Reconciler:
             some, unread = unread[:_AT_ONCE], unread[_AT_ONCE:]
             self.requests += len(some)
             await look_at(self.session, self.options, some, self._seen.__setitem__)
+            if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
+                return decided
             if unread and clock.now() < write_at:
                 continue
             seen = {uuid: number for uuid, number in candidates.items() if uuid in self._seen}
@@ -171,7 +173,6 @@ class Reconciler:
             decided += await self._decide(view)
             if not unread or len(decided) >= len(doubtful):
                 return decided
-            await to_thread.run_sync(self.sightings.take_turn, self.turn)
             write_at = clock.now() + self.turn * _WRITE_AFTER
 
     async def _decide(self, view: _View) -> list[Transition]:
