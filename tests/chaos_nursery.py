@@ -56,8 +56,11 @@ class _Nursery:
 
     def kill(self, index: int) -> None:
         """Kill the process of an index, if it has not been waited for."""
+        # Not waited for in between: its number might be another's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         if index in self.alive:
             os.kill(self.alive[index], signal.SIGKILL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
     def bury(self, *_: object) -> None:
         """Wait for those that have ended."""

@@ -84,7 +84,7 @@ class Plan:
     concurrency: int = 8
     kill_every: float | None = 1.0
     lease: float = 4.0
-    settling: float = 1.0
+    settling: float = 0.5
     weather: Weather = field()
     patience: float = 90.0
 
@@ -95,7 +95,7 @@ class Plan:
             rates=dict(RATES),
             latency=0.03,
             limit=240,
-            window=2.0,
+            window=1.0,
             stranger=0.1,
             colleague=20,
         )
@@ -282,11 +282,14 @@ def _process(run: _Run, name: str, *arguments: str) -> Iterator[IO[str]]:
             yield process.stdin
         finally:
             # The nursery ends, with its children, when nobody can tell it anything any more.
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
             if name == "sandbox":
                 process.terminate()
-            process.wait(_PATIENCE)
+            status = process.wait(_PATIENCE)
             listener.join()
+            if status != 0:
+                print(f"the {name} ended with {status}: see {log.name}", file=sys.stderr)  # noqa: T201
 
 
 def _fetch(base_url: str) -> dict[str, Any]:

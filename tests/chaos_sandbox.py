@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -42,6 +43,7 @@ TICK = 20
 """Requests after which it says that there is progress."""
 
 _BETWEEN_ORDERS = 0.5
+_BURSTS = (3, 6, 12)
 _NOTHING = Strike()
 _coming: contextvars.ContextVar[Strike] = contextvars.ContextVar("_coming", default=_NOTHING)
 _SENDER = re.compile(r"chaos/(\d+)")
@@ -144,20 +146,22 @@ class _Chaos:
         }
 
     async def be_the_stranger(self) -> None:
-        """Spend a part of the budget in bursts, and care for nothing."""
+        """Spend a part of the budget in bursts, now and then all of it, and care for nothing."""
         weather = self.weather
+        if not weather.stranger or not weather.limit:
+            return
+        bursts = (weather.limit, *_BURSTS)
+        mean = sum(bursts) / len(bursts) * weather.window / (weather.limit * weather.stranger)
         chance = random.Random(f"stranger/{weather.seed}")  # noqa: S311 - chance that can be repeated
-        async with self.sandbox.client(
-            rate_limit=RateLimit.unlimited(), retry=RetryPolicy(attempts=1)
-        ) as client:
-            while weather.stranger and weather.limit:
-                burst = chance.randint(1, max(1, weather.limit // 20))
-                await asyncio.sleep(burst * weather.window / (weather.limit * weather.stranger))
+        unlimited, once = RateLimit.unlimited(), RetryPolicy(attempts=1)
+        async with self.sandbox.client(rate_limit=unlimited, retry=once) as client:
+            for burst in itertools.cycle(bursts):
+                await asyncio.sleep(chance.uniform(0.2, 1.8) * mean)
                 for _ in range(burst):
                     try:
                         await client.terminals.list(DEFAULT_ORGANIZATION)
                     except FrontPayError:
-                        continue
+                        break
 
     async def be_the_colleague(self) -> None:
         """Send orders that are not of the batch."""
