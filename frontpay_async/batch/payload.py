@@ -10,6 +10,7 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,7 @@ from frontpay_async._protocol import operations
 from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from frontpay_async._protocol.operations import Operation
     from frontpay_async.batch.items import BatchOrder
@@ -146,16 +147,16 @@ def read(kind: str, content: bytes) -> BatchOrder:
 
 
 def _build(cls: type[Any], members: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the class that is asked for
-    return cls(**{name: _member(name, value) for name, value in members.items()})
+    return cls(**{name: _READ[name](value) if name in _READ else value for name, value in members.items()})
 
 
-def _member(name: str, value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
-    if name == "products":
-        return [_build(Product, each) for each in value]
-    if name in _NESTED:
-        return _build(_NESTED[name], value)
-    if name in _NUMBERS:
-        return Decimal(value)
-    if name == "order_date":
-        return datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
-    return value
+def _read_day(text: str) -> date:
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+
+
+_READ: Mapping[str, Callable[[Any], object]] = {
+    "products": lambda rows: [_build(Product, row) for row in rows],
+    "order_date": _read_day,
+    **{name: partial(_build, cls) for name, cls in _NESTED.items()},
+    **dict.fromkeys(_NUMBERS, Decimal),
+}

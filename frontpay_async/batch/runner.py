@@ -302,12 +302,19 @@ class Run:
     async def _attempt(self, held: Held, sending: _Sending) -> Transition | None:
         """Send a row; return what came of it, or None where somebody else has taken it in hand."""
         named = Transition(row=held.id, fence=held.fence, event=Event.WITHDRAW)
-        claim = evolve(named, event=Event.CLAIM, owner=self.owner, lease=self.lease)
 
         async def before_send() -> None:
             # The lease begins when the claim is written, at the earliest now.
             dead_at = anyio.current_time() + self.lease * _PATIENCE
-            if not await self._commits.commit(evolve(claim, listing=self.reconciler.listing)):
+            claim = Transition(
+                row=held.id,
+                fence=held.fence,
+                event=Event.CLAIM,
+                owner=self.owner,
+                lease=self.lease,
+                listing=self.reconciler.listing,
+            )
+            if not await self._commits.commit(claim):
                 raise _NotOursError
             if anyio.current_time() >= dead_at:
                 # This process stood still: by now another runner may be looking for it.
@@ -341,8 +348,9 @@ class Run:
         self._breaker.succeed()
         self.sent += 1
         self._last_uuid = created.order_uuid
-        return evolve(
-            named,
+        return Transition(
+            row=named.row,
+            fence=named.fence,
             event=Event.CONFIRM,
             order_uuid=created.order_uuid,
             customer_uuid=created.customer_uuid,
