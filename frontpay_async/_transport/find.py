@@ -70,14 +70,16 @@ async def find(
     """Find the orders that an order may be; see ``Orders.find``."""
     candidates = list(dict.fromkeys(among))
     sent = traits_of_order(order)
-    found: dict[str, Likeness] = {}
+    shown: dict[str, Traits | None] = {}
+    await look_at(session, options, candidates, shown.__setitem__)
 
-    def see(uuid: str, seen: Traits | None) -> None:
-        # Nothing has shown yet that this API shows orders as they are sent.
-        found[uuid] = Likeness.UNCLEAR if seen is None else likeness(sent, seen, cautious=True)
+    def those(wanted: Likeness, *, cautious: bool) -> tuple[str, ...]:
+        found = {
+            uuid: Likeness.UNCLEAR if seen is None else likeness(sent, seen, cautious=cautious)
+            for uuid, seen in shown.items()
+        }
+        return tuple(uuid for uuid in candidates if found[uuid] is wanted)
 
-    await look_at(session, options, candidates, see)
-    return OrderMatches(
-        same=tuple(uuid for uuid in candidates if found[uuid] is Likeness.SAME),
-        unclear=tuple(uuid for uuid in candidates if found[uuid] is Likeness.UNCLEAR),
-    )
+    same = those(Likeness.SAME, cautious=True)
+    # One that is the same proves that this API shows orders as they are sent: the others need less caution.
+    return OrderMatches(same=same, unclear=those(Likeness.UNCLEAR, cautious=not same))

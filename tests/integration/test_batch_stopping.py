@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -10,17 +13,10 @@ import httpx
 import pytest
 from attrs import evolve
 
-from frontpay_async import (
-    RateLimit,
-)
+from frontpay_async import FrontPayClient, RateLimit
 from frontpay_async.batch import InvoiceBatch, State
-from tests.batches import Night, assert_each_sent_once, item, rows_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-ITEMS = [item(number) for number in range(12)]
+from frontpay_async.sandbox import FaultKind, Sandbox
+from tests.batches import CREATE, Night, assert_each_sent_once, item, rows_of
 
 ITEMS = [item(number) for number in range(12)]
 
@@ -157,3 +153,60 @@ async def test_two_runners_share_a_batch(night: Night) -> None:
         assert_each_sent_once(night, await rows_of(first), items)
     assert sum(report.sent for report in reports) == 60
     assert all(report.sent > 0 for report in reports)
+
+
+RUNNER = """
+import asyncio, sys
+from frontpay_async import FrontPayClient, RateLimit
+from frontpay_async.batch import InvoiceBatch
+from tests.batches import item
+
+async def main():
+    limit = RateLimit.unlimited()
+    async with FrontPayClient("sandbox-token", base_url=sys.argv[1], rate_limit=limit) as client:
+        async with InvoiceBatch(client, journal=sys.argv[2], name="night") as batch:
+            await batch.submit(item(number) for number in range(500))
+            await batch.run(concurrency=4, on_progress=lambda _: print("runs", flush=True))
+
+asyncio.run(main())
+"""
+
+
+async def test_ctrl_c_lets_requests_in_flight_have_their_answers(tmp_path: Path) -> None:
+    """A process that gets SIGINT ends soon, with nothing in doubt, and the next one continues."""
+    sandbox = Sandbox(rate_limit=None)
+    sandbox.fail(FaultKind.LATENCY, operation=CREATE, times=None, seconds=0.1)
+    journal = tmp_path / "journal.db"
+    async with sandbox.serve() as url:
+        command = [sys.executable, "-c", RUNNER, url, str(journal)]
+        root = Path(__file__).parents[2]
+        async with await anyio.open_process(command, cwd=root, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            assert (await process.stdout.receive()).startswith(b"runs")
+            while not sandbox.orders:
+                await anyio.lowlevel.checkpoint()
+            process.send_signal(signal.SIGINT)
+            with anyio.fail_after(30):
+                await process.wait()
+        assert process.returncode != 0
+        client = FrontPayClient("sandbox-token", base_url=url, rate_limit=RateLimit.unlimited())
+        async with client, InvoiceBatch(client, journal=journal, name="night") as batch:
+            counts = (await batch.status()).counts
+    assert counts.keys() == {State.DONE, State.PENDING}
+    assert counts[State.DONE] == len(sandbox.orders) > 0
+
+
+def test_it_runs_under_trio(tmp_path: Path) -> None:
+    sandbox = Sandbox(rate_limit=None)
+    sandbox.fail(FaultKind.ERROR_510_AFTER, operation=CREATE, times=3)
+
+    async def run() -> None:
+        client = sandbox.client(rate_limit=RateLimit.unlimited())
+        batch = InvoiceBatch(client, journal=tmp_path / "journal.db", name="x", settling=0.0)
+        async with client, batch:
+            await batch.submit(ITEMS)
+            assert (await batch.run(concurrency=4)).done == len(ITEMS)
+
+    anyio.run(run, backend="trio")
+    assert len(sandbox.orders) == len(ITEMS)
+    assert sandbox.duplicates() == ()
