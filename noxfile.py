@@ -25,7 +25,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests and ask for 95 % branch coverage; arguments go to pytest and waive the threshold."""
-    session.install("-e", ".[aiohttp,otel,redis,sandbox]", *group("tests"))
+    session.install("-e", ".[all]", *group("tests"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -37,7 +37,7 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that are allowed, and today's test tools."""
     session.install("uv")
-    extras = ".[aiohttp,redis,sandbox]"
+    extras = ".[aiohttp,batch,encryption,postgres,redis,sandbox,starlette]"
     session.run("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", "-e", extras)
     session.install(*group("tests"))
     session.run("pytest", *session.posargs)
@@ -51,6 +51,13 @@ def rate(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Run the batch in bad weather, with runners that are killed; arguments go to pytest."""
+    session.install("-e", ".[all]", *group("tests"))
+    session.run("pytest", "-m", "chaos", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check the format and lint everything."""
     session.install(*group("lint"))
@@ -61,7 +68,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types with mypy and pyright, both strict."""
-    session.install("-e", ".[aiohttp,otel,redis,sandbox]", *group("types"))
+    session.install("-e", ".[all]", *group("types"))
     session.run("mypy", "--strict")
     # The version is pinned: its wrapper need not ask for a newer one.
     session.run("pyright", "--warnings", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
@@ -70,12 +77,12 @@ def types(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure this client beside bare httpx, aiohttp and other SDKs; arguments go to the benchmark."""
-    session.install(".[aiohttp]", *group("bench"))
+    session.install(".[all]", *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build; a warning is an error."""
-    session.install(".[aiohttp,otel,redis,sandbox]", *group("docs"))
+    session.install(".[all]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-nEq", "-b", "html", "docs", "docs/_build/html")

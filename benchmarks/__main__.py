@@ -8,6 +8,8 @@ _BENCHMARKS: Final = {
     "transport": "CPU, throughput and latency of one call, against other clients",
     "rate": "how much of a rate limit gets used, and what it costs those who wait, against other limiters",
     "watch": "how soon the end of a payment is known under a rate limit, in simulated time, against polling",
+    "chaos": "what faults and kills do to a batch, and to the loop that people write",
+    "batch": "throughput, memory, use of the budget and cost of reconciling of a batch",
     "report": "write the table and the chart of `transport` again, from its raw results",
 }
 _DEFAULT: Final = "transport"

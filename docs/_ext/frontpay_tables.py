@@ -10,6 +10,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import frontpay_async
+import frontpay_async.batch
 import frontpay_async.otel
 import frontpay_async.sandbox
 from frontpay_async import FrontPayError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = frontpay_async, frontpay_async.otel, frontpay_async.sandbox
+PUBLIC = frontpay_async, frontpay_async.batch, frontpay_async.otel, frontpay_async.sandbox
 
 
 class OperationsDirective(SphinxDirective):
@@ -60,7 +61,8 @@ class ErrorTreeDirective(SphinxDirective):
 
 def _branch(error: type[FrontPayError], depth: int) -> Iterator[str]:
     summary = (error.__doc__ or "").partition("\n")[0]
-    yield f"{'  ' * depth}- {{py:exc}}`~frontpay_async.{error.__name__}`: {summary}"
+    home = next(module.__name__ for module in PUBLIC if error.__name__ in module.__all__)
+    yield f"{'  ' * depth}- {{py:exc}}`~{home}.{error.__name__}`: {summary}"
     for child in error.__subclasses__():
         yield from _branch(child, depth + 1)
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat
     from frontpay_async._protocol.rules import Field, Rules
 
-__all__ = ["UnreadableError", "decode", "encode", "number_text"]
+__all__ = ["UnreadableError", "decode", "encode", "number_text", "wire_names"]
 
 T = TypeVar("T")
 StatusT = TypeVar("StatusT", OrderStatus, PaymentStatus, RefundStatus)
@@ -107,7 +107,8 @@ def _camel(name: str) -> str:
 _wire_names_of: dict[type[object], Mapping[str, str]] = {}
 
 
-def _wire_names(cls: type[Any]) -> Mapping[str, str]:
+def wire_names(cls: type[Any]) -> Mapping[str, str]:
+    """Return the wire name of each field of a value, by its Python name."""
     known = _wire_names_of.get(cls)
     if known is None:
         # A caller's subclass has the names of ours.
@@ -173,7 +174,7 @@ def number_text(value: Decimal) -> str:
 
 
 def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]]:
-    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in _wire_names(cls).items()}
+    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in wire_names(cls).items()}
     return make_dict_unstructure_fn(cls, _converter, **renames)
 
 
@@ -199,7 +200,7 @@ def decode(result: type[T], source: Json) -> T:
 
 
 def _structure_hook(cls: type[T]) -> Callable[[Json, type[T]], T]:
-    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in _wire_names(cls).items()}
+    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in wire_names(cls).items()}
     has_unknown = "unknown_fields" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", cls))
     if has_unknown:
         renames["unknown_fields"] = override(omit=True)
@@ -250,7 +251,7 @@ def _beyond(cls: type[object], source: Json, prefix: str = "") -> Iterator[tuple
         for index, row in enumerate(source):
             yield from _beyond(cls, row, f"{prefix}{index}.")
         return
-    known = _wire_names(cls).values()
+    known = wire_names(cls).values()
     # The value has been read, so that this can only be an object.
     for name, value in _normal(cls, cast("JsonObject", source)).items():
         if name not in known:

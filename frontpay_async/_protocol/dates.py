@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from frontpay_async._protocol.operations import DateFormat
 
-__all__ = ["read_date", "write_date"]
+__all__ = ["norwegian_day", "read_date", "write_date"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}),? (\d{4})", re.ASCII)
@@ -33,7 +33,7 @@ def write_date(value: date, date_format: DateFormat) -> str:
         )
         return str(int(moment.timestamp()))
     try:
-        day = _norwegian_day(value) if isinstance(value, datetime) else value
+        day = norwegian_day(value) if isinstance(value, datetime) else value
     except OverflowError:
         # The year 10000 begins in Norway before it does in UTC; the rules refuse this form.
         return value.isoformat()
@@ -57,7 +57,7 @@ def read_date(text: str) -> datetime | date | str:
     return text if moment.utcoffset() is None else moment
 
 
-def _norwegian_day(moment: datetime) -> date:
+def norwegian_day(moment: datetime) -> date:
     """Return the day in Norway.
 
     UTC+1, and UTC+2 between the last Sundays of March and October at 01:00 UTC.

@@ -11,7 +11,7 @@ from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, Ra
 from frontpay_async.settings import Priority, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from frontpay_async._protocol.messages import HttpRequest, HttpResponse
     from frontpay_async.errors import FrontPayError
@@ -34,11 +34,14 @@ class CallOptions:
         timeouts: Bounds, in seconds.
         retry: How failed attempts are repeated.
         priority: The rank among those that share the token.
+        before_send: Awaited before each attempt leaves, when the rate is granted and the credential is there.
+            What it raises ends the call, and nothing was sent.
     """
 
     timeouts: Timeouts = field(factory=Timeouts)
     retry: RetryPolicy = field(factory=RetryPolicy)
     priority: Priority = Priority.NORMAL
+    before_send: Callable[[], Awaitable[None]] | None = None
 
 
 @define(eq=False)

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from frontpay_async._transport.auth import Auth
 from frontpay_async._transport.follow import Follow
+from frontpay_async._transport.intent import Intent
 from frontpay_async._transport.rate import Rate
 from frontpay_async._transport.retry import Retry
 
@@ -50,7 +51,11 @@ def compose(
     """Compose the stages: each attempt pays the rate and carries a fresh credential."""
     wire = send if follower is None else Follow(send, follower, clock)
     rate = Rate(
-        Auth(wire, source=credential), limit=rate_limit, credential=credential, base_url=base_url, clock=clock
+        Auth(Intent(wire), source=credential),
+        limit=rate_limit,
+        credential=credential,
+        base_url=base_url,
+        clock=clock,
     )
     if follower is not None:
         follower.observe("rate.remaining", rate.remaining)

@@ -27,6 +27,7 @@ __all__ = [
     "InvoiceNumber",
     "InvoiceOrder",
     "OrderDetails",
+    "OrderMatches",
     "OrderStatusEntry",
     "OrderStatusReport",
     "PaymentLinkOrder",
@@ -273,3 +274,16 @@ class InvoiceNumber:
     invoice_number: str | None
     status: OrderStatus
     unknown_fields: Mapping[str, object] = unknown_fields_field()
+
+
+@frozen(kw_only=True)
+class OrderMatches:
+    """Name the orders that an order was recognised in.
+
+    Args:
+        same: Those whose details show the same goods, totals, date and customer.
+        unclear: Those that are neither the same nor clearly another order, or that the API does not show.
+    """
+
+    same: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()

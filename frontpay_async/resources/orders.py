@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from frontpay_async._protocol import operations, requests
+from frontpay_async._transport.find import find
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.statuses import OrderStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from frontpay_async._transport.call import CallOptions
     from frontpay_async._transport.session import Session
     from frontpay_async.models.orders import (
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
         InvoiceNumber,
         InvoiceOrder,
         OrderDetails,
+        OrderMatches,
         OrderStatusEntry,
         OrderStatusReport,
         PaymentLinkOrder,
@@ -221,6 +225,29 @@ class Orders:
             NotFoundError: There is no such order.
         """
         return await self._session.execute(operations.GET_ORDER_DETAILS, self._options, uuid=order_uuid)
+
+    async def find(
+        self,
+        order: PaymentLinkOrder | InvoiceOrder | EFakturaOrder | EhfOrder,
+        *,
+        among: Iterable[str],
+    ) -> OrderMatches:
+        """Look for an order whose answer was lost, by its content; one request for each order looked at.
+
+        There is no key by which the API knows an order again, so it is recognised by its goods, totals, date
+        and customer. An identical order of somebody else cannot be told from it.
+
+        Args:
+            order: What was sent.
+            among: The orders to look at: those of ``list_statuses`` that you cannot account for otherwise.
+
+        Returns:
+            The orders that are the same, and those of which nobody can tell. None of either: it is not there.
+
+        Raises:
+            FrontPayError: One of them could not be read.
+        """
+        return await find(self._session, self._options, order, among)
 
     async def get_invoice_number(self, order_uuid: str) -> InvoiceNumber:
         """Get an invoiced order's invoice number (page "Get Invoice Number By UUID").

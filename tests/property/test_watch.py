@@ -167,12 +167,12 @@ def judge(each: Waits, waiter: Waiter, end: float | None, start: float) -> None:
 
 
 @given(scenarios)
-@settings(max_examples=60)
+@settings(max_examples=24)
 def test_no_end_is_lost_or_told_twice(scenario: Scenario) -> None:
     assert simulate(play, scenario, backend=BACKENDS[0]) == len(scenario.waits)
 
 
 @given(scenarios)
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_no_end_is_lost_or_told_twice_under_trio(scenario: Scenario) -> None:
     assert simulate(play, scenario, backend=BACKENDS[1]) == len(scenario.waits)

@@ -1,0 +1,42 @@
+"""Durable batch invoicing: no invoice twice, none lost, whatever dies; the extra ``batch``.
+
+    async with InvoiceBatch(client, journal="invoices.db", name="2026-05") as batch:
+        await batch.submit(BatchItem(key=each.number, order=each.order) for each in invoices)
+        report = await batch.run()
+
+Submitting the same again adds nothing, and running again continues where it was interrupted.
+"""
+
+from __future__ import annotations
+
+from frontpay_async.batch.errors import ContentMismatchError, JournalError
+from frontpay_async.batch.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
+from frontpay_async.batch.invoices import InvoiceBatch
+from frontpay_async.batch.items import BatchItem
+from frontpay_async.batch.report import ReportRow, write_csv, write_jsonl, write_report
+from frontpay_async.batch.rows import BatchReport, BatchRow, BatchStatus, Submission
+from frontpay_async.batch.states import State
+from frontpay_async.batch.violations import InvalidFileError, LineViolation
+
+__all__ = [
+    "BatchItem",
+    "BatchReport",
+    "BatchRow",
+    "BatchStatus",
+    "ContentMismatchError",
+    "DryRun",
+    "InvalidFileError",
+    "InvoiceBatch",
+    "JournalError",
+    "KindTotal",
+    "LineViolation",
+    "OrderFile",
+    "ReportRow",
+    "State",
+    "Submission",
+    "read_csv",
+    "read_jsonl",
+    "write_csv",
+    "write_jsonl",
+    "write_report",
+]

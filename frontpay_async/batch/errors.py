@@ -1,0 +1,26 @@
+"""What can go wrong with a journal; part of the hierarchy in ``frontpay_async.errors``."""
+
+from __future__ import annotations
+
+from frontpay_async.errors import ConfigurationError, FrontPayError
+
+__all__ = ["ContentMismatchError", "JournalError"]
+
+
+class JournalError(FrontPayError):
+    """Report a journal that cannot be read or written; what was in flight is found again by the next run."""
+
+
+class ContentMismatchError(ConfigurationError):
+    """Report a key that was submitted before, with another content.
+
+    Args:
+        message: Which two contents, without personal data.
+        key: The key.
+    """
+
+    key: str
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key

@@ -1,0 +1,162 @@
+"""An order as the journal keeps it: JSON with the exact digits and days, and back. Pure.
+
+Not the wire form: that depends on the client's settings, such as the form of dates. Not pickle: a journal is
+shared by hosts, and reading it must not run code.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from frontpay_async._protocol import operations
+from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from frontpay_async._protocol.operations import Operation
+    from frontpay_async.batch.items import BatchOrder
+    from frontpay_async.models.orders import CreatedOrder
+
+__all__ = ["KINDS", "kind_of", "read", "write"]
+
+KINDS: Mapping[str, tuple[type[BatchOrder], Operation[CreatedOrder]]] = MappingProxyType(
+    {
+        operation.name: (cast("type[BatchOrder]", operation.request), operation)
+        for operation in (
+            operations.SEND_PAYMENT_LINK,
+            operations.SEND_INVOICE,
+            operations.SEND_EFAKTURA,
+            operations.SEND_EHF_INVOICE,
+        )
+    }
+)
+"""The operations that send an order of a batch, with the class that each takes."""
+
+_NESTED: Mapping[str, type[Any]] = MappingProxyType(
+    {"summary": OrderSummary, "customer": Customer, "address": Address, "send_order_by": SendOrderBy}
+)
+_NUMBERS = frozenset(
+    {
+        "quantity",
+        "rate",
+        "tax",
+        "amount",
+        "discount",
+        "sub_total",
+        "total_tax",
+        "total_discount",
+        "grand_total",
+    }
+)
+_write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
+
+
+def kind_of(order: BatchOrder) -> str:
+    """Return the name of the operation that sends an order.
+
+    Raises:
+        TypeError: A batch does not send such orders.
+    """
+    for name, (cls, _) in KINDS.items():
+        if isinstance(order, cls):
+            return name
+    raise TypeError(f"a batch sends no {type(order).__name__}")
+
+
+def write(order: BatchOrder, cls: type[BatchOrder]) -> bytes:
+    """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone.
+
+    Args:
+        order: The order.
+        cls: The class of which it is one; what a subclass adds is not sent, and not kept.
+    """
+    return _write_json(_members(order, cls)).encode("utf-8", "surrogatepass")
+
+
+def _members(value: object, cls: type[Any]) -> dict[str, object]:
+    # A None is not written, so that a field of a later version does not make an old order a new one.
+    members = ((name, getattr(value, name)) for name in _fields(cls))
+    return {name: _plain(member) for name, member in members if member is not None}
+
+
+def _fields(cls: type[Any]) -> tuple[str, ...]:
+    known = _field_names.get(cls)
+    if known is None:
+        known = _field_names[cls] = tuple(each.name for each in attrs.fields(cls) if each.init)
+    return known
+
+
+_field_names: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _plain(value: object) -> object:  # noqa: PLR0911 - a table
+    match value:
+        case Enum():
+            return _plain(value.value)
+        case bool() | int() | str():
+            return value
+        case Decimal():
+            return _digits(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case date():
+            return value.isoformat()
+        case tuple():
+            return [_members(each, Product) for each in cast("tuple[Product, ...]", value)]
+        case _:
+            cls = next(each for each in _NESTED.values() if isinstance(value, each))
+            return _members(value, cls)
+
+
+def _digits(value: Decimal) -> str:
+    """Write a number with just the digits that it needs, whatever the caller's decimal context."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def read(kind: str, content: bytes) -> BatchOrder:
+    """Read an order.
+
+    Args:
+        kind: The name of the operation that sends it.
+        content: What ``write`` wrote.
+
+    Raises:
+        ValueError: It was written by another version, or is damaged.
+    """
+    try:
+        cls, _ = KINDS[kind]
+        order: BatchOrder = _build(cls, json.loads(content))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = type(error).__name__
+    else:
+        return order
+    # Raised out here, so that the content is not in reach of the traceback.
+    raise ValueError(f"an order of the journal cannot be read ({problem})")
+
+
+def _build(cls: type[Any], members: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the class that is asked for
+    return cls(**{name: _READ[name](value) if name in _READ else value for name, value in members.items()})
+
+
+def _read_day(text: str) -> date:
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+
+
+_READ: Mapping[str, Callable[[Any], object]] = {
+    "products": lambda rows: [_build(Product, row) for row in rows],
+    "order_date": _read_day,
+    **{name: partial(_build, cls) for name, cls in _NESTED.items()},
+    **dict.fromkeys(_NUMBERS, Decimal),
+}

