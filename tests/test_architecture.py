@@ -77,7 +77,8 @@ CONTRACT = """
     Product OrderSummary Address Customer CustomerType Language SendOrderBy InvoiceInterval
     PaymentLinkOrder InvoiceOrder EFakturaOrder EhfOrder TerminalOrder InvoiceReferences
     Refund TerminalRefund RefundLine OrderStatus PaymentStatus RefundStatus
-    CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails OrderMatches InvoiceNumber Terminal
+    CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails
+    OrderMatches InvoiceNumber Terminal
     FrontPayError ConfigurationError InvalidOrderError Violation NotSentError RateBudgetExceededError
     OutcomeUnknownError APIError AuthenticationError PermissionDeniedError NotFoundError
     RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError
