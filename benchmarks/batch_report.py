@@ -81,7 +81,7 @@ def _aims(raw: Run) -> Iterator[Verdict]:
 
 
 def _throughput(raw: Run) -> str:
-    rows = []
+    rows: list[list[str]] = []
     for engine in ("httpx", "aiohttp"):
         for store, label in _STORES.items():
             runs = [run for run in raw["throughput"] if (run["store"], run["engine"]) == (store, engine)]

@@ -20,7 +20,7 @@ from attrs import define, field
 
 from benchmarks.machine import pin
 from benchmarks.payloads import CREATED_BODY, CREATED_UUID
-from benchmarks.server import Connection, Counts, _chunked
+from benchmarks.server import Connection, Counts, _chunked  # pyright: ignore[reportPrivateUsage]
 from frontpay_async.sandbox.throttle import Throttle
 
 _LIST: Final = b"/api/v1/connect/orders/status"

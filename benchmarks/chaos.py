@@ -114,7 +114,8 @@ def main(arguments: list[str]) -> int:
     output.mkdir(parents=True, exist_ok=True)
     failed = False
     if not options.report:
-        begun, load, runs = time.monotonic(), load_average(), []
+        begun, load = time.monotonic(), load_average()
+        runs: list[dict[str, Any]] = []
         for run in _runs(seeds, cells, options.count):
             _say(_line(run))
             for problem in run["problems"]:

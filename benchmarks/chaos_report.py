@@ -57,7 +57,7 @@ def _total(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _summary(raw: dict[str, Any]) -> str:
-    rows = []
+    rows: list[list[str]] = []
     for cell, label in _LABELS.items():
         if runs := [run for run in raw["runs"] if run["cell"] == cell]:
             rows.append([label, *_total(runs)])

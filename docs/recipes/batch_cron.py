@@ -2,8 +2,8 @@
 
     python batch_cron.py /srv/invoices/2026-05.csv /srv/invoices/journal.db
 
-The token and the environment come from FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT. Exit status 1: the report
-tells of orders that need a person.
+The token and the environment come from FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT. With exit status 1, the
+report tells of orders that need a person.
 """
 
 import asyncio

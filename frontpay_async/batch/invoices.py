@@ -137,6 +137,7 @@ class InvoiceBatch:
             The counts, and what this run did.
 
         Raises:
+            ConfigurationError: The client shows another account than the one that the journal knows.
             AuthenticationError: The API refused the token (401); the orders are as they were.
             PermissionDeniedError: The token may not do this (403).
             NotFoundError: The API does not know the route: the base URL is wrong.

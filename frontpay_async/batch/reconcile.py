@@ -30,7 +30,7 @@ from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, mat
 from frontpay_async.batch.payload import read
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
-from frontpay_async.errors import FrontPayError
+from frontpay_async.errors import ConfigurationError, FrontPayError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,9 +98,19 @@ class Reconciler:
     _incomplete: int = field(init=False, default=0)
 
     async def begin(self) -> None:
-        """List the account before anything is sent: what is there already is no candidate."""
+        """List the account before anything is sent: what is there already is no candidate.
+
+        Raises:
+            ConfigurationError: The list shows none of the orders that were confirmed: it is another account.
+        """
         self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
-        await self._list()
+        witnesses = await to_thread.run_sync(self.sightings.witnesses)
+        listed = await self._list()
+        if witnesses and listed.isdisjoint(witnesses):
+            raise ConfigurationError(
+                "nothing was sent: the account shows none of the orders that this journal saw confirmed, "
+                f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
+            )
 
     async def confirmed(self, uuid: str, order: BatchOrder) -> None:
         """Take in an order that was sent and confirmed.

@@ -170,9 +170,8 @@ class Run:
 
     async def _release(self) -> None:
         """Put back what was taken in hand and not sent, so that the next run need not wait for it."""
-        unsent = [
-            Transition(row=each.id, fence=each.fence, event=Event.WITHDRAW) for each in self._in_hand.values()
-        ]
+        left = self._in_hand.values()
+        unsent = [Transition(row=each.id, fence=each.fence, event=Event.WITHDRAW) for each in left]
         if unsent and not isinstance(self._failure, JournalError):
             try:
                 with anyio.CancelScope(shield=True):
@@ -238,7 +237,7 @@ class Run:
             try:
                 answer = await question()
             except FrontPayError as error:
-                if not is_outage(error):
+                if not is_outage(error) or self.session.closed:
                     raise
                 self._note_failure(error)
                 await clock.sleep(max(self._breaker.pause(clock.now()), self._breaker.first_pause))
@@ -285,7 +284,9 @@ class Run:
         try:
             await self._send_and_write(held, sending)
             if sending.confirmed is not None:
-                await self.reconciler.confirmed(*sending.confirmed)
+                # Not cut off either: closing its connection may unsettle its neighbours.
+                with anyio.move_on_after(self.drain, shield=True):
+                    await self.reconciler.confirmed(*sending.confirmed)
             await self._tell()
         except JournalError as error:
             self._fail(error)
@@ -362,14 +363,15 @@ class Run:
             self._note_failure(error)
         elif isinstance(error, APIError):
             self._breaker.succeed()
-        if judgement.stops:
+        stops = judgement.stops or self.session.closed
+        if stops:
             self._fail(error)
         delay = judgement.retry_after + backoff(held.attempts, self.session.clock.chance())
         return evolve(
             named,
             event=judgement.event,
             error=judgement.error,
-            delay=0.0 if judgement.stops else delay,
+            delay=0.0 if stops else delay,
         )
 
     def _note_failure(self, error: FrontPayError) -> None:

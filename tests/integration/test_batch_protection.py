@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 BASE_URL = "http://localhost/api"
 
-BASE_URL = "http://localhost/api"
-
 
 # SQLite's file
 

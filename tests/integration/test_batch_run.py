@@ -11,6 +11,7 @@ from frontpay_async import (
     AuthenticationError,
     ConfigurationError,
     NotFoundError,
+    NotSentError,
     RateLimit,
 )
 from frontpay_async.batch import BatchItem, ContentMismatchError, InvoiceBatch, State
@@ -287,6 +288,36 @@ async def test_a_journal_belongs_to_one_base_url(night: Night, batch: InvoiceBat
     async with night.client(base_url="https://api.example.no") as other, night.batch(other) as elsewhere:
         with pytest.raises(ConfigurationError, match=r"belongs to orders at http://sandbox\.localhost"):
             await elsewhere.run()
+
+
+async def test_a_journal_belongs_to_one_account(night: Night, batch: InvoiceBatch) -> None:
+    """The token of another account shows other orders: nothing is sent there."""
+    await batch.submit([item(1)])
+    await batch.run()
+    await batch.submit([item(2)])
+    night.sandbox = Sandbox(rate_limit=None, clock=night.time.clock())
+    async with night.client() as other, night.batch(other) as elsewhere:
+        with pytest.raises(ConfigurationError, match="token of another account"):
+            await elsewhere.run()
+        assert (await elsewhere.status()).counts == {State.DONE: 1, State.PENDING: 1}
+    assert not night.sandbox.orders
+
+
+async def test_a_client_that_is_closed_meanwhile_ends_the_run(night: Night) -> None:
+    """It will not come back: to wait for it as in an outage would never end."""
+    inner = night.sandbox.transport()
+
+    class Closing(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if len(night.sandbox.orders) == 3:
+                client._session.closed = True
+            return await inner.handle_async_request(request)
+
+    async with night.client(Closing()) as client, night.batch(client) as batch:
+        await batch.submit(ITEMS)
+        with pytest.raises(NotSentError, match="the client is closed"):
+            await batch.run(concurrency=1)
+        assert (await batch.status()).counts == {State.DONE: 4, State.PENDING: 8}
 
 
 async def test_a_closed_batch(batch: InvoiceBatch) -> None:
