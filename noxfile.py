@@ -7,6 +7,8 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "lint", "types", "docs"]
 
+# A file's tests stay together: some share a server.
+IN_PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -27,7 +29,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests and ask for 95 % branch coverage; arguments go to pytest and waive the threshold."""
     session.install("-e", ".[all]", *group("tests"))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *IN_PARALLEL, *session.posargs)
     session.run("coverage", "combine", "--quiet")
     # A part of the tests covers a part of the code.
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
@@ -40,7 +42,7 @@ def lowest(session: nox.Session) -> None:
     extras = ".[aiohttp,batch,encryption,postgres,redis,sandbox,starlette]"
     session.run("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", "-e", extras)
     session.install(*group("tests"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session
