@@ -10,6 +10,7 @@ Time is the database's: the hosts that share a journal must agree on when a leas
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -180,7 +181,10 @@ def _sqlite(path: str) -> Engine:
 def _protect(path: str) -> None:
     """Make the file its owner's alone; SQLite gives the files beside it the same mode."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
+        # One that is there is not opened: closing any descriptor of a file drops all locks that this process
+        # has on it, and SQLite's would be among them.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
         mode = os.stat(path).st_mode  # noqa: PTH116 - as the calls around it
         if mode & _OTHERS:
             os.chmod(path, mode & ~_OTHERS)  # noqa: PTH101 - as the calls around it

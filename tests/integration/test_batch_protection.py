@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import select
 
 from frontpay_async import ConfigurationError, FrontPayClient, RateLimit
 from frontpay_async.batch import BatchItem, InvoiceBatch, JournalError, State
 from frontpay_async.batch.journal import Journal
+from frontpay_async.batch.schema import open_engine, rows
 from frontpay_async.batch.sealing import Plain, seal_of
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
@@ -234,3 +238,21 @@ def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:
 async def _total(batch: InvoiceBatch) -> int:
     async with batch:
         return (await batch.status()).total
+
+
+def test_opening_a_journal_once_more_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Two batches of one process on one file: SQLite's locks are the process's, and easily dropped."""
+    path = tmp_path / "journal.db"
+    first = Journal.open(path, Plain())
+    with first.reading() as connection:
+        connection.execute(select(rows.c.id)).all()
+        open_engine(path).dispose()
+        # It takes the file for itself, which nobody may while somebody else reads.
+        grab = (
+            "import sqlite3; sqlite3.connect('journal.db', timeout=0).execute('PRAGMA journal_mode=DELETE')"
+        )
+        run = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", grab], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+    first.close()
+    assert "database is locked" in run.stderr
