@@ -20,8 +20,8 @@ def group(name: str) -> list[str]:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the main job against the sandbox, over real sockets."""
-    session.install(".[sandbox]")
-    session.run("python", "-m", "frontpay_async.sandbox.demo", *session.posargs)
+    session.install(".[cli,sandbox]")
+    session.run("frontpay", "demo", *session.posargs)
 
 
 @nox.session
@@ -39,7 +39,7 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that are allowed, and today's test tools."""
     session.install("uv")
-    extras = ".[aiohttp,batch,encryption,postgres,redis,sandbox,starlette]"
+    extras = ".[aiohttp,batch,cli,encryption,postgres,redis,sandbox,starlette]"
     session.run("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", "-e", extras)
     session.install(*group("tests"))
     session.run("pytest", *IN_PARALLEL, *session.posargs)
@@ -48,7 +48,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def rate(session: nox.Session) -> None:
     """Run the tests of rate control that take real processes and real time; arguments go to pytest."""
-    session.install("-e", ".[redis,sandbox]", *group("tests"))
+    session.install("-e", ".[batch,cli,redis,sandbox]", *group("tests"))
     session.run("pytest", "-m", "slow", *session.posargs)
 
 

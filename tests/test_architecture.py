@@ -33,6 +33,7 @@ TEST_FILES = {path.relative_to(TESTS).as_posix(): path for path in sorted(TESTS.
 # Who may import what; a name that ends in a slash stands for all below it.
 MAY_IMPORT = {
     "httpx": {
+        "cli/doctor.py",
         "client.py",
         "_transport/aiohttp_engine.py",
         "_transport/engines.py",
@@ -44,12 +45,14 @@ MAY_IMPORT = {
     "httpx_aiohttp": {"_transport/aiohttp_engine.py"},
     "tenacity": {"_transport/retry.py"},
     "cattrs": {"_protocol/codec.py"},
-    "anyio": {"_transport/", "batch/", "callbacks_starlette.py", "sandbox/"},
+    "anyio": {"_transport/", "batch/", "sandbox/", "callbacks_starlette.py"},
     # The core also runs under trio.
-    "asyncio": {"_transport/aiohttp_engine.py", "_transport/rate_redis.py", "sandbox/"},
+    "asyncio": {"_transport/aiohttp_engine.py", "_transport/rate_redis.py", "cli/", "sandbox/"},
     "redis": {"_transport/rate_redis.py"},
     "starlette": {"sandbox/", "callbacks_starlette.py"},
     "opentelemetry": {"otel.py"},
+    "click": {"cli/"},
+    "rich": {"cli/"},
     "pytest": {"pytest_plugin.py"},
     "uvicorn": {"sandbox/"},
     "sqlalchemy": {"batch/journal.py", "batch/schema.py", "batch/sightings.py", "batch/transitions.py"},
@@ -59,7 +62,7 @@ MAY_IMPORT = {
     "time": {"_transport/clock.py", "sandbox/"},
     "secrets": {"batch/", "sandbox/"},
     "uuid": {"sandbox/"},
-    "os": {"client.py", "settings.py", "_transport/", "batch/", "sandbox/"},
+    "os": {"batch/", "cli/", "client.py", "settings.py", "_transport/", "sandbox/"},
     "socket": {"_transport/", "sandbox/"},
     "threading": {"_transport/", "otel.py", "sandbox/"},
     "subprocess": {"sandbox/"},

@@ -1,0 +1,22 @@
+"""The ``frontpay`` command, with the extra ``cli``; ``docs/cli.md`` tells what it does.
+
+What is needed to show help or to complete a word is light; a command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command with the arguments of this process; return the exit status."""
+    try:
+        from frontpay_async.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        print("frontpay needs an extra: pip install 'frontpay_async[cli]'", file=sys.stderr)
+        return 1
+    return run()

@@ -1,0 +1,67 @@
+"""``frontpay callbacks``: check callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from urllib.parse import urlsplit
+
+import click
+
+from frontpay_async.cli.invocation import Invocation, PlainCommand, is_interactive
+
+__all__ = ["callbacks"]
+
+_MAX_AGE = 300.0
+# A hundred years: whatever is in somebody's log.
+_ANY_AGE = 3.2e9
+
+
+@click.group()
+def callbacks() -> None:
+    """Check callbacks."""
+
+
+@callbacks.command(cls=PlainCommand)
+@click.argument("query", default="-")
+@click.option("--any-age", is_flag=True, help="Accept one that was made long ago, such as one from a log.")
+@click.option(
+    "--max-age",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_MAX_AGE,
+    metavar="SECONDS",
+    show_default=True,
+    help="How far its time may lie from now.",
+)
+@click.option("--older-form", is_flag=True, help="Accept a checksum over order, status and date alone.")
+@click.pass_obj
+def verify(invocation: Invocation, query: str, *, any_age: bool, max_age: float, older_form: bool) -> None:
+    """Check that a callback was made with the secret, and show what it says.
+
+    QUERY is its query string or whole URL; read from standard input unless given. The secret comes from
+    FRONTPAY_CALLBACK_SECRET, or is asked for. A terminal callback needs the token of sign_callback_url.
+    """
+    from frontpay_async.callbacks import CallbackGuard
+
+    text = (sys.stdin.read() if query == "-" else query).strip()
+    if "://" in text:
+        try:
+            text = urlsplit(text).query
+        except ValueError:
+            raise click.UsageError("the callback's URL is none") from None
+    if not text:
+        raise click.UsageError("there is no query to check")
+    guard = CallbackGuard(_secret(), max_age=_ANY_AGE if any_age else max_age, accept_older_form=older_form)
+    callback = asyncio.run(guard.check(text))
+    invocation.output.result(callback)
+    invocation.output.note("genuine; ask the API for the order's status before goods are handed over")
+
+
+def _secret() -> str:
+    secret = os.environ.get("FRONTPAY_CALLBACK_SECRET")
+    if secret:
+        return secret
+    if not is_interactive():
+        raise click.UsageError("no secret: set FRONTPAY_CALLBACK_SECRET")
+    return str(click.prompt("Callback secret", hide_input=True, err=True))

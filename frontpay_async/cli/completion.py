@@ -1,0 +1,29 @@
+"""``frontpay completion``: the script that completes words in a shell."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from frontpay_async.cli.app import root
+from frontpay_async.cli.invocation import Invocation, PlainCommand
+
+__all__ = ["completion"]
+
+
+@click.command(cls=PlainCommand)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_obj
+def completion(invocation: Invocation, shell: str) -> None:
+    """Print the script that completes words in SHELL.
+
+    For bash: eval "$(frontpay completion bash)"
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"there is no completion for {shell}")
+    source = kind(root, {}, "frontpay", "_FRONTPAY_COMPLETE").source()
+    if invocation.output.as_json:
+        invocation.output.result({"shell": shell, "script": source})
+    else:
+        invocation.output.text(source)

@@ -1,0 +1,115 @@
+"""``frontpay doctor``: token, reachability, clock and rate limit, by calls that only look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import click
+from attrs import frozen
+
+from frontpay_async.cli.exits import Exit, exit_of
+from frontpay_async.cli.invocation import Invocation, LookingCommand
+from frontpay_async.errors import FrontPayError, NotFoundError
+
+if TYPE_CHECKING:
+    from frontpay_async._transport.governor import RateStatistics
+    from frontpay_async.client import FrontPayClient
+
+__all__ = ["Finding", "clock_finding", "doctor"]
+
+# A callback's time may lie 300 s off; a clock that is a minute off is on its way there.
+_MOST_SKEW = 60.0
+# An order that there is not: the API has looked up the token before it says so.
+_NO_ORDER = "ODR0000000000"
+_OK, _FAILED, _SKIPPED = "ok", "failed", "skipped"
+
+
+@frozen
+class Finding:
+    """Say what one check found.
+
+    Args:
+        check: What was checked: settings, reachability, clock, token or limit.
+        result: ok, failed or skipped.
+        detail: What was found, for a person.
+        exit_status: What the command ends with, if this is the worst.
+    """
+
+    check: str
+    result: str
+    detail: str
+    exit_status: Exit = Exit.OK
+
+
+def clock_finding(date: str | None, now: datetime) -> Finding:
+    """Compare this machine's clock with an answer's ``Date`` header, which is exact to the second."""
+    try:
+        theirs = None if date is None else parsedate_to_datetime(date)
+    except ValueError:
+        theirs = None
+    if theirs is None or theirs.tzinfo is None:
+        return Finding("clock", _SKIPPED, "the answer tells no time")
+    skew = (now - theirs).total_seconds()
+    told = f"this machine is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+    if abs(skew) > _MOST_SKEW:
+        return Finding("clock", _FAILED, f"{told}: callbacks will be refused as stale", Exit.FAILED)
+    return Finding("clock", _OK, told)
+
+
+@click.command(cls=LookingCommand)
+@click.pass_obj
+def doctor(invocation: Invocation) -> int:
+    """Check token, reachability, clock and rate limit; changes nothing."""
+    import asyncio
+
+    url = invocation.where()
+    # Without one there is nothing to examine, and a prompt belongs at the beginning.
+    invocation.token()
+    findings = [Finding("settings", _OK, url)]
+    reached, date = asyncio.run(_reach(url, invocation.timeout))
+    findings.append(reached)
+    if reached.result == _OK:
+        findings.append(clock_finding(date, datetime.now(UTC)))
+        findings += invocation.call(_ask)
+    else:
+        findings += [Finding(check, _SKIPPED, "it was not reached") for check in ("clock", "token", "limit")]
+    invocation.output.rows(findings, ("check", "result", "detail"))
+    return max(finding.exit_status for finding in findings)
+
+
+async def _reach(url: str, timeout: float) -> tuple[Finding, str | None]:  # noqa: ASYNC109 - httpx's
+    """Ask without a token: any answer will do, and it costs nothing of the token's limit."""
+    import httpx
+
+    started = datetime.now(UTC)
+    try:
+        async with httpx.AsyncClient(timeout=timeout) as client:
+            answer = await client.get(f"{url}/orders/status")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        finding = Finding("reachability", _FAILED, f"no answer: {type(error).__name__}", Exit.NOT_SENT)
+        return finding, None
+    took = (datetime.now(UTC) - started).total_seconds() * 1000
+    return Finding("reachability", _OK, f"an answer after {took:.0f} ms"), answer.headers.get("date")
+
+
+async def _ask(client: FrontPayClient) -> list[Finding]:
+    try:
+        await client.orders.get_status(_NO_ORDER)
+    except NotFoundError:
+        token = Finding("token", _OK, "accepted")
+    except FrontPayError as error:
+        token = Finding("token", _FAILED, str(error), exit_of(error))
+    else:
+        token = Finding("token", _OK, "accepted")
+    return [token, _limit(client.rate.statistics())]
+
+
+def _limit(seen: RateStatistics | None) -> Finding:
+    if seen is None:
+        return Finding("limit", _SKIPPED, "no limit is kept")
+    left = f"{seen.remaining} of {seen.limit} requests are left in this window"
+    if seen.remaining <= 0:
+        return Finding("limit", _FAILED, left, Exit.FAILED)
+    return Finding("limit", _OK, left)

@@ -1,0 +1,117 @@
+"""What an error means to whoever ran the command: the exit status, whether money moved, and what to do next.
+
+The exit status follows from the error's outcome, here and nowhere else. Pure.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from frontpay_async._protocol.operations import OPERATIONS, Safety
+from frontpay_async.errors import (
+    AlreadyPaidError,
+    APIError,
+    AuthenticationError,
+    CallbackError,
+    FrontPayError,
+    InvalidOrderError,
+    NotFoundError,
+    Outcome,
+    PermissionDeniedError,
+    RateBudgetExceededError,
+    RateLimitedError,
+    RequestRejectedError,
+)
+
+__all__ = ["Exit", "exit_of", "money_of", "next_step"]
+
+
+class Exit(IntEnum):
+    """Name the exit statuses."""
+
+    OK = 0
+    """It was done; a payment was paid."""
+    FAILED = 1
+    """It ended otherwise: a payment was cancelled, or a check did not hold."""
+    USAGE = 2
+    """The command or its settings were wrong; nothing was sent."""
+    UNKNOWN = 3
+    """The outcome is unknown: it may have been done."""
+    REJECTED = 4
+    """The API answered that it did not do it."""
+    NOT_SENT = 5
+    """Nothing reached the API."""
+    INTERRUPTED = 130
+    """It was stopped (Ctrl-C) before it changed anything."""
+
+
+_EXITS = {
+    Outcome.NOT_SENT: Exit.NOT_SENT,
+    Outcome.REJECTED: Exit.REJECTED,
+    Outcome.UNKNOWN: Exit.UNKNOWN,
+}
+
+
+def exit_of(error: FrontPayError) -> Exit:
+    """Return the exit status of a command that ended with an error."""
+    # A callback that was refused is a check that did not hold, and not a call whose outcome is unknown.
+    return Exit.FAILED if isinstance(error, CallbackError) else _EXITS[error.outcome]
+
+
+def money_of(error: FrontPayError) -> str:
+    """Say in a sentence whether money moved."""
+    if isinstance(error, CallbackError):
+        return "A refused callback says nothing about money."
+    if _reads(error):
+        return "None moved: this only looks."
+    match error.outcome:
+        case Outcome.NOT_SENT:
+            return "None moved: nothing was done."
+        case Outcome.REJECTED:
+            return "None moved: the API refused."
+        case Outcome.UNKNOWN:
+            return "Not known: it may have been done."
+
+
+def next_step(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each kind
+    """Say in a sentence what to do next."""
+    if isinstance(error, CallbackError):
+        return "Ask the API for the order's status before you believe it."
+    if error.outcome is Outcome.UNKNOWN:
+        return _look(error)
+    match error:
+        case InvalidOrderError() | RequestRejectedError():
+            return "Correct what is named, then run it again."
+        case AuthenticationError():
+            return "Check FRONTPAY_TOKEN, and that it belongs to this environment."
+        case PermissionDeniedError():
+            return "Ask Front Payment for the right, or use another token."
+        case RateLimitedError(retry_after=float(seconds)) | RateBudgetExceededError(retry_after=seconds):
+            return f"Run it again in {seconds:.0f} s."
+        case AlreadyPaidError():
+            return f"To pay it back: frontpay orders refund {error.order_uuid or 'ORDER'}"
+        case NotFoundError():
+            return "Check the id, and the environment."
+        case APIError():
+            return "Run it again later." if error.status >= _SERVER else "Read what the API says."
+        case _:
+            return "Look at what is wrong (frontpay doctor may tell), then run it again."
+
+
+def _look(error: FrontPayError) -> str:
+    """Name what tells whether it happened."""
+    if _reads(error):
+        return "Run it again."
+    if error.order_uuid is None:
+        return "Look for it before you run it again: frontpay orders list"
+    if error.operation == "watch.payment":
+        return f"Look, or take it back: frontpay orders cancel {error.order_uuid} --terminal"
+    return f"Look before you run it again: frontpay orders status {error.order_uuid}"
+
+
+_SERVER = 500
+
+
+def _reads(error: FrontPayError) -> bool:
+    operation = OPERATIONS.get(error.operation or "")
+    return operation is not None and operation.safety is Safety.READ

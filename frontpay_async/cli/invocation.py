@@ -1,0 +1,236 @@
+"""The frame of every command: its common options, its client, its confirmation, and the end of its errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+from attrs import define, field
+
+from frontpay_async._protocol.operations import OPERATIONS, Safety
+from frontpay_async.cli.exits import Exit
+from frontpay_async.cli.output import Output
+from frontpay_async.errors import ConfigurationError, FrontPayError, Outcome, OutcomeUnknownError
+from frontpay_async.settings import Environment, Priority, RetryPolicy, Timeouts, resolve_base_url
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from frontpay_async.client import FrontPayClient
+    from frontpay_async.records import ResultRecord
+
+__all__ = ["Invocation", "LookingCommand", "MoneyCommand", "PlainCommand", "extra", "is_interactive"]
+
+T = TypeVar("T")
+_NOTHING = (Outcome.NOT_SENT, Outcome.REJECTED)
+_PATIENCE = 60.0
+
+
+@define(eq=False)
+class Invocation:
+    """Hold what the common options said; every command gets one.
+
+    Args:
+        output: Where results go.
+        environment: The environment; the variable's unless given.
+        base_url: Another URL; the variable's unless given.
+        timeout: Seconds for a call, with its retries.
+        yes: Whether nobody is asked before money moves.
+    """
+
+    output: Output
+    environment: str | None = None
+    base_url: str | None = None
+    timeout: float = _PATIENCE
+    yes: bool = False
+    changed: bool = field(init=False, default=False)
+    """Whether something was changed, or may have been."""
+    _token: str | None = field(init=False, default=None, repr=False)
+    _last: ResultRecord | None = field(init=False, default=None)
+
+    def where(self) -> str:
+        """Return the base URL.
+
+        Raises:
+            click.UsageError: The settings name none.
+        """
+        try:
+            return resolve_base_url(self.environment, self.base_url)
+        except ConfigurationError as error:
+            raise click.UsageError(_in_options(error)) from None
+
+    def token(self) -> str:
+        """Return the token of the environment variable, or ask for it.
+
+        Raises:
+            click.UsageError: There is none, and nobody to ask.
+        """
+        if self._token is None:
+            self._token = os.environ.get("FRONTPAY_TOKEN") or None
+        if self._token is None:
+            host = urlsplit(self.where()).netloc
+            if not is_interactive():
+                raise click.UsageError(
+                    f"no token for {host}: set FRONTPAY_TOKEN, or run this on a terminal to be asked for it"
+                )
+            self._token = str(click.prompt(f"Token for {host}", hide_input=True, err=True)).strip()
+        return self._token
+
+    def call(self, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
+        """Run work with a client in an event loop of its own.
+
+        Raises:
+            click.UsageError: The settings cannot work.
+            FrontPayError: What the work raised; or it was interrupted when something may have been done.
+        """
+        url, token = self.where(), self.token()
+        try:
+            return asyncio.run(self._with_client(url, token, work))
+        except KeyboardInterrupt:
+            last = self._last
+            if last is None or last.outcome in _NOTHING or OPERATIONS[last.operation].safety is Safety.READ:
+                raise
+            # Raised out here, so that the interrupt is not shown as its cause.
+        raise OutcomeUnknownError(
+            f"{last.operation}: interrupted after the request had left. It may or may not have been done.",
+            operation=last.operation,
+            order_uuid=last.order_uuid,
+        )
+
+    async def _with_client(self, url: str, token: str, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
+        from frontpay_async.client import FrontPayClient
+
+        try:
+            client = FrontPayClient(
+                token,
+                base_url=url,
+                timeouts=Timeouts(total=self.timeout),
+                # A person looks before it is sent again.
+                retry=RetryPolicy(unsafe_server_errors=False),
+                priority=Priority.INTERACTIVE,
+                user_agent_suffix="frontpay-cli",
+                on_result=self._remember,
+            )
+        except ConfigurationError as error:
+            raise click.UsageError(_in_options(error)) from None
+        finally:
+            del token
+        async with client:
+            return await work(client)
+
+    def _remember(self, record: ResultRecord) -> None:
+        self._last = record
+        reads = OPERATIONS[record.operation].safety is Safety.READ
+        self.changed = self.changed or not (reads or record.outcome in _NOTHING)
+
+    def confirm(self, question: Callable[[], str]) -> bool:
+        """Ask before money moves, unless ``--yes`` said it; say so when the answer is no.
+
+        Args:
+            question: Makes the question; not called when nobody is asked.
+
+        Raises:
+            click.UsageError: There is nobody to ask.
+        """
+        if self.yes:
+            return True
+        if not is_interactive():
+            raise click.UsageError("this changes something, and there is no terminal to ask at: give --yes")
+        if click.confirm(question(), err=True):
+            return True
+        self.output.tell("Not done: nothing was sent.")
+        return False
+
+
+@contextlib.contextmanager
+def extra(name: str, *packages: str) -> Generator[None]:
+    """Say what to install where an import lacks one of an extra's packages."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in packages:
+            raise
+        raise click.ClickException(f"this needs an extra: pip install 'frontpay_async[{name}]'") from None
+
+
+def is_interactive() -> bool:
+    """Tell whether there is somebody to ask."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def _in_options(error: ConfigurationError) -> str:
+    """Return an error of the settings in the words of the command line."""
+    return str(error).replace(
+        "pass environment='demo', 'staging' or 'production' (or base_url=…)",
+        "give --environment demo, staging or production (or --base-url)",
+    )
+
+
+class PlainCommand(click.Command):
+    """A command with ``--json`` and ``--quiet``; its callback gets an ``Invocation``."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self.params += [
+            click.Option(["--json", "as_json"], is_flag=True, help="Print an object of JSON on each line."),
+            click.Option(["--quiet", "-q"], is_flag=True, help="Print results and errors alone."),
+        ]
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the callback; return the exit status."""
+        taken = {name: ctx.params.pop(name) for name in _COMMON if name in ctx.params}
+        output = Output(as_json=taken.pop("as_json"), quiet=taken.pop("quiet"))
+        invocation = ctx.obj = Invocation(output, **taken)
+        try:
+            status = super().invoke(ctx)
+        except FrontPayError as error:
+            status = output.error(error)
+        except KeyboardInterrupt:
+            if not invocation.changed:
+                raise
+            output.tell("stopped, but something was changed: look at the order before you run it again")
+            status = Exit.UNKNOWN
+        return output.finish(Exit.OK if status is None else status)
+
+
+class LookingCommand(PlainCommand):
+    """A command that talks to the API."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self.params += [
+            click.Option(
+                ["--environment", "-e"],
+                type=click.Choice([each.value for each in Environment]),
+                help="The environment; FRONTPAY_ENVIRONMENT unless given.",
+            ),
+            click.Option(
+                ["--base-url"],
+                metavar="URL",
+                help="Another URL, such as the sandbox's; FRONTPAY_BASE_URL unless given.",
+            ),
+            click.Option(
+                ["--timeout"],
+                type=click.FloatRange(min=0, min_open=True),
+                default=_PATIENCE,
+                metavar="SECONDS",
+                show_default=True,
+                help="For a call, with its retries.",
+            ),
+        ]
+
+
+class MoneyCommand(LookingCommand):
+    """A command that changes something, and asks before."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self.params.append(click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."))
+
+
+_COMMON = ("as_json", "quiet", "environment", "base_url", "timeout", "yes")

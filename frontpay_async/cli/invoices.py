@@ -1,0 +1,236 @@
+"""``frontpay invoices``: a file of orders, each sent once; the extra ``batch``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import urlsplit
+
+import click
+from attrs import asdict
+from click.core import ParameterSource
+
+from frontpay_async.cli.exits import Exit
+from frontpay_async.cli.invocation import Invocation, MoneyCommand, PlainCommand, extra
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from frontpay_async.batch import BatchRow, DryRun, OrderFile
+    from frontpay_async.batch.journal import Journal
+
+__all__ = ["invoices"]
+
+_TOLD = 20
+_PAGE = 500
+
+
+@click.group()
+def invoices() -> None:
+    """Send a file of orders, each once, whatever is interrupted."""
+
+
+def _file_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Add what says how a file is read."""
+    for option in (
+        click.option("--zone", help="The zone of times that name none, such as Europe/Oslo."),
+        click.option(
+            "--default", "defaults", multiple=True, metavar="COLUMN=VALUE", help="CSV: for empty cells."
+        ),
+        click.option("--map", "titles", multiple=True, metavar="TITLE=COLUMN", help="CSV: your own title."),
+        click.option("--encoding", default="utf-8-sig", show_default=True, help="CSV: the encoding."),
+        click.option("--decimal", type=click.Choice([".", ","]), default=".", help="CSV: before decimals."),
+        click.option("--delimiter", help="CSV: what stands between cells; found out unless given."),
+        click.option("--kind", type=click.Choice(["payment_link", "invoice", "efaktura", "ehf"])),
+        click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+def _journal(context: click.Context, _: click.Parameter, value: str) -> str:
+    in_sight = context.get_parameter_source("journal") is ParameterSource.COMMANDLINE
+    if in_sight and "://" in value and urlsplit(value).password:
+        raise click.BadParameter("arguments can be read by everybody: put a password into FRONTPAY_JOURNAL")
+    return value
+
+
+_JOURNAL = click.option(
+    "--journal",
+    required=True,
+    envvar="FRONTPAY_JOURNAL",
+    callback=_journal,
+    help="The SQLite file, or URL of a database, that knows what was sent; or FRONTPAY_JOURNAL.",
+)
+_NAME = click.option("--name", required=True, help="The batch's name in the journal.")
+_CONCURRENCY = click.option(
+    "--concurrency", type=click.IntRange(min=1), default=16, show_default=True, help="Requests in flight."
+)
+
+
+@invoices.command(cls=PlainCommand)
+@_file_options
+@click.pass_obj
+def validate(invocation: Invocation, /, file: Path, **form: object) -> int:
+    """Check a FILE of orders as a whole, and sum it up; sends nothing.
+
+    FILE is CSV, or JSON lines where its name ends in .jsonl.
+    """
+    judged = _orders(file, form).dry_run()
+    _tell_violations(invocation, judged)
+    summed: dict[str, object] = {
+        "file": file.name,
+        "orders": judged.total.orders,
+        "products": judged.total.products,
+        "grand_total": judged.total.grand_total,
+        "kinds": {kind: asdict(total) for kind, total in judged.kinds.items()},
+        "violation_count": judged.violation_count,
+    }
+    if invocation.output.as_json:
+        summed["violations"] = [asdict(each) for each in judged.violations]
+    invocation.output.result(summed)
+    return Exit.FAILED if judged.violation_count else Exit.OK
+
+
+@invoices.command(cls=MoneyCommand)
+@_file_options
+@_JOURNAL
+@_NAME
+@_CONCURRENCY
+@click.pass_obj
+def send(
+    invocation: Invocation, /, file: Path, journal: str, name: str, concurrency: int, **form: object
+) -> int:
+    """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
+    orders = _orders(file, form)
+    judged = orders.dry_run()
+    if judged.violation_count:
+        # It raises what it found, all of it.
+        orders.check()
+    total = judged.total
+
+    def question() -> str:
+        kinds = ", ".join(f"{each.orders} {kind}" for kind, each in judged.kinds.items())
+        return f"Send {total.orders} orders ({kinds}), {total.grand_total:.2f} in all, as batch {name!r}?"
+
+    if not invocation.confirm(question):
+        return Exit.NOT_SENT
+    from frontpay_async.cli.batches import run_batch
+
+    return run_batch(invocation, journal, name, concurrency=concurrency, orders=orders)
+
+
+@invoices.command(cls=MoneyCommand)
+@_JOURNAL
+@_NAME
+@_CONCURRENCY
+@click.pass_obj
+def resume(invocation: Invocation, journal: str, name: str, concurrency: int) -> int:
+    """Continue a batch: send what is left, and look for what is in doubt."""
+    opened, number = _find(journal, name)
+    try:
+        counts = opened.counts(number)
+    finally:
+        opened.close()
+    told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no orders"
+    if not invocation.confirm(lambda: f"Continue batch {name!r} ({told})?"):
+        return Exit.NOT_SENT
+    from frontpay_async.cli.batches import run_batch
+
+    return run_batch(invocation, journal, name, concurrency=concurrency)
+
+
+@invoices.command(cls=PlainCommand)
+@_JOURNAL
+@_NAME
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to a file, .csv or .jsonl, that only its owner can read.",
+)
+@click.pass_obj
+def report(invocation: Invocation, journal: str, name: str, to: Path | None) -> None:
+    """Show where each order of a batch stands, as the journal knows it; asks the API for nothing."""
+    if to is not None and to.suffix.lower() not in (".csv", ".jsonl"):
+        raise click.UsageError("a report's name ends in .csv or .jsonl")
+    opened, number = _find(journal, name)
+    try:
+        rows: list[BatchRow] = []
+        after = 0
+        while page := opened.page(number, after, _PAGE):
+            after = page[-1][0]
+            rows += [row for _, row in page]
+    finally:
+        opened.close()
+    if to is None:
+        invocation.output.rows(rows, ("key", "state", "order_uuid", "error"))
+    else:
+        _write(rows, to)
+        invocation.output.result({"rows": len(rows), "file": str(to)})
+
+
+def _write(rows: list[BatchRow], to: Path) -> None:
+    from frontpay_async.batch import write_csv, write_jsonl
+
+    try:
+        if to.suffix.lower() == ".csv":
+            write_csv(rows, to)
+        else:
+            write_jsonl(rows, to)
+    except OSError as error:
+        raise click.ClickException(f"{to} cannot be written: {error.strerror}") from None
+
+
+def _find(target: str, name: str) -> tuple[Journal, int]:
+    """Open a journal that there is, and find a batch in it."""
+    with extra("batch", "sqlalchemy"):
+        from frontpay_async.batch.journal import Journal
+        from frontpay_async.batch.sealing import seal_of
+    import os
+
+    # A journal is made where there is none: a misspelt path must not leave an empty one behind.
+    if "://" not in target and not Path(target).is_file():
+        raise click.UsageError(f"there is no journal {target}")
+    opened = Journal.open(target, seal_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
+    number = opened.find_batch(name)
+    if number is None:
+        opened.close()
+        raise click.UsageError(f"the journal has no batch {name!r}")
+    return opened, number
+
+
+def _orders(file: Path, form: dict[str, object]) -> OrderFile:
+    with extra("batch", "sqlalchemy"):
+        from frontpay_async.batch import read_csv, read_jsonl
+    kind, zone = cast("str | None", form["kind"]), cast("str | None", form["zone"])
+    if file.suffix.lower() in (".jsonl", ".ndjson"):
+        return read_jsonl(file, kind=kind, zone=zone)
+    return read_csv(
+        file,
+        kind=kind,
+        mapping={title: column or None for title, column in _pairs(form["titles"], "--map TITLE=COLUMN")},
+        defaults=dict(_pairs(form["defaults"], "--default COLUMN=VALUE")),
+        encoding=cast("str", form["encoding"]),
+        delimiter=cast("str | None", form["delimiter"]),
+        decimal=cast('Literal[".", ","]', form["decimal"]),
+        zone=zone,
+    )
+
+
+def _pairs(given: object, form: str) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for each in cast("tuple[str, ...]", given):
+        name, sign, value = each.partition("=")
+        if not sign:
+            raise click.UsageError(f"it is written {form}")
+        pairs.append((name, value))
+    return pairs
+
+
+def _tell_violations(invocation: Invocation, judged: DryRun) -> None:
+    if invocation.output.as_json:
+        return
+    for each in judged.violations[:_TOLD]:
+        invocation.output.tell(str(each))
+    if judged.violation_count > _TOLD:
+        invocation.output.tell(f"and {judged.violation_count - _TOLD} more")

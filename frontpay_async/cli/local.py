@@ -1,0 +1,132 @@
+"""``frontpay demo`` and ``frontpay sandbox``: what runs on this machine alone, with the extra ``sandbox``."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+
+import click
+
+from frontpay_async.cli.exits import Exit
+from frontpay_async.cli.invocation import Invocation, PlainCommand, extra
+
+__all__ = ["demo", "sandbox"]
+
+_LAST_PORT = 65535
+
+
+@click.command(cls=PlainCommand)
+@click.option(
+    "--cardholder-after",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long the simulated cardholder takes.",
+)
+@click.pass_obj
+def demo(invocation: Invocation, *, cardholder_after: float) -> int:
+    """Run the main job against a sandbox of its own, over real sockets."""
+    with extra("sandbox", "starlette", "uvicorn"):
+        from frontpay_async.sandbox.demo import main
+    output = invocation.output
+    if not (output.as_json or output.quiet):
+        return main(["--cardholder-after", str(cardholder_after)])
+    story = io.StringIO()
+    with contextlib.redirect_stdout(story):
+        status = main(["--cardholder-after", str(cardholder_after)])
+    told = story.getvalue()
+    if status != Exit.OK:
+        sys.stderr.write(told)
+    if output.as_json:
+        output.result({"held": status == Exit.OK})
+    return status
+
+
+@click.command(cls=PlainCommand)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, _LAST_PORT),
+    default=8123,
+    show_default=True,
+    help="The port; 0 takes a free one.",
+)
+@click.option("--rate-limit", type=click.IntRange(min=0), default=240, show_default=True, help="0 for none.")
+@click.option(
+    "--cardholder",
+    type=click.Choice(["pays", "declines", "waits"]),
+    default="pays",
+    show_default=True,
+    help="What happens at the terminals.",
+)
+@click.option(
+    "--cardholder-after",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long the cardholder takes.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[:SECONDS][@OPERATION][xTIMES]",
+    help="A fault on demand, such as 510-after@orders.send_invoicex2.",
+)
+@click.pass_obj
+def sandbox(
+    invocation: Invocation,
+    *,
+    host: str,
+    port: int,
+    rate_limit: int,
+    cardholder: str,
+    cardholder_after: float,
+    faults: tuple[str, ...],
+) -> int:
+    """Run the sandbox until Ctrl-C, and print its URL.
+
+    It takes the token in FRONTPAY_SANDBOX_TOKEN, and signs callbacks with the secret in
+    FRONTPAY_SANDBOX_CALLBACK_SECRET; each has a default.
+    """
+    with extra("sandbox", "starlette", "uvicorn"):
+        from frontpay_async.sandbox import DEFAULT_CALLBACK_SECRET, DEFAULT_TOKEN, Cardholder, Sandbox
+        from frontpay_async.sandbox.faults import read_fault
+        from frontpay_async.sandbox.server import base_url, bind, run
+    own_token = os.environ.get("FRONTPAY_SANDBOX_TOKEN")
+    simulated = Sandbox(
+        tokens=(own_token or DEFAULT_TOKEN,),
+        rate_limit=rate_limit or None,
+        cardholder=Cardholder(
+            after=None if cardholder == "waits" else cardholder_after, pays=cardholder != "declines"
+        ),
+        callback_secret=os.environ.get("FRONTPAY_SANDBOX_CALLBACK_SECRET") or DEFAULT_CALLBACK_SECRET,
+    )
+    try:
+        for text in faults:
+            simulated.faults.add(read_fault(text))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        listener = bind(host, port)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    url = base_url(listener)
+
+    def ready() -> None:
+        output = invocation.output
+        if output.as_json:
+            output.result({"base_url": url})
+        else:
+            output.text(url)
+        # The default opens nothing but the sandbox; one of your own is not shown.
+        token = "(yours)" if own_token else DEFAULT_TOKEN
+        output.note(f"FRONTPAY_BASE_URL={url} FRONTPAY_TOKEN={token}; Ctrl-C stops it")
+
+    with contextlib.suppress(KeyboardInterrupt):
+        run(simulated.app, listener, ready, simulated.courier.run)
+    return Exit.OK

@@ -1,0 +1,263 @@
+"""``frontpay orders``: look at orders, and change them."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from frontpay_async.cli.exits import Exit
+from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from frontpay_async.client import FrontPayClient
+    from frontpay_async.models.orders import OrderStatusReport, RefundLine
+
+__all__ = ["orders"]
+
+
+@click.group()
+def orders() -> None:
+    """Look at orders, and change them."""
+
+
+_LINE = re.compile(r"\d{1,18}=\d{1,15}(?:\.\d{1,4})?", re.ASCII)
+_ORDER = click.argument("order_uuid", metavar="ORDER")
+_ON_TERMINAL = click.option("--terminal", is_flag=True, help="The order was paid, or waits, on a terminal.")
+
+
+@orders.command(cls=LookingCommand)
+@_ORDER
+@click.pass_obj
+def status(invocation: Invocation, order_uuid: str) -> None:
+    """Show an order's status and amounts."""
+    invocation.output.result(invocation.call(lambda client: client.orders.get_status(order_uuid)))
+
+
+@orders.command(cls=LookingCommand)
+@_ORDER
+@click.pass_obj
+def details(invocation: Invocation, order_uuid: str) -> None:
+    """Show all that the API knows of an order; personal data is masked."""
+    invocation.output.result(invocation.call(lambda client: client.orders.get_details(order_uuid)))
+
+
+def _statuses(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from frontpay_async.models.statuses import OrderStatus
+
+    known = (each.value for each in OrderStatus if each is not OrderStatus.UNKNOWN)
+    return [CompletionItem(each) for each in known if each.startswith(incomplete.upper())]
+
+
+@orders.command("list", cls=LookingCommand)
+@click.option("--status", shell_complete=_statuses, help="Only orders with this status, such as PAID.")
+@click.pass_obj
+def list_(invocation: Invocation, status: str | None) -> None:
+    """List the account's orders with their status."""
+    found = invocation.call(lambda client: client.orders.list_statuses(status=status))
+    invocation.output.rows(found, ("order_uuid", "status"))
+    invocation.output.note(f"{len(found)} orders")
+
+
+@orders.command("invoice-number", cls=LookingCommand)
+@_ORDER
+@click.pass_obj
+def invoice_number(invocation: Invocation, order_uuid: str) -> None:
+    """Show an invoiced order's invoice number."""
+    invocation.output.result(invocation.call(lambda client: client.orders.get_invoice_number(order_uuid)))
+
+
+@orders.command(cls=MoneyCommand)
+@_ORDER
+@_ON_TERMINAL
+@click.option("--note", help="Why; the API requires it, but for a payment on a terminal.")
+@click.pass_obj
+def cancel(invocation: Invocation, order_uuid: str, *, terminal: bool, note: str | None) -> int:
+    """Cancel an order, or a payment that waits on a terminal."""
+    if terminal:
+        return _change(
+            invocation,
+            order_uuid,
+            "Cancel the payment of",
+            "terminals.cancel_payment",
+            lambda client: client.terminals.cancel_payment(order_uuid),
+        )
+    if not note:
+        raise click.UsageError("the API asks for a note: give --note, or --terminal for a terminal's payment")
+    return _change(
+        invocation,
+        order_uuid,
+        "Cancel",
+        "orders.cancel",
+        lambda client: client.orders.cancel(order_uuid, note=note),
+    )
+
+
+@orders.command(cls=MoneyCommand)
+@_ORDER
+@click.pass_obj
+def charge(invocation: Invocation, order_uuid: str) -> int:
+    """Charge an order whose charge was delayed."""
+    return _change(
+        invocation,
+        order_uuid,
+        "Charge the customer for",
+        "orders.charge_delayed",
+        lambda client: client.orders.charge_delayed(order_uuid),
+    )
+
+
+@orders.command(cls=MoneyCommand)
+@_ORDER
+@_ON_TERMINAL
+@click.option("--email", help="Where the link is sent.")
+@click.option("--country-code", help="Of the phone number, such as +47.")
+@click.option("--msisdn", help="The phone number without country code.")
+@click.pass_obj
+def resend(
+    invocation: Invocation,
+    order_uuid: str,
+    *,
+    terminal: bool,
+    email: str | None,
+    country_code: str | None,
+    msisdn: str | None,
+) -> int:
+    """Send a payment link again, or show an order on its terminal again."""
+    if terminal:
+        if email or country_code or msisdn:
+            raise click.UsageError("an order on a terminal is shown there: give no address with --terminal")
+        return _change(
+            invocation,
+            order_uuid,
+            "Show on its terminal again",
+            "terminals.resend_order",
+            lambda client: client.terminals.resend_order(order_uuid),
+        )
+    return _change(
+        invocation,
+        order_uuid,
+        "Send the customer the link again of",
+        "orders.resend_payment_link",
+        lambda client: client.orders.resend_payment_link(
+            order_uuid, country_code=country_code, msisdn=msisdn, email=email
+        ),
+    )
+
+
+def _lines(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[int, Decimal], ...]:
+    if not all(map(_LINE.fullmatch, values)):
+        raise click.BadParameter("a line is written as ID=AMOUNT, such as 5410=100.00", context, parameter)
+    parted = (each.partition("=") for each in values)
+    return tuple((int(line), Decimal(amount)) for line, _, amount in parted)
+
+
+@orders.command(cls=MoneyCommand)
+@_ORDER
+@_ON_TERMINAL
+@click.option(
+    "--line",
+    "named",
+    multiple=True,
+    callback=_lines,
+    metavar="ID=AMOUNT",
+    help="What is paid back on which line, by its id in the order's details.",
+)
+@click.option("--all", "everything", is_flag=True, help="All lines, as the order's details list them.")
+@click.option("--invoiced", is_flag=True, help="The order was invoiced.")
+@click.option("--reversal", is_flag=True, help="With --terminal: reverse the payment instead.")
+@click.pass_obj
+def refund(
+    invocation: Invocation,
+    order_uuid: str,
+    *,
+    terminal: bool,
+    named: tuple[tuple[int, Decimal], ...],
+    everything: bool,
+    invoiced: bool,
+    reversal: bool,
+) -> int:
+    """Pay an order back, wholly or in part. The API accepts it, and works on it."""
+    if everything == bool(named):
+        raise click.UsageError("say what is paid back: --line ID=AMOUNT, once or more, or --all")
+    if reversal and not terminal:
+        raise click.UsageError("--reversal goes with --terminal")
+    if invoiced and terminal:
+        raise click.UsageError("--invoiced does not go with --terminal")
+    from frontpay_async.models.orders import Refund, RefundLine
+    from frontpay_async.models.terminals import TerminalRefund
+
+    if everything:
+        lines = _all_lines(invocation, order_uuid)
+    else:
+        lines = [RefundLine(id=line, amount=amount) for line, amount in named]
+    total = sum((line.amount for line in lines), Decimal(0))
+    if terminal:
+        on_terminal = TerminalRefund(grand_total=total, lines=lines, is_reversal=reversal)
+        return _change(
+            invocation,
+            order_uuid,
+            f"{'Reverse' if reversal else 'Pay back'} {total:.2f} on the terminal of",
+            "terminals.refund",
+            lambda client: client.terminals.refund(order_uuid, on_terminal),
+            amount=total,
+        )
+    regular = Refund(grand_total=total, lines=lines, type="invoiced" if invoiced else "regular")
+    return _change(
+        invocation,
+        order_uuid,
+        f"Pay back {total:.2f} of",
+        "orders.refund",
+        lambda client: client.orders.refund(order_uuid, regular),
+        amount=total,
+    )
+
+
+def _all_lines(invocation: Invocation, order_uuid: str) -> list[RefundLine]:
+    from frontpay_async.models.orders import RefundLine
+
+    products = invocation.call(lambda client: client.orders.get_details(order_uuid)).products
+    lines = [RefundLine(id=each.id, amount=each.amount) for each in products if each.id is not None]
+    if not lines or len(lines) < len(products):
+        raise click.UsageError("the API tells no ids of this order's lines: name them with --line")
+    return lines
+
+
+def _change(
+    invocation: Invocation,
+    order_uuid: str,
+    what: str,
+    operation: str,
+    work: Callable[[FrontPayClient], Awaitable[None]],
+    *,
+    amount: Decimal | None = None,
+) -> int:
+    """Ask, do it, and say that it was done."""
+
+    def question() -> str:
+        report = invocation.call(lambda client: client.orders.get_status(order_uuid))
+        return f"{what} order {order_uuid} ({_known(report)})?"
+
+    if not invocation.confirm(question):
+        return Exit.NOT_SENT
+    # A client of its own: the connections of the one that looked may have gone stale at the prompt.
+    invocation.call(work)
+    done = {"order_uuid": order_uuid, "operation": operation}
+    invocation.output.result(done if amount is None else {**done, "amount": amount})
+    return Exit.OK
+
+
+def _known(report: OrderStatusReport) -> str:
+    known = [str(report.status)]
+    if report.order_amount is not None:
+        known.append(f"amount {report.order_amount:.2f}")
+    if report.refunded_amount:
+        known.append(f"{report.refunded_amount:.2f} paid back so far")
+    return ", ".join(known)

@@ -1,0 +1,202 @@
+"""What a command prints: results on standard output, everything else on standard error.
+
+On a terminal results are tables; elsewhere they are lines for other programs: ``name: value``, or a row a
+line with tabs. With ``--json`` each result is an object on a line, and so is an error. Text from the API
+cannot steer the terminal: control characters are shown, not sent.
+
+A result that nobody reads any more (a closed pipe) is dropped, and the exit status still tells what
+happened; one that cannot be written is told of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from attrs import define, field
+
+from frontpay_async.cli.exits import Exit, exit_of, money_of, next_step
+from frontpay_async.cli.plain import Plain, flat, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from frontpay_async.errors import FrontPayError
+
+__all__ = ["Output", "clean", "console_of"]
+
+_COLOURS = {
+    "PAID": "green",
+    "REFUNDED": "green",
+    "ok": "green",
+    "CANCELLED": "red",
+    "EXPIRED": "red",
+    "REJECTED": "red",
+    "failed": "red",
+    "SENT": "yellow",
+}
+
+
+def clean(text: str) -> str:
+    """Return text with its control characters spelled out."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def console_of(stream: TextIO) -> Console:
+    """Return a rich console that prints text as it is; it obeys NO_COLOR and TERM."""
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
+
+
+@define(eq=False)
+class Output:
+    """Print results, notes and errors.
+
+    Args:
+        as_json: Print an object a line.
+        quiet: Leave out notes and progress.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+    _unwritten: OSError | None = field(init=False, default=None)
+
+    def result(self, value: object) -> None:
+        """Print one result.
+
+        Args:
+            value: A value of the SDK, or a mapping.
+        """
+        shown = plain(value)
+        if self.as_json:
+            self._line(json.dumps(shown))
+        else:
+            self._pairs(list(flat(shown)))
+
+    def rows(self, values: Iterable[object], columns: Sequence[str]) -> None:
+        """Print a list of results.
+
+        Args:
+            values: The results.
+            columns: The names of the fields that people see; programs see all.
+        """
+        shown = [plain(value) for value in values]
+        if self.as_json:
+            for each in shown:
+                self._line(json.dumps(each))
+            return
+        cells = [[_cell(row, name) for name in columns] for row in shown]
+        if _is_terminal(sys.stdout):
+            self._table(cells, columns)
+        else:
+            for row in cells:
+                self._line("\t".join(row))
+
+    def text(self, text: str) -> None:
+        """Print text that is the result itself, such as a script."""
+        self._line(text)
+
+    def note(self, text: str) -> None:
+        """Tell something beside the result; not with ``--quiet``."""
+        if not self.quiet:
+            self.tell(text)
+
+    def tell(self, text: str) -> None:
+        """Tell something that must not be missed."""
+        print(clean(text), file=sys.stderr, flush=True)
+
+    def error(self, error: FrontPayError, *, money: str | None = None, step: str | None = None) -> Exit:
+        """Tell what happened, whether money moved and what to do next; return the exit status.
+
+        Args:
+            error: The error.
+            money: Whether money moved, where more is known than the error says.
+            step: What to do next, likewise.
+        """
+        status = exit_of(error)
+        money, step = money or money_of(error), step or next_step(error)
+        if self.as_json:
+            said: dict[str, Plain] = {
+                "error": type(error).__name__,
+                "outcome": error.outcome.value,
+                "operation": error.operation,
+                "order_uuid": error.order_uuid,
+                "message": str(error),
+                "money": money,
+                "next": step,
+                "exit_status": int(status),
+            }
+            print(json.dumps(said), file=sys.stderr, flush=True)
+        else:
+            lines = (f"error: {error}", f"money: {money}", f"next:  {step}")
+            print(*map(clean, lines), sep="\n", file=sys.stderr, flush=True)
+        return status
+
+    def finish(self, status: int) -> int:
+        """Flush; return the exit status, which is FAILED if a result of success could not be written."""
+        self._write("")
+        if self._unwritten is None:
+            return status
+        self.tell(f"error: the result could not be written ({self._unwritten.strerror}).")
+        self.tell(f"Without that the exit status would have been {status}.")
+        return status or Exit.FAILED
+
+    def _pairs(self, pairs: list[tuple[str, str]]) -> None:
+        if not _is_terminal(sys.stdout):
+            for name, value in pairs:
+                self._line(f"{name}: {clean(value)}")
+            return
+        self._table([[name, clean(value)] for name, value in pairs], ("", ""), header=False)
+
+    def _table(self, cells: list[list[str]], columns: Sequence[str], *, header: bool = True) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, show_header=header, pad_edge=False)
+        for index, name in enumerate(columns):
+            # An id that is cut is worth nothing.
+            table.add_column(name, overflow="fold", no_wrap=index == 0, style="" if index else "bold")
+        for row in cells:
+            table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+        console = console_of(sys.stdout)
+        with console.capture() as captured:
+            console.print(table)
+        self._write(captured.get())
+
+    def _line(self, text: str) -> None:
+        self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        stream: TextIO | None = sys.stdout
+        if stream is None:
+            # Standard output was closed by whoever started this.
+            return
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError:
+            _discard(stream)
+        except OSError as error:
+            self._unwritten = error
+            _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is still to come, and what Python flushes at its end, nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _cell(row: Plain, name: str) -> str:
+    value = row.get(name) if isinstance(row, dict) else row
+    return "" if value is None else clean(str(value))

@@ -1,0 +1,113 @@
+"""``frontpay terminals``: list card terminals, and take payments on them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from frontpay_async.cli.exits import Exit
+from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from frontpay_async.cli.output import Output
+    from frontpay_async.cli.payments import TakenPayment
+    from frontpay_async.client import FrontPayClient
+
+__all__ = ["terminals"]
+
+_WAIT = 300.0
+
+
+@click.group()
+def terminals() -> None:
+    """List card terminals, and take payments on them."""
+
+
+@terminals.command("list", cls=LookingCommand)
+@click.argument("organization_uuid", metavar="ORGANIZATION")
+@click.pass_obj
+def list_(invocation: Invocation, organization_uuid: str) -> None:
+    """List an organisation's active terminals."""
+    found = invocation.call(lambda client: client.terminals.list(organization_uuid))
+    invocation.output.rows(found, ("uuid", "name", "status"))
+    invocation.output.note(f"{len(found)} terminals")
+
+
+@terminals.command(cls=MoneyCommand)
+@click.argument("order", type=click.File(encoding="utf-8"))
+@click.option("--terminal", "terminal_uuid", metavar="TERMINAL", help="The terminal, if not the file's.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_WAIT,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long the cardholder has.",
+)
+@click.pass_obj
+def pay(invocation: Invocation, order: TextIO, *, terminal_uuid: str | None, wait: float) -> int:
+    """Take a payment: send the ORDER (a file of JSON; - for standard input) to a terminal, and watch it.
+
+    Ctrl-C cancels the payment, and tells if it was paid before.
+    """
+    from frontpay_async.cli.order_file import read_terminal_order
+
+    try:
+        text = order.read()
+    except UnicodeDecodeError:
+        raise click.UsageError("the order cannot be read: it is not UTF-8") from None
+    value = read_terminal_order(text, terminal_uuid=terminal_uuid, today=datetime.now(UTC))
+    amount = value.summary.grand_total
+    if not invocation.confirm(lambda: f"Take {amount:.2f} on terminal {value.terminal_uuid}?"):
+        return Exit.NOT_SENT
+    output = invocation.output
+
+    async def work(client: FrontPayClient) -> TakenPayment:
+        from frontpay_async.cli.payments import stop_on_signals, take_payment
+
+        with stop_on_signals() as stop, _live(output, f"{amount:.2f} on {value.terminal_uuid}") as tell:
+            return await take_payment(client, value, wait=wait, stop=stop, tell=tell)
+
+    taken = invocation.call(work)
+    output.result(taken)
+    return _conclude(output, taken)
+
+
+def _conclude(output: Output, taken: TakenPayment) -> int:
+    paid = taken.payment_status == "PAID"
+    if taken.stopped and paid:
+        output.tell(
+            f"It was paid before it could be cancelled: {taken.amount:.2f} moved."
+            f" To pay it back: frontpay orders refund {taken.order_uuid} --terminal --all"
+        )
+    elif not paid:
+        output.note(f"The payment is {taken.payment_status}: no money moved.")
+    return Exit.OK if paid else Exit.FAILED
+
+
+@contextlib.contextmanager
+def _live(output: Output, title: str) -> Generator[Callable[[str], object]]:
+    """Show what happens: with a running clock on a terminal, else line by line."""
+    from frontpay_async.cli.output import clean, console_of
+
+    console = console_of(sys.stderr)
+    if output.quiet or not console.is_terminal or console.is_dumb_terminal:
+        yield output.note
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"{clean(title)}  (Ctrl-C cancels)", total=None)
+
+        def tell(text: str) -> None:
+            progress.console.print(clean(text))
+            progress.update(task, description=f"{clean(title)}: {clean(text)}  (Ctrl-C cancels)")
+
+        yield tell
