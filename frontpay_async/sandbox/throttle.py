@@ -57,6 +57,14 @@ class Throttle:
         self._windows[token] = (start, used + 1)
         return Verdict(self.limit, self.limit - used - 1)
 
+    def open_windows(self, now: float) -> list[tuple[int, float]]:
+        """Return what was used of each window that has not ended, and in how many seconds it does.
+
+        In the order in which their tokens were first seen.
+        """
+        lasting = ((used, start + self.window - now) for start, used in self._windows.values())
+        return [(used, ends_in) for used, ends_in in lasting if ends_in > 0]
+
     def reset(self) -> None:
         """Forget all windows."""
         self._windows.clear()
