@@ -62,15 +62,19 @@ def masked(value: Json, shown: Collection[str] = _SHOWN, *, depth: int = 0) -> J
         members: dict[str, Json] = {}
         for name, member in list(value.items())[: 2 * _MOST_ITEMS]:
             within = _WITHIN.get(name, shown)
-            legible = name in shown and (
-                not isinstance(member, list) or not any(isinstance(item, (dict, list)) for item in member)
-            )
             label = name if _NAME.fullmatch(name) else MASK
-            members[label] = _cut(member) if legible else masked(member, within, depth=depth + 1)
+            is_legible = name in shown and _is_plain(member)
+            members[label] = _cut(member) if is_legible else masked(member, within, depth=depth + 1)
         if len(value) > len(members):
             members[_CUT] = f"and {len(value) - len(members)} more"
         return members
     return value if value is None or isinstance(value, bool) else MASK
+
+
+def _is_plain(value: Json) -> bool:
+    """Tell whether nothing has names of its own in it."""
+    items = value if isinstance(value, list) else [value]
+    return not any(isinstance(item, (dict, list)) for item in items)
 
 
 def _cut(value: Json) -> Json:
@@ -79,7 +83,7 @@ def _cut(value: Json) -> Json:
         return value if len(value) <= _LONGEST_TEXT else value[:_LONGEST_TEXT] + _CUT
     if isinstance(value, list):
         return [_cut(item) for item in value[:_MOST_ITEMS]]
-    return masked(value) if isinstance(value, dict) else value
+    return value
 
 
 def shown(body: Json) -> str:
