@@ -249,8 +249,7 @@ function showOrder(row, order) {
   write(row.querySelector(".id"), order.uuid);
   time(row.querySelector("time"), order.at);
   const terminal = seen.terminals.find((each) => each.uuid === order.terminal);
-  const kind = KINDS[order.operation] ?? order.operation;
-  write(row.querySelector(".kind"), terminal ? `${kind}: ${terminal.name}` : kind);
+  write(row.querySelector(".kind"), terminal?.name ?? KINDS[order.operation] ?? order.operation);
   write(row.querySelector(".amount"), order.amount);
   write(row.querySelector(".refunded"), order.refunded ? `${order.refunded} refunded` : "");
   const badge = row.querySelector(".badge");
