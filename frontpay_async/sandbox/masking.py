@@ -90,9 +90,11 @@ def shown(body: Json) -> str:
     """Write a body as a person reads it, masked; "" for none."""
     if body is None:
         return ""
-    if isinstance(body, str):
-        return body[:_LONGEST]
-    return json.dumps(masked(body), indent=2, ensure_ascii=False, default=str)[:_LONGEST]
+    text = (
+        body if isinstance(body, str) else json.dumps(masked(body), indent=2, ensure_ascii=False, default=str)
+    )
+    # A half of a pair of surrogates may stand in JSON, and cannot be encoded.
+    return text[:_LONGEST].encode(errors="replace").decode()
 
 
 def masked_path(path: str) -> str:

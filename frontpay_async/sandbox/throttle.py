@@ -57,13 +57,14 @@ class Throttle:
         self._windows[token] = (start, used + 1)
         return Verdict(self.limit, self.limit - used - 1)
 
-    def open_windows(self, now: float) -> list[tuple[int, float]]:
-        """Return what was used of each window that has not ended, and in how many seconds it does.
+    def open_windows(self, now: float) -> list[tuple[int, int, float]]:
+        """Tell of each window that has not ended whose it is, what was used, and in how many seconds it ends.
 
-        In the order in which their tokens were first seen.
+        A token is told by its place among those seen, from 1: it is a secret.
         """
-        lasting = ((used, start + self.window - now) for start, used in self._windows.values())
-        return [(used, ends_in) for used, ends_in in lasting if ends_in > 0]
+        rows = enumerate(self._windows.values(), start=1)
+        told = ((place, used, start + self.window - now) for place, (start, used) in rows)
+        return [(place, used, ends_in) for place, used, ends_in in told if ends_in > 0]
 
     def reset(self) -> None:
         """Forget all windows."""

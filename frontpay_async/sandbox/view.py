@@ -91,10 +91,9 @@ class View:
         throttle = self.api.throttle
         if throttle is None:
             return []
-        # Tokens are secrets, so that an account is known by its place.
         return [
-            {"limit": throttle.limit, "used": used, "ends_in": round(ends_in, 3)}
-            for used, ends_in in throttle.open_windows(self.api.clock.now())[:_MOST_WINDOWS]
+            {"token": place, "limit": throttle.limit, "used": used, "ends_in": round(ends_in, 3)}
+            for place, used, ends_in in throttle.open_windows(self.api.clock.now())[:_MOST_WINDOWS]
         ]
 
     def _furniture(self) -> Row:

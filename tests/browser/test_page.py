@@ -9,14 +9,15 @@ import anyio
 import pytest
 
 from frontpay_async import OrderStatus, PaymentStatus, RefundStatus, ServerError
+from frontpay_async.sandbox import Cardholder, Sandbox
+from frontpay_async.sandbox.app import BASE_PATH
 from tests.builders import EMAIL, NAME, invoice, payment_link, product
-from tests.sandboxes import call, terminal_order, waiting
+from tests.sandboxes import call, client_of, terminal_order, waiting
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import BrowserContext, Locator, Page
 
     from frontpay_async import FrontPayClient
-    from frontpay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.browser
 
@@ -251,6 +252,23 @@ async def test_a_page_outlives_its_sandbox(page: Page, client: FrontPayClient, s
     sandbox.reset()
     await page.get_by_text("No order has been sent yet.").wait_for()
     assert await row(page, uuid).count() == 0
+
+
+async def test_a_page_finds_the_next_sandbox_at_its_address(browser: BrowserContext) -> None:
+    """A developer starts the sandbox anew, and leaves the page open."""
+    page, port = browser.pages[0], 0
+    for serial in (1, 2):
+        sandbox = Sandbox(cardholder=Cardholder(after=60 * serial))
+        async with sandbox.serve(port=port) as base_url, client_of(base_url) as client:
+            if not port:
+                port = int(base_url.removesuffix(BASE_PATH).rpartition(":")[2])
+                await page.goto(base_url.removesuffix(BASE_PATH))
+            await page.get_by_text(f"The cardholder pays by itself after {60 * serial} s.").wait_for()
+            await waiting(client)
+            await page.get_by_role("button", name="Approve").click()
+            await page.get_by_text("PAID", exact=True).wait_for()
+            assert [order.status for order in sandbox.orders.values()] == ["PAID"]
+        await page.get_by_text("Disconnected, trying again…").wait_for()
 
 
 async def test_many_orders_are_few_rows(page: Page, base_url: str, sandbox: Sandbox) -> None:

@@ -218,8 +218,15 @@ async def test_a_window_fills_and_ends() -> None:
         for _ in range(2):
             await raw.get("orders/status")
         await time.advance(20)
-        assert (await Reader(sandbox).next())["windows"] == [{"limit": 3, "used": 2, "ends_in": 40.0}]
+        window = {"token": 1, "limit": 3, "used": 2, "ends_in": 40.0}
+        assert (await Reader(sandbox).next())["windows"] == [window]
+        async with raw_client(sandbox, "another-token") as another:
+            await another.get("orders/status")
+        other = {"token": 2, "limit": 3, "used": 1, "ends_in": 60.0}
+        assert (await Reader(sandbox).next())["windows"] == [window, other]
         await time.advance(40)
+        assert (await Reader(sandbox).next())["windows"] == [{**other, "ends_in": 20.0}]
+        await time.advance(20)
         assert (await Reader(sandbox).next())["windows"] == []
 
 

@@ -64,6 +64,10 @@ def test_a_name_that_is_no_name_is_masked() -> None:
     assert masked({"ola@example.no": 1}) == {MASK: MASK}
 
 
+def test_what_cannot_be_encoded_is_replaced() -> None:
+    assert shown({"message": "\ud800"}) == '{\n  "message": "?"\n}'
+
+
 def test_what_is_long_wide_or_deep_is_cut() -> None:
     deep: Any = "x"
     for _ in range(2000):

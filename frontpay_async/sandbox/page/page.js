@@ -359,8 +359,8 @@ function take(told) {
   seen.orders = new Map(serials.filter((order) => !excess.includes(order)).map((order) => [order.uuid, order]));
   seen.requests = [...told.requests, ...seen.requests].slice(0, MOST_REQUESTS);
   const now = performance.now();
-  seen.windows = told.windows.map((each, index) => (
-    { name: `Token ${index + 1}`, used: each.used, limit: each.limit, ends: now + each.ends_in * 1000 }));
+  seen.windows = told.windows.map((each) => (
+    { name: `Token ${each.token}`, used: each.used, limit: each.limit, ends: now + each.ends_in * 1000 }));
   rememberDecisions(before, told.orders);
   if (!told.whole) announce(before, told.orders);
   showTerminals();
