@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from frontpay_async.sandbox.feed import Place
 from frontpay_async.sandbox.page_routes import Stream
 
@@ -42,7 +44,9 @@ class Reader:
 
     async def raw(self) -> str:
         """Return the next thing that is written."""
-        return await anext(self._events)
+        # Who waits for what is never told shall not wait for ever.
+        with anyio.fail_after(20):
+            return await anext(self._events)
 
     async def next(self) -> dict[str, Any]:
         """Return what the next event tells."""

@@ -8,6 +8,8 @@
     async with sandbox.serve() as base_url: ...         # over a socket, in this event loop
     python -m frontpay_async.sandbox --port 0           # over a socket, in a process of its own
 
+Over a socket it has a page, at ``/``, on which a person decides at the terminals and watches.
+
 It answers all twenty operations from the same table that the client sends by, checks the documented
 rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
 throttles like Laravel, calls merchants back (``courier``), and goes wrong on demand (``fail``). Where sources
