@@ -26,6 +26,7 @@ __all__ = ["Exchange", "Feed", "Place"]
 
 _KEPT = 100
 _MOST_ROWS = 20
+_LONGEST_NUMBER = 20
 
 
 @frozen(kw_only=True)
@@ -64,7 +65,7 @@ class Place:
     def read(cls, text: str) -> Place | None:
         """Read a place as it was written; None where it is none."""
         era, _, revision = text.partition("-")
-        if not era or not (revision.isascii() and revision.isdigit()) or len(revision) > _MOST_ROWS:
+        if not era or not (revision.isascii() and revision.isdigit()) or len(revision) > _LONGEST_NUMBER:
             return None
         return cls(era, int(revision))
 
