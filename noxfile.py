@@ -60,6 +60,23 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def page(session: nox.Session) -> None:
+    """Run the tests of the sandbox's page in the machine's Chromium; without one they are skipped.
+
+    With DEMAND_BROWSER=1 in the environment they fail instead.
+    """
+    session.install("-e", ".[sandbox]", *group("tests"), *group("page"))
+    session.run("pytest", "-m", "browser", "tests/browser", *session.posargs)
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take the screenshots in docs/ anew, with the machine's Chromium."""
+    session.install("-e", ".[sandbox]", *group("page"))
+    session.run("python", "docs/screenshots.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check the format and lint everything."""
     session.install(*group("lint"))

@@ -8,6 +8,8 @@
     async with sandbox.serve() as base_url: ...         # over a socket, in this event loop
     python -m frontpay_async.sandbox --port 0           # over a socket, in a process of its own
 
+Over a socket it has a page, at ``/``, on which a person decides at the terminals and watches.
+
 It answers all twenty operations from the same table that the client sends by, checks the documented
 rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
 throttles like Laravel, calls merchants back (``courier``), and goes wrong on demand (``fail``). Where sources
@@ -58,10 +60,13 @@ from starlette.routing import Router
 from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._transport.clock import Clock
 from frontpay_async.client import FrontPayClient
+from frontpay_async.sandbox.account import Duplicate
 from frontpay_async.sandbox.app import BASE_PATH, Api, RecordedRequest
 from frontpay_async.sandbox.callbacks import CallbackFault, Courier, SentCallback
 from frontpay_async.sandbox.control import control_routes
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
+from frontpay_async.sandbox.feed import Feed
+from frontpay_async.sandbox.page_routes import page_routes
 from frontpay_async.sandbox.settings import (
     DEFAULT_CALLBACK_SECRET,
     DEFAULT_ORGANIZATION,
@@ -72,8 +77,8 @@ from frontpay_async.sandbox.settings import (
     default_terminals,
 )
 from frontpay_async.sandbox.state import (
+    OUTSIDE_EVENTS,
     Decision,
-    Duplicate,
     Event,
     ForbiddenEventError,
     SandboxOrder,
@@ -114,9 +119,6 @@ __all__ = [
 ]
 
 
-_FROM_OUTSIDE = frozenset({Event.PAY, Event.CANCEL, Event.EXPIRE, Event.INVOICE, Event.REMIND, Event.COLLECT})
-
-
 class Sandbox:
     """Simulate the API; each token is an account of its own.
 
@@ -135,6 +137,7 @@ class Sandbox:
         callback_secret: What the checksums of callbacks are made with.
         callback_hosts: Hosts that callbacks may be sent to, beside this machine.
         callback_transport: Sends the callbacks, to any host; over a socket unless given.
+        page_hosts: Names, beside this machine's, by which the page and ``/_sandbox`` are reached.
         clock: Time; for tests.
 
     Raises:
@@ -164,6 +167,7 @@ class Sandbox:
         callback_secret: str = DEFAULT_CALLBACK_SECRET,
         callback_hosts: Collection[str] = (),
         callback_transport: httpx.AsyncBaseTransport | None = None,
+        page_hosts: Collection[str] = (),
         clock: Clock | None = None,
     ) -> None:
         settings = SandboxSettings(
@@ -179,15 +183,18 @@ class Sandbox:
         self._clock = clock or Clock()
         # Wall-clock time follows the clock, so that tests that move the one move the other.
         self._epoch = time.time() - self._clock.now()
-        self.faults = Faults()
+        feed = self._feed = Feed()
+        self.faults = Faults(feed.note)
         self.courier = Courier(self._clock, callback_secret, callback_hosts, callback_transport)
         throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
-        self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock)
-        self.app = Router([*control_routes(self), *self._api.routes()], redirect_slashes=False)
+        self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed)
+        own = [*page_routes(self._api, page_hosts), *control_routes(self, page_hosts)]
+        self.app = Router([*own, *self._api.routes()], redirect_slashes=False)
         self.app.default = self._api.no_route
 
     def _new_state(self) -> State:
-        state = State(self._clock.now, lambda: self._epoch + self._clock.now())
+        now = self._clock.now
+        state = State(now, lambda: self._epoch + now(), note=self._feed.note_order)
         self.courier.attend(state)
         return state
 
@@ -294,7 +301,7 @@ class Sandbox:
             ForbiddenEventError: The order's status does not allow it.
         """
         order = self.orders[order_uuid]
-        if Event(event) not in _FROM_OUTSIDE:
+        if Event(event) not in OUTSIDE_EVENTS:
             raise ValueError(f"{event!r} happens through the API only")
         order.happen(Event(event))
 
@@ -386,3 +393,4 @@ class Sandbox:
         self.faults.clear()
         if self._api.throttle is not None:
             self._api.throttle.reset()
+        self._feed.begin_again()

@@ -1,6 +1,7 @@
 """Run the sandbox over a socket: ``python -m frontpay_async.sandbox --port 0``.
 
-Prints its base URL, alone on a line, when it is ready. Ctrl-C stops it.
+Prints its base URL, alone on a line, when it is ready. Ctrl-C stops it. At ``/`` of the same address there
+is a page on which a person decides at the terminals: with ``--cardholder waits``.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         "--cardholder",
         choices=("pays", "declines", "waits"),
         default="pays",
-        help="what happens at the terminals (default: pays); waits is until told below /_sandbox/orders",
+        help="what happens at the terminals (default: pays); waits is until told, on the page at / or below"
+        " /_sandbox/orders",
     )
     parser.add_argument(
         "--cardholder-after",
@@ -60,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="HOST",
         help="a host beside this machine that callbacks may be sent to",
+    )
+    parser.add_argument(
+        "--page-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a name beside this machine's by which the page and /_sandbox are reached",
     )
     parser.add_argument(
         "--fault",
@@ -104,6 +113,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
         ),
         callback_secret=os.environ.get("FRONTPAY_SANDBOX_CALLBACK_SECRET") or DEFAULT_CALLBACK_SECRET,
         callback_hosts=options.callback_host,
+        page_hosts=options.page_host,
     )
     for text in options.fault:
         sandbox.faults.add(read_fault(text))

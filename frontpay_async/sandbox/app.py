@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._transport.clock import Clock
     from frontpay_async.sandbox.faults import Faults
+    from frontpay_async.sandbox.feed import Feed
     from frontpay_async.sandbox.settings import SandboxSettings
     from frontpay_async.sandbox.state import State
     from frontpay_async.sandbox.throttle import Throttle
@@ -79,6 +80,7 @@ class Api:
         throttle: What counts requests; None for no limit.
         faults: What goes wrong.
         clock: Time.
+        feed: What is told of every request.
     """
 
     settings: SandboxSettings
@@ -86,6 +88,7 @@ class Api:
     throttle: Throttle | None
     faults: Faults
     clock: Clock
+    feed: Feed
     requests: list[RecordedRequest] = field(init=False, factory=list[RecordedRequest])
 
     def routes(self) -> list[Route]:
@@ -170,17 +173,17 @@ class Api:
         strike: Strike,
     ) -> None:
         query = f"?{request.url.query}" if request.url.query else ""
-        self.requests.append(
-            RecordedRequest(
-                operation=operation.name if operation else None,
-                method=request.method,
-                path=request.url.path + query,
-                token=_token(request),
-                body=body,
-                status=answer.status if answer else None,
-                fault=strike.kind,
-            )
+        recorded = RecordedRequest(
+            operation=operation.name if operation else None,
+            method=request.method,
+            path=request.url.path + query,
+            token=_token(request),
+            body=body,
+            status=answer.status if answer else None,
+            fault=strike.kind,
         )
+        self.requests.append(recorded)
+        self.feed.note_exchange(self.state.wall(), recorded, answer)
 
     async def _send(self, answer: Answer | None, headers: Mapping[str, str], strike: Strike) -> Response:
         if strike.latency:

@@ -3,10 +3,13 @@
 GET  /_sandbox/orders | requests | duplicates | callbacks     look
 POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice, remind, collect; approve,
                                                     decline, approve-refund, decline-refund; repeat-callback
+POST /_sandbox/faults/clear        forget all faults
 POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
 POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …, "every": …, "seconds": …}
 POST /_sandbox/callbacks/deliver   send what is due, where no courier runs
 POST /_sandbox/reset
+
+Requests from other sites, and to names that are not this machine's, are refused; see ``origin``.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ import json
 from typing import TYPE_CHECKING
 
 from attrs import frozen
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from frontpay_async.sandbox.origin import OwnOrigin
 from frontpay_async.sandbox.state import ForbiddenEventError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -100,6 +105,10 @@ class _Control:
     async def faults(self, request: Request) -> Response:
         return await _add(request, self.sandbox.fail, self.sandbox.fail_randomly)
 
+    async def clear_faults(self, _: Request) -> Response:
+        self.sandbox.faults.clear()
+        return JSONResponse({})
+
     async def callback_faults(self, request: Request) -> Response:
         return await _add(request, self.sandbox.courier.fail)
 
@@ -128,17 +137,24 @@ def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
     ]
 
 
-def control_routes(sandbox: Sandbox) -> list[Route]:
-    """Return the routes by which a sandbox is looked into and steered."""
+def control_routes(sandbox: Sandbox, hosts: Collection[str] = ()) -> list[Route]:
+    """Return the routes by which a sandbox is looked into and steered.
+
+    Args:
+        sandbox: The sandbox.
+        hosts: Host names that it is reached by, beside this machine's.
+    """
     control = _Control(sandbox)
+    own = [Middleware(OwnOrigin, hosts)]
     return [
-        Route("/_sandbox/orders", control.orders, methods=["GET"]),
-        Route("/_sandbox/requests", control.requests, methods=["GET"]),
-        Route("/_sandbox/duplicates", control.duplicates, methods=["GET"]),
-        Route("/_sandbox/callbacks", control.callbacks, methods=["GET"]),
-        Route("/_sandbox/callbacks/deliver", control.deliver, methods=["POST"]),
-        Route("/_sandbox/callbacks/faults", control.callback_faults, methods=["POST"]),
-        Route("/_sandbox/orders/{uuid}/{event}", control.event, methods=["POST"]),
-        Route("/_sandbox/faults", control.faults, methods=["POST"]),
-        Route("/_sandbox/reset", control.reset, methods=["POST"]),
+        Route("/_sandbox/orders", control.orders, methods=["GET"], middleware=own),
+        Route("/_sandbox/requests", control.requests, methods=["GET"], middleware=own),
+        Route("/_sandbox/duplicates", control.duplicates, methods=["GET"], middleware=own),
+        Route("/_sandbox/callbacks", control.callbacks, methods=["GET"], middleware=own),
+        Route("/_sandbox/callbacks/deliver", control.deliver, methods=["POST"], middleware=own),
+        Route("/_sandbox/callbacks/faults", control.callback_faults, methods=["POST"], middleware=own),
+        Route("/_sandbox/orders/{uuid}/{event}", control.event, methods=["POST"], middleware=own),
+        Route("/_sandbox/faults", control.faults, methods=["POST"], middleware=own),
+        Route("/_sandbox/faults/clear", control.clear_faults, methods=["POST"], middleware=own),
+        Route("/_sandbox/reset", control.reset, methods=["POST"], middleware=own),
     ]

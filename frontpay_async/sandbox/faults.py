@@ -21,7 +21,7 @@ from frontpay_async.models.orders import InvoiceNumber, OrderDetails, OrderStatu
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from attrs import Attribute
 
@@ -207,10 +207,13 @@ class Faults:
 
     _rules: list[_Rule] = field(init=False, factory=list[_Rule])
     _chances: list[_Chances] = field(init=False, factory=list[_Chances])
+    note: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Called when faults are added or forgotten."""
 
     def add(self, fault: Fault) -> None:
         """Add a rule; of several that are ready, the oldest strikes and the others wait."""
         self._rules.append(_Rule(fault))
+        self.note()
 
     def add_random(
         self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
@@ -232,15 +235,28 @@ class Faults:
         if not all(0 <= rate <= 1 for _, rate in faults) or sum(shares) > 1:
             raise ValueError("rates are shares of all requests: each between 0 and 1, and together at most 1")
         self._chances.append(_Chances(faults, random.Random(seed)))  # noqa: S311 - chance that can be repeated
+        self.note()
 
     def idle(self) -> tuple[Fault, ...]:
         """Return the faults that were added and have not struck yet; those at random are not among them."""
         return tuple(rule.fault for rule in self._rules if rule.struck == 0)
 
+    def rows(self) -> list[dict[str, object]]:
+        """Tell of the faults that may still strike."""
+        rules = [
+            {**_row(rule.fault), "left": None if rule.fault.times is None else rule.fault.times - rule.struck}
+            for rule in self._rules
+            if rule.struck != rule.fault.times
+        ]
+        return rules + [
+            {**_row(fault), "rate": rate} for chances in self._chances for fault, rate in chances.rates
+        ]
+
     def clear(self) -> None:
         """Forget all faults."""
         self._rules.clear()
         self._chances.clear()
+        self.note()
 
     def strike(self, operation: str) -> Strike:
         """Decide what goes wrong with a request.
@@ -270,6 +286,10 @@ class Faults:
             latency=sum(fault.seconds for fault in slowed if fault.kind is FaultKind.LATENCY),
             drip=sum(fault.seconds for fault in slowed if fault.kind is FaultKind.DRIP),
         )
+
+
+def _row(fault: Fault) -> dict[str, object]:
+    return {"kind": fault.kind, "operation": fault.operation, "seconds": fault.seconds}
 
 
 def _random_fault(kind: FaultKind | str, operation: str, seconds: float) -> Fault:

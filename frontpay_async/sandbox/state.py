@@ -14,40 +14,37 @@ What is held to: ``refunded`` plus what waits on the terminal is never more than
 is REFUNDED exactly when all of it was paid back.
 
 Nothing happens in the background: what a cardholder does after a while stands in a queue by its time,
-and is caught up with whenever somebody looks. What became of an order is told to whoever sends callbacks.
+and is caught up with whenever somebody looks. What became of an order is told to whoever sends callbacks,
+and that something changed is noted for whoever watches.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import heapq
 import itertools
-import json
-from collections import defaultdict, deque
+from collections import defaultdict
 from decimal import Decimal, localcontext
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from frontpay_async._protocol.operations import Safety
 from frontpay_async.models._fields import EXACT
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
+from frontpay_async.sandbox.account import Account, Duplicate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from frontpay_async._protocol.messages import JsonObject
-    from frontpay_async._protocol.operations import Operation
 
 __all__ = [
     "NEXT_REFUND",
     "NEXT_STATUS",
-    "Account",
+    "OUTSIDE_EVENTS",
     "Decision",
-    "Duplicate",
     "Event",
     "ForbiddenEventError",
     "Line",
@@ -119,6 +116,8 @@ NEXT_STATUS: Mapping[tuple[OrderStatus, Event], OrderStatus] = MappingProxyType(
         (_S.PARTIAL_REFUNDED, _E.REFUND_REST): _S.REFUNDED,
     }
 )
+OUTSIDE_EVENTS = (_E.PAY, _E.CANCEL, _E.EXPIRE, _E.INVOICE, _E.REMIND, _E.COLLECT)
+"""What can happen to an order without a call of the API."""
 _R, _D = RefundStatus, Decision
 NEXT_REFUND: Mapping[tuple[RefundStatus, Decision], RefundStatus] = MappingProxyType(
     {
@@ -183,6 +182,10 @@ def _tell_nobody(_: object, __: object) -> None:
     pass
 
 
+def _note_nothing(_: str) -> None:
+    pass
+
+
 @define(eq=False, kw_only=True)
 class SandboxOrder:
     """Hold one order.
@@ -202,6 +205,7 @@ class SandboxOrder:
         invoice_number: The invoice number; None for an order that was never invoiced.
         refund_request: The last refund asked of the terminal.
         tell: Called when the status has changed, and with a refund on a terminal when that is decided.
+        note: Called with the id when anything changes.
     """
 
     uuid: str
@@ -218,6 +222,7 @@ class SandboxOrder:
     invoice_number: str | None = None
     refund_request: RefundRequest | None = None
     tell: Callable[[SandboxOrder, RefundRequest | None], None] = field(default=_tell_nobody, repr=False)
+    note: Callable[[str], None] = field(default=_note_nothing, repr=False)
 
     @property
     def callback_url(self) -> str | None:
@@ -251,6 +256,7 @@ class SandboxOrder:
         before, self.status = self.status, following
         if following is OrderStatus.INVOICED:
             self.invoice_number = str(_FIRST_INVOICE + self.serial)
+        self.note(self.uuid)
         if following is not before:
             self.tell(self, None)
 
@@ -276,6 +282,11 @@ class SandboxOrder:
             raise ForbiddenEventError(decision, "an order that waits on no terminal")
         self.happen(Event.PAY if decision is Decision.APPROVE else Event.CANCEL)
 
+    def ask_refund(self, request: RefundRequest) -> None:
+        """Show a refund on the terminal."""
+        self.refund_request = request
+        self.note(self.uuid)
+
     def decide_refund(self, request: RefundRequest, decision: Decision) -> None:
         """Let a refund that was asked of the terminal be taken, declined or cancelled.
 
@@ -286,61 +297,11 @@ class SandboxOrder:
         if following is None:
             raise ForbiddenEventError(decision, f"a refund that is {request.status}")
         before, request.status = request.status, following
+        self.note(self.uuid)
         if following is RefundStatus.REFUNDED:
             self.pay_back(request.amount, request.by_line)
         if following is not before:
             self.tell(self, request)
-
-
-@frozen
-class Duplicate:
-    """Name something that was done more than once.
-
-    Args:
-        operation: The operation.
-        order_uuids: The orders that came of it, or the one that it was done to.
-        times: How often it was done.
-    """
-
-    operation: str
-    order_uuids: tuple[str, ...]
-    times: int
-
-
-@define(eq=False)
-class Account:
-    """Hold what one token sees."""
-
-    orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
-    _refunds: deque[tuple[float, Decimal]] = field(init=False, factory=deque[tuple[float, Decimal]])
-    _effects: dict[tuple[str, bytes], list[str]] = field(
-        init=False, factory=lambda: defaultdict[tuple[str, bytes], list[str]](list)
-    )
-
-    def note_refund(self, moment: float, amount: Decimal) -> None:
-        """Remember when how much was paid back."""
-        self._refunds.append((moment, amount))
-
-    def refunded_since(self, moment: float) -> Decimal:
-        """Sum up what was paid back later than a moment; what is older is forgotten."""
-        while self._refunds and self._refunds[0][0] <= moment:
-            self._refunds.popleft()
-        return sum((amount for _, amount in self._refunds), _ZERO)
-
-    def note_effect(self, operation: Operation[object], order: SandboxOrder, body: JsonObject) -> None:
-        """Remember something that must not be done twice."""
-        if operation.safety is Safety.UNSAFE:
-            target = order.uuid if "{order_uuid}" in operation.path else ""
-            content = json.dumps([target, body], sort_keys=True, default=str)
-            self._effects[operation.name, hashlib.sha256(content.encode()).digest()].append(order.uuid)
-
-    def duplicates(self) -> list[Duplicate]:
-        """List all that was done more than once with the same content."""
-        return [
-            Duplicate(name, tuple(dict.fromkeys(uuids)), len(uuids))
-            for (name, _), uuids in self._effects.items()
-            if len(uuids) > 1
-        ]
 
 
 @define(eq=False)
@@ -351,12 +312,14 @@ class State:
         now: Seconds on the sandbox's clock.
         wall: Unix seconds.
         tell: What orders tell; see ``SandboxOrder``.
+        note: What orders note; see ``SandboxOrder``.
         wake: Called when something will be due.
     """
 
     now: Callable[[], float]
     wall: Callable[[], float]
     tell: Callable[[SandboxOrder, RefundRequest | None], None] = _tell_nobody
+    note: Callable[[str], None] = _note_nothing
     wake: Callable[[], None] = lambda: None
     accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
@@ -371,6 +334,7 @@ class State:
     def add(self, account: Account, order: SandboxOrder) -> None:
         """Keep a new order."""
         self.orders[order.uuid] = account.orders[order.uuid] = order
+        self.note(order.uuid)
         self.is_listened_to |= order.terminal_uuid is not None and order.callback_url is not None
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:

@@ -82,7 +82,8 @@ def refund(visit: Visit) -> Answer:
     asked = order.refund_request
     if (asked and asked.waits) or order.status not in (OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED):
         raise broken_rule("refundRejectionForProductAmountExceed")
-    request = order.refund_request = RefundRequest(amount=amount, by_line=by_line)
+    request = RefundRequest(amount=amount, by_line=by_line)
+    order.ask_refund(request)
     holder = visit.settings.cardholder
     if holder.after is not None:
         decision = Decision.APPROVE if holder.takes_refund else Decision.DECLINE

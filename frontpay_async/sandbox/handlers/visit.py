@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
+    from frontpay_async.sandbox.account import Account
     from frontpay_async.sandbox.settings import SandboxSettings
-    from frontpay_async.sandbox.state import Account, State
+    from frontpay_async.sandbox.state import State
 
 __all__ = ["Handler", "Visit", "already", "json_object", "json_objects", "number"]
 
@@ -80,6 +81,7 @@ class Visit:
             amount=number(json_object(self.body["orderSummary"])["grandTotal"]),
             terminal_uuid=terminal_uuid,
             tell=self.state.tell,
+            note=self.state.note,
         )
         self.state.add(self.account, order)
         return order
