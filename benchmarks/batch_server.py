@@ -10,7 +10,6 @@ and, for each window of the throttle, its start and how many requests were let t
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from typing import Any, Final
@@ -21,6 +20,7 @@ from attrs import define, field
 from benchmarks.machine import pin
 from benchmarks.payloads import CREATED_BODY, CREATED_UUID
 from benchmarks.server import Connection, Counts, _chunked  # pyright: ignore[reportPrivateUsage]
+from benchmarks.serving import serve
 from frontpay_async.sandbox.throttle import Throttle
 
 _LIST: Final = b"/api/v1/connect/orders/status"
@@ -115,17 +115,8 @@ class BatchConnection(Connection):
 
 
 async def _serve() -> None:
-    loop = asyncio.get_running_loop()
-    counts, account, stop = Counts(), Account(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(
-        lambda: BatchConnection(counts, loop, account), "127.0.0.1", 0, backlog=1024
-    )
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await stop.wait()
-    server.close()
+    counts, account = Counts(), Account()
+    await serve(lambda loop: BatchConnection(counts, loop, account))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _measure(options: argparse.Namespace, rows: Sequence[Contender]) -> dict[str
     acquire: dict[str, list[float]] = json.loads(run_python("-m", "benchmarks.rate_acquire"))
     skipped: dict[str, str] = {}
     with redis_running() as redis, started("benchmarks.rate_server") as server:
-        if server.stdout is None:  # pragma: no cover
+        if server.stdout is None:
             raise TypeError(server.args)
         port = int(server.stdout.readline())
         for row in rows:

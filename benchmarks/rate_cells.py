@@ -115,7 +115,7 @@ def control(port: int, path: str, **query: object) -> Any:  # noqa: ANN401 - wha
 
 def _line(process: subprocess.Popen[str], text: str | None = None) -> str:
     """Write a line to a process, or read its next one."""
-    if process.stdin is None or process.stdout is None:  # pragma: no cover
+    if process.stdin is None or process.stdout is None:
         raise TypeError(process.args)
     if text is None:
         return process.stdout.readline()

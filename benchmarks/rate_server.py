@@ -13,8 +13,6 @@ the port is printed.
 import asyncio
 import json
 import random
-import signal
-import sys
 import time
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,6 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import define, field
 
+from benchmarks.serving import serve
 from frontpay_async.sandbox.throttle import Throttle, Verdict
 
 _END: Final = b"\r\n\r\n"
@@ -91,7 +90,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where answers go."""
-        if not isinstance(transport, asyncio.Transport):  # pragma: no cover
+        if not isinstance(transport, asyncio.Transport):
             raise TypeError(type(transport).__name__)
         self._transport = transport
 
@@ -146,16 +145,8 @@ class Connection(asyncio.Protocol):
 
 
 async def _serve() -> None:
-    loop = asyncio.get_running_loop()
     accounts: dict[str, Account] = {}
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(lambda: Connection(accounts, loop), "127.0.0.1", 0, backlog=1024)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await stop.wait()
-    server.close()
+    await serve(lambda loop: Connection(accounts, loop))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ delay, `GET /_stats` returns them. Run as `python -m benchmarks.server [core]`; 
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from attrs import define
 
 from benchmarks.machine import pin
 from benchmarks.payloads import ANSWER_HEADERS, ANSWERS
+from benchmarks.serving import serve
 
 _HEAD_END = b"\r\n\r\n"
 
@@ -156,16 +156,8 @@ class Connection(asyncio.Protocol):
 
 
 async def _serve() -> None:
-    loop = asyncio.get_running_loop()
     counts = Counts()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(lambda: Connection(counts, loop), "127.0.0.1", 0, backlog=1024)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await stop.wait()
-    server.close()
+    await serve(lambda loop: Connection(counts, loop))
 
 
 if __name__ == "__main__":

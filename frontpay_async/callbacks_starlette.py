@@ -61,6 +61,7 @@ def callback_route(
             if isawaitable(result):
                 await result
         except BaseException:
+            # A cancelled request, too, has not handled it: it must be as new again.
             await _settle(acceptance.release)
             raise
         await _settle(acceptance.commit)

@@ -197,6 +197,7 @@ class _PlaceHolder(httpx.AsyncByteStream):
         except (StopAsyncIteration, httpx.TransportError):
             raise
         except BaseException:
+            # A cancellation, above all: what httpcore holds of this answer cannot be trusted any more.
             self.interrupted = True
             raise
         self._unread = unread
@@ -215,6 +216,7 @@ class _PlaceHolder(httpx.AsyncByteStream):
                     async for _ in self._unread:
                         pass
         except BaseException:
+            # As above.
             self.interrupted = True
             raise
         finally:

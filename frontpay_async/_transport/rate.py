@@ -102,7 +102,8 @@ class Rate:
             _choose(call)
             response = await self.following.send(call)
         except BaseException:
-            # A refused token was counted, though its answer ends in the auth stage.
+            # However it ended, a cancellation included, the permit is settled. A refused token was counted,
+            # too, though its answer ends in the auth stage.
             sent = call.may_have_left or call.counted
             with anyio.CancelScope(shield=True):
                 await (governor.lost(permit) if sent else governor.give_back(permit))

@@ -103,6 +103,7 @@ class Journal:
             with journal.writing() as connection:
                 journal._set_up(connection)
         except BaseException:
+            # Whatever ended it, nobody else could close the connections.
             journal.close()
             raise
         return journal

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from frontpay_async import InvoiceOrder
-from frontpay_async.batch.files import read_csv
-from frontpay_async.batch.violations import InvalidFileError, LineViolation
-from tests.order_files import csv_of, written
+from frontpay_async.batch.violations import LineViolation
+from tests.order_files import csv_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from frontpay_async.batch.items import BatchItem
 
     Read = Callable[..., list[BatchItem]]
     Told = Callable[..., list[str]]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """Read a file's orders."""
-    return lambda content, **how: list(read_csv(written(tmp_path / "orders.csv", content), **how))
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> Told:
-    """List what is told of a file that is refused."""
-
-    def violations(content: str | bytes, **how: Any) -> list[str]:
-        with pytest.raises(InvalidFileError) as caught:
-            read_csv(written(tmp_path / "orders.csv", content), **how).check()
-        assert caught.value.count == len(caught.value.violations)
-        return [str(violation) for violation in caught.value.violations]
-
-    return violations
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t"])

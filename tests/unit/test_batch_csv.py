@@ -11,8 +11,7 @@ import pytest
 from frontpay_async import ConfigurationError, EFakturaOrder, InvoiceOrder, OrderSummary, PaymentLinkOrder
 from frontpay_async.batch.drafts import DATE_DEMAND
 from frontpay_async.batch.files import read_csv
-from frontpay_async.batch.violations import InvalidFileError
-from tests.order_files import KEYED, csv_of, written
+from tests.order_files import KEYED, csv_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,25 +21,6 @@ if TYPE_CHECKING:
 
     Read = Callable[..., list[BatchItem]]
     Told = Callable[..., list[str]]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """Read a file's orders."""
-    return lambda content, **how: list(read_csv(written(tmp_path / "orders.csv", content), **how))
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> Told:
-    """List what is told of a file that is refused."""
-
-    def violations(content: str | bytes, **how: Any) -> list[str]:
-        with pytest.raises(InvalidFileError) as caught:
-            read_csv(written(tmp_path / "orders.csv", content), **how).check()
-        assert caught.value.count == len(caught.value.violations)
-        return [str(violation) for violation in caught.value.violations]
-
-    return violations
 
 
 def test_a_record_is_an_order(read: Read) -> None:

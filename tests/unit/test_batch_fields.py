@@ -189,11 +189,9 @@ def _is_needed(kind: str, path: tuple[str, ...]) -> bool:
     return len(path) > 1 or field.default is attrs.NOTHING or field.default is None
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", [column for column in COLUMNS if table()[column][2]])
 def test_the_page_shows_an_example_that_can_be_read(column: str, tmp_path: Path) -> None:
     example = table()[column][2]
-    if not example:
-        pytest.skip("no example")
     path, _ = COLUMNS[column]
     kind = next(kind for kind in KINDS if path[0] in ORDER_FIELDS[kind].fields)
     cells = {**KEYED, "kind": kind, "invoice_as_payment_option": "no" if kind == "payment_link" else ""}
