@@ -23,7 +23,6 @@ __all__ = ["Engine", "EngineSettings", "environment_proxy"]
 Engine: TypeAlias = Literal["httpx", "aiohttp"]
 
 CONNECTIONS = 100
-PER_POOL = 10
 # Short enough that a server or proxy seldom closes an idle connection first (nginx waits 75 s):
 # a request that races with such a close is lost, and a lost create cannot be sent again.
 KEEPALIVE = 15.0
@@ -84,13 +83,11 @@ class EngineSettings:
             from frontpay_async._transport.aiohttp_engine import open_aiohttp  # noqa: PLC0415
 
             return open_aiohttp(tls, self.proxy, CONNECTIONS, KEEPALIVE)
-        limits = httpx.Limits(
-            max_connections=PER_POOL, max_keepalive_connections=PER_POOL, keepalive_expiry=KEEPALIVE
-        )
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE)
         return PooledTransport(
             lambda: httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=self.proxy),
             CONNECTIONS,
-            PER_POOL,
+            KEEPALIVE,
         )
 
 

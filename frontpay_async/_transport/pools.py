@@ -1,15 +1,15 @@
-"""Many small connection pools behind one limit: httpx's transport without its weak spots.
+"""One pool for each connection, behind one limit: httpx's transport without its weak spots.
 
-Measured on httpx 0.28.1 with httpcore 1.0.9: every pass over a pool costs the square of what is in
-flight, so one pool of a hundred collapses; and a task that is cancelled while it waits in a pool can
-leave its slot taken for good. Hence:
+Measured on httpx 0.28.1 with httpcore 1.0.9: every pass over a pool costs the square of what is in flight,
+and looks at the socket of each idle connection, so one pool of a hundred collapses; and a task that is
+cancelled while it waits in a pool can leave its slot taken for good. Hence:
 
-- A semaphore bounds what is in flight over all pools, in order of arrival, so no request ever waits
-  inside httpcore.
-- A request goes to the first pool with a free place. At low load that is always the same pool and
-  its connections are reused; more pools are opened as the load asks for them.
-- A pool in which a task was cancelled is retired: it gets no new request, and is closed when its last
-  request has ended. Its places move to a new pool at once, so a cancelled task costs no capacity.
+- A semaphore bounds what is in flight, in order of arrival, so no request ever waits inside httpcore.
+- Each pool serves one request at a time, over one connection: a pass over it costs next to nothing.
+- The pool that was used last is taken first. So at low load one connection is reused, and what a burst has
+  opened grows old at the bottom, where it is closed.
+- A pool in which a task was cancelled is closed, and takes no other request with it. Its place is free at
+  once, so a cancelled task costs no capacity.
 - A connection whose handshake was cut short by a cancellation is closed here: httpcore forgets it.
 
 httpcore tells of its steps through the ``trace`` extension; that it begins to write a request is passed
@@ -18,6 +18,7 @@ on to the request's ``leaving`` extension.
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,24 +40,25 @@ _CLOSE_WITHIN = 2.0
 @define(eq=False)
 class _Pool:
     transport: httpx.AsyncBaseTransport
-    in_flight: int = 0
-    retired: bool = False
+    idle_since: float = 0.0
 
 
 @define(eq=False)
 class PooledTransport(httpx.AsyncBaseTransport):
-    """Spread requests over small pools.
+    """Give each request in flight a pool of its own.
 
     Args:
-        open_pool: Opens a pool that can serve ``per_pool`` requests at once.
+        open_pool: Opens a pool of one connection.
         connections: The most requests in flight, and so the most connections in use.
-        per_pool: The most requests in flight in one pool.
+        keepalive: Seconds after which an idle pool is closed.
     """
 
     open_pool: Callable[[], httpx.AsyncBaseTransport]
-    connections: int = 100
-    per_pool: int = 10
-    _pools: list[_Pool] = field(init=False, factory=list[_Pool])
+    connections: int
+    keepalive: float
+    # The one used last at the end.
+    _idle: deque[_Pool] = field(init=False, factory=deque["_Pool"])
+    _busy: set[_Pool] = field(init=False, factory=set["_Pool"])
     _free: anyio.Semaphore = field(
         init=False,
         default=Factory(lambda self: anyio.Semaphore(self.connections, fast_acquire=True), takes_self=True),
@@ -64,14 +66,16 @@ class PooledTransport(httpx.AsyncBaseTransport):
     _closed: bool = field(init=False, default=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request through a pool with a free place.
+        """Send the request through an idle pool, or a new one.
 
         Raises:
-            httpx.PoolTimeout: No place became free in time.
+            httpx.PoolTimeout: None became free in time.
             httpx.TransportError: What the pool raised.
         """
         steps = _Steps(request.extensions["leaving"])
         request.extensions["trace"] = steps.told
+        # Before anything leaves: a cancellation while they close leaves nothing in doubt.
+        await self._close_old()
         await self._take_place(request)
         try:
             pool = self._pick()
@@ -94,22 +98,22 @@ class PooledTransport(httpx.AsyncBaseTransport):
         return response
 
     async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
-        """Free a place in a pool; close the pool if it is retired and was the last to be used."""
-        pool.in_flight -= 1
+        """Free a pool's place; keep the pool unless its books cannot be trusted."""
+        self._busy.discard(pool)
         self._free.release()
-        if retire and not pool.retired:
-            pool.retired = True
-            self._pools.remove(pool)
-        if pool.retired and pool.in_flight == 0:
+        if retire or self._closed:
             await _close(pool)
+        else:
+            pool.idle_since = anyio.current_time()
+            self._idle.append(pool)
 
     async def aclose(self) -> None:
         """Close all pools, and cut off what is still in flight; new requests are refused."""
         self._closed = True
-        while self._pools:
-            pool = self._pools.pop()
-            pool.retired = True
-            await _close(pool)
+        while self._idle:
+            await _close(self._idle.pop())
+        while self._busy:
+            await _close(self._busy.pop())
 
     async def _take_place(self, request: httpx.Request) -> None:
         try:
@@ -121,15 +125,15 @@ class PooledTransport(httpx.AsyncBaseTransport):
             if scope.cancelled_caught:
                 raise httpx.PoolTimeout(f"all {self.connections} connections are in use") from None
 
+    async def _close_old(self) -> None:
+        while self._idle and self._idle[0].idle_since + self.keepalive < anyio.current_time():
+            await _close(self._idle.popleft())
+
     def _pick(self) -> _Pool:
         if self._closed:
             raise httpx.PoolTimeout("the client was closed")
-        for pool in self._pools:
-            if pool.in_flight < self.per_pool:
-                pool.in_flight += 1
-                return pool
-        pool = _Pool(self.open_pool(), in_flight=1)
-        self._pools.append(pool)
+        pool = self._idle.pop() if self._idle else _Pool(self.open_pool())
+        self._busy.add(pool)
         return pool
 
 
