@@ -1,8 +1,12 @@
 """Group commit: many callers, one transaction at a time, one fsync for all who wait.
 
 Whoever has something to write puts it in line and waits. One task takes the whole line at once, writes it in
-one transaction in a worker thread, and wakes all who stood in it; meanwhile the next line forms. So a lone
+one transaction in a worker thread, and tells all who stood in it; meanwhile the next line forms. So a lone
 caller waits for one fsync, and a thousand callers share one.
+
+What came of a request need not be waited for: it is put in line, and whoever goes on to the next order waits for
+that order's claim, which stands behind it. So each order costs one wait, and at no moment are more orders in
+doubt than there are callers.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from attrs import define, field
 from frontpay_async.batch.errors import JournalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from frontpay_async.batch.journal import Journal
     from frontpay_async.batch.transitions import Transition
 
@@ -25,9 +31,7 @@ __all__ = ["Commits"]
 @define(eq=False)
 class _Entry:
     transition: Transition
-    written: anyio.Event = field(factory=anyio.Event)
-    moved: bool = False
-    error: BaseException | None = None
+    then: Callable[[bool | JournalError], object]
 
 
 @define(eq=False)
@@ -43,23 +47,43 @@ class Commits:
     _wake: anyio.Event = field(init=False, factory=anyio.Event)
     _closed: bool = field(init=False, default=False)
 
+    def put(self, transition: Transition, *, then: Callable[[bool | JournalError], object]) -> None:
+        """Put a transition in line.
+
+        Args:
+            transition: What is written.
+            then: Called when it is on disk, with whether the row was moved; or with why it is not.
+
+        Raises:
+            JournalError: Nothing more is taken.
+        """
+        if self._closed:
+            raise JournalError("the journal is closed")
+        self._line.append(_Entry(transition, then))
+        self._wake.set()
+
     async def commit(self, transition: Transition) -> bool:
         """Write a transition; return, when it is on disk, whether the row was moved.
 
-        A caller that is cancelled leaves the line; what it put there may be written all the same.
+        A caller that is cancelled leaves; what it put in line is written all the same.
 
         Raises:
             JournalError: It could not be written.
         """
-        if self._closed:
-            raise JournalError("the journal is closed")
-        entry = _Entry(transition)
-        self._line.append(entry)
-        self._wake.set()
-        await entry.written.wait()
-        if entry.error is not None:
-            raise JournalError(f"not written: {entry.error}") from entry.error
-        return entry.moved
+        written = anyio.Event()
+        came_of_it: bool | JournalError = False
+
+        def note(moved: bool | JournalError) -> None:
+            nonlocal came_of_it
+            came_of_it = moved
+            written.set()
+
+        self.put(transition, then=note)
+        await written.wait()
+        if isinstance(came_of_it, JournalError):
+            # Each caller raises its own: a traceback belongs to one.
+            raise JournalError(str(came_of_it)) from came_of_it.__cause__
+        return came_of_it
 
     async def run(self) -> None:
         """Write until ``close``, and then what is left."""
@@ -75,25 +99,24 @@ class Commits:
         finally:
             # Where it ends otherwise, nobody may wait for it any more.
             self._closed = True
-            for entry in self._line:
-                entry.error = JournalError("the writer has ended")
-                entry.written.set()
+            left, self._line = self._line, []
+            for entry in left:
+                entry.then(JournalError("the writer has ended"))
 
     async def _write(self, line: list[_Entry]) -> None:
-        transitions = [entry.transition for entry in line]
         try:
-            moved = await to_thread.run_sync(self.journal.apply, transitions)
-            for entry, was_moved in zip(line, moved, strict=True):
-                entry.moved = was_moved
+            moved = await to_thread.run_sync(self.journal.apply, [entry.transition for entry in line])
         except BaseException as error:
             # Told to each who waits: nothing of this line was written, as far as anybody knows.
+            why = JournalError(f"not written: {error}")
+            why.__cause__ = error
             for entry in line:
-                entry.error = error
+                entry.then(why)
             if not isinstance(error, JournalError):
                 raise
-        finally:
-            for entry in line:
-                entry.written.set()
+        else:
+            for entry, was_moved in zip(line, moved, strict=True):
+                entry.then(was_moved)
 
     def close(self) -> None:
         """Take nothing more; ``run`` ends when the line is empty."""

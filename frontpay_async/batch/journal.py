@@ -253,7 +253,7 @@ class Journal:
         with self.writing() as connection:
             now = self.now(connection)
             free = (
-                select(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
+                select(rows.c.id)
                 .where(
                     rows.c.batch_id == batch,
                     rows.c.state == State.PENDING.value,
@@ -263,16 +263,19 @@ class Journal:
                 .order_by(rows.c.id)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
+                # As an IN (SELECT ...) PostgreSQL might run it more than once, and lock more than the limit.
+                .cte("free")
             )
-            found = connection.execute(free).all()
-            if found:
-                taken = update(rows).where(rows.c.id.in_([each.id for each in found]))
-                values = {"owner": owner, "lease_until": now + seconds, "fence": rows.c.fence + 1}
-                connection.execute(taken.values(values))
-        return [
-            Held(each.id, each.key, each.kind, bytes(each.payload or b""), each.fence + 1, each.attempts)
-            for each in found
-        ]
+            taken = (
+                update(rows)
+                .where(rows.c.id.in_(select(free.c.id)))
+                .values(owner=owner, lease_until=now + seconds, fence=rows.c.fence + 1)
+                .returning(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
+            )
+            found = connection.execute(taken).all()
+        held = [Held(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found]
+        # A database returns what it changed in any order.
+        return sorted(held, key=lambda each: each.id)
 
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows, all in one transaction; say of each whether it was moved.

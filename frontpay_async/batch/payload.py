@@ -146,8 +146,10 @@ def read(kind: str, content: bytes) -> BatchOrder:
     raise ValueError(f"an order of the journal cannot be read ({problem})")
 
 
-def _build(cls: type[Any], members: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of the class that is asked for
-    return cls(**{name: _READ[name](value) if name in _READ else value for name, value in members.items()})
+def _build(cls: type[Any], members: dict[str, Any]) -> Any:  # noqa: ANN401 - of the class that is asked for
+    for name in _READ.keys() & members.keys():
+        members[name] = _READ[name](members[name])
+    return cls(**members)
 
 
 def _read_day(text: str) -> date:

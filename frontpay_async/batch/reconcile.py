@@ -112,13 +112,18 @@ class Reconciler:
                 f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
             )
 
+    @property
+    def knows_the_form(self) -> bool:
+        """Whether an order that was confirmed needs no look: the form in which the API shows them is known."""
+        return self._is_faithful or self._has_tried
+
     async def confirmed(self, uuid: str, order: BatchOrder) -> None:
         """Take in an order that was sent and confirmed.
 
         The first one proves whether the API shows an order as it was sent. It is looked at once for each
         journal, and early: later there may be nobody who remembers an order that was confirmed.
         """
-        if self._is_faithful or self._has_tried:
+        if self.knows_the_form:
             return
         self._has_tried = True
         shown: dict[str, Traits | None] = {}

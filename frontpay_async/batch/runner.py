@@ -26,6 +26,7 @@ from frontpay_async._transport.observe import logger
 from frontpay_async.batch.breaker import Breaker
 from frontpay_async.batch.commits import Commits
 from frontpay_async.batch.errors import JournalError
+from frontpay_async.batch.feed import Feed
 from frontpay_async.batch.judging import backoff, is_outage, judge
 from frontpay_async.batch.payload import KINDS, read
 from frontpay_async.batch.states import Event, State
@@ -34,8 +35,6 @@ from frontpay_async.errors import APIError, FrontPayError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from frontpay_async._transport.call import CallOptions
     from frontpay_async._transport.session import Session
@@ -142,15 +141,13 @@ class Run:
             await self._commits.run()
 
     async def _send_all(self) -> None:
-        feed, take = anyio.create_memory_object_stream["Held"](self.concurrency)
+        feed = Feed(self.concurrency)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_for_the_end)
             for _ in range(self.concurrency):
-                tasks.start_soon(self._work, take.clone())
-            take.close()
+                tasks.start_soon(self._work, feed)
             try:
-                with feed:
-                    await self._feed(feed)
+                await self._feed(feed)
             except FrontPayError as error:
                 # Raised by ``run``, as it is and not in a group.
                 self._failure = self._failure or error
@@ -185,16 +182,16 @@ class Run:
 
     # Feeding
 
-    async def _feed(self, feed: MemoryObjectSendStream[Held]) -> None:
+    async def _feed(self, feed: Feed) -> None:
         if (await self._count()).get(State.PENDING):
             await self._ask(self.reconciler.begin)
         size = max(2 * self.concurrency, 16)
         while True:
             held = await to_thread.run_sync(self.journal.hold, self.batch, self.owner, size, self.lease)
             self._in_hand |= {(each.id, each.fence): each for each in held}
-            for each in held:
-                await feed.send(each)
+            feed.put(held)
             if held:
+                await feed.until_low()
                 continue
             await self._until_idle()
             await to_thread.run_sync(self.journal.expire)
@@ -246,12 +243,9 @@ class Run:
 
     # Sending
 
-    async def _work(self, take: MemoryObjectReceiveStream[Held]) -> None:
-        with take:
-            async for held in take:
-                await self._send_when_open(held)
-                if not self._in_hand and not self._active:
-                    self._idle.set()
+    async def _work(self, feed: Feed) -> None:
+        while True:
+            await self._send_when_open(await feed.take())
 
     async def _send_when_open(self, held: Held) -> None:
         if not self._breaker.is_open:
@@ -281,24 +275,38 @@ class Run:
         sending = _Sending()
         self._active.add(sending)
         del self._in_hand[held.id, held.fence]
+        ended: Transition | None = None
         try:
-            await self._send_and_write(held, sending)
-            if sending.confirmed is not None:
+            # The bookkeeping is never cut off; the request may be, in a scope of its own.
+            with anyio.CancelScope(shield=True):
+                ended = await self._attempt(held, sending)
+                if ended is not None:
+                    self._commits.put(ended, then=partial(self._written, held, sending, ended))
+            if sending.confirmed is not None and not self.reconciler.knows_the_form:
                 # Not cut off either: closing its connection may unsettle its neighbours.
                 with anyio.move_on_after(self.drain, shield=True):
                     await self.reconciler.confirmed(*sending.confirmed)
-            await self._tell()
+            if self.on_counts is not None and self.session.clock.now() >= self._told_at + _TELL_EVERY:
+                await self._count()
         except JournalError as error:
             self._fail(error)
+            ended = None
         finally:
-            self._active.discard(sending)
+            if ended is None:
+                self._discard(sending)
 
-    async def _send_and_write(self, held: Held, sending: _Sending) -> None:
-        # The bookkeeping is never cut off; the request may be, in a scope of its own.
-        with anyio.CancelScope(shield=True):
-            ended = await self._attempt(held, sending)
-            if ended is not None and not await self._commits.commit(ended):
-                _report_too_late(held, ended)
+    def _written(self, held: Held, sending: _Sending, ended: Transition, moved: bool | JournalError) -> None:
+        """Note that what came of a row is on disk, or is not."""
+        if isinstance(moved, JournalError):
+            self._fail(moved)
+        elif not moved:
+            _report_too_late(held, ended)
+        self._discard(sending)
+
+    def _discard(self, sending: _Sending) -> None:
+        self._active.discard(sending)
+        if not self._in_hand and not self._active:
+            self._idle.set()
 
     async def _attempt(self, held: Held, sending: _Sending) -> Transition | None:
         """Send a row; return what came of it, or None where somebody else has taken it in hand."""
@@ -382,10 +390,6 @@ class Run:
                 self._breaker.pause(now),
                 type(error).__name__,
             )
-
-    async def _tell(self) -> None:
-        if self.on_counts is not None and self.session.clock.now() >= self._told_at + _TELL_EVERY:
-            await self._count()
 
 
 def _report_too_late(held: Held, ended: Transition) -> None:

@@ -17,7 +17,7 @@ from frontpay_async.batch.schema import rows
 from frontpay_async.batch.states import FINAL, Event, sources, target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import BindParameter, Connection, Update
 
@@ -101,25 +101,27 @@ _STATEMENTS: Mapping[Event, Update] = {
     Event.DENY: _statement(Event.DENY, **_CLEAR, due_at=_given("at"), error=None),
     Event.PARK: _statement(Event.PARK, error=_given("told"), candidates=_given("found")),
 }
-_NEEDS = {event: frozenset(statement.compile().params) for event, statement in _STATEMENTS.items()}
+_READ: Mapping[str, Callable[[Transition, float], object]] = {
+    "row": lambda it, _: it.row,
+    "at_fence": lambda it, _: it.fence,
+    "by": lambda it, _: it.owner,
+    "until": lambda it, now: now + it.lease,
+    "seen": lambda it, _: it.listing,
+    "uuid": lambda it, _: it.order_uuid,
+    "customer": lambda it, _: it.customer_uuid,
+    "told": lambda it, _: it.error,
+    "due": lambda it, now: now + it.delay,
+    "at": lambda _, now: now,
+    "found": lambda it, _: json.dumps(it.candidates),
+}
+_NEEDS = {
+    event: tuple((name, _READ[name]) for name in statement.compile().params if name in _READ)
+    for event, statement in _STATEMENTS.items()
+}
 
 
 def _parameters(transition: Transition, now: float) -> dict[str, object]:
-    everything: dict[str, object] = {
-        "row": transition.row,
-        "at_fence": transition.fence,
-        "by": transition.owner,
-        "until": now + transition.lease,
-        "seen": transition.listing,
-        "uuid": transition.order_uuid,
-        "customer": transition.customer_uuid,
-        "told": transition.error,
-        "due": now + transition.delay,
-        "at": now,
-        "found": json.dumps(transition.candidates),
-    }
-    needed = _NEEDS[transition.event]
-    return {name: value for name, value in everything.items() if name in needed}
+    return {name: read(transition, now) for name, read in _NEEDS[transition.event]}
 
 
 def move(connection: Connection, transitions: Sequence[Transition], now: float) -> list[bool]:
