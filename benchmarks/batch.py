@@ -117,7 +117,7 @@ class _Bench:
 
 
 def _throughput(bench: _Bench) -> Iterator[dict[str, Any]]:
-    count = 500 if bench.quick else 3000
+    count = 500 if bench.quick else 10_000
     for _ in range(1 if bench.quick else 3):
         for engine in ("httpx", "aiohttp"):
             for store in (None, "sqlite", "postgres"):

@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "cryptography": {"batch/sealing.py"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},
-    "time": {"_transport/clock.py", "sandbox/"},
+    "time": {"_transport/clock.py", "batch/schema.py", "sandbox/"},
     "secrets": {"batch/", "sandbox/"},
     "uuid": {"sandbox/"},
     "os": {"batch/", "cli/", "client.py", "settings.py", "_transport/", "sandbox/"},
@@ -75,7 +75,7 @@ PURE_MODULES = ("frontpay_async._protocol", "frontpay_async.models", "frontpay_a
 PURE_BUT_FOR = {("_protocol/decisions.py", "frontpay_async.settings")}
 
 # Signals between stages, beside those with an underscore; who catches one makes an error of ours from it.
-SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError"}
+SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError", "NotOursError"}
 
 CONTRACT = """
     FrontPayClient Environment RetryPolicy RateLimit RateStatistics Timeouts Priority Outcome DateFormat Clock

@@ -4,9 +4,9 @@ Whoever has something to write puts it in line and waits. One task takes the who
 one transaction in a worker thread, and tells all who stood in it; meanwhile the next line forms. So a lone
 caller waits for one fsync, and a thousand callers share one.
 
-What came of a request need not be waited for: it is put in line, and whoever goes on to the next order waits for
-that order's claim, which stands behind it. So each order costs one wait, and at no moment are more orders in
-doubt than there are callers.
+What came of a request need not be waited for: it is put in line, and whoever goes on to the next order waits
+for that order's claim, which stands behind it. So each order costs one wait, and at no moment are more
+orders in doubt than there are callers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
-from attrs import define, field
+from attrs import define, field, frozen
 
 from frontpay_async.batch.errors import JournalError
 
@@ -25,13 +25,26 @@ if TYPE_CHECKING:
     from frontpay_async.batch.journal import Journal
     from frontpay_async.batch.transitions import Transition
 
-__all__ = ["Commits"]
+__all__ = ["Commits", "Written"]
 
 
-@define(eq=False)
+@frozen
+class Written:
+    """Say what came of a transition.
+
+    Args:
+        moved: Whether the row was moved, and that is on disk.
+        error: Why nothing was written.
+    """
+
+    moved: bool = False
+    error: JournalError | None = None
+
+
+@frozen
 class _Entry:
     transition: Transition
-    then: Callable[[bool | JournalError], object]
+    then: Callable[[Written], object]
 
 
 @define(eq=False)
@@ -47,12 +60,12 @@ class Commits:
     _wake: anyio.Event = field(init=False, factory=anyio.Event)
     _closed: bool = field(init=False, default=False)
 
-    def put(self, transition: Transition, *, then: Callable[[bool | JournalError], object]) -> None:
+    def put(self, transition: Transition, *, then: Callable[[Written], object]) -> None:
         """Put a transition in line.
 
         Args:
             transition: What is written.
-            then: Called when it is on disk, with whether the row was moved; or with why it is not.
+            then: Told when it is on disk, or why it is not.
 
         Raises:
             JournalError: Nothing more is taken.
@@ -71,19 +84,19 @@ class Commits:
             JournalError: It could not be written.
         """
         written = anyio.Event()
-        came_of_it: bool | JournalError = False
+        came_of_it = Written()
 
-        def note(moved: bool | JournalError) -> None:
+        def note(told: Written) -> None:
             nonlocal came_of_it
-            came_of_it = moved
+            came_of_it = told
             written.set()
 
         self.put(transition, then=note)
         await written.wait()
-        if isinstance(came_of_it, JournalError):
+        if came_of_it.error is not None:
             # Each caller raises its own: a traceback belongs to one.
-            raise JournalError(str(came_of_it)) from came_of_it.__cause__
-        return came_of_it
+            raise JournalError(str(came_of_it.error)) from came_of_it.error.__cause__
+        return came_of_it.moved
 
     async def run(self) -> None:
         """Write until ``close``, and then what is left."""
@@ -101,7 +114,7 @@ class Commits:
             self._closed = True
             left, self._line = self._line, []
             for entry in left:
-                entry.then(JournalError("the writer has ended"))
+                entry.then(Written(error=JournalError("the writer has ended")))
 
     async def _write(self, line: list[_Entry]) -> None:
         try:
@@ -111,12 +124,12 @@ class Commits:
             why = JournalError(f"not written: {error}")
             why.__cause__ = error
             for entry in line:
-                entry.then(why)
+                entry.then(Written(error=why))
             if not isinstance(error, JournalError):
                 raise
         else:
             for entry, was_moved in zip(line, moved, strict=True):
-                entry.then(was_moved)
+                entry.then(Written(moved=was_moved))
 
     def close(self) -> None:
         """Take nothing more; ``run`` ends when the line is empty."""

@@ -114,7 +114,7 @@ class Reconciler:
 
     @property
     def knows_the_form(self) -> bool:
-        """Whether an order that was confirmed needs no look: the form in which the API shows them is known."""
+        """Whether a confirmed order need not be looked at: how the API shows orders is known."""
         return self._is_faithful or self._has_tried
 
     async def confirmed(self, uuid: str, order: BatchOrder) -> None:

@@ -29,6 +29,7 @@ from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.feed import Feed
 from frontpay_async.batch.judging import backoff, is_outage, judge
 from frontpay_async.batch.payload import KINDS, read
+from frontpay_async.batch.sending import NotOursError, Sending
 from frontpay_async.batch.states import Event, State
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import APIError, FrontPayError
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._transport.call import CallOptions
     from frontpay_async._transport.session import Session
-    from frontpay_async.batch.items import BatchOrder
+    from frontpay_async.batch.commits import Written
     from frontpay_async.batch.journal import Held, Journal
     from frontpay_async.batch.reconcile import Reconciler
     from frontpay_async.batch.sealing import Seal
@@ -46,25 +47,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-# The part of a lease after which its request is given up.
-_PATIENCE = 0.6
 # Seconds between two looks at the journal while others work, and between two reports of progress.
 _POLL = 1.0
 _TELL_EVERY = 1.0
 _SHORTEST_WAIT = 0.01
 
 AnswerT = TypeVar("AnswerT")
-
-
-class _NotOursError(Exception):
-    """The row was taken in hand by somebody else before it was claimed."""
-
-
-@define(eq=False)
-class _Sending:
-    scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
-    has_left: bool = False
-    confirmed: tuple[str, BatchOrder] | None = field(default=None, repr=False)
 
 
 @define(eq=False)
@@ -103,7 +91,7 @@ class Run:
     _trial: anyio.Lock = field(init=False, factory=anyio.Lock)
     # By fence, too: what has waited for longer than its lease may be taken in hand anew.
     _in_hand: dict[tuple[int, int], Held] = field(init=False, factory=dict[tuple[int, int], "Held"])
-    _active: set[_Sending] = field(init=False, factory=set[_Sending])
+    _active: set[Sending] = field(init=False, factory=set[Sending])
     _idle: anyio.Event = field(init=False, factory=anyio.Event)
     _is_draining: bool = field(init=False, default=False)
     _scope: anyio.CancelScope = field(init=False, factory=anyio.CancelScope)
@@ -160,10 +148,7 @@ class Run:
         finally:
             self._is_draining = True
             for sending in self._active:
-                if sending.has_left:
-                    sending.scope.deadline = min(sending.scope.deadline, anyio.current_time() + self.drain)
-                else:
-                    sending.scope.cancel()
+                sending.call_back(self.drain)
 
     async def _release(self) -> None:
         """Put back what was taken in hand and not sent, so that the next run need not wait for it."""
@@ -272,16 +257,16 @@ class Run:
 
     async def _send(self, held: Held) -> None:
         await checkpoint_if_cancelled()
-        sending = _Sending()
+        sending = Sending(held)
         self._active.add(sending)
         del self._in_hand[held.id, held.fence]
         ended: Transition | None = None
         try:
             # The bookkeeping is never cut off; the request may be, in a scope of its own.
             with anyio.CancelScope(shield=True):
-                ended = await self._attempt(held, sending)
+                ended = await self._attempt(sending)
                 if ended is not None:
-                    self._commits.put(ended, then=partial(self._written, held, sending, ended))
+                    self._commits.put(ended, then=partial(self._written, sending, ended))
             if sending.confirmed is not None and not self.reconciler.knows_the_form:
                 # Not cut off either: closing its connection may unsettle its neighbours.
                 with anyio.move_on_after(self.drain, shield=True):
@@ -295,42 +280,34 @@ class Run:
             if ended is None:
                 self._discard(sending)
 
-    def _written(self, held: Held, sending: _Sending, ended: Transition, moved: bool | JournalError) -> None:
+    def _written(self, sending: Sending, ended: Transition, came_of_it: Written) -> None:
         """Note that what came of a row is on disk, or is not."""
-        if isinstance(moved, JournalError):
-            self._fail(moved)
-        elif not moved:
-            _report_too_late(held, ended)
+        if came_of_it.error is not None:
+            self._fail(came_of_it.error)
+        elif not came_of_it.moved:
+            sending.report_too_late(ended)
         self._discard(sending)
 
-    def _discard(self, sending: _Sending) -> None:
+    def _discard(self, sending: Sending) -> None:
         self._active.discard(sending)
         if not self._in_hand and not self._active:
             self._idle.set()
 
-    async def _attempt(self, held: Held, sending: _Sending) -> Transition | None:
+    async def _attempt(self, sending: Sending) -> Transition | None:
         """Send a row; return what came of it, or None where somebody else has taken it in hand."""
+        held = sending.held
         named = Transition(row=held.id, fence=held.fence, event=Event.WITHDRAW)
 
         async def before_send() -> None:
-            # The lease begins when the claim is written, at the earliest now.
-            dead_at = anyio.current_time() + self.lease * _PATIENCE
-            claim = Transition(
-                row=held.id,
-                fence=held.fence,
+            claim = evolve(
+                named,
                 event=Event.CLAIM,
                 owner=self.owner,
                 lease=self.lease,
+                # As it is now: the request may have waited for its turn for long.
                 listing=self.reconciler.listing,
             )
-            if not await self._commits.commit(claim):
-                raise _NotOursError
-            if anyio.current_time() >= dead_at:
-                # This process stood still: by now another runner may be looking for it.
-                sending.scope.cancel()
-                await checkpoint_if_cancelled()
-            sending.has_left = True
-            sending.scope.deadline = dead_at
+            await sending.claim(self._commits, claim)
 
         try:
             with sending.scope:
@@ -340,7 +317,7 @@ class Run:
                 created = await self.session.execute(operation, options, value=order)
                 sending.confirmed = (created.order_uuid, order)
                 return self._confirmed(named, created)
-        except _NotOursError:
+        except NotOursError:
             return None
         except JournalError:
             raise
@@ -390,15 +367,3 @@ class Run:
                 self._breaker.pause(now),
                 type(error).__name__,
             )
-
-
-def _report_too_late(held: Held, ended: Transition) -> None:
-    if ended.event is Event.CONFIRM:
-        logger.error(
-            "the answer for %r came too late: order %s was created, and another runner has taken the row in"
-            " hand: look whether it was sent twice",
-            held.key,
-            ended.order_uuid,
-        )
-    else:
-        logger.warning("what came of %r (%s) was too late", held.key, ended.event)

@@ -1,0 +1,85 @@
+"""One order on its way: how far it has come, and how it is called back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
+from attrs import define, field
+
+from frontpay_async._transport.observe import logger
+from frontpay_async.batch.states import Event
+
+if TYPE_CHECKING:
+    from frontpay_async.batch.commits import Commits
+    from frontpay_async.batch.items import BatchOrder
+    from frontpay_async.batch.journal import Held
+    from frontpay_async.batch.transitions import Transition
+
+__all__ = ["NotOursError", "Sending"]
+
+# The part of a lease after which its request is given up.
+_PATIENCE = 0.6
+
+
+class NotOursError(Exception):
+    """The row was taken in hand by somebody else before it was claimed."""
+
+
+@define(eq=False)
+class Sending:
+    """Follow one order.
+
+    Args:
+        held: Its row.
+        scope: What cancels its request, and nothing else does.
+        has_left: Whether its request may have left.
+        confirmed: The order's id and content, once it was confirmed.
+    """
+
+    held: Held
+    scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
+    has_left: bool = False
+    confirmed: tuple[str, BatchOrder] | None = field(default=None, repr=False)
+
+    async def claim(self, commits: Commits, claim: Transition) -> None:
+        """Write down that the request is about to leave, and bound its time.
+
+        Args:
+            commits: What writes.
+            claim: What is written.
+
+        Raises:
+            NotOursError: Somebody else has taken the row in hand.
+            JournalError: It could not be written.
+        """
+        # The lease begins when the claim is written, at the earliest now.
+        dead_at = anyio.current_time() + claim.lease * _PATIENCE
+        if not await commits.commit(claim):
+            raise NotOursError
+        if anyio.current_time() >= dead_at:
+            # This process stood still: by now another runner may be looking for it.
+            self.scope.cancel()
+            await checkpoint_if_cancelled()
+        self.has_left = True
+        self.scope.deadline = dead_at
+
+    def call_back(self, drain: float) -> None:
+        """Cancel the request, or give it so many seconds more if it has left."""
+        if self.has_left:
+            self.scope.deadline = min(self.scope.deadline, anyio.current_time() + drain)
+        else:
+            self.scope.cancel()
+
+    def report_too_late(self, ended: Transition) -> None:
+        """Tell the log of an end that the journal did not take: somebody else has the row in hand."""
+        if ended.event is Event.CONFIRM:
+            logger.error(
+                "the answer for %r came too late: order %s was created, and another runner has taken the row"
+                " in hand: look whether it was sent twice",
+                self.held.key,
+                ended.order_uuid,
+            )
+        else:
+            logger.warning("what came of %r (%s) was too late", self.held.key, ended.event)
