@@ -8,6 +8,7 @@ Two sandboxes are there. Fragments find a ``sandbox`` in this process with its `
 skipped, and an ``order`` and a ``terminal_order`` to send. ``FrontPayClient()`` leads to a ``served`` one,
 over a socket, by the environment's variables. Nothing else can be reached.
 
+A block that begins with ``# name.py`` is written to that file, too, in the working directory.
 A comment behind a ``print``, or on the lines below it, is what it prints; "…" stands for anything.
 """
 
@@ -18,6 +19,7 @@ import inspect
 import io
 import re
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -31,7 +33,6 @@ from tests import builders
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sybil import Example
 
@@ -41,6 +42,8 @@ __all__ = ["Story", "blocks", "promised"]
 
 _FENCE = re.compile(r"^[ \t>*+-]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$", re.MULTILINE)
 _PRINTED = re.compile(r"^\s*print\(.*\)(?:  # (?P<beside>.+)|(?P<below>(?:\n[ \t]*# .+)+))$", re.MULTILINE)
+
+_NAMED = re.compile(r"# (\w+\.py)\n")
 
 
 def blocks(text: str) -> Iterator[tuple[int, str, str]]:
@@ -104,6 +107,8 @@ class Story:
         source = pad(example.parsed, example.line + example.parsed.line_offset)
         code = compile(source, example.path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         namespace: dict[str, Any] = example.namespace
+        if named := _NAMED.match(example.parsed):
+            Path(named[1]).write_text(example.parsed, "utf-8")
         with redirect_stdout(io.StringIO()) as written:
             if code.co_flags & inspect.CO_COROUTINE:
                 self.runner.run(eval(code, namespace))  # noqa: S307 - our own pages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,16 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]
     """A sandbox over a socket, to which the variables lead; the API itself is out of reach."""
     sandbox = Sandbox(cardholder=Cardholder(after=0.02))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    imported = set(sys.modules)
     monkeypatch.setenv("FRONTPAY_TOKEN", DEFAULT_TOKEN)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(sandbox.serve()) as url:
         monkeypatch.setenv("FRONTPAY_BASE_URL", url)
         yield sandbox
+    for name in set(sys.modules) - imported:
+        if (tmp_path / f"{name}.py").is_file():
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name != SUITES])
