@@ -43,6 +43,7 @@ __all__ = ["Story", "blocks", "promised"]
 _FENCE = re.compile(r"^[ \t>*+-]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$", re.MULTILINE)
 _PRINTED = re.compile(r"^\s*print\(.*\)(?:  # (?P<beside>.+)|(?P<below>(?:\n[ \t]*# .+)+))$", re.MULTILINE)
 
+_BROKEN = re.compile(r"^(?P<indent> *)print\(\n(?:(?P=indent) +.*\n)+(?P=indent)\)  # ", re.MULTILINE)
 _NAMED = re.compile(r"# (\w+\.py)\n")
 
 
@@ -60,6 +61,7 @@ def blocks(text: str) -> Iterator[tuple[int, str, str]]:
 
 def promised(code: str) -> list[str]:
     """List the lines that a block's comments say it prints."""
+    assert not _BROKEN.search(code), "only a print on one line can be held to its promise"
     told = (match["beside"] or match["below"] for match in _PRINTED.finditer(code))
     return [line.strip().removeprefix("# ") for lines in told for line in lines.strip().split("\n")]
 

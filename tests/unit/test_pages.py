@@ -54,6 +54,7 @@ def test_a_page_is_one_story(tmp_path: Path) -> None:
     [
         ("print(1)  # 2", AssertionError),
         ("for n in range(2):\n    print(n)\n# 1\n# 0", AssertionError),
+        ("print(\n    1\n)  # 1", AssertionError),
         ("undefined", NameError),
         ("await client.orders.get_status('ODR1')", Exception),
         ("return 1", SyntaxError),
