@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from frontpay_async.sandbox import Sandbox
 
-__all__ = ["Story", "blocks", "promised"]
+__all__ = ["Story", "blocks", "indented", "promised"]
 
 _FENCE = re.compile(r"^[ \t>*+-]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$", re.MULTILINE)
 _PRINTED = re.compile(r"^\s*print\(.*\)(?:  # (?P<beside>.+)|(?P<below>(?:\n[ \t]*# .+)+))$", re.MULTILINE)
@@ -57,6 +57,14 @@ def blocks(text: str) -> Iterator[tuple[int, str, str]]:
             line = text.count("\n", 0, opened.start()) + 1
             yield line, opened["info"].strip(), text[opened.end() + 1 : match.start()]
             opened = None
+
+
+def indented(text: str) -> list[str]:
+    """List the lines that Markdown takes for code because of their indentation."""
+    for _, _, content in blocks(text):
+        text = text.replace(content, "")
+    text = re.sub(r"^<!--.*?^-->", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"^ {4,}\S.*", text, re.MULTILINE)
 
 
 def promised(code: str) -> list[str]:

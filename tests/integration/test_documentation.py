@@ -14,7 +14,7 @@ from anyio.from_thread import start_blocking_portal
 
 from frontpay_async.sandbox import DEFAULT_TOKEN, Cardholder, Sandbox
 from frontpay_async.sandbox.skipping import skipping_clock
-from tests.pages import Story, blocks
+from tests.pages import Story, blocks, indented
 from tests.shell_lines import check_command, commands
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ def test_the_python_of_a_page_runs(name: str, served: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_no_program_hides_under_another_name(name: str) -> None:
-    infos = [info for _, info, _ in blocks(PAGES[name].read_text("utf-8"))]
+    text = PAGES[name].read_text("utf-8")
+    infos = [info for _, info, _ in blocks(text)]
     directives = {info for info in infos if info.startswith("{")}
     assert {info for info in infos if info not in directives} <= KNOWN
     assert {info.split()[0] for info in directives}.isdisjoint(WITH_CODE)
+    assert indented(text) == []
 
 
 def test_the_programs_that_pages_include_are_run_by_tests() -> None:

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from frontpay_async.sandbox import Sandbox
-from tests.pages import Story, blocks, promised
+from tests.pages import Story, blocks, indented, promised
 from tests.shell_lines import check_command, commands
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ def test_fences_are_found_whatever_their_form() -> None:
         (5, "text"),
         (8, "{code-block} python"),
     ]
+
+
+def test_code_that_is_only_indented_is_found() -> None:
+    assert indented(PAGE + "\n- List\n\n    hidden = 1\n") == ["    hidden = 1"]
 
 
 def test_lines_are_taken_apart() -> None:
