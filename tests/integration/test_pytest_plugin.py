@@ -18,6 +18,15 @@ PAGE = (ROOT / "docs/testing.md").read_text("utf-8")
 FILES: Mapping[str, str] = dict(
     re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 )
+EXAMPLES = [
+    ("test_billing", "auto", 1),
+    ("test_faults", "auto", 3),
+    ("test_terminal", "auto", 1),
+    ("test_strict", "strict", 1),
+    ("test_strict", "auto", 1),
+    ("test_anyio", "strict", 2),
+    ("test_alone", "strict", 1),
+]
 
 
 def run(pytester: pytest.Pytester, *arguments: str, mode: str = "auto", **files: str) -> pytest.RunResult:
@@ -37,18 +46,7 @@ def run(pytester: pytest.Pytester, *arguments: str, mode: str = "auto", **files:
     return pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments, plugins=[pytest_plugin])
 
 
-@pytest.mark.parametrize(
-    ("file", "mode", "passed"),
-    [
-        ("test_billing", "auto", 1),
-        ("test_faults", "auto", 3),
-        ("test_terminal", "auto", 1),
-        ("test_strict", "strict", 1),
-        ("test_strict", "auto", 1),
-        ("test_anyio", "strict", 2),
-        ("test_alone", "strict", 1),
-    ],
-)
+@pytest.mark.parametrize(("file", "mode", "passed"), EXAMPLES)
 def test_the_documentations_examples_pass(
     pytester: pytest.Pytester, file: str, mode: str, passed: int
 ) -> None:
@@ -57,6 +55,7 @@ def test_the_documentations_examples_pass(
 
 def test_every_example_of_the_documentation_is_run() -> None:
     assert PAGE.count("```python") == len(FILES) == 8
+    assert {f"{file}.py" for file, _, _ in EXAMPLES} == {name for name in FILES if name.startswith("test_")}
 
 
 def test_without_the_policy_the_documented_duplicate_is_found(pytester: pytest.Pytester) -> None:
