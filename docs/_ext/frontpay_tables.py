@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ import frontpay_async.otel
 import frontpay_async.sandbox
 from frontpay_async import FrontPayError
 from frontpay_async._protocol.operations import OPERATIONS
+from error_catalogue import catalogue
+from provoked import raised
+from retry_safety import evidence_table, safety_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +55,24 @@ class OperationsDirective(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(table))
 
 
+class RetrySafetyDirective(SphinxDirective):
+    """Show what is sent again, for the operations of one resource, such as ``orders``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Have the table parsed."""
+        return self.parse_text_to_nodes(safety_table(self.arguments[0]))
+
+
+class WhereToLookDirective(SphinxDirective):
+    """Show what tells, after a lost answer, whether an operation was carried out."""
+
+    def run(self) -> list[nodes.Node]:
+        """Have the table parsed."""
+        return self.parse_text_to_nodes(evidence_table())
+
+
 class ErrorTreeDirective(SphinxDirective):
     """Show the errors as a tree, each with the first line of its docstring."""
 
@@ -65,6 +87,15 @@ def _branch(error: type[FrontPayError], depth: int) -> Iterator[str]:
     yield f"{'  ' * depth}- {{py:exc}}`~{home}.{error.__name__}`: {summary}"
     for child in error.__subclasses__():
         yield from _branch(child, depth + 1)
+
+
+class ErrorCatalogueDirective(SphinxDirective):
+    """Show every error, with words of one that was raised."""
+
+    def run(self) -> list[nodes.Node]:
+        """Provoke them all, write about each, and have it parsed."""
+        examples = asyncio.run(raised())
+        return self.parse_text_to_nodes(catalogue(examples), allow_section_headings=True)
 
 
 class ModuleDocstringDirective(SphinxDirective):
@@ -116,7 +147,10 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives and the checks."""
     app.setup_extension("sphinx.ext.autodoc")
     app.add_directive("operations", OperationsDirective)
+    app.add_directive("retry-safety", RetrySafetyDirective)
+    app.add_directive("where-to-look", WhereToLookDirective)
     app.add_directive("error-tree", ErrorTreeDirective)
+    app.add_directive("error-catalogue", ErrorCatalogueDirective)
     app.add_directive("module-docstring", ModuleDocstringDirective)
     app.connect("missing-reference", link_public_name)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before Napoleon
