@@ -114,7 +114,7 @@ def _attributes(error: type[FrontPayError]) -> Iterator[tuple[str, str]]:
 def _section(
     error: type[FrontPayError], examples: Sequence[tuple[Situation, FrontPayError]]
 ) -> Iterator[str]:
-    yield f"### {error.__name__}\n"
+    yield f"## {error.__name__}\n"
     bases = [
         base for base in error.__bases__ if issubclass(base, FrontPayError) and base is not FrontPayError
     ]

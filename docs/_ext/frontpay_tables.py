@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging as python_logging
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docutils.nodes import reference
+from sphinx.addnodes import download_reference, pending_xref
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -17,6 +21,7 @@ import frontpay_async.sandbox
 from frontpay_async import FrontPayError
 from frontpay_async._protocol.operations import OPERATIONS
 from error_catalogue import catalogue
+from links import broken
 from provoked import raised
 from retry_safety import evidence_table, safety_table
 
@@ -24,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from docutils import nodes
-    from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.domains.python import PythonDomain
     from sphinx.environment import BuildEnvironment
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SOURCE = "https://github.com/frontpay-async/frontpay-async/blob/main"
 PUBLIC = frontpay_async, frontpay_async.batch, frontpay_async.otel, frontpay_async.sandbox
 
 
@@ -136,6 +141,27 @@ def check_all_documented(app: Sphinx, env: BuildEnvironment) -> None:
                 logger.warning("docs/api.md does not document %s", public)
 
 
+def check_links(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of each link in the project that leads nowhere."""
+    del env
+    for sentence in broken(Path(app.srcdir).parent):
+        logger.warning("%s", sentence)
+
+
+def link_to_source(app: Sphinx, doctree: nodes.document) -> None:
+    """Let links to files of the project that are no pages lead to where the source is read."""
+    root = Path(app.srcdir).parent
+    for node in [*doctree.findall(download_reference), *doctree.findall(pending_xref)]:
+        if isinstance(node, pending_xref) and node["refdomain"] != "doc":
+            continue
+        # To MyST a Markdown file is a page, wherever it is, and a page has no suffix.
+        suffix = "" if isinstance(node, download_reference) else ".md"
+        file = Path(app.srcdir, Path(app.env.docname).parent, f"{node['reftarget']}{suffix}").resolve()
+        if file.is_relative_to(root) and not file.is_relative_to(app.srcdir):
+            place = file.relative_to(root).as_posix()
+            node.replace_self(reference("", "", *node.children, refuri=f"{SOURCE}/{place}"))
+
+
 def keep_colons(*event: object) -> None:
     """Keep Napoleon from taking the words before a colon in an attribute's docstring for its type."""
     _, what, _, _, _, lines = event
@@ -146,6 +172,9 @@ def keep_colons(*event: object) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives and the checks."""
     app.setup_extension("sphinx.ext.autodoc")
+    # A package that furo brings sets up logging for all, and every provoked error would be told of.
+    for name in ("frontpay_async", "httpx"):
+        python_logging.getLogger(name).setLevel(python_logging.ERROR)
     app.add_directive("operations", OperationsDirective)
     app.add_directive("retry-safety", RetrySafetyDirective)
     app.add_directive("where-to-look", WhereToLookDirective)
@@ -154,5 +183,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("module-docstring", ModuleDocstringDirective)
     app.connect("missing-reference", link_public_name)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before Napoleon
+    app.connect("doctree-read", link_to_source, priority=100)  # before downloads are collected
     app.connect("env-check-consistency", check_all_documented)
+    app.connect("env-check-consistency", check_links)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

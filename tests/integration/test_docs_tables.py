@@ -178,7 +178,7 @@ async def test_a_situation_ends_in_its_error(cls: type[FrontPayError], situation
 
 async def test_the_catalogue_names_every_attribute() -> None:
     """Each section has the class, its outcome and the attributes that it adds."""
-    sections = re.split(r"^### ", error_catalogue.catalogue(await provoked.raised()), flags=re.MULTILINE)[1:]
+    sections = re.split(r"^## ", error_catalogue.catalogue(await provoked.raised()), flags=re.MULTILINE)[1:]
     by_name = {section.partition("\n")[0]: section for section in sections}
     assert by_name.keys() == {cls.__name__ for cls in ERRORS}
     assert "| `retry_after` |" in by_name["RateBudgetExceededError"]
