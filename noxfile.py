@@ -71,7 +71,7 @@ def page(session: nox.Session) -> None:
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Take the screenshots in docs/ anew: of the page with the machine's Chromium, of the command on a terminal."""
+    """Take the screenshots in docs/ anew: of the page in a Chromium, of the command on a terminal."""
     session.install("-e", ".[batch,cli,sandbox]", *group("page"))
     session.run("python", "docs/screenshots.py")
     session.run("python", "-m", "docs.command_screenshots")
@@ -113,6 +113,6 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into docs/_build and check all links without a network; a warning is an error."""
+    """Build the documentation into docs/_build, and check all links offline; a warning is an error."""
     session.install(".[all]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-nEq", "-b", "html", "docs", "docs/_build/html")

@@ -1,13 +1,14 @@
 """Take the screenshots of the command: ``python -m docs.command_screenshots``.
 
-The real command runs on a pseudo-terminal against a real sandbox. A terminal emulator reads what it writes, and
-what stands on the screen then is drawn as SVG. The orders are made up.
+The real command runs on a pseudo-terminal against a real sandbox. A terminal emulator reads what it writes,
+and what stands on the screen then is drawn as SVG. The orders are made up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import csv
+import re
 import shlex
 import sys
 import tempfile
@@ -30,18 +31,22 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 COLUMNS, LINES = 92, 60
 ORDERS = 24
+HEXADECIMAL = re.compile("[0-9a-f]{6}")
 # What a screenshot of rich's looks like, without the font that it would load from elsewhere.
 FORM = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
 <title>WORDS</title>
 <style>
-.{unique_id}-matrix {{ font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+.{unique_id}-matrix {{
+  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width }}
 .{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: system-ui, "DejaVu Sans", sans-serif }}
 {styles}
 </style>
 <defs>
-<clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
 {lines}
 </defs>
 {chrome}
@@ -61,7 +66,7 @@ def _style(character: pyte.screens.Char) -> Style:
             return None
         # pyte writes brown for yellow, and a colour beyond the sixteen as six digits.
         plain = name.replace("brown", "yellow").replace("bright", "bright_")
-        return f"#{plain}" if len(plain) == 6 and set(plain) <= set("0123456789abcdef") else plain
+        return f"#{plain}" if HEXADECIMAL.fullmatch(plain) else plain
 
     return Style(
         color=colour(character.fg),
@@ -109,17 +114,18 @@ def _variables(base_url: str | None = None) -> dict[str, str]:
 
 async def _demo() -> None:
     async with on_terminal("demo", env=_variables()) as screen:
-        assert await screen.ended() == 0
-        await _read_on(screen)
+        await _succeeded(screen)
         shoot("cli-demo.svg", ("demo",), screen.shown)
 
 
-async def _read_on(screen: Screen) -> None:
-    """Read what the terminal still holds when the command has ended."""
-    before = None
+async def _succeeded(screen: Screen) -> None:
+    """Wait for the end, and read what the terminal still holds then."""
+    status, before = await screen.ended(), None
     while before != screen.shown:
         before = screen.shown
         await asyncio.sleep(0.2)
+    if status != 0:
+        raise RuntimeError(screen.shown)
 
 
 async def _pay(base_url: str, folder: Path) -> None:
@@ -140,12 +146,9 @@ async def _send(base_url: str, folder: Path) -> None:
         written.writerow(first)
         written.writerows([str(1001 + number), *invoice[1:]] for number in range(ORDERS))
     command = ("invoices", "send", "invoices.csv", "--journal", "invoices.db", "--name", "2026-12", "--yes")
-    arguments = [
-        str(folder / each) if each in ("invoices.csv", "invoices.db") else each for each in command
-    ]
+    arguments = [str(folder / each) if each in ("invoices.csv", "invoices.db") else each for each in command]
     async with on_terminal(*arguments, env=_variables(base_url)) as screen:
-        assert await screen.ended() == 0, screen.shown
-        await _read_on(screen)
+        await _succeeded(screen)
         shoot("cli-send.svg", command, screen.shown)
 
 

@@ -19,6 +19,8 @@ add_function_parentheses = False  # the table of operations is wide enough
 html_theme = "furo"
 html_title = f"frontpay_async {release}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 myst_heading_anchors = 3
 

@@ -28,44 +28,81 @@ __all__ = ["NEXT", "catalogue", "classes", "home_of"]
 NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
     {
         errors.ConfigurationError: "Correct the code or the settings. No call can succeed before.",
-        errors.InvalidOrderError: "Correct every field in `violations`, or show them to whoever filled them in.",
-        errors.NotSentError: "Call again; the client has done so up to `RetryPolicy.attempts` times. If it"
-        " stays, look at DNS, proxy, firewall and the base URL.",
-        errors.RateBudgetExceededError: "Call again after `retry_after` seconds; a web backend answers 503 with it"
-        " ([the rate limit](rate.md#who-goes-first)).",
-        errors.OutcomeUnknownError: "What changes something: [look](retry-safety.md#where-to-look) before you call"
-        " again, unless the table there says that you may. What only reads: call again.",
-        errors.WatchTimeoutError: "Watch it again, or cancel it and watch how that ends"
-        " ([waiting](watch.md)). It never means that the payment failed.",
-        errors.APIError: "Read `message` and `errors`. It is raised itself where the status has no class of its own.",
-        errors.AuthenticationError: "Renew the token; check that it belongs to this environment. A token from a"
-        " callable has been asked for once more already.",
+        errors.InvalidOrderError: (
+            "Correct every field in `violations`, or show them to whoever filled them in."
+        ),
+        errors.NotSentError: (
+            "Call again; the client has done so up to `RetryPolicy.attempts` times. If it stays, look at "
+            "DNS, proxy, firewall and the base URL."
+        ),
+        errors.RateBudgetExceededError: (
+            "Call again after `retry_after` seconds; a web backend answers 503 with it ([the rate "
+            "limit](rate.md#who-goes-first))."
+        ),
+        errors.OutcomeUnknownError: (
+            "What changes something: [look](retry-safety.md#where-to-look) before you call again, unless "
+            "the table there says that you may. What only reads: call again."
+        ),
+        errors.WatchTimeoutError: (
+            "Watch it again, or cancel it and watch how that ends ([waiting](watch.md)). It never means "
+            "that the payment failed."
+        ),
+        errors.APIError: (
+            "Read `message` and `errors`. It is raised itself where the status has no class of its own."
+        ),
+        errors.AuthenticationError: (
+            "Renew the token; check that it belongs to this environment. A token from a callable has been "
+            "asked for once more already."
+        ),
         errors.PermissionDeniedError: "Ask Front Payment what the token may do.",
         errors.NotFoundError: "Check the id and the environment.",
-        errors.RequestRejectedError: "Correct what `messages` says. The API knows a rule that the client does not:"
-        " tell us, if it is documented.",
-        errors.BusinessRuleError: "Look at `code` and at the order's status: the order is not what you thought.",
-        errors.AlreadyPaidError: "To give the money back, refund it. After a cancellation, tell whoever asked"
-        " for it that it came too late. `UNKNOWN` in answer to a charge: it may be the charge itself that paid it.",
-        errors.AlreadyCancelledError: "Send a new order. In answer to a second try of a cancellation the client"
-        " takes it for the success that was lost, and does not raise it.",
-        errors.RefundRejectedError: "Look at `reason`: an unknown line, too large an amount, or a threshold of the"
-        " account.",
-        errors.RateLimitedError: "Call again after `retry_after` seconds. The client keeps the books so that this is"
-        " rare, and has waited and tried again already ([after a 429](rate.md#after-a-429)).",
-        errors.ServerError: "What changes something: [look](retry-safety.md#where-to-look) before you call again,"
-        " unless the table there says that you may. What only reads: call again.",
+        errors.RequestRejectedError: (
+            "Correct what `messages` says. The API knows a rule that the client does not: tell us, if it "
+            "is documented."
+        ),
+        errors.BusinessRuleError: (
+            "Look at `code` and at the order's status: the order is not what you thought."
+        ),
+        errors.AlreadyPaidError: (
+            "To give the money back, refund it. After a cancellation, tell whoever asked for it that it "
+            "came too late. `UNKNOWN` in answer to a charge: it may be the charge itself that paid it."
+        ),
+        errors.AlreadyCancelledError: (
+            "Send a new order. In answer to a second try of a cancellation the client takes it for the "
+            "success that was lost, and does not raise it."
+        ),
+        errors.RefundRejectedError: (
+            "Look at `reason`: an unknown line, too large an amount, or a threshold of the account."
+        ),
+        errors.RateLimitedError: (
+            "Call again after `retry_after` seconds. The client keeps the books so that this is rare, and "
+            "has waited and tried again already ([after a 429](rate.md#after-a-429))."
+        ),
+        errors.ServerError: (
+            "What changes something: [look](retry-safety.md#where-to-look) before you call again, unless "
+            "the table there says that you may. What only reads: call again."
+        ),
         errors.TerminalBusyError: "Call again when the terminal is free; the client has tried already.",
-        errors.CallbackError: "Answer 400, or 503 where `is_retryable`; the [route](callbacks.md) does so. Ask the API"
-        " for the order's status if it matters.",
-        errors.InvalidChecksumError: "Answer 403 and believe nothing of it. If it is about an order of yours, check the secret.",
-        errors.StaleCallbackError: "Answer 400; ask the API for the order's status. If all are stale, set this"
-        " machine's clock.",
-        errors.ReplayedCallbackError: "Answer 200: there is nothing left to do. With `is_retryable` answer 503, so that"
-        " it comes again.",
-        JournalError: "Mend the disk or the database, then run the batch again: it finds what was in flight. What"
-        " an earlier part of the run has sent stands, whatever `outcome` says.",
-        ContentMismatchError: "Give the changed order another key. If it was changed by mistake, submit it as it was.",
+        errors.CallbackError: (
+            "Answer 400, or 503 where `is_retryable`; the [route](callbacks.md) does so. Ask the API for "
+            "the order's status if it matters."
+        ),
+        errors.InvalidChecksumError: (
+            "Answer 403 and believe nothing of it. If it is about an order of yours, check the secret."
+        ),
+        errors.StaleCallbackError: (
+            "Answer 400; ask the API for the order's status. If all are stale, set this machine's clock."
+        ),
+        errors.ReplayedCallbackError: (
+            "Answer 200: there is nothing left to do. With `is_retryable` answer 503, so that it comes again."
+        ),
+        JournalError: (
+            "Mend the disk or the database, then run the batch again: it finds what was in flight. What "
+            "an earlier part of the run has sent stands, whatever `outcome` says."
+        ),
+        ContentMismatchError: (
+            "Give the changed order another key. If it was changed by mistake, submit it as it was."
+        ),
         InvalidFileError: "Correct the lines in `violations`; none of the file was taken.",
     }
 )
@@ -104,7 +141,7 @@ def _attributes(error: type[FrontPayError]) -> Iterator[tuple[str, str]]:
     """Yield the attributes of a class that its bases do not have, each with its words."""
     documented = inspect.cleandoc(error.__doc__ or "").partition("Args:\n")[2]
     words = {name: " ".join(text.split()) for name, text in _ARGUMENT.findall(documented)}
-    for name in error.__dict__.get("__annotations__", {}):
+    for name in inspect.get_annotations(error):
         yield name, words[name]
     for name, value in vars(error).items():
         if isinstance(value, property):
@@ -131,7 +168,7 @@ def _section(
     yield ""
     for situation, example in examples:
         yield f"{situation.words[0].upper()}{situation.words[1:]}:\n"
-        yield f"```text\n{example}\n```\n"
+        yield f"```{{code-block}} text\n:class: words\n\n{example}\n```\n"
 
 
 def catalogue(examples: Mapping[type[FrontPayError], Sequence[tuple[Situation, FrontPayError]]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import logging as python_logging
@@ -10,20 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils.nodes import reference
+from error_catalogue import catalogue
+from links import broken
+from provoked import raised
+from retry_safety import evidence_table, safety_table
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import frontpay_async
 import frontpay_async.batch
+import frontpay_async.callbacks
+import frontpay_async.callbacks_starlette
 import frontpay_async.otel
 import frontpay_async.sandbox
 from frontpay_async import FrontPayError
 from frontpay_async._protocol.operations import OPERATIONS
-from error_catalogue import catalogue
-from links import broken
-from provoked import raised
-from retry_safety import evidence_table, safety_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +40,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SOURCE = "https://github.com/frontpay-async/frontpay-async/blob/main"
-PUBLIC = frontpay_async, frontpay_async.batch, frontpay_async.otel, frontpay_async.sandbox
+PUBLIC = (
+    frontpay_async,
+    frontpay_async.batch,
+    frontpay_async.callbacks,
+    frontpay_async.callbacks_starlette,
+    frontpay_async.otel,
+    frontpay_async.sandbox,
+)
+PLUGIN = Path(frontpay_async.__file__).with_name("pytest_plugin.py")
 
 
 class OperationsDirective(SphinxDirective):
@@ -101,6 +112,22 @@ class ErrorCatalogueDirective(SphinxDirective):
         """Provoke them all, write about each, and have it parsed."""
         examples = asyncio.run(raised())
         return self.parse_text_to_nodes(catalogue(examples), allow_section_headings=True)
+
+
+class FixturesDirective(SphinxDirective):
+    """Show the fixtures of the pytest plugin; read from its source, for pytest is not needed here."""
+
+    def run(self) -> list[nodes.Node]:
+        """Write each as an item of a list and have it parsed."""
+        functions = [
+            node for node in ast.parse(PLUGIN.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
+        ]
+        items = [
+            f"- `{each.name}`: {(ast.get_docstring(each) or '').replace('``', '`')}"
+            for each in functions
+            if "pytest.fixture" in map(ast.unparse, each.decorator_list)
+        ]
+        return self.parse_text_to_nodes("\n".join(items))
 
 
 class ModuleDocstringDirective(SphinxDirective):
@@ -180,6 +207,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("where-to-look", WhereToLookDirective)
     app.add_directive("error-tree", ErrorTreeDirective)
     app.add_directive("error-catalogue", ErrorCatalogueDirective)
+    app.add_directive("fixtures", FixturesDirective)
     app.add_directive("module-docstring", ModuleDocstringDirective)
     app.connect("missing-reference", link_public_name)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before Napoleon

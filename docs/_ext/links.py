@@ -1,8 +1,8 @@
 """What links lead to, checked without a network.
 
-Sphinx checks the links between its pages. This checks the rest, and the same once more as GitHub reads it: in every
-Markdown file of the project a relative link leads to a file that is there, its anchor to a heading, and any other
-address is a well-formed https URL, which is not fetched.
+Sphinx checks the links between its pages. This checks the rest, and the same once more as GitHub reads it: in
+every Markdown file of the project a relative link leads to a file that is there, its anchor to a heading, and
+any other address is a well-formed https URL, which is not fetched.
 """
 
 from __future__ import annotations
@@ -75,11 +75,17 @@ def broken(root: Path) -> Iterator[str]:
 def _flaw(root: Path, path: Path, target: str) -> str | None:
     parts = urlsplit(target)
     if parts.scheme or parts.netloc:
-        well_formed = parts.scheme == "https" and _HOST.fullmatch(parts.hostname or "") and parts.username is None
+        well_formed = (
+            parts.scheme == "https" and _HOST.fullmatch(parts.hostname or "") and parts.username is None
+        )
         return None if well_formed else "not a well-formed https URL"
     file = path if not parts.path else (path.parent / unquote(parts.path)).resolve()
     if not file.is_relative_to(root) or not file.exists():
         return "there is no such file in the project"
-    if parts.fragment and file.suffix == ".md" and parts.fragment not in anchors(file.read_text(encoding="utf-8")):
+    if (
+        parts.fragment
+        and file.suffix == ".md"
+        and parts.fragment not in anchors(file.read_text(encoding="utf-8"))
+    ):
         return "there is no such heading"
     return None

@@ -38,7 +38,7 @@ from frontpay_async import (
 from frontpay_async.batch import BatchItem, InvoiceBatch, errors as batch_errors, read_csv
 from frontpay_async.batch.violations import InvalidFileError
 from frontpay_async.callbacks import CallbackGuard
-from frontpay_async.sandbox import DEFAULT_TERMINAL, Cardholder, Sandbox
+from frontpay_async.sandbox import DEFAULT_TERMINAL, DEFAULT_TOKEN, Cardholder, Sandbox
 from frontpay_async.sandbox.skipping import skipping_clock
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Situation:
     call: Callable[[], Awaitable[object]]
 
 
-def _order(**customer: Any) -> InvoiceOrder:
+def _order(**customer: Any) -> InvoiceOrder:  # noqa: ANN401 - fields of a customer
     products = [Product(name="Ski service", quantity=1, rate="899.00", tax=25)]
     fields = {
         "type": "private",
@@ -101,12 +101,14 @@ def _terminal_order(terminal: str = DEFAULT_TERMINAL) -> TerminalOrder:
 
 
 @asynccontextmanager
-async def _trial(*faults: str, token: str | None = None, **settings: Any) -> AsyncIterator[tuple[Any, Any]]:
-    """Yield a sandbox with faults that strike for ever, and a client that tries once."""
-    sandbox = Sandbox(cardholder=Cardholder(after=None), clock=skipping_clock(), **settings)
-    async with sandbox.client(retry=RetryPolicy(attempts=1), **({"token": token} if token else {})) as client:
-        for fault in faults:
-            sandbox.fail(fault, times=None)
+async def _trial(
+    fault: str | None = None, token: str = DEFAULT_TOKEN
+) -> AsyncIterator[tuple[Sandbox, FrontPayClient]]:
+    """Yield a sandbox with a fault that strikes for ever, and a client that tries once."""
+    sandbox = Sandbox(cardholder=Cardholder(after=None), clock=skipping_clock())
+    if fault is not None:
+        sandbox.fail(fault, times=None)
+    async with sandbox.client(token, retry=RetryPolicy(attempts=1)) as client:
         yield sandbox, client
 
 

@@ -91,7 +91,8 @@ class Verdict:
     you: You
 
     def __str__(self) -> str:
-        return f"{self.client} · {self.you}"
+        # No break between the halves.
+        return f"{self.client}\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}{self.you}"
 
 
 def decide(row: Operation[object], failure: str) -> Verdict:

@@ -38,7 +38,7 @@ def stages() -> Iterator[type[object]]:
     ).first
     while stage is not wire:
         yield type(stage)
-        stage = stage.following  # type: ignore[attr-defined] - a stage has one, but for the last
+        stage = getattr(stage, "following", wire)
     yield Send
 
 
@@ -71,14 +71,18 @@ def draw() -> str:
         760,
         round(tops[-1]) + _HEIGHT + 20,
         "A call's way through the package",
-        "A call goes down from your program through the resource and build, which is pure, then through the"
-        f" stages of the pipeline: {names}; over the seam, httpx's transport, to the API or to the"
-        " sandbox. The answer comes up the same way, and parse, which is pure, makes a value or an error of it.",
+        "A call goes down from your program through the resource and build, which is pure, then through"
+        f" the stages of the pipeline: {names}; over the seam, httpx's transport, to the API or to"
+        " the sandbox. The answer comes up the same way, and parse, which is pure, makes a value or an"
+        " error of it.",
     )
     _layer(sheet, tops[0], "Program", "await client.orders.send_invoice(order)")
     _layer(sheet, tops[1], "Resource", "A method: its signature, its docstring, and one call")
     _side_by_side(
-        sheet, tops[2], ("build", "value → HttpRequest", "pure"), ("parse", "HttpResponse → value or error", "pure")
+        sheet,
+        tops[2],
+        ("build", "value → HttpRequest", "pure"),
+        ("parse", "HttpResponse → value or error", "pure"),
     )
     sheet.text(_LEFT + _WIDTH + 12, tops[2] + 25, "pure", "small faint")
     for y, stage in zip(tops[3:], chain, strict=False):

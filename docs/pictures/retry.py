@@ -17,7 +17,11 @@ _WORDS = {
     Client.BY_POLICY: ("sent again", "unless turned off"),
     Client.STOPS: ("not sent again", ""),
 }
-_EXAMPLES = {Safety.READ: "all that only look", Safety.IDEMPOTENT: "cancel", Safety.UNSAFE: "create, refund, …"}
+_EXAMPLES = {
+    Safety.READ: "all that only look",
+    Safety.IDEMPOTENT: "cancel",
+    Safety.UNSAFE: "create, refund, …",
+}
 
 
 def table() -> dict[Safety, list[Client]]:
@@ -44,10 +48,13 @@ def draw() -> str:
     """Return the picture."""
     cells = table()
     told = "; ".join(
-        f"{safety.name}: " + ", ".join(f"{failure}: {_WORDS[cell][0]}" for failure, cell in zip(FAILURES, row, strict=True))
+        f"{safety.name}: "
+        + ", ".join(f"{failure}: {_WORDS[cell][0]}" for failure, cell in zip(FAILURES, row, strict=True))
         for safety, row in cells.items()
     )
-    sheet = Sheet(760, 458, "Is a failed attempt sent again?", f"By safety class and kind of failure. {told}.")
+    sheet = Sheet(
+        760, 458, "Is a failed attempt sent again?", f"By safety class and kind of failure. {told}."
+    )
     sheet.box(_LEFT, 20, 4 * _COLUMN + 3 * _GAP, 36)
     middle = _LEFT + 2 * _COLUMN + 1.5 * _GAP
     sheet.text(middle, 43, "An attempt failed. What does that tell?", "bold middle")
@@ -87,7 +94,12 @@ def _limits(sheet: Sheet, middle: float) -> None:
     ):
         sheet.text(_LEFT + 14, 334 + 18 * line, words, "small")
     sheet.arrow((_LEFT + 60, 398), (_LEFT + 60, 418))
-    sheet.text(_LEFT, 438, f"Wait (up to {policy.base_delay:g} s, doubled each time, at random), then the next attempt", "small")
+    sheet.text(
+        _LEFT,
+        438,
+        f"Wait (up to {policy.base_delay:g} s, doubled each time, at random), then the next attempt",
+        "small",
+    )
     right = middle + _GAP / 2
     sheet.arrow((right + 230, 288), (right + 230, 312))
     sheet.text(right + 220, 304, "not sent again", "small faint end")

@@ -1,7 +1,7 @@
 """The states of a batch's row, and how it moves between them: the arrows are the table's.
 
-Where an arrow is drawn is decided here; that it is in the table, and leads where the table says, is checked. What
-the table has beside the arrows is listed under them.
+Where an arrow is drawn is decided here; that it is in the table, and leads where the table says, is checked.
+What the table has beside the arrows is listed under them.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def draw() -> str:
         _check(move, points)
         sheet.arrow(*points)
         sheet.text(x, y, move[1], f"small faint {align}".strip())
-    sheet.text(40, 392, "Late truth: an answer that comes after its row was given up on, or put back", "bold small")
+    sheet.text(
+        40, 392, "Late truth: an answer that comes after its row was given up on, or put back", "bold small"
+    )
     for line, ((event, target), sources) in enumerate(rest.items()):
         names = ", ".join(sources)
         sheet.text(40, 414 + 18 * line, f"{event}: {names} → {target}", "small")

@@ -7,53 +7,19 @@ it follows the system's light or dark scheme, and can be read on either page.
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 from attrs import define, field
 
 __all__ = ["Sheet"]
 
-_STYLE = """\
-text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; font-size: 13px; fill: #1f2933 }
-.mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 12px }
-.bold { font-weight: 650 }
-.small { font-size: 11.5px }
-.faint { fill: #5b6975 }
-.middle { text-anchor: middle }
-.end { text-anchor: end }
-.ground { fill: #ffffff; stroke: #d5dbe1 }
-.box { fill: #f3f6f9; stroke: #9aa5b1 }
-.pure { fill: #e6f0fa; stroke: #4292c6 }
-.good { fill: #e3f4e6; stroke: #238b45 }
-.care { fill: #fff3d6; stroke: #c98a00 }
-.stop { fill: #fde7e1; stroke: #d94801 }
-.guard { fill: #fff3d6 }
-.line { fill: none; stroke: #52606d; stroke-width: 1.4 }
-.late { fill: none; stroke: #9aa5b1; stroke-width: 1.2; stroke-dasharray: 5 4 }
-.grid { fill: none; stroke: #d5dbe1 }
-.used { fill: none; stroke: #08519c; stroke-width: 2 }
-.pace { fill: none; stroke: #d94801; stroke-width: 1.6; stroke-dasharray: 6 4 }
-.dot { fill: #08519c }
-.till { fill: #d94801 }
-.head { fill: #52606d }
-@media (prefers-color-scheme: dark) {
-text { fill: #e4e7eb }
-.faint { fill: #a3b1bd }
-.ground { fill: #15191d; stroke: #3a444d }
-.box { fill: #22292f; stroke: #66727d }
-.pure { fill: #17293b; stroke: #4292c6 }
-.good { fill: #15301d; stroke: #41ab5d }
-.care { fill: #3a2d0c; stroke: #d9a520 }
-.stop { fill: #41200f; stroke: #f16913 }
-.guard { fill: #3a2d0c }
-.line { stroke: #a3b1bd }
-.late { stroke: #66727d }
-.grid { stroke: #333d45 }
-.used { stroke: #6baed6 }
-.pace { stroke: #fd8d3c }
-.dot { fill: #6baed6 }
-.till { fill: #fd8d3c }
-.head { fill: #a3b1bd }
-}"""
+_ARROW_HEAD = """\
+<defs>
+<marker id="head" viewBox="0 0 10 10" refX="8.5" refY="5" markerWidth="7" markerHeight="7" orient="auto">
+<path class="head" d="M0 0.8 L9 5 L0 9.2 z"/>
+</marker>
+</defs>"""
+_STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
 
 def _number(value: float) -> str:
@@ -78,9 +44,7 @@ class Sheet:
     _elements: list[str] = field(factory=list[str])
 
     def _add(self, name: str, kind: str, **places: float) -> None:
-        attributes = "".join(
-            f' {key.replace("_", "-")}="{_number(value)}"' for key, value in places.items()
-        )
+        attributes = "".join(f' {key.replace("_", "-")}="{_number(value)}"' for key, value in places.items())
         self._elements.append(f'<{name} class="{kind}"{attributes}/>')
 
     def box(self, x: float, y: float, width: float, height: float, kind: str = "box") -> None:
@@ -116,16 +80,16 @@ class Sheet:
 
     def render(self) -> str:
         """Return the file."""
-        size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
+        width, height = self.width, self.height
+        size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
         return "\n".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title description">',
+                f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title desc">',
                 f'<title id="title">{escape(self.title, quote=False)}</title>',
-                f'<desc id="description">{escape(self.description, quote=False)}</desc>',
-                f"<style>\n{_STYLE}\n</style>",
-                '<defs><marker id="head" viewBox="0 0 10 10" refX="8.5" refY="5" markerWidth="7" markerHeight="7"'
-                ' orient="auto-start-reverse"><path class="head" d="M0 0.8 L9 5 L0 9.2 z"/></marker></defs>',
-                f'<rect class="ground" x="0.5" y="0.5" width="{self.width - 1}" height="{self.height - 1}" rx="8"/>',
+                f'<desc id="desc">{escape(self.description, quote=False)}</desc>',
+                f"<style>\n{_STYLE}</style>",
+                _ARROW_HEAD,
+                f'<rect class="ground" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>',
                 *self._elements,
                 "</svg>",
                 "",

@@ -1,7 +1,8 @@
 """A minute and a half of the rate window, as the real ledger lives it.
 
 The time is simulated, the server too: it counts in a fixed window that begins with the first request it works
-on. So that there is something to see, the limit is 24 requests instead of 240, and an answer takes four seconds.
+on. So that there is something to see, the limit is 24 requests instead of 240, and an answer takes four
+seconds.
 """
 
 from __future__ import annotations
@@ -141,9 +142,10 @@ def draw() -> str:
         760,
         404,
         "The window ledger at work",
-        "Requests over time. Batch requests climb along the pacing line. Five interactive requests go above it at"
-        " once, and the batch waits until the line has caught up. Between the earliest and the latest possible end of"
-        " the window, the guard zone, only an interactive request passes, and it is charged to the next window, too.",
+        "Requests over time. Batch requests climb along the pacing line. Five interactive requests go above"
+        " it at once, and the batch waits until the line has caught up. Between the earliest and the latest"
+        " possible end of the window, the guard zone, only an interactive request passes, and it is charged"
+        " to the next window, too.",
     )
     _legend(sheet)
     _axes(sheet)

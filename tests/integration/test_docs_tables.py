@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ def cells() -> dict[str, list[str]]:
         r"^```\{retry-safety\} (\w+)$", (DOCS / "retry-safety.md").read_text("utf-8"), re.MULTILINE
     )
     rows = [
-        [cell.strip() for cell in line.strip("| ").split("|")]
+        [cell.strip().replace("\N{NO-BREAK SPACE}", " ") for cell in line.strip("| ").split("|")]
         for resource in shown
         for line in retry_safety.safety_table(resource).splitlines()[2:]
     ]
@@ -87,7 +88,7 @@ def test_the_columns_cover_every_kind_of_failure() -> None:
 
 @pytest.mark.parametrize("row", OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_what_must_not_be_repeated_says_where_to_look(row: Operation[object]) -> None:
-    """Evidence stands in the row of each unsafe operation, of no other, and is read by one that only reads."""
+    """Evidence stands in the row of each unsafe operation and of no other, and only a read is named there."""
     assert (row.evidence is not None) == (row.safety is UNSAFE)
     if row.evidence is not None and row.evidence.operation is not None:
         assert OPERATIONS[row.evidence.operation].safety is READ
@@ -186,5 +187,5 @@ async def test_the_catalogue_names_every_attribute() -> None:
     assert "| `UNKNOWN` |" in by_name["OutcomeUnknownError"]
     assert "| `REJECTED` |" not in by_name["OutcomeUnknownError"]
     for cls in ERRORS:
-        for name in cls.__dict__.get("__annotations__", {}):
+        for name in inspect.get_annotations(cls):
             assert f"| `{name}` |" in by_name[cls.__name__]
