@@ -11,6 +11,7 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 INK: Final = "#1f2933"
 FAINT: Final = "#d5dbe1"
@@ -64,7 +65,7 @@ def note(axes: Axes, x: float, y: float, words: str, ground: str = "white") -> N
 def give_room(figure: Figure) -> None:
     """Leave some room between panels, and around them."""
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(w_pad=0.12, h_pad=0.1)
 
 

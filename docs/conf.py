@@ -5,14 +5,14 @@ from pathlib import Path
 
 from frontpay_async._version import __version__
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 project = "frontpay_async"
 author = "The frontpay_async authors"
 project_copyright = "2026, The frontpay_async authors"
 release = version = __version__
 
-extensions = ["frontpay_tables", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["docs._ext.frontpay_tables", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 add_function_parentheses = False  # the table of operations is wide enough
 

@@ -21,7 +21,7 @@ from frontpay_async.cli.exits import money_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from provoked import Situation
+    from docs._ext.provoked import Situation
 
 __all__ = ["NEXT", "catalogue", "classes", "home_of"]
 

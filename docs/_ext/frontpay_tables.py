@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils.nodes import reference
-from error_catalogue import catalogue
-from links import broken
-from provoked import raised
-from retry_safety import evidence_table, safety_table
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -25,6 +21,10 @@ import frontpay_async.callbacks
 import frontpay_async.callbacks_starlette
 import frontpay_async.otel
 import frontpay_async.sandbox
+from docs._ext.error_catalogue import catalogue
+from docs._ext.links import broken
+from docs._ext.provoked import raised
+from docs._ext.retry_safety import evidence_table, safety_table
 from frontpay_async import FrontPayError
 from frontpay_async._protocol.operations import OPERATIONS
 

@@ -14,7 +14,7 @@ from frontpay_async.batch.states import FINAL, NEXT, Event, State
 __all__ = ["beside", "draw"]
 
 _WIDTH, _HEIGHT = 124, 48
-_AT = {
+_AT: dict[State, tuple[float, float]] = {
     State.FAILED: (179, 28),
     State.PENDING: (40, 116),
     State.SENDING: (318, 116),

@@ -7,13 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import error_catalogue
-import provoked
 import pytest
-import retry_safety
 
 import frontpay_async
 import frontpay_async.batch
+from docs._ext import error_catalogue, provoked, retry_safety
 from frontpay_async import FrontPayError, NotFoundError, OutcomeUnknownError
 from frontpay_async._protocol.decisions import Failure
 from frontpay_async._protocol.operations import OPERATIONS, Operation, Safety
