@@ -102,7 +102,7 @@ def draw() -> str:
     _side_by_side(
         sheet,
         tops[-2],
-        ("httpx", "in small pools", "box"),
+        ("httpx", "in pools", "box"),
         ("aiohttp", "an extra", "box"),
         ("Sandbox", "in your process", "good"),
     )
