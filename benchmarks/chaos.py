@@ -94,9 +94,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="NAME", help=f"only cells that begin so: {', '.join(CELLS)}"
     )
-    parser.add_argument(
-        "--report", action="store_true", help="write the table and the chart again, run nothing"
-    )
+    parser.add_argument("--report", action="store_true", help="write the table again, run nothing")
     parser.add_argument(
         "--output",
         type=Path,
