@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 from attrs import evolve, frozen
@@ -42,7 +42,7 @@ from frontpay_async.sandbox import DEFAULT_TERMINAL, DEFAULT_TOKEN, Cardholder, 
 from frontpay_async.sandbox.skipping import skipping_clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 __all__ = ["SITUATIONS", "Situation", "provoke", "raised"]
 
@@ -50,6 +50,9 @@ _SECRET = "a secret"  # noqa: S105 - made up
 _NOBODY = "ODR9999999999"
 # The path is short and the same everywhere, where an error names it.
 _URL = "http://localhost:1/api/v1/connect"
+
+
+_Call: TypeAlias = "Callable[[], Awaitable[object]]"
 
 
 @frozen
@@ -62,7 +65,21 @@ class Situation:
     """
 
     words: str
-    call: Callable[[], Awaitable[object]]
+    call: _Call
+
+
+SITUATIONS: dict[type[FrontPayError], list[Situation]] = defaultdict(list)
+"""Each error, and one way or more to it."""
+
+
+def _leads_to(error: type[FrontPayError], words: str) -> Callable[[_Call], _Call]:
+    """Note that a coroutine ends in an error."""
+
+    def note(call: _Call) -> _Call:
+        SITUATIONS[error].append(Situation(words, call))
+        return call
+
+    return note
 
 
 def _order(**customer: Any) -> InvoiceOrder:  # noqa: ANN401 - fields of a customer
@@ -120,32 +137,38 @@ async def _answering(status: int, message: str) -> AsyncIterator[FrontPayClient]
         yield client
 
 
+@_leads_to(errors.ConfigurationError, "an environment that there is not")
 async def _wrong_environment() -> None:
     FrontPayClient("token", environment="live")
 
 
+@_leads_to(errors.ConfigurationError, "a call in another event loop than the first")
 async def _another_loop() -> None:
     async with _trial() as (_, client):
         await client.orders.list_statuses()
         await asyncio.to_thread(asyncio.run, client.orders.send_invoice(_order()))
 
 
+@_leads_to(errors.NotSentError, "a call after `aclose()`")
 async def _closed() -> None:
     async with _trial() as (_, client):
         await client.aclose()
         await client.orders.send_invoice(_order())
 
 
+@_leads_to(errors.InvalidOrderError, "an invoice with two mistakes")
 async def _broken_rules() -> None:
     async with _trial() as (_, client):
         await client.orders.send_invoice(_order(personal_number="123", email=None))
 
 
+@_leads_to(errors.NotSentError, "nobody listens at the address")
 async def _no_connection() -> None:
     async with FrontPayClient("token", base_url=_URL, retry=RetryPolicy(attempts=1)) as client:
         await client.orders.send_invoice(_order())
 
 
+@_leads_to(errors.RateBudgetExceededError, "the window is used up, and `Timeouts.total` is 5 s")
 async def _no_budget() -> None:
     sandbox = Sandbox(rate_limit=1, clock=skipping_clock())
     async with sandbox.client(rate_limit=RateLimit(requests=1), timeouts=Timeouts(total=5)) as client:
@@ -153,47 +176,56 @@ async def _no_budget() -> None:
         await client.orders.send_invoice(_order())
 
 
+@_leads_to(errors.OutcomeUnknownError, "the connection breaks before the answer to a create")
 async def _answer_lost() -> None:
     async with _trial("drop-after") as (_, client):
         await client.orders.send_invoice(_order())
 
 
+@_leads_to(errors.OutcomeUnknownError, "the answer to a cancellation is cut")
 async def _answer_cut() -> None:
     async with _trial("cut-body") as (_, client):
         await client.orders.cancel(_NOBODY, note="a mistake")
 
 
+@_leads_to(errors.WatchTimeoutError, "nobody pays within a minute")
 async def _nobody_pays() -> None:
     async with _trial() as (_, client):
         created = await client.terminals.create_order(_terminal_order())
         await client.watch.payment(created.order_uuid, timeout=60)
 
 
+@_leads_to(errors.APIError, "a status that has no class of its own")
 async def _other_status() -> None:
     async with _answering(409, "Conflict") as client:
         await client.orders.charge_delayed(_NOBODY)
 
 
+@_leads_to(errors.AuthenticationError, "a token that the API does not know")
 async def _wrong_token() -> None:
     async with _trial(token="another") as (_, client):  # noqa: S106 - made up
         await client.orders.list_statuses()
 
 
+@_leads_to(errors.PermissionDeniedError, "a token that may not refund")
 async def _forbidden() -> None:
     async with _answering(403, "This action is unauthorized.") as client:
         await client.orders.refund(_NOBODY, _refund("10.00"))
 
 
+@_leads_to(errors.NotFoundError, "an id that the API does not know")
 async def _nowhere() -> None:
     async with _trial() as (_, client):
         await client.orders.get_status(_NOBODY)
 
 
+@_leads_to(errors.RequestRejectedError, "a terminal that there is not")
 async def _not_valid() -> None:
     async with _trial() as (_, client):
         await client.terminals.create_order(_terminal_order("TRML0000000000"))
 
 
+@_leads_to(errors.BusinessRuleError, "a refund is cancelled that was taken")
 async def _other_rule() -> None:
     async with _trial() as (sandbox, client):
         created = await client.terminals.create_order(_terminal_order())
@@ -205,6 +237,7 @@ async def _other_rule() -> None:
         await client.terminals.cancel_refund(created.order_uuid)
 
 
+@_leads_to(errors.AlreadyPaidError, "an order is cancelled that was paid")
 async def _paid_already() -> None:
     async with _trial() as (sandbox, client):
         created = await client.orders.send_invoice(_order())
@@ -212,6 +245,7 @@ async def _paid_already() -> None:
         await client.orders.cancel(created.order_uuid, note="a mistake")
 
 
+@_leads_to(errors.AlreadyCancelledError, "an order is charged that was cancelled")
 async def _cancelled_already() -> None:
     async with _trial() as (_, client):
         created = await client.orders.send_invoice(_order())
@@ -219,6 +253,7 @@ async def _cancelled_already() -> None:
         await client.orders.charge_delayed(created.order_uuid)
 
 
+@_leads_to(errors.RefundRejectedError, "more is refunded than was paid")
 async def _too_large_a_refund() -> None:
     async with _trial() as (sandbox, client):
         created = await client.orders.send_invoice(_order())
@@ -227,6 +262,7 @@ async def _too_large_a_refund() -> None:
         await client.orders.refund(created.order_uuid, _refund("5000.00", line))
 
 
+@_leads_to(errors.RateLimitedError, "a 429, where nobody keeps the books")
 async def _too_many_requests() -> None:
     sandbox = Sandbox(rate_limit=1, clock=skipping_clock())
     async with sandbox.client(retry=RetryPolicy(attempts=1), rate_limit=RateLimit.unlimited()) as client:
@@ -234,16 +270,19 @@ async def _too_many_requests() -> None:
         await client.orders.send_invoice(_order())
 
 
+@_leads_to(errors.ServerError, "a 510 in answer to a create")
 async def _failed_create() -> None:
     async with _trial("510-after") as (_, client):
         await client.orders.send_invoice(_order())
 
 
+@_leads_to(errors.ServerError, "a proxy's 502 in answer to a read")
 async def _failed_read() -> None:
     async with _trial("502-before") as (_, client):
         await client.orders.list_statuses()
 
 
+@_leads_to(errors.AlreadyPaidError, "a charge is answered with 510 and sent again")
 async def _refused_after_a_doubt() -> None:
     sandbox = Sandbox(clock=skipping_clock())
     async with sandbox.client() as client:
@@ -252,6 +291,7 @@ async def _refused_after_a_doubt() -> None:
         await client.orders.charge_delayed(created.order_uuid)
 
 
+@_leads_to(errors.TerminalBusyError, "the terminal is in use")
 async def _busy() -> None:
     async with _trial("busy") as (_, client):
         await client.terminals.create_order(_terminal_order())
@@ -282,18 +322,22 @@ async def _callback() -> str:
     return sent[-1]
 
 
+@_leads_to(errors.CallbackError, "a query that is no callback")
 async def _no_callback() -> None:
     await CallbackGuard(_SECRET).check("utm_source=newsletter")
 
 
+@_leads_to(errors.InvalidChecksumError, "a callback that was made with another secret")
 async def _made_up() -> None:
     await CallbackGuard("another secret").check(await _callback())
 
 
+@_leads_to(errors.StaleCallbackError, "a callback of another year")
 async def _old() -> None:
     await CallbackGuard(_SECRET, now=lambda: 4_000_000_000.0).check(await _callback())
 
 
+@_leads_to(errors.ReplayedCallbackError, "a callback that comes twice")
 async def _again() -> None:
     guard, query = CallbackGuard(_SECRET), await _callback()
     await guard.check(query)
@@ -312,78 +356,27 @@ async def _batch(content: bytes = b"") -> AsyncIterator[InvoiceBatch]:
             yield batch
 
 
+@_leads_to(batch_errors.JournalError, "the journal is no database")
 async def _no_journal() -> None:
     async with _batch(b"no database " * 100) as batch:
         await batch.status()
 
 
+@_leads_to(batch_errors.ContentMismatchError, "a key is submitted again, with another customer")
 async def _other_content() -> None:
     async with _batch() as batch:
         await batch.submit([BatchItem(key="2026-1001", order=_order())])
         await batch.submit([BatchItem(key="2026-1001", order=_order(email="ola@example.com"))])
 
 
+@_leads_to(InvalidFileError, "a CSV file with mistakes")
 async def _bad_file() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "invoices.csv"
         good = (Path(__file__).parents[1] / "batch-files" / "invoices.csv").read_text(encoding="utf-8")
-        path.write_text(
-            good.replace(",2,149.50", ",two,149.50").replace("ola@example.no", ""), encoding="utf-8"
-        )
+        bad = good.replace(",2,149.50", ",two,149.50").replace("ola@example.no", "")
+        path.write_text(bad, encoding="utf-8")
         list(read_csv(path))
-
-
-SITUATIONS: Mapping[type[FrontPayError], tuple[Situation, ...]] = MappingProxyType(
-    {
-        errors.ConfigurationError: (
-            Situation("an environment that there is not", _wrong_environment),
-            Situation("a call in another event loop than the first", _another_loop),
-        ),
-        errors.InvalidOrderError: (Situation("an invoice with two mistakes", _broken_rules),),
-        errors.NotSentError: (
-            Situation("nobody listens at the address", _no_connection),
-            Situation("a call after `aclose()`", _closed),
-        ),
-        errors.RateBudgetExceededError: (
-            Situation("the window is used up, and `Timeouts.total` is 5 s", _no_budget),
-        ),
-        errors.OutcomeUnknownError: (
-            Situation("the connection breaks before the answer to a create", _answer_lost),
-            Situation("the answer to a cancellation is cut", _answer_cut),
-        ),
-        errors.WatchTimeoutError: (Situation("nobody pays within a minute", _nobody_pays),),
-        errors.APIError: (Situation("a status that has no class of its own", _other_status),),
-        errors.AuthenticationError: (Situation("a token that the API does not know", _wrong_token),),
-        errors.PermissionDeniedError: (Situation("a token that may not refund", _forbidden),),
-        errors.NotFoundError: (Situation("an id that the API does not know", _nowhere),),
-        errors.RequestRejectedError: (Situation("a terminal that there is not", _not_valid),),
-        errors.BusinessRuleError: (Situation("a refund is cancelled that was taken", _other_rule),),
-        errors.AlreadyPaidError: (
-            Situation("an order is cancelled that was paid", _paid_already),
-            Situation("a charge is answered with 510 and sent again", _refused_after_a_doubt),
-        ),
-        errors.AlreadyCancelledError: (
-            Situation("an order is charged that was cancelled", _cancelled_already),
-        ),
-        errors.RefundRejectedError: (Situation("more is refunded than was paid", _too_large_a_refund),),
-        errors.RateLimitedError: (Situation("a 429, where nobody keeps the books", _too_many_requests),),
-        errors.ServerError: (
-            Situation("a 510 in answer to a create", _failed_create),
-            Situation("a proxy's 502 in answer to a read", _failed_read),
-        ),
-        errors.TerminalBusyError: (Situation("the terminal is in use", _busy),),
-        errors.CallbackError: (Situation("a query that is no callback", _no_callback),),
-        errors.InvalidChecksumError: (Situation("a callback that was made with another secret", _made_up),),
-        errors.StaleCallbackError: (Situation("a callback of another year", _old),),
-        errors.ReplayedCallbackError: (Situation("a callback that comes twice", _again),),
-        batch_errors.JournalError: (Situation("the journal is no database", _no_journal),),
-        batch_errors.ContentMismatchError: (
-            Situation("a key is submitted again, with another customer", _other_content),
-        ),
-        InvalidFileError: (Situation("a CSV file with mistakes", _bad_file),),
-    }
-)
-"""Each error, and one way or more to it."""
 
 
 async def provoke(situation: Situation) -> FrontPayError:
