@@ -71,9 +71,20 @@ def page(session: nox.Session) -> None:
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Take the screenshots in docs/ anew, with the machine's Chromium."""
-    session.install("-e", ".[sandbox]", *group("page"))
-    session.run("python", "docs/screenshots.py", *session.posargs)
+    """Take the screenshots in docs/ anew: of the page in a Chromium, of the command on a terminal."""
+    session.install("-e", ".[batch,cli,sandbox]", *group("page"))
+    session.run("python", "docs/screenshots.py")
+    session.run("python", "-m", "docs.command_screenshots")
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures in docs/ and the charts of the benchmarks anew; nothing is measured."""
+    session.install("-e", ".[all]", *group("bench"))
+    session.run("python", "-m", "docs.pictures")
+    session.run("python", "-m", "benchmarks", "report")
+    for benchmark in ("rate", "watch", "chaos", "batch"):
+        session.run("python", "-m", "benchmarks", benchmark, "--report")
 
 
 @nox.session
@@ -102,6 +113,6 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into docs/_build; a warning is an error."""
+    """Build the documentation into docs/_build, and check all links offline; a warning is an error."""
     session.install(".[all]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-nEq", "-b", "html", "docs", "docs/_build/html")

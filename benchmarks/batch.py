@@ -167,7 +167,9 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks batch", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run, not to be quoted")
     parser.add_argument("--only", nargs="+", choices=_PARTS, default=[], help="only these parts")
-    parser.add_argument("--report", action="store_true", help="write the table again, measure nothing")
+    parser.add_argument(
+        "--report", action="store_true", help="write the table and the chart again, measure nothing"
+    )
     parser.add_argument(
         "--output",
         type=Path,

@@ -7,9 +7,11 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.aims import Verdict
+from benchmarks.batch_chart import Aims, draw_batch
 
 FILE: Final = "batch.json"
 TABLE: Final = "batch.md"
+CHART: Final = "batch.svg"
 REMARKS: Final = "batch.remarks.md"
 
 RATE: Final = 1000
@@ -161,6 +163,7 @@ def _markdown(raw: Run, remarks: str) -> str:
         "# What a batch costs",
         *([_QUICK] if raw["quick"] else []),
         about,
+        f"![Throughput, budget, memory and the cost of looking]({CHART})",
         f"## Aims\n\n{_table(('aim', 'reached', 'verdict'), aims, numbers=False)}",
         *([f"## Remarks\n\n{remarks.strip()}"] if remarks else []),
         *(part(raw) for name, part in parts if name in raw),
@@ -170,10 +173,11 @@ def _markdown(raw: Run, remarks: str) -> str:
 
 
 def write_batch_report(folder: Path) -> list[Path]:
-    """Write the table beside the raw results in `folder`; return what was written."""
+    """Write the table and the chart beside the raw results in `folder`; return what was written."""
     raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
     remarks = folder / REMARKS
     table = folder / TABLE
     text = remarks.read_text(encoding="utf-8") if remarks.exists() else ""
     table.write_text(_markdown(raw, text), encoding="utf-8")
-    return [folder / FILE, table]
+    draw_batch(raw, folder / CHART, Aims(rate=RATE, peak_mib=PEAK_MIB, budget=BUDGET, looking=LOOKING))
+    return [folder / FILE, table, folder / CHART]

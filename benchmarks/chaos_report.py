@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.chaos_chart import draw_chaos
+
 FILE: Final = "chaos.json"
 TABLE: Final = "chaos.md"
+CHART: Final = "chaos.svg"
 REMARKS: Final = "chaos.remarks.md"
 
 _LABELS: Final = {
@@ -117,6 +120,7 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
         "# What a night of faults does to a batch",
         *([_PARTIAL] if raw["partial"] else []),
         _about(raw),
+        f"![Invoices sent twice, lost, and left to a person]({CHART})",
         _summary(raw),
         *([f"## Remarks\n\n{remarks.strip()}"] if remarks else []),
         "## How it was measured\n\n"
@@ -128,11 +132,13 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
 
 
 def write_chaos_report(folder: Path) -> list[Path]:
-    """Write the table beside the raw results in `folder`; return what was written."""
+    """Write the table and the chart beside the raw results in `folder`; return what was written."""
     raw = json.loads((folder / FILE).read_text(encoding="utf-8"))
     remarks = folder / REMARKS
     table = folder / TABLE
     table.write_text(
         _markdown(raw, remarks.read_text(encoding="utf-8") if remarks.exists() else ""), encoding="utf-8"
     )
-    return [folder / FILE, table]
+    labels = {cell: label.replace("*", "").replace("`", "") for cell, label in _LABELS.items()}
+    draw_chaos(raw, folder / CHART, labels)
+    return [folder / FILE, table, folder / CHART]

@@ -8,18 +8,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-import matplotlib as mpl
 from attrs import frozen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.aims import ideal_rate
+from benchmarks.looks import BAND, FAINT, drawing, save
 from benchmarks.results import Results, Row
 
-_INK: Final = "#1f2933"
-_FAINT: Final = "#d5dbe1"
-_BAND: Final = "#fff3d6"
 _STYLES: Final = {1: ("#9ecae1", "o"), 16: ("#4292c6", "s"), 100: ("#08519c", "D"), 500: ("#08142b", "^")}
 """Colour and marker by number in flight: both tell the same, for whoever does not see one of them."""
 
@@ -75,7 +72,7 @@ def _dress(axes: Axes, panel: _Panel) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.grid(axis="x", which="major", color=_FAINT, linewidth=0.8)
+    axes.grid(axis="x", which="major", color=FAINT, linewidth=0.8)
     axes.tick_params(length=0)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
@@ -86,7 +83,7 @@ def _plot(axes: Axes, panel: _Panel, results: Results, names: list[str]) -> None
     _dress(axes, panel)
     for line, name in enumerate(names):
         if name.startswith("frontpay"):
-            axes.axhspan(line - 0.5, line + 0.5, color=_BAND, zorder=0)
+            axes.axhspan(line - 0.5, line + 0.5, color=BAND, zorder=0)
         points = [
             (in_flight, value)
             for in_flight in _STYLES
@@ -128,17 +125,7 @@ def _label(axes: Axes, results: Results, names: Iterable[str]) -> None:
 def draw(results: Results, path: Path) -> None:
     """Draw the chart; the suffix of `path` chooses the format."""
     names = _by_cost(results)
-    with mpl.rc_context(
-        {
-            "svg.hashsalt": "frontpay_async",
-            "font.size": 9.5,
-            "text.color": _INK,
-            "axes.labelcolor": _INK,
-            "xtick.color": _INK,
-            "ytick.color": _INK,
-            "axes.edgecolor": _FAINT,
-        }
-    ):
+    with drawing():
         figure = Figure(figsize=(11, 1.9 + 0.36 * len(names)), facecolor="white", layout="constrained")
         axes = figure.subplots(1, 2, sharey=True)
         for place, panel in zip(axes, _PANELS, strict=True):
@@ -156,4 +143,4 @@ def draw(results: Results, path: Path) -> None:
             ncols=len(handles),
             frameon=False,
         )
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
+        save(figure, path)

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
 from attrs import frozen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_INK: Final = "#1f2933"
-_FAINT: Final = "#d5dbe1"
-_BAND: Final = "#fff3d6"
+from benchmarks.looks import BAND, drawing, dress, mark_aim, save
+
 _SCENES: Final = {
     "one": ("one process", "#08519c", "o"),
     "four": ("four processes", "#d94801", "s"),
@@ -58,18 +56,13 @@ _PANELS: Final = (
 
 
 def _plot(axes: Axes, panel: _Panel, raw: dict[str, Any], names: list[str]) -> None:
-    axes.set_title(panel.title, fontsize=11, fontweight="bold", loc="left")
-    axes.set_xlabel(panel.unit)
     axes.set_xscale(panel.scale)
-    axes.grid(axis="x", color=_FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.axvline(panel.aim, color=_INK, linestyle=(0, (3, 3)), linewidth=1.0, zorder=1)
+    dress(axes, panel.title, panel.unit)
+    mark_aim(axes, panel.aim)
     runs = [run for run in raw["runs"] if "problem" not in run]
     for line, name in enumerate(names):
         if name.startswith("frontpay"):
-            axes.axhspan(line - 0.5, line + 0.5, color=_BAND, zorder=0)
+            axes.axhspan(line - 0.5, line + 0.5, color=BAND, zorder=0)
         for place, (scene, (_, colour, marker)) in enumerate(_SCENES.items()):
             # A little apart, so that equal values stay visible.
             height = line + (place - (len(_SCENES) - 1) / 2) * 0.11
@@ -88,16 +81,7 @@ def _plot(axes: Axes, panel: _Panel, raw: dict[str, Any], names: list[str]) -> N
 def draw_rate(raw: dict[str, Any], path: Path) -> None:
     """Draw the chart; the suffix of `path` chooses the format. Same input, same bytes."""
     names = list(raw["contenders"])
-    style = {
-        "svg.hashsalt": "frontpay_async",
-        "font.size": 9.5,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
-        "axes.edgecolor": _FAINT,
-    }
-    with mpl.rc_context(style):
+    with drawing():
         figure = Figure(figsize=(12, 1.9 + 0.55 * len(names)), facecolor="white", layout="constrained")
         axes = figure.subplots(1, 3, sharey=True)
         for place, panel in zip(axes, _PANELS, strict=True):
@@ -114,4 +98,4 @@ def draw_rate(raw: dict[str, Any], path: Path) -> None:
         ]
         labels = [label for label, _, _ in shown]
         figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), frameon=False)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
+        save(figure, path)

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_INK: Final = "#1f2933"
-_FAINT: Final = "#d5dbe1"
-_BAND: Final = "#fff3d6"
+from benchmarks.looks import BAND, INK, drawing, dress, save
+
 _NUMBERS: Final = {10: ("#9ecae1", "o"), 100: ("#4292c6", "s"), 1000: ("#08306b", "D")}
 """Colour and marker: both tell the same, for whoever does not see one of them."""
 _SHOWN: Final = ("once", "stream")
@@ -41,19 +39,14 @@ def _refusals(raw: dict[str, Any], scene: str, name: str) -> float | None:
 
 def _plot(axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: list[str]) -> None:
     prefix, title, unit = panel
-    axes.set_title(title, fontsize=11, fontweight="bold", loc="left")
-    axes.set_xlabel(unit)
     if prefix:
         axes.set_xscale("log")
     else:
         axes.set_xscale("symlog", linthresh=0.01)
-    axes.grid(axis="x", color=_FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    dress(axes, title, unit)
     for line, name in enumerate(names):
         if name.startswith("hub"):
-            axes.axhspan(line - 0.5, line + 0.5, color=_BAND, zorder=0)
+            axes.axhspan(line - 0.5, line + 0.5, color=BAND, zorder=0)
         for scene, facts in raw["scenes"].items():
             if not scene.startswith(prefix or _SHOWN):
                 continue
@@ -79,16 +72,7 @@ def _plot(axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: l
 def draw_watch(raw: dict[str, Any], path: Path) -> None:
     """Draw the chart; the suffix of `path` chooses the format. Same input, same bytes."""
     names = [*_LIMITS, *raw["contenders"]]
-    style: dict[Any, Any] = {
-        "svg.hashsalt": "frontpay_async",
-        "font.size": 9.5,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
-        "axes.edgecolor": _FAINT,
-    }
-    with mpl.rc_context(style):
+    with drawing():
         figure = Figure(figsize=(12, 1.9 + 0.42 * len(names)), facecolor="white", layout="constrained")
         axes = figure.subplots(1, 3, sharey=True)
         for place, panel in zip(axes, _PANELS, strict=True):
@@ -106,7 +90,7 @@ def draw_watch(raw: dict[str, Any], path: Path) -> None:
             for colour, marker in _NUMBERS.values()
         ]
         words = [f"{number:,} payments" for number in _NUMBERS]
-        hollow = axes[0].plot([], [], "o", markerfacecolor="white", markeredgecolor=_INK, markersize=6.5)[0]
+        hollow = axes[0].plot([], [], "o", markerfacecolor="white", markeredgecolor=INK, markersize=6.5)[0]
         figure.legend(
             [*handles, hollow],
             [*words, "hollow: in ten minutes"],
@@ -114,4 +98,4 @@ def draw_watch(raw: dict[str, Any], path: Path) -> None:
             ncols=4,
             frameon=False,
         )
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
+        save(figure, path)

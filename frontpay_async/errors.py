@@ -142,7 +142,7 @@ def _restore(cls: type[FrontPayError], args: tuple[object, ...], state: dict[str
 
 
 class ConfigurationError(FrontPayError):
-    """Report a client that was set up or used wrongly: no environment, no token, used after close."""
+    """Report a client that was set up or used wrongly: no environment, no token, another event loop."""
 
 
 class InvalidOrderError(FrontPayError, ValueError):

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import inspect
+import logging as python_logging
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docutils.nodes import reference
+from sphinx.addnodes import download_reference, pending_xref
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import frontpay_async
 import frontpay_async.batch
+import frontpay_async.callbacks
+import frontpay_async.callbacks_starlette
 import frontpay_async.otel
 import frontpay_async.sandbox
+from docs._ext.error_catalogue import catalogue
+from docs._ext.links import broken
+from docs._ext.provoked import raised
+from docs._ext.retry_safety import evidence_table, safety_table
 from frontpay_async import FrontPayError
 from frontpay_async._protocol.operations import OPERATIONS
 
@@ -20,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from docutils import nodes
-    from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.domains.python import PythonDomain
     from sphinx.environment import BuildEnvironment
@@ -28,7 +39,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = frontpay_async, frontpay_async.batch, frontpay_async.otel, frontpay_async.sandbox
+SOURCE = "https://github.com/frontpay-async/frontpay-async/blob/main"
+PUBLIC = (
+    frontpay_async,
+    frontpay_async.batch,
+    frontpay_async.callbacks,
+    frontpay_async.callbacks_starlette,
+    frontpay_async.otel,
+    frontpay_async.sandbox,
+)
+PLUGIN = Path(frontpay_async.__file__).with_name("pytest_plugin.py")
 
 
 class OperationsDirective(SphinxDirective):
@@ -51,6 +71,24 @@ class OperationsDirective(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(table))
 
 
+class RetrySafetyDirective(SphinxDirective):
+    """Show what is sent again, for the operations of one resource, such as ``orders``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Have the table parsed."""
+        return self.parse_text_to_nodes(safety_table(self.arguments[0]))
+
+
+class WhereToLookDirective(SphinxDirective):
+    """Show what tells, after a lost answer, whether an operation was carried out."""
+
+    def run(self) -> list[nodes.Node]:
+        """Have the table parsed."""
+        return self.parse_text_to_nodes(evidence_table())
+
+
 class ErrorTreeDirective(SphinxDirective):
     """Show the errors as a tree, each with the first line of its docstring."""
 
@@ -65,6 +103,31 @@ def _branch(error: type[FrontPayError], depth: int) -> Iterator[str]:
     yield f"{'  ' * depth}- {{py:exc}}`~{home}.{error.__name__}`: {summary}"
     for child in error.__subclasses__():
         yield from _branch(child, depth + 1)
+
+
+class ErrorCatalogueDirective(SphinxDirective):
+    """Show every error, with words of one that was raised."""
+
+    def run(self) -> list[nodes.Node]:
+        """Provoke them all, write about each, and have it parsed."""
+        examples = asyncio.run(raised())
+        return self.parse_text_to_nodes(catalogue(examples), allow_section_headings=True)
+
+
+class FixturesDirective(SphinxDirective):
+    """Show the fixtures of the pytest plugin; read from its source, for pytest is not needed here."""
+
+    def run(self) -> list[nodes.Node]:
+        """Write each as an item of a list and have it parsed."""
+        functions = [
+            node for node in ast.parse(PLUGIN.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
+        ]
+        items = [
+            f"- `{each.name}`: {(ast.get_docstring(each) or '').replace('``', '`')}"
+            for each in functions
+            if "pytest.fixture" in map(ast.unparse, each.decorator_list)
+        ]
+        return self.parse_text_to_nodes("\n".join(items))
 
 
 class ModuleDocstringDirective(SphinxDirective):
@@ -105,6 +168,27 @@ def check_all_documented(app: Sphinx, env: BuildEnvironment) -> None:
                 logger.warning("docs/api.md does not document %s", public)
 
 
+def check_links(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of each link in the project that leads nowhere."""
+    del env
+    for sentence in broken(Path(app.srcdir).parent):
+        logger.warning("%s", sentence)
+
+
+def link_to_source(app: Sphinx, doctree: nodes.document) -> None:
+    """Let links to files of the project that are no pages lead to where the source is read."""
+    root = Path(app.srcdir).parent
+    for node in [*doctree.findall(download_reference), *doctree.findall(pending_xref)]:
+        if isinstance(node, pending_xref) and node["refdomain"] != "doc":
+            continue
+        # To MyST a Markdown file is a page, wherever it is, and a page has no suffix.
+        suffix = "" if isinstance(node, download_reference) else ".md"
+        file = Path(app.srcdir, Path(app.env.docname).parent, f"{node['reftarget']}{suffix}").resolve()
+        if file.is_relative_to(root) and not file.is_relative_to(app.srcdir):
+            place = file.relative_to(root).as_posix()
+            node.replace_self(reference("", "", *node.children, refuri=f"{SOURCE}/{place}"))
+
+
 def keep_colons(*event: object) -> None:
     """Keep Napoleon from taking the words before a colon in an attribute's docstring for its type."""
     _, what, _, _, _, lines = event
@@ -115,10 +199,19 @@ def keep_colons(*event: object) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives and the checks."""
     app.setup_extension("sphinx.ext.autodoc")
+    # A package that furo brings sets up logging for all, and every provoked error would be told of.
+    for name in ("frontpay_async", "httpx"):
+        python_logging.getLogger(name).setLevel(python_logging.ERROR)
     app.add_directive("operations", OperationsDirective)
+    app.add_directive("retry-safety", RetrySafetyDirective)
+    app.add_directive("where-to-look", WhereToLookDirective)
     app.add_directive("error-tree", ErrorTreeDirective)
+    app.add_directive("error-catalogue", ErrorCatalogueDirective)
+    app.add_directive("fixtures", FixturesDirective)
     app.add_directive("module-docstring", ModuleDocstringDirective)
     app.connect("missing-reference", link_public_name)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before Napoleon
+    app.connect("doctree-read", link_to_source, priority=100)  # before downloads are collected
     app.connect("env-check-consistency", check_all_documented)
+    app.connect("env-check-consistency", check_links)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.rules import Rules
 
-__all__ = ["OPERATIONS", "DateFormat", "Operation", "Safety"]
+__all__ = ["OPERATIONS", "DateFormat", "Evidence", "Operation", "Safety"]
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -45,6 +45,19 @@ class DateFormat(Enum):
     """A day such as ``07 Apr, 2024``."""
 
 
+@frozen
+class Evidence:
+    """Say what tells, when the answer was lost, whether an operation was carried out.
+
+    Args:
+        operation: The row that reads it; None where the API shows no trace of it.
+        sign: What to look for there, or beside the API; Markdown.
+    """
+
+    operation: str | None
+    sign: str
+
+
 @frozen(kw_only=True, eq=False)
 class Operation(Generic[ResultT_co]):
     """Hold the facts of one operation.
@@ -63,6 +76,7 @@ class Operation(Generic[ResultT_co]):
         rules: The rules for the body; None where there is none.
         date_format: The form of ``orderDate``; None where there is none.
         business_codes: The documented codes of a 400.
+        evidence: Where to look after a lost answer; None where it may simply be sent again.
         message: The ``message`` of a success.
         reference: The page of the reference.
     """
@@ -80,9 +94,15 @@ class Operation(Generic[ResultT_co]):
     rules: Rules | None = field(default=None, repr=False)
     date_format: DateFormat | None = None
     business_codes: tuple[str, ...] = ()
+    evidence: Evidence | None = None
     message: str
     reference: str
 
+
+_AMONG_ALL = Evidence(
+    "orders.list_statuses",
+    "an order that your records do not know, and that `orders.find` recognises by its content",
+)
 
 SEND_PAYMENT_LINK: Operation[orders.CreatedOrder] = Operation(
     name="orders.send_payment_link",
@@ -94,6 +114,7 @@ SEND_PAYMENT_LINK: Operation[orders.CreatedOrder] = Operation(
     request=orders.PaymentLinkOrder,
     rules=rule_tables.PAYMENT_LINK,
     date_format=DateFormat.UNIX,
+    evidence=_AMONG_ALL,
     message="orderAddedSuccessfully",
     reference="Send Payment Link",
 )
@@ -107,6 +128,7 @@ SEND_INVOICE: Operation[orders.CreatedOrder] = Operation(
     request=orders.InvoiceOrder,
     rules=rule_tables.INVOICE,
     date_format=DateFormat.UNIX,
+    evidence=_AMONG_ALL,
     message="orderAddedSuccessfully",
     reference="Send Invoice",
 )
@@ -120,6 +142,7 @@ SEND_EFAKTURA: Operation[orders.CreatedOrder] = Operation(
     request=orders.EFakturaOrder,
     rules=rule_tables.EFAKTURA,
     date_format=DateFormat.UNIX,
+    evidence=_AMONG_ALL,
     message="orderAddedSuccessfully",
     reference="Send E-Faktura",
 )
@@ -133,6 +156,7 @@ SEND_EHF_INVOICE: Operation[orders.CreatedOrder] = Operation(
     request=orders.EhfOrder,
     rules=rule_tables.EHF,
     date_format=DateFormat.UNIX,
+    evidence=_AMONG_ALL,
     message="orderAddedSuccessfully",
     reference="Send EHF Invoice",
 )
@@ -145,6 +169,7 @@ RESEND_PAYMENT_LINK: Operation[None] = Operation(
     request=requests.Resend,
     rules=rule_tables.RESEND,
     business_codes=("orderStatusAlreadyPaid", "orderStatusAlreadyCancelled"),
+    evidence=Evidence(None, "nothing; a second message is the worst that can come of sending again"),
     message="resentOrderSuccessfully",
     reference="Resend Payment Link",
 )
@@ -175,6 +200,7 @@ REFUND_ORDER: Operation[None] = Operation(
         "refundRejectionForWeeklyThresholdExceed",
         "refundRejectionForRequestAmountThresholdExceed",
     ),
+    evidence=Evidence("orders.get_status", "`refunded_amount` has grown"),
     message="orderRefundedSuccessfully",
     reference="Refund Order",
 )
@@ -226,6 +252,7 @@ CHARGE_DELAYED: Operation[None] = Operation(
     path="orders/delayed/charge/{order_uuid}",
     success=200,
     safety=Safety.UNSAFE,
+    evidence=Evidence("orders.get_status", "`status` has become `PAID`"),
     message="orderDelayedChargedSuccessfully",
     reference="Delayed Charge",
 )
@@ -250,6 +277,10 @@ CREATE_TERMINAL_ORDER: Operation[terminals.CreatedTerminalOrder] = Operation(
     request=terminals.TerminalOrder,
     rules=rule_tables.TERMINAL_ORDER,
     date_format=DateFormat.DAY,
+    evidence=Evidence(
+        None,
+        "the terminal's own display; no source says whether `orders.list_statuses` includes terminal orders",
+    ),
     message="terminalOrderAddedSuccessfully",
     reference="Create Terminal Order",
 )
@@ -271,6 +302,10 @@ RESEND_TERMINAL_ORDER: Operation[None] = Operation(
     path="terminal/orders/resend/{order_uuid}",
     success=202,
     safety=Safety.UNSAFE,
+    evidence=Evidence(
+        None,
+        "the terminal's own display; `terminals.get_payment_status` tells whether it still has to be paid",
+    ),
     message="orderSentSuccessfully",
     reference="Resend Terminal Order",
 )
@@ -293,6 +328,11 @@ REFUND_TERMINAL_ORDER: Operation[None] = Operation(
     request=terminals.TerminalRefund,
     rules=rule_tables.TERMINAL_REFUND,
     business_codes=("requestProductIdNotAvailable", "refundRejectionForProductAmountExceed"),
+    evidence=Evidence(
+        "terminals.get_refund_status",
+        "a refund where there was none (it tells of the last one only); once that is taken,"
+        " `refunded_amount` in `orders.get_status` has grown",
+    ),
     message="terminalOrderRefundRequestSuccessfully",
     reference="Refund or Reverse Payment",
 )

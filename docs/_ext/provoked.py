@@ -1,0 +1,400 @@
+"""Every error, provoked: by real calls against the sandbox wherever it can be brought to it.
+
+The error catalogue shows their messages and outcomes, so it tells what the package says and not what somebody
+remembers of it. Each situation has its words, and a coroutine that ends in the error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import httpx
+from attrs import evolve, frozen
+
+from frontpay_async import (
+    Address,
+    Customer,
+    FrontPayClient,
+    FrontPayError,
+    InvoiceOrder,
+    OrderSummary,
+    Product,
+    RateLimit,
+    Refund,
+    RefundLine,
+    RetryPolicy,
+    SendOrderBy,
+    TerminalOrder,
+    TerminalRefund,
+    Timeouts,
+    errors,
+)
+from frontpay_async.batch import BatchItem, InvoiceBatch, errors as batch_errors, read_csv
+from frontpay_async.batch.violations import InvalidFileError
+from frontpay_async.callbacks import CallbackGuard
+from frontpay_async.sandbox import DEFAULT_TERMINAL, DEFAULT_TOKEN, Cardholder, Sandbox
+from frontpay_async.sandbox.skipping import skipping_clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+__all__ = ["SITUATIONS", "Situation", "provoke", "raised"]
+
+_SECRET = "a secret"  # noqa: S105 - made up
+_NOBODY = "ODR9999999999"
+# The path is short and the same everywhere, where an error names it.
+_URL = "http://localhost:1/api/v1/connect"
+
+
+_Call: TypeAlias = "Callable[[], Awaitable[object]]"
+
+
+@frozen
+class Situation:
+    """Hold one way to an error.
+
+    Args:
+        words: What happens, for the catalogue.
+        call: What ends in the error.
+    """
+
+    words: str
+    call: _Call
+
+
+SITUATIONS: dict[type[FrontPayError], list[Situation]] = defaultdict(list)
+"""Each error, and one way or more to it."""
+
+
+def _leads_to(error: type[FrontPayError], words: str) -> Callable[[_Call], _Call]:
+    """Note that a coroutine ends in an error."""
+
+    def note(call: _Call) -> _Call:
+        SITUATIONS[error].append(Situation(words, call))
+        return call
+
+    return note
+
+
+def _order(**customer: Any) -> InvoiceOrder:  # noqa: ANN401 - fields of a customer
+    products = [Product(name="Ski service", quantity=1, rate="899.00", tax=25)]
+    fields = {
+        "type": "private",
+        "name": "Kari Nordmann",
+        "country_code": "+47",
+        "msisdn": "40000000",
+        "email": "kari@example.com",
+        "preferred_language": "no",
+        "personal_number": "12345678901",
+        "address": Address(street="Storgata 1", zip="0155", city="Oslo", country="NO"),
+    }
+    return InvoiceOrder(
+        products=products,
+        summary=OrderSummary.of(products),
+        order_date=datetime(2035, 6, 15, tzinfo=UTC),
+        customer=Customer(**{**fields, **customer}),
+        invoice_interval=0,
+        invoice_maturity=10,
+    )
+
+
+def _terminal_order(terminal: str = DEFAULT_TERMINAL) -> TerminalOrder:
+    order = _order()
+    return TerminalOrder(
+        products=order.products,
+        summary=order.summary,
+        order_date=order.order_date,
+        customer=order.customer,
+        terminal_uuid=terminal,
+        receipt_print=False,
+        send_order_by=SendOrderBy(sms=False, email=True),
+    )
+
+
+@asynccontextmanager
+async def _trial(
+    fault: str | None = None, token: str = DEFAULT_TOKEN
+) -> AsyncIterator[tuple[Sandbox, FrontPayClient]]:
+    """Yield a sandbox with a fault that strikes for ever, and a client that tries once."""
+    sandbox = Sandbox(cardholder=Cardholder(after=None), clock=skipping_clock())
+    if fault is not None:
+        sandbox.fail(fault, times=None)
+    async with sandbox.client(token, retry=RetryPolicy(attempts=1)) as client:
+        yield sandbox, client
+
+
+@asynccontextmanager
+async def _answering(status: int, message: str) -> AsyncIterator[FrontPayClient]:
+    """Yield a client whose every request gets one answer, for those that the sandbox never gives."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"message": message}))
+    async with FrontPayClient("token", base_url=_URL, transport=transport) as client:
+        yield client
+
+
+@_leads_to(errors.ConfigurationError, "an environment that there is not")
+async def _wrong_environment() -> None:
+    FrontPayClient("token", environment="live")
+
+
+@_leads_to(errors.ConfigurationError, "a call in another event loop than the first")
+async def _another_loop() -> None:
+    async with _trial() as (_, client):
+        await client.orders.list_statuses()
+        await asyncio.to_thread(asyncio.run, client.orders.send_invoice(_order()))
+
+
+@_leads_to(errors.NotSentError, "a call after `aclose()`")
+async def _closed() -> None:
+    async with _trial() as (_, client):
+        await client.aclose()
+        await client.orders.send_invoice(_order())
+
+
+@_leads_to(errors.InvalidOrderError, "an invoice with two mistakes")
+async def _broken_rules() -> None:
+    async with _trial() as (_, client):
+        await client.orders.send_invoice(_order(personal_number="123", email=None))
+
+
+@_leads_to(errors.NotSentError, "nobody listens at the address")
+async def _no_connection() -> None:
+    async with FrontPayClient("token", base_url=_URL, retry=RetryPolicy(attempts=1)) as client:
+        await client.orders.send_invoice(_order())
+
+
+@_leads_to(errors.RateBudgetExceededError, "the window is used up, and `Timeouts.total` is 5 s")
+async def _no_budget() -> None:
+    sandbox = Sandbox(rate_limit=1, clock=skipping_clock())
+    async with sandbox.client(rate_limit=RateLimit(requests=1), timeouts=Timeouts(total=5)) as client:
+        await client.orders.list_statuses()
+        await client.orders.send_invoice(_order())
+
+
+@_leads_to(errors.OutcomeUnknownError, "the connection breaks before the answer to a create")
+async def _answer_lost() -> None:
+    async with _trial("drop-after") as (_, client):
+        await client.orders.send_invoice(_order())
+
+
+@_leads_to(errors.OutcomeUnknownError, "the answer to a cancellation is cut")
+async def _answer_cut() -> None:
+    async with _trial("cut-body") as (_, client):
+        await client.orders.cancel(_NOBODY, note="a mistake")
+
+
+@_leads_to(errors.WatchTimeoutError, "nobody pays within a minute")
+async def _nobody_pays() -> None:
+    async with _trial() as (_, client):
+        created = await client.terminals.create_order(_terminal_order())
+        await client.watch.payment(created.order_uuid, timeout=60)
+
+
+@_leads_to(errors.APIError, "a status that has no class of its own")
+async def _other_status() -> None:
+    async with _answering(409, "Conflict") as client:
+        await client.orders.charge_delayed(_NOBODY)
+
+
+@_leads_to(errors.AuthenticationError, "a token that the API does not know")
+async def _wrong_token() -> None:
+    async with _trial(token="another") as (_, client):  # noqa: S106 - made up
+        await client.orders.list_statuses()
+
+
+@_leads_to(errors.PermissionDeniedError, "a token that may not refund")
+async def _forbidden() -> None:
+    async with _answering(403, "This action is unauthorized.") as client:
+        await client.orders.refund(_NOBODY, _refund("10.00"))
+
+
+@_leads_to(errors.NotFoundError, "an id that the API does not know")
+async def _nowhere() -> None:
+    async with _trial() as (_, client):
+        await client.orders.get_status(_NOBODY)
+
+
+@_leads_to(errors.RequestRejectedError, "a terminal that there is not")
+async def _not_valid() -> None:
+    async with _trial() as (_, client):
+        await client.terminals.create_order(_terminal_order("TRML0000000000"))
+
+
+@_leads_to(errors.BusinessRuleError, "a refund is cancelled that was taken")
+async def _other_rule() -> None:
+    async with _trial() as (sandbox, client):
+        created = await client.terminals.create_order(_terminal_order())
+        sandbox.approve(created.order_uuid)
+        line = sandbox.orders[created.order_uuid].lines[0].id
+        refund = TerminalRefund(grand_total="10.00", lines=[RefundLine(id=line, amount="10.00")])
+        await client.terminals.refund(created.order_uuid, refund)
+        sandbox.approve_refund(created.order_uuid)
+        await client.terminals.cancel_refund(created.order_uuid)
+
+
+@_leads_to(errors.AlreadyPaidError, "an order is cancelled that was paid")
+async def _paid_already() -> None:
+    async with _trial() as (sandbox, client):
+        created = await client.orders.send_invoice(_order())
+        sandbox.happen(created.order_uuid, "pay")
+        await client.orders.cancel(created.order_uuid, note="a mistake")
+
+
+@_leads_to(errors.AlreadyCancelledError, "an order is charged that was cancelled")
+async def _cancelled_already() -> None:
+    async with _trial() as (_, client):
+        created = await client.orders.send_invoice(_order())
+        await client.orders.cancel(created.order_uuid, note="a mistake")
+        await client.orders.charge_delayed(created.order_uuid)
+
+
+@_leads_to(errors.RefundRejectedError, "more is refunded than was paid")
+async def _too_large_a_refund() -> None:
+    async with _trial() as (sandbox, client):
+        created = await client.orders.send_invoice(_order())
+        sandbox.happen(created.order_uuid, "pay")
+        line = sandbox.orders[created.order_uuid].lines[0].id
+        await client.orders.refund(created.order_uuid, _refund("5000.00", line))
+
+
+@_leads_to(errors.RateLimitedError, "a 429, where nobody keeps the books")
+async def _too_many_requests() -> None:
+    sandbox = Sandbox(rate_limit=1, clock=skipping_clock())
+    async with sandbox.client(retry=RetryPolicy(attempts=1), rate_limit=RateLimit.unlimited()) as client:
+        await client.orders.list_statuses()
+        await client.orders.send_invoice(_order())
+
+
+@_leads_to(errors.ServerError, "a 510 in answer to a create")
+async def _failed_create() -> None:
+    async with _trial("510-after") as (_, client):
+        await client.orders.send_invoice(_order())
+
+
+@_leads_to(errors.ServerError, "a proxy's 502 in answer to a read")
+async def _failed_read() -> None:
+    async with _trial("502-before") as (_, client):
+        await client.orders.list_statuses()
+
+
+@_leads_to(errors.AlreadyPaidError, "a charge is answered with 510 and sent again")
+async def _refused_after_a_doubt() -> None:
+    sandbox = Sandbox(clock=skipping_clock())
+    async with sandbox.client() as client:
+        created = await client.orders.send_invoice(_order())
+        sandbox.fail("510-after", operation="orders.charge_delayed")
+        await client.orders.charge_delayed(created.order_uuid)
+
+
+@_leads_to(errors.TerminalBusyError, "the terminal is in use")
+async def _busy() -> None:
+    async with _trial("busy") as (_, client):
+        await client.terminals.create_order(_terminal_order())
+
+
+def _refund(amount: str, line: int = 1) -> Refund:
+    return Refund(grand_total=amount, lines=[RefundLine(id=line, amount=amount)])
+
+
+async def _callback() -> str:
+    """Return the query of a callback that the sandbox sends when an order is paid."""
+    sent: list[str] = []
+
+    def receive(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.query.decode())
+        return httpx.Response(200)
+
+    sandbox = Sandbox(
+        callback_secret=_SECRET,
+        callback_hosts=["shop.example.no"],
+        callback_transport=httpx.MockTransport(receive),
+    )
+    async with sandbox.client() as client:
+        order = evolve(_order(), callback_url="https://shop.example.no/paid")
+        created = await client.orders.send_invoice(order)
+        sandbox.happen(created.order_uuid, "pay")
+        await sandbox.deliver_callbacks()
+    return sent[-1]
+
+
+@_leads_to(errors.CallbackError, "a query that is no callback")
+async def _no_callback() -> None:
+    await CallbackGuard(_SECRET).check("utm_source=newsletter")
+
+
+@_leads_to(errors.InvalidChecksumError, "a callback that was made with another secret")
+async def _made_up() -> None:
+    await CallbackGuard("another secret").check(await _callback())
+
+
+@_leads_to(errors.StaleCallbackError, "a callback of another year")
+async def _old() -> None:
+    await CallbackGuard(_SECRET, now=lambda: 4_000_000_000.0).check(await _callback())
+
+
+@_leads_to(errors.ReplayedCallbackError, "a callback that comes twice")
+async def _again() -> None:
+    guard, query = CallbackGuard(_SECRET), await _callback()
+    await guard.check(query)
+    await guard.check(query)
+
+
+@asynccontextmanager
+async def _batch(content: bytes = b"") -> AsyncIterator[InvoiceBatch]:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Path(folder) / "journal.db"
+        journal.write_bytes(content)
+        async with (
+            Sandbox().client() as client,
+            InvoiceBatch(client, journal=journal, name="2026-05") as batch,
+        ):
+            yield batch
+
+
+@_leads_to(batch_errors.JournalError, "the journal is no database")
+async def _no_journal() -> None:
+    async with _batch(b"no database " * 100) as batch:
+        await batch.status()
+
+
+@_leads_to(batch_errors.ContentMismatchError, "a key is submitted again, with another customer")
+async def _other_content() -> None:
+    async with _batch() as batch:
+        await batch.submit([BatchItem(key="2026-1001", order=_order())])
+        await batch.submit([BatchItem(key="2026-1001", order=_order(email="ola@example.com"))])
+
+
+@_leads_to(InvalidFileError, "a CSV file with mistakes")
+async def _bad_file() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "invoices.csv"
+        good = (Path(__file__).parents[1] / "batch-files" / "invoices.csv").read_text(encoding="utf-8")
+        bad = good.replace(",2,149.50", ",two,149.50").replace("ola@example.no", "")
+        path.write_text(bad, encoding="utf-8")
+        list(read_csv(path))
+
+
+async def provoke(situation: Situation) -> FrontPayError:
+    """Return the error that a situation ends in.
+
+    Raises:
+        RuntimeError: It ends well.
+    """
+    try:
+        await situation.call()
+    except FrontPayError as error:
+        return error
+    raise RuntimeError(f"no error: {situation.words}")
+
+
+async def raised() -> dict[type[FrontPayError], list[tuple[Situation, FrontPayError]]]:
+    """Return an error for each situation, by class."""
+    return {
+        cls: [(situation, await provoke(situation)) for situation in situations]
+        for cls, situations in SITUATIONS.items()
+    }
