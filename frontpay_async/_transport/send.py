@@ -142,6 +142,7 @@ class Send:
             call.may_have_left = not self._tells_when_leaving
             response = await transport.handle_async_request(request)
             answered = call.may_have_left = True
+            call.head = (response.status_code, _version(response))
             return await self._read(response)
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
             left = call.may_have_left if self._tells_when_leaving else answered
@@ -245,6 +246,11 @@ def _decompressor(coding: str) -> zlib._Decompress | None:  # pyright: ignore[re
             return zlib.decompressobj(_GZIP_OR_ZLIB)
         case _:
             raise _UnreadableError("it came in a content coding that was not asked for")
+
+
+def _version(response: httpx.Response) -> str:
+    told: object = response.extensions.get("http_version")
+    return told.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(told, bytes) else ""
 
 
 def _never_left(error: Exception) -> bool:
