@@ -52,16 +52,15 @@ async def open_shop(
     monkeypatch: pytest.MonkeyPatch,
     listener: socket.socket | None = None,
 ) -> AsyncGenerator[httpx.AsyncClient]:
-    """Serve the sandbox and an example's app; yields a client of the app. What hangs is ended."""
+    """Serve the sandbox and an example's app; yields a client of the app."""
     monkeypatch.setenv("FRONTPAY_TOKEN", DEFAULT_TOKEN)
-    with anyio.fail_after(PATIENCE):
-        async with sandbox.serve() as base_url:
-            monkeypatch.setenv("FRONTPAY_BASE_URL", base_url)
-            async with (
-                served(example.create_app(), listener) as url,
-                httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as shop,
-            ):
-                yield shop
+    async with sandbox.serve() as base_url:
+        monkeypatch.setenv("FRONTPAY_BASE_URL", base_url)
+        async with (
+            served(example.create_app(), listener) as url,
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as shop,
+        ):
+            yield shop
 
 
 @contextlib.asynccontextmanager
