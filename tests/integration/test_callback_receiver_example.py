@@ -144,8 +144,8 @@ def test_an_answer_that_was_overtaken_changes_nothing(example: ModuleType, tmp_p
     """Two callbacks at once may ask in one order and note in the other."""
     orders = example.Orders(str(tmp_path / "shop.db"))
     orders.create()
-    for asked_at, status in ((2.0, "PARTIAL REFUNDED"), (1.0, "PAID"), (2.0, "PARTIAL REFUNDED")):
-        orders.note("ODR1", "order", status, asked_at)
+    orders.note("ODR1", "order", "PARTIAL REFUNDED", 2.0)
+    orders.note("ODR1", "order", "PAID", 1.0)
     assert orders.read("ODR1") == {"order": "PARTIAL REFUNDED"}
     orders.note("ODR1", "order", "REFUNDED", 3.0)
     assert orders.read("ODR1") == {"order": "REFUNDED"}
