@@ -1,5 +1,6 @@
 """The nightly invoicing job: a CSV file in, each invoice sent once, a report out, a status for the scheduler.
 
+    pip install "frontpay_async[batch,cli,sandbox]"
     frontpay sandbox                          # in a terminal of its own; it prints its URL
     export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
     cp docs/batch-files/invoices.csv 2026-12.csv
@@ -56,7 +57,7 @@ def is_fit(file: OrderFile, expected: Decimal | None) -> bool:
     for violation in summed.violations[:SHOWN]:
         tell(str(violation))
     if summed.violation_count:
-        tell(f"{file.path.name}: {summed.violation_count} violations, nothing was sent")
+        tell(f"{file.path.name}: nothing was sent; violations: {summed.violation_count}")
         return False
     for kind, total in summed.kinds.items():
         tell(f"{total.orders} {kind}, {total.grand_total:.2f}")

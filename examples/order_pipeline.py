@@ -1,5 +1,6 @@
 """An order pipeline with back-pressure: JSON lines in, payment links out, and each order's end told.
 
+    pip install "frontpay_async[cli,sandbox]"
     frontpay sandbox                          # in a terminal of its own; it prints its URL
     export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
     python examples/order_pipeline.py examples/orders.jsonl > ends.jsonl

@@ -31,9 +31,11 @@ __all__ = ["EXAMPLES", "ended", "load", "open_shop", "started", "until"]
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def load(name: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> ModuleType:
+def load(
+    name: str, monkeypatch: pytest.MonkeyPatch, *, folder: Path = EXAMPLES, **changes: Any
+) -> ModuleType:
     """Import an example, and change its constants."""
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

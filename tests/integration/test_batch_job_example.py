@@ -100,7 +100,7 @@ async def test_a_file_with_a_flaw_is_not_sent(night: Night) -> None:
     done = await night.job()
     assert done.status == 2
     assert done.err.splitlines()[0].startswith("line 5")
-    assert done.err.endswith("1 violations, nothing was sent\n")
+    assert done.err.endswith(": nothing was sent; violations: 1\n")
     assert night.sandbox.requests == ()
 
 

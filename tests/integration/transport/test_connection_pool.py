@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from frontpay_async import (
+    Clock,
     ConfigurationError,
     ConnectionPool,
     FrontPayClient,
@@ -19,6 +20,7 @@ from frontpay_async import (
 )
 from frontpay_async._transport import engines
 from frontpay_async._transport.connections import Connections
+from tests.builders import ORDER_UUID
 from tests.fakes import TOKEN, FakeClock, create, read
 from tests.wire_server import serving_in_thread
 from tests.wire_steps import after, envelope
@@ -139,6 +141,19 @@ async def test_closing_the_pool_ends_what_is_in_flight(server: WireServer, pool:
     assert {type(end) for end in ends} == {OutcomeUnknownError}
     await server.idle()
     go_on.set()
+
+
+async def test_closing_the_pool_ends_the_waits_of_its_clients(
+    server: WireServer, pool: ConnectionPool
+) -> None:
+    """Nobody asks any more, so they would wait until their time is over."""
+    server.otherwise = envelope(200, data={})
+    client = client_of(server, pool, clock=Clock())
+    waits = asyncio.ensure_future(client.watch.payment(ORDER_UUID, timeout=1e9))
+    await server.received(1)
+    await pool.aclose()
+    with pytest.raises(NotSentError, match="not asked any more"):
+        await waits
 
 
 def test_a_pool_belongs_to_the_loop_of_its_first_call(engine: Engine) -> None:
