@@ -99,6 +99,7 @@ class Send:
     max_body: int
     _closed: bool = field(init=False, default=False)
     _let_go: bool = field(init=False, default=False)
+    _transport: httpx.AsyncBaseTransport | None = field(init=False, default=None)
     _open: Callable[[], httpx.AsyncBaseTransport] = field(init=False)
     _tells_when_leaving: bool = field(init=False)
     # Building these costs as much as encoding an order, and they seldom change.
@@ -135,7 +136,9 @@ class Send:
             OutcomeUnknownError: It left, or may have, and no whole answer came.
         """
         self._check_open(call)
-        transport = self._open()
+        transport = self._transport
+        if transport is None:
+            transport = self._transport = self._open()
         answered = False
         try:
             request = self._request(call)
