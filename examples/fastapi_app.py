@@ -1,8 +1,10 @@
 """A shop's backend on FastAPI: it takes card payments at a terminal and receives callbacks.
 
-    pip install "frontpay_async" fastapi uvicorn
-    export FRONTPAY_TOKEN=… FRONTPAY_ENVIRONMENT=demo
-    export SHOP_CALLBACK_URL=https://shop.example/frontpay/callback SHOP_CALLBACK_SECRET=…
+    pip install "frontpay_async[cli,sandbox]" fastapi
+    frontpay sandbox                          # in a terminal of its own; it prints its URL
+    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
+    export SHOP_CALLBACK_URL=http://127.0.0.1:8000/frontpay/callback
+    export SHOP_CALLBACK_SECRET=sandbox-callback-secret
     uvicorn --app-dir examples --factory fastapi_app:create_app
 
     curl localhost:8000/sales --json '{"reference": "B-1001", "terminal": "TRML1914739698",

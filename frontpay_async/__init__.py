@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.governor import RateStatistics
     from frontpay_async.client import FrontPayClient
+    from frontpay_async.connection_pool import ConnectionPool
     from frontpay_async.errors import (
         AlreadyCancelledError,
         AlreadyPaidError,
@@ -89,6 +90,7 @@ _HOMES = {
     "frontpay_async._transport.clock": ("Clock",),
     "frontpay_async._transport.governor": ("RateStatistics",),
     "frontpay_async.client": ("FrontPayClient",),
+    "frontpay_async.connection_pool": ("ConnectionPool",),
     "frontpay_async.errors": (
         "AlreadyCancelledError",
         "AlreadyPaidError",
@@ -193,6 +195,7 @@ __all__ = [
     "CallbackError",
     "Clock",
     "ConfigurationError",
+    "ConnectionPool",
     "CreatedOrder",
     "CreatedTerminalOrder",
     "Customer",

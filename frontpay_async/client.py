@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import ssl
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -14,7 +13,8 @@ from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._transport.auth import check_credential
 from frontpay_async._transport.call import CallOptions, Secret
 from frontpay_async._transport.clock import Clock
-from frontpay_async._transport.engines import EngineSettings, environment_proxy
+from frontpay_async._transport.connections import Connections
+from frontpay_async._transport.home import Home
 from frontpay_async._transport.observe import Observers
 from frontpay_async._transport.pipeline import compose
 from frontpay_async._transport.poller import Poller
@@ -28,6 +28,7 @@ from frontpay_async.settings import Priority, RateLimit, RetryPolicy, Timeouts, 
 from frontpay_async.watch import WatchHub
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
     from pathlib import Path
     from types import TracebackType
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.engines import Engine
     from frontpay_async._transport.observe import Telemetry
     from frontpay_async._transport.rate import RateView
+    from frontpay_async.connection_pool import ConnectionPool
     from frontpay_async.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment
 
@@ -64,6 +66,7 @@ class FrontPayClient:
             under load.
         transport: An httpx transport of your own, such as the sandbox's; closed with the client. It must not
             send a request again by itself.
+        connection_pool: Connections that other clients share; not closed with this one.
         proxy: The URL of an HTTP or HTTPS proxy; with ``trust_env``, HTTPS_PROXY and NO_PROXY unless given.
         trust_env: Whether the proxy may come from the environment.
         tls: A CA bundle's path or an ``ssl.SSLContext``; the usual authorities unless given.
@@ -97,6 +100,7 @@ class FrontPayClient:
         priority: Priority = Priority.NORMAL,
         engine: Engine = "httpx",
         transport: httpx.AsyncBaseTransport | None = None,
+        connection_pool: ConnectionPool | None = None,
         proxy: str | None = None,
         trust_env: bool = True,
         tls: ssl.SSLContext | str | Path | None = None,
@@ -122,15 +126,22 @@ class FrontPayClient:
             raise ConfigurationError("with a token callable, RateLimit.redis needs RateLimit.account: a name")
         observers = Observers(on_attempt, on_result)
         follower = None if telemetry is None else telemetry.follow(url)
-        source: EngineSettings | httpx.AsyncBaseTransport
-        if transport is None:
-            through = proxy or (environment_proxy(url) if trust_env else None)
-            source = EngineSettings.checked(engine, _tls_context(tls), through)
-        elif proxy is None and tls is None and engine == "httpx":
-            source = transport
-        else:
-            raise ConfigurationError("a transport of your own brings its own engine, proxy and tls")
-        wire = Send(source, base_url=url, headers=_headers(user_agent_suffix), max_body=max_response_size)
+        if transport is not None and connection_pool is not None:
+            raise ConfigurationError("give a transport or a connection pool, not both")
+        shared = None if connection_pool is None else connection_pool._connections  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        source = shared or transport
+        if source is None:
+            source = Connections.checked(engine, tls, proxy, trust_env=trust_env)
+        elif proxy is not None or tls is not None or engine != "httpx" or not (shared is None or trust_env):
+            what = "a transport of your own" if shared is None else "a connection pool"
+            raise ConfigurationError(f"{what} brings its own engine, proxy and tls")
+        wire = Send(
+            source,
+            shared=shared is not None,
+            base_url=url,
+            headers=_headers(user_agent_suffix),
+            max_body=max_response_size,
+        )
         pipeline = compose(
             clock=clock,
             budget=RetryBudget(),
@@ -144,7 +155,8 @@ class FrontPayClient:
         dates = None if order_date_format is None else _date_format(order_date_format)
         self._url = url
         self._owns_session = True
-        session = Session(pipeline.first, pipeline.rate, wire, clock, observers, dates, follower)
+        home = source.home if isinstance(source, Connections) else Home()
+        session = Session(pipeline.first, pipeline.rate, wire, home, clock, observers, dates, follower)
         options = CallOptions(
             timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority
         )
@@ -193,7 +205,10 @@ class FrontPayClient:
         return derived
 
     async def aclose(self) -> None:
-        """Close the connections; calling it again does nothing. More calls raise ``NotSentError``."""
+        """Close the connections, unless they are a pool's; calling it again does nothing.
+
+        More calls raise ``NotSentError``.
+        """
         if self._owns_session:
             await self._session.aclose()
 
@@ -235,14 +250,3 @@ def _headers(suffix: str | None) -> tuple[tuple[bytes, bytes], ...]:
         (b"Content-Type", b"application/json"),
         (b"User-Agent", agent.encode("ascii")),
     )
-
-
-def _tls_context(tls: ssl.SSLContext | str | Path | None) -> ssl.SSLContext | None:
-    if tls is None or isinstance(tls, ssl.SSLContext):
-        return tls
-    try:
-        return ssl.create_default_context(cafile=str(tls))
-    except OSError as error:
-        raise ConfigurationError(
-            f"the CA bundle {str(tls)!r} cannot be read: {type(error).__name__}"
-        ) from error

@@ -312,9 +312,8 @@ class _Follower:
 
         def end(response: HttpResponse | None, elapsed: float, raised: str | None) -> None:
             try:
-                result: Attributes = {}
+                result = _answer_attributes(call)
                 if response is not None:
-                    result["http.response.status_code"] = response.status
                     raised = _error_type(operation, response)
                 if raised is not None:
                     result["error.type"] = raised
@@ -359,6 +358,16 @@ def _describe_call(span: Span, record: ResultRecord, *, named: bool) -> None:
         attributes["error.type"] = record.error
         span.set_status(trace.StatusCode.ERROR)
     span.set_attributes(attributes)
+
+
+def _answer_attributes(call: Call) -> Attributes:
+    if call.head is None:
+        return {}
+    status, version = call.head
+    result: Attributes = {"http.response.status_code": status}
+    if version:
+        result["network.protocol.version"] = version
+    return result
 
 
 def _error_type(operation: Operation[object], response: HttpResponse) -> str | None:

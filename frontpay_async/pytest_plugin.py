@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from frontpay_async import Clock, FrontPayClient
     from frontpay_async.sandbox import Fault, Sandbox
@@ -32,6 +32,7 @@ __all__ = [
 
 _MARKER = "frontpay_fault"
 _applied = pytest.StashKey[bool]()
+_passed = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,14 +44,19 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Refuse a test whose faults could not be set up: it would pass for the wrong reason."""
+    item.stash[_passed] = False
     if item.get_closest_marker(_MARKER) is not None and not item.stash.get(_applied, False):
         pytest.fail(
             f"the marker {_MARKER} needs the plugin's own fixture frontpay_sandbox or frontpay_client",
             pytrace=False,
         )
+    result = yield
+    # Not reached by a test that fails or skips itself.
+    item.stash[_passed] = True
+    return result
 
 
 @pytest.fixture
@@ -88,8 +94,9 @@ def frontpay_sandbox(
             must_strike.append(fault)
     node.stash[_applied] = True
     yield sandbox
+    has_passed = node.stash.get(_passed, False)
     missed = [fault for fault in sandbox.faults.idle() if any(fault is each for each in must_strike)]
-    if missed:
+    if missed and has_passed:
         listed = ", ".join(f"{fault.kind.value} at {fault.operation}" for fault in missed)
         pytest.fail(f"{_MARKER} never struck: {listed}", pytrace=False)
 
@@ -124,19 +131,26 @@ def _check_extra() -> None:
     try:
         import_module("frontpay_async.sandbox")
     except ImportError as error:
-        raise pytest.UsageError(
-            f"frontpay_sandbox needs the extra: pip install 'frontpay_async[sandbox]' ({error})"
-        ) from None
+        pytest.fail(
+            f"frontpay_sandbox needs the extra: pip install 'frontpay_async[sandbox]' ({error})",
+            pytrace=False,
+        )
 
 
 def _read_mark(mark: pytest.Mark) -> tuple[Fault, bool]:
     from frontpay_async.sandbox import Fault  # noqa: PLC0415 - loading the plugin is light
 
     settings = dict(mark.kwargs)
-    optional = bool(settings.pop("optional", False))
-    try:
-        (kind,) = mark.args
-        return Fault(kind=kind, **settings), optional
-    except (TypeError, ValueError) as error:
-        shown = ", ".join([*map(repr, mark.args), *(f"{name}={value!r}" for name, value in settings.items())])
-        raise pytest.UsageError(f"{_MARKER}({shown}): {error}") from None
+    optional = settings.pop("optional", False)
+    if len(mark.args) != 1 or "kind" in settings:
+        problem: object = "it takes one kind of fault, and the rest by name"
+    elif not isinstance(optional, bool):
+        problem = "optional is True or False"
+    else:
+        try:
+            return Fault(kind=mark.args[0], **settings), optional
+        except (TypeError, ValueError) as error:
+            # What attrs appends is of no use to a person.
+            problem = error.args[0]
+    given = [*map(repr, mark.args), *(f"{name}={value!r}" for name, value in mark.kwargs.items())]
+    pytest.fail(f"{_MARKER}({', '.join(given)}): {problem}", pytrace=False)

@@ -36,6 +36,7 @@ MAY_IMPORT = {
         "cli/doctor.py",
         "client.py",
         "_transport/aiohttp_engine.py",
+        "_transport/connections.py",
         "_transport/engines.py",
         "_transport/pools.py",
         "_transport/send.py",
@@ -78,8 +79,8 @@ PURE_BUT_FOR = {("_protocol/decisions.py", "frontpay_async.settings")}
 SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError", "NotOursError"}
 
 CONTRACT = """
-    FrontPayClient Environment RetryPolicy RateLimit RateStatistics Timeouts Priority Outcome DateFormat Clock
-    AttemptRecord ResultRecord
+    FrontPayClient ConnectionPool Environment RetryPolicy RateLimit RateStatistics Timeouts Priority Outcome
+    DateFormat Clock AttemptRecord ResultRecord
     Product OrderSummary Address Customer CustomerType Language SendOrderBy InvoiceInterval
     PaymentLinkOrder InvoiceOrder EFakturaOrder EhfOrder TerminalOrder InvoiceReferences
     Refund TerminalRefund RefundLine OrderStatus PaymentStatus RefundStatus

@@ -72,8 +72,12 @@ class _Connector(aiohttp.TCPConnector):
                 break
             connection.close()
         self._used.add(connection.protocol)
-        # It never refuses here: once the client was closed, aiohttp gives no connection.
-        _leaving.get()()
+        try:
+            _leaving.get()()
+        except BaseException:
+            # The client was closed, and others share the engine: the connection is theirs.
+            connection.release()
+            raise
         return connection
 
 

@@ -69,6 +69,9 @@ class Call:
         requests: How many requests were sent; more than attempts where a token was renewed; counted by the
             follow stage.
         headers: What this request carries beside what every request does; written by the follow stage.
+        head: The HTTP status and the protocol's version (empty where the transport does not tell) of this
+            request's answer, as soon as its head is there; written by the send stage, cleared by the follow
+            stage.
         choose: Decides what is sent as soon as it may be sent; None once it is decided. Of a call that never
             came so far observers are not told. Asked by the rate stage.
     """
@@ -88,6 +91,7 @@ class Call:
     waited: float | None = None
     requests: int = 0
     headers: Mapping[str, str] | None = None
+    head: tuple[int, str] | None = None
     choose: Callable[[], HttpRequest] | None = None
 
     def not_sent(self, why: str) -> NotSentError:

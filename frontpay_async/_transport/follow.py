@@ -35,7 +35,7 @@ class Follow:
     async def send(self, call: Call) -> HttpResponse:
         """Send the call on."""
         call.requests += 1
-        call.headers = {}
+        call.headers, call.head = {}, None
         response = None
         kind: str | None = None
         end = tell(self.follower.request, call)

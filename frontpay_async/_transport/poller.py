@@ -352,7 +352,7 @@ class Poller:
 
     def _failed(self, asked: Watch | Sweep | None, error: FrontPayError) -> None:
         now = self.session.clock.now()
-        if self.session.closed:
+        if self.session.closed or self.session.wire.closed:
             self.close()
         elif isinstance(error, AuthenticationError | ConfigurationError):
             self._fail_all(error)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 import httpx
@@ -28,7 +28,7 @@ from attrs import define, field
 
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.redact import redact
-from frontpay_async._transport.engines import EngineSettings
+from frontpay_async._transport.connections import Connections
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -85,27 +85,34 @@ class Send:
     """Send attempts through a transport.
 
     Args:
-        source: The engine, opened at the first attempt; or a transport of the caller's.
+        source: What opens the engine, at the first attempt; or a transport of the caller's.
+        shared: Whether others send through the source, too, so that it is not closed here.
         base_url: What all paths are below.
         headers: What every request carries.
         max_body: The most bytes of an answer, decoded.
     """
 
-    source: EngineSettings | httpx.AsyncBaseTransport
+    source: Connections | httpx.AsyncBaseTransport
+    shared: bool
     base_url: str
     headers: tuple[tuple[bytes, bytes], ...]
     max_body: int
     _closed: bool = field(init=False, default=False)
-    _transport: httpx.AsyncBaseTransport | None = field(init=False)
+    _let_go: bool = field(init=False, default=False)
+    _transport: httpx.AsyncBaseTransport | None = field(init=False, default=None)
+    _open: Callable[[], httpx.AsyncBaseTransport] = field(init=False)
     _tells_when_leaving: bool = field(init=False)
     # Building these costs as much as encoding an order, and they seldom change.
     _url: Callable[[str], httpx.URL] = field(init=False)
     _headers: Callable[[Secret | None], httpx.Headers] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._tells_when_leaving = isinstance(self.source, EngineSettings)
-        self._transport = None if isinstance(self.source, EngineSettings) else self.source
-        base_url, fixed = self.base_url, self.headers
+        source, base_url, fixed = self.source, self.base_url, self.headers
+        self._tells_when_leaving = isinstance(source, Connections)
+        if isinstance(source, Connections):
+            self._open = partial(source.open, source.settings(base_url))
+        else:
+            self._open = lambda: source
         try:
             host = httpx.URL(base_url).netloc
         except httpx.InvalidURL:
@@ -131,37 +138,51 @@ class Send:
         self._check_open(call)
         transport = self._transport
         if transport is None:
-            transport = self._transport = cast("EngineSettings", self.source).open()
+            transport = self._transport = self._open()
         answered = False
         try:
             request = self._request(call)
             call.may_have_left = not self._tells_when_leaving
             response = await transport.handle_async_request(request)
             answered = call.may_have_left = True
+            call.head = (response.status_code, _version(response))
             return await self._read(response)
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
             left = call.may_have_left if self._tells_when_leaving else answered
             call.may_have_left = left or not _never_left(error)
             reason, kind = _reason(error, call), type(error).__name__.lstrip("_")
-        call.final = self._closed
+        call.final = self.closed
         if call.may_have_left:
             translated: FrontPayError = call.outcome_unknown(f"no whole answer came ({reason})")
         else:
-            translated = call.not_sent("the client was closed" if self._closed else reason)
+            translated = call.not_sent(self._closed_by() or reason)
         # Raised out here, so that the engine's exception, which holds the request, is not its context.
         raise translated from TransportFailure(reason, kind)
 
     async def aclose(self) -> None:
-        """Close the transport for good, if it was opened."""
+        """Send nothing more, and close the source for good unless it is shared."""
         self._closed = True
-        if self._transport is not None:
-            await self._transport.aclose()
-            self._transport = None
+        if not (self.shared or self._let_go):
+            await self.source.aclose()
+            self._let_go = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is sent."""
+        return self._closed_by() is not None
+
+    def _closed_by(self) -> str | None:
+        if self._closed:
+            return "the client was closed"
+        if isinstance(self.source, Connections) and self.source.closed:
+            return "the connection pool was closed"
+        return None
 
     def _check_open(self, call: Call) -> None:
-        if self._closed:
+        why = self._closed_by()
+        if why is not None:
             call.final = True
-            raise call.not_sent("the client was closed")
+            raise call.not_sent(why)
 
     def _request(self, call: Call) -> httpx.Request:
         timeouts = call.options.timeouts
@@ -176,7 +197,7 @@ class Send:
         if self._tells_when_leaving:
 
             def leaving() -> None:
-                if self._closed:
+                if self.closed:
                     raise _ClosedError
                 call.may_have_left = True
 
@@ -228,6 +249,11 @@ def _decompressor(coding: str) -> zlib._Decompress | None:  # pyright: ignore[re
             return zlib.decompressobj(_GZIP_OR_ZLIB)
         case _:
             raise _UnreadableError("it came in a content coding that was not asked for")
+
+
+def _version(response: httpx.Response) -> str:
+    told: object = response.extensions.get("http_version")
+    return told.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(told, bytes) else ""
 
 
 def _never_left(error: Exception) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from anyio.lowlevel import current_token
 from attrs import define, evolve, field
 
 from frontpay_async._protocol.build import build
@@ -13,7 +11,7 @@ from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import result
 from frontpay_async._transport.call import Call
 from frontpay_async._transport.observe import tell
-from frontpay_async.errors import APIError, ConfigurationError, FrontPayError, NotSentError, Outcome
+from frontpay_async.errors import APIError, FrontPayError, NotSentError, Outcome
 from frontpay_async.records import ResultRecord
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat, Operation
     from frontpay_async._transport.call import CallOptions, Stage
     from frontpay_async._transport.clock import Clock
+    from frontpay_async._transport.home import Home
     from frontpay_async._transport.observe import Follower, Observers
     from frontpay_async._transport.rate import Rate
     from frontpay_async._transport.send import Send
@@ -42,6 +41,7 @@ class Session:
         pipeline: The first stage.
         rate: The rate stage.
         wire: The last stage, which holds the connections.
+        home: The process and event loop that they belong to.
         clock: Time and chance.
         observers: Told of each call's end.
         date_format: The form of order dates, where it is not each operation's own.
@@ -51,13 +51,13 @@ class Session:
     pipeline: Stage
     rate: Rate
     wire: Send
+    home: Home
     clock: Clock
     observers: Observers
     date_format: DateFormat | None
     follower: Follower | None = None
     closed: bool = field(init=False, default=False)
     at_close: list[Callable[[], object]] = field(init=False, factory=list["Callable[[], object]"])
-    _home: tuple[int, object] | None = field(init=False, default=None)
     _methods: dict[str, str] = field(init=False, factory=dict[str, str])
 
     async def execute(
@@ -171,7 +171,7 @@ class Session:
             ConfigurationError: Its connections belong to another process or event loop.
         """
         self._check_open(operation)
-        self._check_home(operation)
+        self.home.check(operation)
 
     async def aclose(self) -> None:
         """Close the connections; more calls are refused.
@@ -179,7 +179,7 @@ class Session:
         Raises:
             ConfigurationError: They belong to another process or event loop, which must close them.
         """
-        self._check_home(None)
+        self.home.check(None)
         self.closed = True
         for tell_of_it in self.at_close:
             tell_of_it()
@@ -197,20 +197,6 @@ class Session:
         if self.closed:
             text = f"{operation}: not sent: the client is closed"
             raise NotSentError(text, operation=operation)
-
-    def _check_home(self, operation: str | None) -> None:
-        home = (os.getpid(), current_token())
-        if self._home is None:
-            self._home = home
-        elif self._home != home:
-            where = (
-                "process: build the client after the fork"
-                if self._home[0] != home[0]
-                else "event loop: build one in each"
-            )
-            raise ConfigurationError(
-                f"this client's connections belong to another {where}", operation=operation
-            )
 
     def _record(
         self,

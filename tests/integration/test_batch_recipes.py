@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -16,6 +15,7 @@ from frontpay_async import DateFormat
 from frontpay_async.batch import read_csv
 from frontpay_async.sandbox import DEFAULT_TOKEN, FaultKind, Sandbox
 from tests.batches import item
+from tests.examples import load
 from tests.order_files import csv_text
 
 if TYPE_CHECKING:
@@ -64,21 +64,12 @@ async def test_cron_says_that_there_is_something_to_look_at(sandbox: Sandbox, tm
     assert "The order date does not match" in report
 
 
-def recipe(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.usefixtures("base_url")
 async def test_procrastinate(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that is run twice sends nothing twice, also where the first run met a refused connection."""
     testing = pytest.importorskip("procrastinate.testing")
     monkeypatch.setenv("INVOICE_JOURNAL", str(tmp_path / "journal.db"))
-    jobs = recipe("batch_procrastinate")
+    jobs = load("batch_procrastinate", monkeypatch, folder=RECIPES)
     sandbox.fail(FaultKind.ERROR_500_BEFORE, operation="orders.list_statuses")
     with jobs.app.replace_connector(testing.InMemoryConnector()) as app:
         await jobs.order_invoices("2026-05", ITEMS)

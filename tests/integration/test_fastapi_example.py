@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.lowlevel
-import httpx
 import pytest
 from attrs import frozen
 
 from frontpay_async.sandbox import (
     DEFAULT_CALLBACK_SECRET,
     DEFAULT_TERMINAL,
-    DEFAULT_TOKEN,
     Cardholder,
     Sandbox,
 )
 from frontpay_async.sandbox.server import bind
-from tests.callbacks import origin, served
+from tests.callbacks import origin
+from tests.examples import load, open_shop, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from types import ModuleType
+
+    import httpx
 
 pytest.importorskip("fastapi")
-pytest.importorskip("frontpay_async.watch")
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi_app.py"
 
 
 @frozen
@@ -47,45 +40,23 @@ class Till:
 
     async def shown(self) -> str:
         """Wait until an order is on the terminal."""
-        while not self.sandbox.orders:
-            await anyio.lowlevel.checkpoint()
+        await until(lambda: self.sandbox.orders)
         return next(iter(self.sandbox.orders))
 
-    async def called_back(self) -> None:
-        """Wait until a callback has come back from the shop."""
-        while not self.sandbox.callbacks:
-            await anyio.lowlevel.checkpoint()
-
-
-def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fastapi_app", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Where pydantic looks for the names in annotations.
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    return module
+    async def called_back(self, times: int = 1) -> None:
+        """Wait until callbacks have come back from the shop."""
+        await until(lambda: len(self.sandbox.callbacks) >= times)
 
 
 @asynccontextmanager
 async def opened(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, **changes: Any) -> AsyncIterator[Till]:
-    """Serve the sandbox and the shop, whose settings stand in the environment; what hangs is ended."""
-    example = load(monkeypatch)
-    for name, value in changes.items():
-        monkeypatch.setattr(example, name, value)
+    """Serve the sandbox and the shop, whose settings stand in the environment."""
+    example = load("fastapi_app", monkeypatch, **changes)
     listener = bind("127.0.0.1", 0)
-    monkeypatch.setenv("FRONTPAY_TOKEN", DEFAULT_TOKEN)
     monkeypatch.setenv("SHOP_CALLBACK_URL", f"{origin(listener)}/frontpay/callback")
     monkeypatch.setenv("SHOP_CALLBACK_SECRET", DEFAULT_CALLBACK_SECRET)
-    with anyio.fail_after(60):
-        async with sandbox.serve() as base_url:
-            monkeypatch.setenv("FRONTPAY_BASE_URL", base_url)
-            async with (
-                served(example.create_app(), listener) as url,
-                httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as shop,
-            ):
-                yield Till(sandbox, shop)
+    async with open_shop(example, sandbox, monkeypatch, listener) as shop:
+        yield Till(sandbox, shop)
 
 
 @pytest.mark.parametrize(("decision", "status"), [("approve", "PAID"), ("decline", "CANCELLED")])
@@ -122,8 +93,7 @@ async def test_callbacks_that_come_twice_are_answered_with_200(monkeypatch: pyte
     sandbox.courier.fail("twice")
     async with opened(monkeypatch, sandbox) as till:
         assert (await till.sell()).json()["status"] == "PAID"
-        while len(sandbox.callbacks) < 2:
-            await anyio.lowlevel.checkpoint()
+        await till.called_back(2)
     assert [sent.status for sent in sandbox.callbacks] == [200, 200]
 
 

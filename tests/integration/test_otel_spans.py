@@ -21,7 +21,7 @@ from tests.fakes import cancel, create, read
 from tests.sandboxes import NO_RETRY
 from tests.telemetry import Recorded, connect
 from tests.wire_server import serving
-from tests.wire_steps import close, envelope, failed, never
+from tests.wire_steps import close, cut, envelope, failed, never
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,6 +65,7 @@ async def test_a_call_is_a_span_with_its_request_below(server: WireServer, recor
     assert dict(request.attributes or {}) == {
         "http.request.method": "POST",
         "http.response.status_code": 201,
+        "network.protocol.version": "1.1",
         "server.address": "127.0.0.1",
         "server.port": server.port,
         "url.template": f"{BASE}/orders/invoice/create",
@@ -166,6 +167,21 @@ async def test_an_answer_that_cannot_be_read_is_an_error(server: WireServer, rec
             await create(client)
     (whole,) = recorded.kind("INTERNAL")
     assert dict(whole.attributes or {})["frontpay.outcome"] == "unknown"
+
+
+async def test_an_answer_that_is_cut_has_its_status_and_the_engines_error(
+    server: WireServer, recorded: Recorded
+) -> None:
+    """The conventions ask for the status wherever one came; the error is what happened after it."""
+    server.script(cut(), close)
+    async with connect(server, recorded) as client:
+        await cancel(client)
+    told = [
+        (attributes.get("http.response.status_code"), attributes.get("network.protocol.version"))
+        for attributes in (dict(span.attributes or {}) for span in recorded.kind("CLIENT"))
+    ]
+    assert told == [(201, "1.1"), (None, None), (201, "1.1")]
+    assert dict(recorded.kind("CLIENT")[0].attributes or {})["error.type"] == "RemoteProtocolError"
 
 
 async def test_a_refused_connection_names_the_engines_error(server: WireServer, recorded: Recorded) -> None:

@@ -145,6 +145,41 @@ async def test_the_one_that_had_to_strike_did(frontpay_client):
     result.stdout.fnmatch_lines(["*never struck: 510-before at orders.cancel, 510-before at orders.cancel"])
 
 
+def test_only_a_test_that_passed_is_asked_whether_its_faults_struck(pytester: pytest.Pytester) -> None:
+    """One that fails or skips itself has said enough."""
+    result = run(
+        pytester,
+        test_it="""
+import pytest
+
+pytestmark = pytest.mark.frontpay_fault("510-before", operation="orders.cancel")
+
+
+def test_failing(frontpay_sandbox):
+    assert frontpay_sandbox is None
+
+
+async def test_failing_too(frontpay_sandbox):
+    assert frontpay_sandbox is None
+
+
+def test_skipped(frontpay_sandbox):
+    pytest.skip("not today")
+
+
+@pytest.mark.xfail
+def test_expected(frontpay_sandbox):
+    assert frontpay_sandbox is None
+
+
+def test_passed(frontpay_sandbox):
+    pass
+""",
+    )
+    assert result.parseoutcomes() == {"failed": 2, "skipped": 1, "xfailed": 1, "passed": 1, "errors": 1}
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_passed*"])
+
+
 def test_faults_strike_from_the_top_down(pytester: pytest.Pytester) -> None:
     """The module's first, then the class's, then those on the test, as they are read."""
     result = run(
@@ -180,11 +215,22 @@ class TestOrder:
             "frontpay_fault('busy', operation='orders.cancel'): *no operation*",
         ),
         ('"510-before", time=2', "frontpay_fault('510-before', time=2): *unexpected keyword argument 'time'"),
-        ('"510-before", 2', "frontpay_fault('510-before', 2): *"),
+        ('"510-before", 2', "frontpay_fault('510-before', 2): it takes one kind of fault, *"),
+        ("", "frontpay_fault(): it takes one kind of fault, and the rest by name"),
+        ('kind="510-before"', "frontpay_fault(kind='510-before'): it takes one kind of fault, *"),
+        (
+            '"510-before", optional="no"',
+            "frontpay_fault('510-before', optional='no'): optional is True or False",
+        ),
+        (
+            '"510-before", operation=3',
+            "frontpay_fault('510-before', operation=3): 'operation' must be <class 'str'> (got 3 *'int'>).",
+        ),
+        ('"latency"', "frontpay_fault('latency'): latency and drip need seconds, *"),
     ],
 )
 def test_a_mark_that_makes_no_sense_is_refused(pytester: pytest.Pytester, mark: str, says: str) -> None:
-    """Before the test runs, and by what it says."""
+    """Before the test runs, and by what it says: a sentence, without this package's source."""
     result = run(
         pytester,
         test_it=f"""
@@ -197,7 +243,8 @@ def test_it(frontpay_client):
 """,
     )
     assert result.parseoutcomes() == {"errors": 1}
-    result.stdout.fnmatch_lines([f"E*UsageError: {says}".replace("[", "[[]")])
+    result.stdout.fnmatch_lines([says.replace("[", "[[]")])
+    result.stdout.no_fnmatch_line("*pytest_plugin.py*")
 
 
 def test_a_mark_without_the_sandbox_is_refused(pytester: pytest.Pytester) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_type
 
 from frontpay_async import (
     AttemptRecord,
+    ConnectionPool,
     CreatedOrder,
     CreatedTerminalOrder,
     DateFormat,
@@ -84,6 +85,12 @@ async def changed(client: FrontPayClient, refund: Refund, terminal_refund: Termi
     assert_type(await terminals.cancel_refund("ODR1"), None)
 
 
+async def shared(pool: ConnectionPool) -> None:
+    async with pool as opened:
+        assert_type(opened, ConnectionPool)
+    assert_type(await pool.aclose(), None)
+
+
 async def looked_up(client: FrontPayClient) -> None:
     assert_type(await client.orders.list_statuses(), tuple[OrderStatusEntry, ...])
     assert_type(await client.orders.list_statuses(status="PAID"), tuple[OrderStatusEntry, ...])
@@ -135,6 +142,8 @@ def built(transport: httpx.AsyncBaseTransport, context: ssl.SSLContext) -> None:
     FrontPayClient(fresh_token, environment="demo")
     FrontPayClient(base_url="https://api.example", engine="aiohttp", proxy="http://127.0.0.1:3128")
     FrontPayClient(environment="demo", transport=transport, priority=Priority.BATCH)
+    FrontPayClient(environment="demo", connection_pool=ConnectionPool(engine="aiohttp", tls=Path("ca.pem")))
+    FrontPayClient(connection_pool=transport)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     FrontPayClient(environment="demo", tls=context)
     FrontPayClient(environment="demo", tls=Path("ca.pem"))
     FrontPayClient(environment="demo", timeouts=Timeouts(total=60), retry=RetryPolicy(attempts=2))
