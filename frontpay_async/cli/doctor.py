@@ -110,7 +110,7 @@ def why_unreached(error: BaseException) -> str:  # noqa: PLR0911 - a case for ea
             case ssl.SSLCertVerificationError():
                 return f"the certificate is not trusted: {each.verify_message}"
             case ssl.SSLError():
-                return f"there is no TLS: {each.reason or 'the connection was closed'}"
+                return f"there is no TLS: {getattr(each, 'reason', None) or 'the connection was closed'}"
             case socket.gaierror():
                 return f"the host name is not found: {each.strerror}"
             case ConnectionRefusedError():

@@ -51,9 +51,10 @@ async def link(url: str) -> str:
 # Exit statuses
 
 
-async def test_done_is_0(url: str) -> None:
-    ended = await frontpay("orders", "list", env=settings(url))
-    assert (ended.status, ended.out, ended.err) == (0, "", "0 orders\n")
+async def test_done_is_0_and_a_misspelt_status_is_told(url: str) -> None:
+    ended = await frontpay("orders", "list", "--status", "payed", env=settings(url))
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err == "payed is no status that is known here; is it misspelt?\n0 orders\n"
 
 
 async def test_a_payment_that_is_declined_is_1(sandbox: Sandbox) -> None:
@@ -302,6 +303,25 @@ async def test_a_stdout_that_is_not_utf_8_ends_nothing(url: str) -> None:
     ended = await frontpay("orders", "details", uuid, env=ascii_only)
     assert ended.status == 0
     assert r"H\xe5rvask" in ended.out
+
+
+async def test_a_payment_goes_on_when_nobody_reads_of_it() -> None:
+    """As with ``2>&1 | head -1``: left alone, the order would stand on the terminal."""
+    paying = Sandbox(cardholder=Cardholder(after=0))
+    reader, writer = os.pipe()
+    os.close(reader)
+    async with paying.serve() as url:
+        process = await asyncio.create_subprocess_exec(
+            *(*COMMAND, "terminals", "pay", "-", "--yes"),
+            env=settings(url),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=writer,
+        )
+        os.close(writer)
+        out, _ = await process.communicate(order_json().encode())
+    assert process.returncode == 0
+    assert b"payment_status: PAID" in out
 
 
 def run_into(url: str, stdout: int | None, *arguments: str) -> tuple[int, str]:

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from frontpay_async.cli.doctor import _ask
 from frontpay_async.sandbox import Sandbox
 from tests.callbacks import SECRET, query, signed
 from tests.command import COMMAND, PATIENCE, frontpay, on_terminal, settings
 from tests.sandboxes import client_of
+from tests.simulated_time import simulate
+from tests.watching import world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 GENUINE = query(signed())
 NOWHERE = "http://127.0.0.1:9/api/v1/connect"
@@ -57,7 +61,7 @@ async def test_the_doctor_on_a_refused_token(url: str) -> None:
 async def test_the_doctor_on_a_dead_server() -> None:
     ended = await frontpay("doctor", "--timeout", "5", env=settings(NOWHERE))
     assert ended.status == 5
-    assert "reachability\tfailed\tno answer: ConnectError" in ended.out
+    assert "reachability\tfailed\tno answer: the connection was refused" in ended.out
     assert "token\tskipped" in ended.out
 
 
@@ -67,6 +71,19 @@ async def test_the_doctor_on_a_used_up_limit() -> None:
         ended = await frontpay("doctor", env=settings(url))
     assert ended.status == 1
     assert "limit\tfailed\t0 of 1 requests are left" in ended.out
+
+
+def test_the_doctor_says_nothing_of_a_limit_that_it_was_not_told() -> None:
+    """Where no answer came that can be read, the client's own count is a guess."""
+
+    async def inside() -> None:
+        async with world() as one:
+            one.sandbox.fail("drop-before", operation="orders.get_status", times=None)
+            token, limit = await _ask(one.client)
+            assert (token.result, token.exit_status) == ("failed", 3)
+            assert limit.result == "skipped"
+
+    simulate(inside)
 
 
 # Callbacks
@@ -118,12 +135,16 @@ async def test_no_callback_is_2() -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_the_sandbox_prints_its_url_and_answers(as_json: bool) -> None:
+async def test_the_sandbox_prints_its_url_opens_its_page_and_answers(tmp_path: Path, as_json: bool) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {opened}.new && mv {opened}.new {opened}\n")
+    browser.chmod(0o755)
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
-        *("sandbox", "--port", "0", "--fault", "510-before@orders.list_statusesx1"),
+        *("sandbox", "--port", "0", "--open", "--fault", "510-before@orders.list_statusesx1"),
         *(["--json"] if as_json else []),
-        env=settings(token=None, FRONTPAY_SANDBOX_TOKEN="one-of-my-own"),
+        env=settings(token=None, FRONTPAY_SANDBOX_TOKEN="one-of-my-own", BROWSER=str(browser)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -135,6 +156,9 @@ async def test_the_sandbox_prints_its_url_and_answers(as_json: bool) -> None:
             with pytest.raises(Exception, match="510"):
                 await client.orders.list_statuses()
             assert await client.orders.list_statuses() == ()
+        async with asyncio.timeout(PATIENCE):
+            while not opened.exists():  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.02)
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE):
             _, err = await process.communicate()
@@ -142,7 +166,9 @@ async def test_the_sandbox_prints_its_url_and_answers(as_json: bool) -> None:
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0
-    assert url.encode() in err
+    page = url.removesuffix("api/v1/connect")
+    assert opened.read_text().strip() == page
+    assert [url.encode() in err, f"the page: {page}".encode() in err] == [True, True]
     assert b"one-of-my-own" not in err
 
 
