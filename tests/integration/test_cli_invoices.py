@@ -167,7 +167,7 @@ async def test_on_a_terminal_there_are_a_bar_and_a_table(url: str, journal: str)
         await screen.until("total")
     assert re.search(r"state +orders\s+done +2\s+total +2", COLOUR.sub("", screen.shown))
     async with on_terminal("invoices", "resume", *batch, env=settings(url, COLUMNS="40")) as screen:
-        await screen.until("2/2  2 done")
+        await screen.until("2 done")
         assert await screen.ended() == 0
     # What another run has sent says nothing of this one's rate; and narrow, nothing is cut.
     assert [mark for mark in ("/min", "…", "━") if mark in screen.shown] == []
