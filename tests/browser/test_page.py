@@ -346,10 +346,9 @@ async def test_a_long_queue_leaves_the_rest_of_the_page_in_reach(page: Page, cli
     last = button(page, "Approve", uuids[-1])
     await last.focus()
     assert await last.evaluate("button => document.activeElement === button")
-    seen, orders = await last.bounding_box(), await page.locator("section.orders").bounding_box()
-    assert seen is not None
-    assert orders is not None
-    assert seen["y"] + seen["height"] <= orders["y"]
+    terminals = await page.locator("section.terminals").bounding_box()
+    assert terminals is not None
+    assert terminals["height"] < 700
     await page.keyboard.press("Enter")
     assert await until_decided(client, uuids[-1]) is PaymentStatus.PAID
     await page.get_by_text("7 wait", exact=True).wait_for()
