@@ -334,7 +334,7 @@ async def test_who_forces_colours_sees_the_window_fill(page: Page, client: Front
     await client.terminals.list("ORG1")
     await page.get_by_role("meter").wait_for()
     colours = await page.evaluate(
-        "[...document.querySelectorAll('section.terminals, .fill')].map(each => getComputedStyle(each).backgroundColor)"
+        "['section', '.fill'].map(each => getComputedStyle(document.querySelector(each)).backgroundColor)"
     )
     assert len(set(colours)) == 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -20,7 +19,7 @@ from frontpay_async import (
 )
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, Cardholder, Sandbox
 from tests import builders
-from tests.command import COMMAND, PATIENCE, frontpay, order_json, settings
+from tests.command import frontpay, order_json, settings
 from tests.sandboxes import UNKNOWN_UUID, client_of, paid, terminal_order
 
 if TYPE_CHECKING:
@@ -282,84 +281,7 @@ async def test_a_payment_that_is_not_decided_in_time_is_3(sandbox: Sandbox, url:
     assert f"frontpay orders cancel {uuid} --terminal" in ended.err
 
 
-# Where it runs
-
-
-async def test_without_a_terminal_there_are_no_colours_and_no_bars(sandbox: Sandbox) -> None:
-    """Each change of the payment is a line."""
-    paying = Sandbox(cardholder=Cardholder(after=0))
-    async with paying.serve() as url:
-        ended = await frontpay("terminals", "pay", "-", "--yes", env=settings(url), stdin=order_json())
-        listed = await frontpay("orders", "list", env=settings(url))
-    (uuid,) = paying.orders
-    assert ended.err.splitlines() == [f"order {uuid} is on the terminal", "payment: PAID"]
-    assert listed.out == f"{uuid}\tPAID\n"
-    assert "\x1b" not in ended.out + ended.err + listed.out + listed.err
-
-
-async def test_a_stdout_that_is_not_utf_8_ends_nothing(url: str) -> None:
-    uuid = await link(url)
-    ascii_only = settings(url, PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C")
-    ended = await frontpay("orders", "details", uuid, env=ascii_only)
-    assert ended.status == 0
-    assert r"H\xe5rvask" in ended.out
-
-
-async def test_a_payment_goes_on_when_nobody_reads_of_it() -> None:
-    """As with ``2>&1 | head -1``: left alone, the order would stand on the terminal."""
-    paying = Sandbox(cardholder=Cardholder(after=0))
-    reader, writer = os.pipe()
-    os.close(reader)
-    async with paying.serve() as url:
-        process = await asyncio.create_subprocess_exec(
-            *(*COMMAND, "terminals", "pay", "-", "--yes"),
-            env=settings(url),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=writer,
-        )
-        os.close(writer)
-        out, _ = await process.communicate(order_json().encode())
-    assert process.returncode == 0
-    assert b"payment_status: PAID" in out
-
-
-def run_into(url: str, stdout: int | None, *arguments: str) -> tuple[int, str]:
-    ended = subprocess.run(  # noqa: S603 - our own module
-        [*COMMAND, *arguments],
-        env=settings(url),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return ended.returncode, ended.stderr
-
-
-async def test_a_closed_pipe_is_no_error(url: str) -> None:
-    """The exit status still tells what happened."""
-    uuid = await link(url)
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        ended = await asyncio.to_thread(run_into, url, writer, "orders", "charge", uuid, "--yes")
-    finally:
-        os.close(writer)
-    assert ended == (0, "")
-
-
-async def test_a_result_that_cannot_be_written_is_told(url: str) -> None:
-    await link(url)
-    full = os.open("/dev/full", os.O_WRONLY)
-    try:
-        status, err = await asyncio.to_thread(run_into, url, full, "orders", "list", "--quiet")
-    finally:
-        os.close(full)
-    assert status == 1
-    assert "could not be written (No space left on device)" in err
-    assert "would have been 0" in err
+# Help
 
 
 async def test_help_is_light() -> None:

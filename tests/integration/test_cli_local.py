@@ -134,17 +134,35 @@ async def test_no_callback_is_2() -> None:
 # Sandbox and demo
 
 
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[tuple[str, asyncio.Future[str]]]:
+    """A program that a browser may be, and what it was to open."""
+    opened: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.set_result((await reader.read()).decode())
+        writer.close()
+
+    program = tmp_path / "browser"
+    program.write_text(
+        f"#!{sys.executable}\nimport socket, sys\nheard = socket.socket(socket.AF_UNIX)\n"
+        f"heard.connect({str(tmp_path / 'opened')!r})\nheard.sendall(sys.argv[1].encode())\n"
+    )
+    program.chmod(0o755)
+    async with await asyncio.start_unix_server(hear, tmp_path / "opened"):
+        yield str(program), opened
+
+
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_the_sandbox_prints_its_url_opens_its_page_and_answers(tmp_path: Path, as_json: bool) -> None:
-    opened = tmp_path / "opened"
-    browser = tmp_path / "browser"
-    browser.write_text(f"#!/bin/sh\necho $1 > {opened}.new && mv {opened}.new {opened}\n")
-    browser.chmod(0o755)
+async def test_the_sandbox_prints_its_url_opens_its_page_and_answers(
+    browser: tuple[str, asyncio.Future[str]], as_json: bool
+) -> None:
+    program, opened = browser
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *("sandbox", "--port", "0", "--open", "--fault", "510-before@orders.list_statusesx1"),
         *(["--json"] if as_json else []),
-        env=settings(token=None, FRONTPAY_SANDBOX_TOKEN="one-of-my-own", BROWSER=str(browser)),
+        env=settings(token=None, FRONTPAY_SANDBOX_TOKEN="one-of-my-own", BROWSER=program),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -157,8 +175,7 @@ async def test_the_sandbox_prints_its_url_opens_its_page_and_answers(tmp_path: P
                 await client.orders.list_statuses()
             assert await client.orders.list_statuses() == ()
         async with asyncio.timeout(PATIENCE):
-            while not opened.exists():  # noqa: ASYNC110 - it is in another process
-                await asyncio.sleep(0.02)
+            page = await opened
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE):
             _, err = await process.communicate()
@@ -166,8 +183,7 @@ async def test_the_sandbox_prints_its_url_opens_its_page_and_answers(tmp_path: P
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0
-    page = url.removesuffix("api/v1/connect")
-    assert opened.read_text().strip() == page
+    assert page == url.removesuffix("api/v1/connect")
     assert [url.encode() in err, f"the page: {page}".encode() in err] == [True, True]
     assert b"one-of-my-own" not in err
 
