@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["conclusion", "run_batch"]
 
 _TENTHS = 10
-_WIDE = 80
+_BAR, _WIDE = 24, 100
 _COLOURS = {State.DONE: "green", State.FAILED: "red", State.UNKNOWN: "yellow", State.PARKED: "yellow"}
 
 
@@ -125,18 +125,19 @@ def _view(output: Output, estimate: Callable[[int], float]) -> Generator[Callabl
     if output.quiet or not console.is_terminal or console.is_dumb_terminal:
         yield _lines(output)
         return
-    from rich.progress import BarColumn, Progress, ProgressColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task
     from rich.table import Column
     from rich.text import Text
 
     told, before, said = False, 0, Text()
 
     class Said(ProgressColumn):
-        def render(self, _: object) -> Text:
+        def render(self, task: Task) -> Text:
+            del task
             return said
 
     # On a narrow terminal the text is worth more than the bar, and is folded, not cut.
-    bars = (BarColumn(),) if console.width >= _WIDE else ()
+    bars = (BarColumn(_BAR),) if console.width >= _WIDE else ()
     column = Said(table_column=Column(overflow="fold"))
     with Progress(*bars, column, console=console) as bar:
         task = bar.add_task("", total=None)

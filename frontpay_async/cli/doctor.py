@@ -118,6 +118,8 @@ def why_unreached(error: BaseException) -> str:  # noqa: PLR0911 - a case for ea
                 return "nothing came in time"
             case OSError() if each.strerror:
                 return each.strerror
+            case _:
+                continue
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
