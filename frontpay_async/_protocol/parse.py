@@ -198,7 +198,8 @@ def _explain(
     sentences = [redact(said)] if said else []
     if cls is errors.RequestRejectedError:
         sentences += errors.sentences(found)
-    told = f": {'; '.join(sentences)}" if sentences else ""
+    told = "; ".join(sentence.rstrip(". ") for sentence in sentences)
+    told = f": {told}" if told else ""
     step = _NEXT_STEP.get(status)
     ending = f" {step}." if step else ""
     return f"{operation.name}: the API answered {status}{told}. {consequence(operation, outcome)}{ending}"

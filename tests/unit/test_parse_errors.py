@@ -260,8 +260,9 @@ def test_errors_nested_absurdly_deep_are_cut(depth: int, opening: str, closing: 
         (429, "Wait until the window has passed."),
     ],
 )
-def test_a_refusal_ends_with_what_to_do(status: int, step: str) -> None:
-    text = str(error_of(operations.SEND_INVOICE, status, envelope("why")))
+@pytest.mark.parametrize("said", ["why", "why."])
+def test_a_refusal_ends_with_what_to_do(status: int, step: str, said: str) -> None:
+    text = str(error_of(operations.SEND_INVOICE, status, envelope(said)))
     assert text.startswith(f"orders.send_invoice: the API answered {status}: why. It was not done")
     assert text.endswith(step)
 
