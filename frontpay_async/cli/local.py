@@ -8,7 +8,7 @@ import os
 import sys
 import webbrowser
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 __all__ = ["demo", "sandbox"]
 
 _LAST_PORT = 65535
+
+
+class _Aloud(io.TextIOBase):
+    """Write to standard output, and go on where that is not possible any more."""
+
+    def __init__(self, output: Output, stream: TextIO | None) -> None:
+        self._output, self._stream = output, stream
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except OSError as error:
+                self._output.lose(self._stream, error)
+                self._stream = None
+        return len(text)
 
 
 @click.command(cls=PlainCommand)
@@ -39,7 +56,8 @@ def demo(invocation: Invocation, *, cardholder_after: float) -> int:
         from frontpay_async.sandbox.demo import main
     output = invocation.output
     if not (output.as_json or output.quiet):
-        return main(["--cardholder-after", str(cardholder_after)])
+        with contextlib.redirect_stdout(_Aloud(output, sys.stdout)):
+            return main(["--cardholder-after", str(cardholder_after)])
     story = io.StringIO()
     with contextlib.redirect_stdout(story):
         status = main(["--cardholder-after", str(cardholder_after)])

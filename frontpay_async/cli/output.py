@@ -227,11 +227,19 @@ class Output:
         try:
             stream.write(text)
             stream.flush()
-        except BrokenPipeError:
-            _discard(stream)
         except OSError as error:
+            self.lose(stream, error)
+
+    def lose(self, stream: TextIO, error: OSError) -> None:
+        """Take note that results can be written no more; that nobody reads them is no error.
+
+        Args:
+            stream: What took them.
+            error: What became of it.
+        """
+        if not isinstance(error, BrokenPipeError):
             self._unwritten = error
-            _discard(stream)
+        _discard(stream)
 
 
 def _say(text: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import socket
 import ssl
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
 import pytest
@@ -19,12 +21,13 @@ from frontpay_async.cli.app import run
 from frontpay_async.cli.doctor import why_unreached
 from frontpay_async.cli.exits import Exit
 from frontpay_async.cli.invocation import Invocation, PlainCommand
+from frontpay_async.cli.local import _Aloud
 from frontpay_async.cli.output import Output
 from frontpay_async.cli.signals import heed_signals
 from tests.builders import ORDER_UUID as UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CREATE, READ, CHARGE = "orders.send_invoice", "orders.get_status", "orders.charge_delayed"
 NOWHERE = "http://127.0.0.1:9/api/v1/connect"
@@ -91,6 +94,30 @@ def test_a_closed_standard_error_leaves_standard_output_to_results(
     monkeypatch.setattr(sys, "stderr", None)
     Output().tell("a note")
     assert capsys.readouterr().out == ""
+
+
+def unread() -> TextIO:
+    """Return a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+def full() -> TextIO:
+    """Return a file on a disk that is full."""
+    return Path("/dev/full").open("w", encoding="utf-8")
+
+
+@pytest.mark.parametrize(("opened", "status"), [(unread, Exit.OK), (full, Exit.FAILED)])
+def test_the_demo_goes_on_where_its_story_cannot_be_written(
+    opened: Callable[[], TextIO], status: Exit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened() as stream:
+        output = Output()
+        aloud = _Aloud(output, stream)
+        assert [aloud.write("once upon a time"), aloud.write("the end")] == [16, 7]
+    assert output.finish(0) == status
+    assert ("No space left" in capsys.readouterr().err) is (status is Exit.FAILED)
 
 
 # What a command that ended early had done
