@@ -19,7 +19,7 @@ from frontpay_async import (
 )
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, Cardholder, Sandbox
 from tests import builders
-from tests.command import frontpay, order_json, settings
+from tests.command import Here, frontpay, in_process, order_json, settings
 from tests.sandboxes import UNKNOWN_UUID, client_of, paid, terminal_order
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ NOWHERE = "http://127.0.0.1:9/api/v1/connect"
 def sandbox() -> Sandbox:
     """A sandbox on the real clock whose cardholder waits to be told."""
     return Sandbox(cardholder=Cardholder(after=None))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    return lambda *arguments, env: in_process(*arguments, env=env, patch=monkeypatch, capsys=capsys)
 
 
 @pytest.fixture
@@ -85,29 +90,28 @@ async def test_a_payment_that_is_declined_is_1(sandbox: Sandbox) -> None:
         (["terminals", "pay", "no-such-file.json"], "no-such-file.json"),
     ],
 )
-async def test_a_wrong_command_is_2_and_nothing_is_sent(
-    sandbox: Sandbox, url: str, arguments: list[str], message: str
-) -> None:
-    ended = await frontpay(*arguments, env=settings(url))
+def test_a_wrong_command_is_2_and_nothing_is_sent(here: Here, arguments: list[str], message: str) -> None:
+    """Where it would be sent nobody listens, and that is another status."""
+    ended = here(*arguments, env=settings(NOWHERE))
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err.replace("\n", " ")
-    assert sandbox.requests == ()
 
 
-async def test_no_environment_is_2() -> None:
-    ended = await frontpay("orders", "list", env=settings())
+def test_no_environment_is_2(here: Here) -> None:
+    ended = here("orders", "list", env=settings())
     assert ended.status == 2
     assert "production is never chosen for you" in ended.err
 
 
-async def test_no_token_and_nobody_to_ask_is_2(url: str) -> None:
-    ended = await frontpay("orders", "list", env=settings(url, token=None))
+@pytest.mark.parametrize("token", [None, ""])
+def test_no_token_and_nobody_to_ask_is_2(here: Here, token: str | None) -> None:
+    ended = here("orders", "list", env=settings(NOWHERE, token))
     assert ended.status == 2
     assert "set FRONTPAY_TOKEN" in ended.err
 
 
-async def test_a_token_that_cannot_be_one_is_2_and_not_shown(url: str) -> None:
-    ended = await frontpay("orders", "list", env=settings(url, token="to ken"))
+def test_a_token_that_cannot_be_one_is_2_and_not_shown(here: Here) -> None:
+    ended = here("orders", "list", env=settings(NOWHERE, "to ken"))
     assert ended.status == 2
     assert "characters that no token has" in ended.err
     assert "to ken" not in ended.err

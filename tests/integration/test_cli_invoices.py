@@ -17,7 +17,7 @@ from frontpay_async.cli.app import run
 from frontpay_async.cli.batches import _progress, conclusion
 from frontpay_async.cli.exits import Exit
 from frontpay_async.sandbox import Cardholder, Sandbox
-from tests.command import frontpay, on_terminal, settings
+from tests.command import Here, frontpay, in_process, on_terminal, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,6 +37,11 @@ def sandbox() -> Sandbox:
 async def url(sandbox: Sandbox) -> AsyncIterator[str]:
     async with sandbox.serve() as base_url:
         yield base_url
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    return lambda *arguments, env: in_process(*arguments, env=env, patch=monkeypatch, capsys=capsys)
 
 
 @pytest.fixture
@@ -194,10 +199,10 @@ async def test_a_refused_token_ends_the_run_and_tells_how_to_go_on(url: str, jou
         (["validate", "no-such.csv"], "no-such.csv"),
     ],
 )
-async def test_a_wrong_command_is_2_and_leaves_no_journal(
-    url: str, tmp_path: Path, arguments: list[str], message: str
+def test_a_wrong_command_is_2_and_leaves_no_journal(
+    here: Here, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    ended = await frontpay("invoices", *arguments, env=settings(url))
+    ended = here("invoices", *arguments, env=settings("http://127.0.0.1:9/api/v1/connect"))
     assert ended.status == 2
     assert message in ended.err.replace("\n", " ")
     assert "secret" not in ended.err
