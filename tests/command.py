@@ -9,7 +9,7 @@ import os
 import pty
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field, frozen
 
@@ -19,7 +19,19 @@ from tests import builders
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-__all__ = ["PATIENCE", "Ended", "Screen", "frontpay", "on_terminal", "order_json", "settings"]
+    import pytest
+
+__all__ = [
+    "PATIENCE",
+    "Ended",
+    "Here",
+    "Screen",
+    "frontpay",
+    "in_process",
+    "on_terminal",
+    "order_json",
+    "settings",
+]
 
 # What does not come within this many seconds does not come.
 PATIENCE = 60
@@ -72,6 +84,30 @@ async def frontpay(*arguments: str, env: Mapping[str, str], stdin: str = "") -> 
             process.kill()
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
+
+
+class Here(Protocol):
+    """Run a command in this process, to its end."""
+
+    def __call__(self, *arguments: str, env: Mapping[str, str]) -> Ended: ...
+
+
+def in_process(
+    *arguments: str,
+    env: Mapping[str, str],
+    patch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Ended:
+    """Run a command that ends before it needs an event loop, without the half second of a process."""
+    from frontpay_async.cli.app import run  # noqa: PLC0415 - it needs an extra
+
+    for name in os.environ.keys() - env.keys():
+        patch.delenv(name)
+    for name, value in env.items():
+        patch.setenv(name, value)
+    status = run(arguments)
+    out, err = capsys.readouterr()
+    return Ended(status, out, err)
 
 
 @define(eq=False)

@@ -64,8 +64,8 @@ MAY_IMPORT = {
     "secrets": {"batch/", "sandbox/"},
     "uuid": {"sandbox/"},
     "os": {"batch/", "cli/", "client.py", "settings.py", "_transport/", "sandbox/"},
-    "socket": {"_transport/", "sandbox/"},
-    "threading": {"_transport/", "otel.py", "sandbox/"},
+    "socket": {"_transport/", "sandbox/", "cli/doctor.py"},
+    "threading": {"_transport/", "otel.py", "sandbox/", "cli/local.py"},
     "subprocess": {"sandbox/"},
     "locale": set[str](),
 }

@@ -199,7 +199,8 @@ def _explain(
     if cls is errors.RequestRejectedError:
         sentences += errors.sentences(found)
     # Some are sentences with a full stop of their own.
-    told = f": {'; '.join(sentences).removesuffix('.')}" if sentences else ""
+    told = "; ".join(sentence.rstrip(". ") for sentence in sentences)
+    told = f": {told}" if told else ""
     step = _NEXT_STEP.get(status)
     ending = f" {step}." if step else ""
     return f"{operation.name}: the API answered {status}{told}. {consequence(operation, outcome)}{ending}"

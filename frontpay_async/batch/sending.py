@@ -61,7 +61,8 @@ class Sending:
         if anyio.current_time() >= dead_at:
             # This process stood still: by now another runner may be looking for it.
             self.scope.cancel()
-            await checkpoint_if_cancelled()
+        # Called back while the claim was written, too, it goes no further: nothing is in doubt.
+        await checkpoint_if_cancelled()
         self.has_left = True
         self.scope.deadline = dead_at
 

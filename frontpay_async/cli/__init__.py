@@ -19,4 +19,10 @@ def main() -> int:
             raise
         print("frontpay needs an extra: pip install 'frontpay_async[cli]'", file=sys.stderr)
         return 1
-    return run()
+    from frontpay_async.cli.signals import heed_signals, ignore_signals
+
+    heed_signals()
+    try:
+        return run()
+    finally:
+        ignore_signals()

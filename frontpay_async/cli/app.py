@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from frontpay_async._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from frontpay_async.cli.output import Output
 
 __all__ = ["COMMANDS", "root", "run"]
 
@@ -25,7 +28,7 @@ COMMANDS = {
     "doctor": ("doctor:doctor", "Check token, reachability, clock and rate limit."),
     "invoices": ("invoices:invoices", "Send a file of orders, each once."),
     "orders": ("orders:orders", "Look at orders, and change them."),
-    "sandbox": ("local:sandbox", "Run the sandbox, and print its URL."),
+    "sandbox": ("local:sandbox", "Run the sandbox, with its page in a browser."),
     "terminals": ("terminals:terminals", "List card terminals, and take payments on them."),
 }
 """Name -> where it is, below this package, and what it does."""
@@ -43,6 +46,13 @@ class _LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"frontpay_async.cli.{module}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS, 1)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -69,14 +79,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if reconfigure := getattr(stream, "reconfigure", None):
             # A console that knows no ø must not end a payment.
             reconfigure(errors="backslashreplace")
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = root.main(
-            None if arguments is None else list(arguments), prog_name="frontpay", standalone_mode=False
-        )
+        status = root.main(words, prog_name="frontpay", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _output(words).wrong_usage(error)
     except (click.Abort, KeyboardInterrupt):
-        print("stopped: nothing was changed", file=sys.stderr)
+        _output(words).tell("stopped: nothing was changed")
         return _INTERRUPTED
     return int(status or 0)
+
+
+def _output(words: Sequence[str]) -> Output:
+    """Return where to tell of what ended before a command had begun, or after it."""
+    from frontpay_async.cli.output import Output
+
+    return Output(as_json="--json" in words)

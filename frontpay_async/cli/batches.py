@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from frontpay_async.batch import InvoiceBatch, State
 from frontpay_async.cli.exits import Exit, exit_of
-from frontpay_async.cli.output import clean, console_of
+from frontpay_async.cli.output import clock, console_of, counted
 from frontpay_async.cli.payments import stop_on_signals
 from frontpay_async.errors import FrontPayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+
+    from rich.text import Text
 
     from frontpay_async.batch import BatchStatus, OrderFile
     from frontpay_async.cli.invocation import Invocation
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["conclusion", "run_batch"]
 
 _TENTHS = 10
+_BAR, _WIDE = 24, 100
+_COLOURS = {State.DONE: "green", State.FAILED: "red", State.UNKNOWN: "yellow", State.PARKED: "yellow"}
 
 
 def run_batch(
@@ -48,9 +55,7 @@ def run_batch(
         async with InvoiceBatch(client, journal=journal, name=name) as batch:
             if orders is not None:
                 submission = await batch.submit(orders)
-                output.note(
-                    f"{submission.added} orders are new in the journal, {submission.known} were there"
-                )
+                output.note(f"new in the journal: {submission.added}; there before: {submission.known}")
             with stop_on_signals(gives_up=False) as stop, _view(output, client.rate.estimate) as show:
                 running = asyncio.create_task(batch.run(concurrency=concurrency, on_progress=show))
                 stopping = asyncio.create_task(stop.wait())
@@ -61,26 +66,40 @@ def run_batch(
                     running.cancel()
                 stopping.cancel()
                 (ended, _) = await asyncio.gather(running, stopping, return_exceptions=True)
+                status = await batch.status()
+                show(status)
             trouble = ended if isinstance(ended, FrontPayError) else None
             if isinstance(ended, Exception) and trouble is None:
                 raise ended
-            return await batch.status(), stopped, trouble
+            return status, stopped, trouble
 
     status, stopped, trouble = invocation.call(work)
-    output.result({"name": name, "total": status.total, **_counts(status.counts), "stopped": stopped})
-    resume = f"frontpay invoices resume --journal … --name {name}"
+    told = {"name": name, "total": status.total, **_counts(status.counts), "stopped": stopped}
+    rows = [(state.value, f"{count}") for state, count in status.counts.items() if count]
+    output.result(told, table=(("state", "orders"), [*rows, ("total", f"{status.total}")]))
+    again = _words(journal, name)
     if trouble is not None:
         output.error(
             trouble,
-            money="What is done above was sent. The journal knows the rest.",
-            step=f"To go on: {resume}",
+            money=f"{counted(status.done, 'order')} of {status.total} were sent. The journal knows the rest.",
+            step=f"To go on: frontpay invoices resume {again}",
         )
         return exit_of(trouble)
     if stopped and not status.is_settled:
-        output.tell(f"To go on: {resume}")
+        output.tell(f"To go on: frontpay invoices resume {again}")
     elif status.failed or status.parked:
-        output.tell(f"What was refused or needs a person: frontpay invoices report --journal … --name {name}")
+        output.tell(f"What was refused or needs a person: frontpay invoices report {again}")
     return conclusion(status.counts)
+
+
+def _words(journal: str, name: str) -> str:
+    """Return the options that name a batch, as they are typed; what a variable says is left out."""
+    named = f"--name {shlex.quote(name)}"
+    return (
+        named
+        if journal == os.environ.get("FRONTPAY_JOURNAL")
+        else f"--journal {shlex.quote(journal)} {named}"
+    )
 
 
 def conclusion(counts: Mapping[State, int]) -> Exit:
@@ -106,21 +125,49 @@ def _view(output: Output, estimate: Callable[[int], float]) -> Generator[Callabl
     if output.quiet or not console.is_terminal or console.is_dumb_terminal:
         yield _lines(output)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task
+    from rich.table import Column
+    from rich.text import Text
 
-    said = TextColumn("{task.fields[said]}", markup=False)
-    with Progress(BarColumn(), MofNCompleteColumn(), said, console=console) as bar:
-        task = bar.add_task("", total=None, said="")
+    told, before, said = False, 0, Text()
+
+    class Said(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            del task
+            return said
+
+    # On a narrow terminal the text is worth more than the bar, and is folded, not cut.
+    bars = (BarColumn(_BAR),) if console.width >= _WIDE else ()
+    column = Said(table_column=Column(overflow="fold"))
+    with Progress(*bars, column, console=console) as bar:
+        task = bar.add_task("", total=None)
 
         def show(status: BatchStatus) -> None:
-            # Of the bar's own guess, which does not know the rate window, nothing is shown.
-            seconds = estimate(status.total - _ended(status))
+            nonlocal told, before, said
+            if not told:
+                # What another run has done says nothing of this one's rate.
+                told, before = True, _ended(status)
             elapsed = bar.tasks[0].elapsed or 0.0
-            rate = _ended(status) / elapsed * 60 if elapsed else 0.0
-            text = f"{_states(status)}; {rate:.0f}/min, {seconds:.0f} s left"
-            bar.update(task, total=status.total, completed=_ended(status), said=clean(text))
+            said = _progress(status, _ended(status) - before, elapsed, estimate)
+            bar.update(task, total=status.total, completed=_ended(status), refresh=True)
 
         yield show
+
+
+def _progress(status: BatchStatus, ended: int, elapsed: float, estimate: Callable[[int], float]) -> Text:
+    """Say how far a batch is: of the bar's own guess, which does not know the rate window, nothing."""
+    from rich.text import Text
+
+    said = Text(f"{_ended(status)}/{status.total}")
+    for state, count in status.counts.items():
+        if count:
+            said.append("  ").append(f"{count} {state}", style=_COLOURS.get(state, ""))
+    if ended and elapsed:
+        said.append(f"  {ended / elapsed * 60:.0f}/min")
+    seconds = estimate(status.total - _ended(status))
+    if math.isfinite(seconds) and not status.is_settled:
+        said.append(f"  {clock(math.ceil(seconds))} left")
+    return said
 
 
 def _lines(output: Output) -> Callable[[BatchStatus], object]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import TextIO
 from urllib.parse import urlsplit
 
 import click
 
-from frontpay_async.cli.invocation import Invocation, PlainCommand, is_interactive
+from frontpay_async.cli.invocation import Invocation, PlainCommand, Seconds, is_interactive
 
 __all__ = ["callbacks"]
 
@@ -28,7 +29,7 @@ def callbacks() -> None:
 @click.option("--any-age", is_flag=True, help="Accept one that was made long ago, such as one from a log.")
 @click.option(
     "--max-age",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=_MAX_AGE,
     metavar="SECONDS",
     show_default=True,
@@ -44,18 +45,23 @@ def verify(invocation: Invocation, query: str, *, any_age: bool, max_age: float,
     """
     from frontpay_async.callbacks import CallbackGuard
 
-    text = (sys.stdin.read() if query == "-" else query).strip()
+    text = (_standard_input() if query == "-" else query).strip()
     if "://" in text:
         try:
             text = urlsplit(text).query
         except ValueError:
-            raise click.UsageError("the callback's URL is none") from None
+            raise click.UsageError("the callback's URL cannot be read") from None
     if not text:
         raise click.UsageError("there is no query to check")
     guard = CallbackGuard(_secret(), max_age=_ANY_AGE if any_age else max_age, accept_older_form=older_form)
     callback = asyncio.run(guard.check(text))
     invocation.output.result(callback)
     invocation.output.note("genuine; ask the API for the order's status before goods are handed over")
+
+
+def _standard_input() -> str:
+    stream: TextIO | None = sys.stdin
+    return "" if stream is None else stream.read()
 
 
 def _secret() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -11,13 +13,13 @@ from attrs import frozen
 
 from frontpay_async.cli.exits import Exit, exit_of
 from frontpay_async.cli.invocation import Invocation, LookingCommand
-from frontpay_async.errors import FrontPayError, NotFoundError
+from frontpay_async.errors import APIError, FrontPayError, NotFoundError
 
 if TYPE_CHECKING:
     from frontpay_async._transport.governor import RateStatistics
     from frontpay_async.client import FrontPayClient
 
-__all__ = ["Finding", "clock_finding", "doctor"]
+__all__ = ["Finding", "clock_finding", "doctor", "why_unreached"]
 
 # A callback's time may lie 300 s off; a clock that is a minute off is on its way there.
 _MOST_SKEW = 60.0
@@ -83,26 +85,57 @@ async def _reach(url: str, timeout: float) -> tuple[Finding, str | None]:  # noq
     """Ask without a token: any answer will do, and it costs nothing of the token's limit."""
     import httpx
 
-    started = datetime.now(UTC)
     try:
         async with httpx.AsyncClient(timeout=timeout) as client:
+            started = datetime.now(UTC)
             answer = await client.get(f"{url}/orders/status")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        finding = Finding("reachability", _FAILED, f"no answer: {type(error).__name__}", Exit.NOT_SENT)
-        return finding, None
+        return Finding("reachability", _FAILED, f"no answer: {why_unreached(error)}", Exit.NOT_SENT), None
     took = (datetime.now(UTC) - started).total_seconds() * 1000
     return Finding("reachability", _OK, f"an answer after {took:.0f} ms"), answer.headers.get("date")
 
 
+def why_unreached(error: BaseException) -> str:  # noqa: PLR0911 - a case for each cause
+    """Say why there was no answer: what the system said of the name, the port or the certificate."""
+    causes: list[BaseException] = []
+    seeking: list[BaseException | None] = [error]
+    while seeking:
+        each = seeking.pop()
+        if each is not None and each not in causes:
+            causes.append(each)
+            seeking += [*getattr(each, "exceptions", ()), each.__context__, each.__cause__]
+    for each in causes:
+        match each:
+            case ssl.SSLCertVerificationError():
+                return f"the certificate is not trusted: {each.verify_message}"
+            case ssl.SSLError():
+                return f"there is no TLS: {getattr(each, 'reason', None) or 'the connection was closed'}"
+            case socket.gaierror():
+                return f"the host name is not found: {each.strerror}"
+            case ConnectionRefusedError():
+                return "the connection was refused: nothing listens there"
+            case TimeoutError():
+                return "nothing came in time"
+            case OSError() if each.strerror:
+                return each.strerror
+            case _:
+                continue
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 async def _ask(client: FrontPayClient) -> list[Finding]:
+    answered = True
     try:
         await client.orders.get_status(_NO_ORDER)
     except NotFoundError:
         token = Finding("token", _OK, "accepted")
     except FrontPayError as error:
         token = Finding("token", _FAILED, str(error), exit_of(error))
+        answered = isinstance(error, APIError)
     else:
         token = Finding("token", _OK, "accepted")
+    if not answered:
+        return [token, Finding("limit", _SKIPPED, "the API has not told it")]
     return [token, _limit(client.rate.statistics())]
 
 

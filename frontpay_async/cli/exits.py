@@ -9,18 +9,21 @@ from enum import IntEnum
 
 from frontpay_async._protocol.operations import OPERATIONS, Safety
 from frontpay_async.errors import (
+    AlreadyCancelledError,
     AlreadyPaidError,
-    APIError,
     AuthenticationError,
+    BusinessRuleError,
     CallbackError,
+    ConfigurationError,
     FrontPayError,
-    InvalidOrderError,
     NotFoundError,
+    NotSentError,
     Outcome,
     PermissionDeniedError,
     RateBudgetExceededError,
     RateLimitedError,
-    RequestRejectedError,
+    ServerError,
+    WatchTimeoutError,
 )
 
 __all__ = ["Exit", "exit_of", "money_of", "next_step"]
@@ -54,8 +57,14 @@ _EXITS = {
 
 def exit_of(error: FrontPayError) -> Exit:
     """Return the exit status of a command that ended with an error."""
-    # A callback that was refused is a check that did not hold, and not a call whose outcome is unknown.
-    return Exit.FAILED if isinstance(error, CallbackError) else _EXITS[error.outcome]
+    match error:
+        case CallbackError():
+            # A check that did not hold, and not a call whose outcome is unknown.
+            return Exit.FAILED
+        case ConfigurationError():
+            return Exit.USAGE
+        case _:
+            return _EXITS[error.outcome]
 
 
 def money_of(error: FrontPayError) -> str:
@@ -64,6 +73,8 @@ def money_of(error: FrontPayError) -> str:
         return "A refused callback says nothing about money."
     if _reads(error):
         return "None moved: this only looks."
+    if isinstance(error, WatchTimeoutError):
+        return "None was seen to move, but it is not decided: it still may."
     match error.outcome:
         case Outcome.NOT_SENT:
             return "None moved: nothing was done."
@@ -80,22 +91,33 @@ def next_step(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each k
     if error.outcome is Outcome.UNKNOWN:
         return _look(error)
     match error:
-        case InvalidOrderError() | RequestRejectedError():
-            return "Correct what is named, then run it again."
         case AuthenticationError():
             return "Check FRONTPAY_TOKEN, and that it belongs to this environment."
         case PermissionDeniedError():
             return "Ask Front Payment for the right, or use another token."
         case RateLimitedError(retry_after=float(seconds)) | RateBudgetExceededError(retry_after=seconds):
             return f"Run it again in {seconds:.0f} s."
-        case AlreadyPaidError():
-            return f"To pay it back: frontpay orders refund {error.order_uuid or 'ORDER'}"
+        case BusinessRuleError():
+            return _about(error)
         case NotFoundError():
             return "Check the id, and the environment."
-        case APIError():
-            return "Run it again later." if error.status >= _SERVER else "Read what the API says."
-        case _:
+        case ServerError():
+            return "Run it again later."
+        case NotSentError():
             return "Look at what is wrong (frontpay doctor may tell), then run it again."
+        case _:
+            return "Correct what is named, then run it again."
+
+
+def _about(error: BusinessRuleError) -> str:
+    """Say what can be done with an order whose state did not allow it."""
+    uuid = error.order_uuid or "ORDER"
+    if isinstance(error, AlreadyCancelledError):
+        return "It is cancelled: nothing more can be done with it."
+    if isinstance(error, AlreadyPaidError):
+        where = " --terminal" if (error.operation or "").startswith("terminals.") else ""
+        return f"It is paid. To pay it back: frontpay orders refund {uuid}{where} --all"
+    return f"Look at what the order allows: frontpay orders details {uuid}"
 
 
 def _look(error: FrontPayError) -> str:
@@ -104,12 +126,12 @@ def _look(error: FrontPayError) -> str:
         return "Run it again."
     if error.order_uuid is None:
         return "Look for it before you run it again: frontpay orders list"
-    if error.operation == "watch.payment":
+    if error.operation in _AT_THE_TERMINAL:
         return f"Look, or take it back: frontpay orders cancel {error.order_uuid} --terminal"
     return f"Look before you run it again: frontpay orders status {error.order_uuid}"
 
 
-_SERVER = 500
+_AT_THE_TERMINAL = frozenset({"watch.payment", "terminals.cancel_payment"})
 
 
 def _reads(error: FrontPayError) -> bool:

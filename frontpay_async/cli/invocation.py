@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -24,11 +26,21 @@ if TYPE_CHECKING:
     from frontpay_async.client import FrontPayClient
     from frontpay_async.records import ResultRecord
 
-__all__ = ["Invocation", "LookingCommand", "MoneyCommand", "PlainCommand", "extra", "is_interactive"]
+__all__ = [
+    "Invocation",
+    "LookingCommand",
+    "MoneyCommand",
+    "PlainCommand",
+    "Seconds",
+    "extra",
+    "is_interactive",
+]
 
 T = TypeVar("T")
 _NOTHING = (Outcome.NOT_SENT, Outcome.REJECTED)
 _PATIENCE = 60.0
+# A year: longer than anybody waits.
+_LONGEST = 365 * 86400.0
 
 
 @define(eq=False)
@@ -48,10 +60,9 @@ class Invocation:
     base_url: str | None = None
     timeout: float = _PATIENCE
     yes: bool = False
-    changed: bool = field(init=False, default=False)
-    """Whether something was changed, or may have been."""
+    changed: ResultRecord | None = field(init=False, default=None)
+    """The last call that changed something, or may have."""
     _token: str | None = field(init=False, default=None, repr=False)
-    _last: ResultRecord | None = field(init=False, default=None)
 
     def where(self) -> str:
         """Return the base URL.
@@ -86,21 +97,9 @@ class Invocation:
 
         Raises:
             click.UsageError: The settings cannot work.
-            FrontPayError: What the work raised; or it was interrupted when something may have been done.
+            FrontPayError: What the work raised.
         """
-        url, token = self.where(), self.token()
-        try:
-            return asyncio.run(self._with_client(url, token, work))
-        except KeyboardInterrupt:
-            last = self._last
-            if last is None or last.outcome in _NOTHING or OPERATIONS[last.operation].safety is Safety.READ:
-                raise
-            # Raised out here, so that the interrupt is not shown as its cause.
-        raise OutcomeUnknownError(
-            f"{last.operation}: interrupted after the request had left. It may or may not have been done.",
-            operation=last.operation,
-            order_uuid=last.order_uuid,
-        )
+        return asyncio.run(self._with_client(self.where(), self.token(), work))
 
     async def _with_client(self, url: str, token: str, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
         from frontpay_async.client import FrontPayClient
@@ -124,9 +123,20 @@ class Invocation:
             return await work(client)
 
     def _remember(self, record: ResultRecord) -> None:
-        self._last = record
         reads = OPERATIONS[record.operation].safety is Safety.READ
-        self.changed = self.changed or not (reads or record.outcome in _NOTHING)
+        if not (reads or record.outcome in _NOTHING):
+            self.changed = record
+
+    def cut_short(self) -> OutcomeUnknownError | None:
+        """Return what is to be said of a command that ended early; None if it had changed nothing."""
+        if self.changed is None:
+            return None
+        name, uuid = self.changed.operation, self.changed.order_uuid
+        if self.changed.outcome is Outcome.UNKNOWN:
+            what = f"{name}: interrupted after the request had left. It may or may not have been done."
+        else:
+            what = f"{name}: done, but the command ended before it could tell the rest."
+        return OutcomeUnknownError(what, operation=name, order_uuid=uuid)
 
     def confirm(self, question: Callable[[], str]) -> bool:
         """Ask before money moves, unless ``--yes`` said it; say so when the answer is no.
@@ -171,6 +181,20 @@ def _in_options(error: ConfigurationError) -> str:
     )
 
 
+class Seconds(click.FloatRange):
+    """Take a number of seconds, at most a year; click's own ranges let NaN through."""
+
+    def __init__(self, *, or_none: bool = False) -> None:
+        super().__init__(min=0, max=_LONGEST, min_open=not or_none)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
 class PlainCommand(click.Command):
     """A command with ``--json`` and ``--quiet``; its callback gets an ``Invocation``."""
 
@@ -190,11 +214,16 @@ class PlainCommand(click.Command):
             status = super().invoke(ctx)
         except FrontPayError as error:
             status = output.error(error)
-        except KeyboardInterrupt:
-            if not invocation.changed:
+        except (click.ClickException, click.Abort):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            # Whatever it is: that a program failed does not undo what it did.
+            trouble = invocation.cut_short()
+            if trouble is None:
                 raise
-            output.tell("stopped, but something was changed: look at the order before you run it again")
-            status = Exit.UNKNOWN
+            if isinstance(error, Exception):
+                traceback.print_exc()
+            status = output.error(trouble)
         return output.finish(Exit.OK if status is None else status)
 
 
@@ -216,7 +245,7 @@ class LookingCommand(PlainCommand):
             ),
             click.Option(
                 ["--timeout"],
-                type=click.FloatRange(min=0, min_open=True),
+                type=Seconds(),
                 default=_PATIENCE,
                 metavar="SECONDS",
                 show_default=True,

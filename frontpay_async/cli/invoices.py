@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from frontpay_async.cli.exits import Exit
 from frontpay_async.cli.invocation import Invocation, MoneyCommand, PlainCommand, extra
+from frontpay_async.cli.output import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ __all__ = ["invoices"]
 
 _TOLD = 20
 _PAGE = 500
+_EMPTY = "the file has no orders: nothing is sent"
 
 
 @click.group()
@@ -39,9 +41,19 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
         ),
         click.option("--map", "titles", multiple=True, metavar="TITLE=COLUMN", help="CSV: your own title."),
         click.option("--encoding", default="utf-8-sig", show_default=True, help="CSV: the encoding."),
-        click.option("--decimal", type=click.Choice([".", ","]), default=".", help="CSV: before decimals."),
+        click.option(
+            "--decimal",
+            type=click.Choice([".", ","]),
+            default=".",
+            show_default=True,
+            help="CSV: what stands before decimals.",
+        ),
         click.option("--delimiter", help="CSV: what stands between cells; found out unless given."),
-        click.option("--kind", type=click.Choice(["payment_link", "invoice", "efaktura", "ehf"])),
+        click.option(
+            "--kind",
+            type=click.Choice(["payment_link", "invoice", "efaktura", "ehf"]),
+            help="What the orders are that name no kind.",
+        ),
         click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
     ):
         command = option(command)
@@ -88,8 +100,13 @@ def validate(invocation: Invocation, /, file: Path, **form: object) -> int:
     }
     if invocation.output.as_json:
         summed["violations"] = [asdict(each) for each in judged.violations]
-    invocation.output.result(summed)
-    return Exit.FAILED if judged.violation_count else Exit.OK
+    totals = [*judged.kinds.items(), ("total", judged.total)]
+    rows = [(kind, f"{each.orders}", f"{each.products}", f"{each.grand_total:.2f}") for kind, each in totals]
+    invocation.output.result(summed, table=(("kind", "orders", "products", "grand total"), rows))
+    if judged.violation_count:
+        return Exit.FAILED
+    invocation.output.note("no rule is broken; nothing was sent" if judged.total.orders else _EMPTY)
+    return Exit.OK
 
 
 @invoices.command(cls=MoneyCommand)
@@ -108,10 +125,14 @@ def send(
         # It raises what it found, all of it.
         orders.check()
     total = judged.total
+    if not total.orders:
+        invocation.output.tell(_EMPTY)
+        return Exit.OK
 
     def question() -> str:
         kinds = ", ".join(f"{each.orders} {kind}" for kind, each in judged.kinds.items())
-        return f"Send {total.orders} orders ({kinds}), {total.grand_total:.2f} in all, as batch {name!r}?"
+        what = f"{counted(total.orders, 'order')} ({kinds}), {total.grand_total:.2f} in all"
+        return f"Send {what}, as batch {name!r}?"
 
     if not invocation.confirm(question):
         return Exit.NOT_SENT

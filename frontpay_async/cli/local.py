@@ -6,21 +6,44 @@ import contextlib
 import io
 import os
 import sys
+import webbrowser
+from threading import Thread
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from frontpay_async.cli.exits import Exit
-from frontpay_async.cli.invocation import Invocation, PlainCommand, extra
+from frontpay_async.cli.invocation import Invocation, PlainCommand, Seconds, extra
+
+if TYPE_CHECKING:
+    from frontpay_async.cli.output import Output
 
 __all__ = ["demo", "sandbox"]
 
 _LAST_PORT = 65535
 
 
+class _Aloud(io.TextIOBase):
+    """Write to standard output, and go on where that is not possible any more."""
+
+    def __init__(self, output: Output, stream: TextIO | None) -> None:
+        self._output, self._stream = output, stream
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except OSError as error:
+                self._output.lose(self._stream, error)
+                self._stream = None
+        return len(text)
+
+
 @click.command(cls=PlainCommand)
 @click.option(
     "--cardholder-after",
-    type=click.FloatRange(min=0),
+    type=Seconds(or_none=True),
     default=2.0,
     metavar="SECONDS",
     show_default=True,
@@ -33,7 +56,8 @@ def demo(invocation: Invocation, *, cardholder_after: float) -> int:
         from frontpay_async.sandbox.demo import main
     output = invocation.output
     if not (output.as_json or output.quiet):
-        return main(["--cardholder-after", str(cardholder_after)])
+        with contextlib.redirect_stdout(_Aloud(output, sys.stdout)):
+            return main(["--cardholder-after", str(cardholder_after)])
     story = io.StringIO()
     with contextlib.redirect_stdout(story):
         status = main(["--cardholder-after", str(cardholder_after)])
@@ -64,7 +88,7 @@ def demo(invocation: Invocation, *, cardholder_after: float) -> int:
 )
 @click.option(
     "--cardholder-after",
-    type=click.FloatRange(min=0),
+    type=Seconds(or_none=True),
     default=1.0,
     metavar="SECONDS",
     show_default=True,
@@ -77,6 +101,21 @@ def demo(invocation: Invocation, *, cardholder_after: float) -> int:
     metavar="KIND[:SECONDS][@OPERATION][xTIMES]",
     help="A fault on demand, such as 510-after@orders.send_invoicex2.",
 )
+@click.option(
+    "--callback-host",
+    "callback_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="A host beside this machine that callbacks may be sent to.",
+)
+@click.option(
+    "--page-host",
+    "page_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="A name beside this machine's by which the page is reached.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser, to decide at the terminals.")
 @click.pass_obj
 def sandbox(
     invocation: Invocation,
@@ -87,14 +126,18 @@ def sandbox(
     cardholder: str,
     cardholder_after: float,
     faults: tuple[str, ...],
+    callback_hosts: tuple[str, ...],
+    page_hosts: tuple[str, ...],
+    opens: bool,
 ) -> int:
-    """Run the sandbox until Ctrl-C, and print its URL.
+    """Run the sandbox until Ctrl-C, and print its URL. With a page on which a person is the cardholder.
 
     It takes the token in FRONTPAY_SANDBOX_TOKEN, and signs callbacks with the secret in
     FRONTPAY_SANDBOX_CALLBACK_SECRET; each has a default.
     """
     with extra("sandbox", "starlette", "uvicorn"):
         from frontpay_async.sandbox import DEFAULT_CALLBACK_SECRET, DEFAULT_TOKEN, Cardholder, Sandbox
+        from frontpay_async.sandbox.app import BASE_PATH
         from frontpay_async.sandbox.faults import read_fault
         from frontpay_async.sandbox.server import base_url, bind, run
     own_token = os.environ.get("FRONTPAY_SANDBOX_TOKEN")
@@ -105,6 +148,8 @@ def sandbox(
             after=None if cardholder == "waits" else cardholder_after, pays=cardholder != "declines"
         ),
         callback_secret=os.environ.get("FRONTPAY_SANDBOX_CALLBACK_SECRET") or DEFAULT_CALLBACK_SECRET,
+        callback_hosts=callback_hosts,
+        page_hosts=page_hosts,
     )
     try:
         for text in faults:
@@ -116,17 +161,27 @@ def sandbox(
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
     url = base_url(listener)
+    page = url.removesuffix(BASE_PATH) + "/"
+    output = invocation.output
 
     def ready() -> None:
-        output = invocation.output
         if output.as_json:
-            output.result({"base_url": url})
+            output.result({"base_url": url, "page": page})
         else:
             output.text(url)
         # The default opens nothing but the sandbox; one of your own is not shown.
         token = "(yours)" if own_token else DEFAULT_TOKEN
-        output.note(f"FRONTPAY_BASE_URL={url} FRONTPAY_TOKEN={token}; Ctrl-C stops it")
+        output.note(f"FRONTPAY_BASE_URL={url} FRONTPAY_TOKEN={token}")
+        output.note(f"the page: {page}; Ctrl-C stops it")
+        if opens:
+            # A browser on the text terminal runs until it is left.
+            Thread(target=_open, args=(output, page), daemon=True).start()
 
     with contextlib.suppress(KeyboardInterrupt):
         run(simulated.app, listener, ready, simulated.courier.run)
     return Exit.OK
+
+
+def _open(output: Output, page: str) -> None:
+    if not webbrowser.open(page):
+        output.tell(f"no browser could be started: open {page} yourself")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["read_terminal_order"]
 
 T = TypeVar("T")
+_LONGEST_NAME = 40
 
 
 def read_terminal_order(text: str, *, terminal_uuid: str | None, today: date) -> TerminalOrder:
@@ -72,12 +73,28 @@ def read_terminal_order(text: str, *, terminal_uuid: str | None, today: date) ->
 
 
 def _parse(text: str) -> object:
+    # Some editors begin a file with a mark.
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise _wrong("the order", "is empty")
     try:
         # Exactly: 0.1 is one tenth, and no float on the way.
-        return cast("object", json.loads(text, parse_float=Decimal))
+        return cast("object", json.loads(text, parse_float=Decimal, object_pairs_hook=_members))
+    except InvalidOrderError:
+        raise
     except (ValueError, RecursionError) as error:
         at = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
     raise _wrong("the order", f"is not JSON{at}")
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its members; of two amounts for the same field, neither is right."""
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            raise _wrong("the order", f"has {name[:_LONGEST_NAME]!r} twice in one object")
+        members[name] = value
+    return members
 
 
 def _customer(source: object) -> Customer:
@@ -107,7 +124,7 @@ def _build(cls: type[T], source: object, path: str) -> T:
     for name in fields:
         if name not in known:
             # A misspelt name is told, a long one may be anything.
-            raise _wrong(path, f"has no field {name[:40]!r}")
+            raise _wrong(path, f"has no field {name[:_LONGEST_NAME]!r}")
     for name, field in known.items():
         if field.default is attrs.NOTHING and fields.get(name) is None:
             raise _wrong(path, f"lacks {name}")

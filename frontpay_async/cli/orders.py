@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from frontpay_async.cli.exits import Exit
 from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand
+from frontpay_async.cli.output import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,7 +44,7 @@ def status(invocation: Invocation, order_uuid: str) -> None:
 @_ORDER
 @click.pass_obj
 def details(invocation: Invocation, order_uuid: str) -> None:
-    """Show all that the API knows of an order; personal data is masked."""
+    """Show an order in detail; personal data is masked."""
     invocation.output.result(invocation.call(lambda client: client.orders.get_details(order_uuid)))
 
 
@@ -59,9 +60,13 @@ def _statuses(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 @click.pass_obj
 def list_(invocation: Invocation, status: str | None) -> None:
     """List the account's orders with their status."""
+    from frontpay_async.models.statuses import OrderStatus
+
     found = invocation.call(lambda client: client.orders.list_statuses(status=status))
     invocation.output.rows(found, ("order_uuid", "status"))
-    invocation.output.note(f"{len(found)} orders")
+    if status is not None and not found and OrderStatus(status) not in list(OrderStatus):
+        invocation.output.note(f"{status} is no status that is known here; is it misspelt?")
+    invocation.output.note(counted(len(found), "order"))
 
 
 @orders.command("invoice-number", cls=LookingCommand)
@@ -112,7 +117,7 @@ def charge(invocation: Invocation, order_uuid: str) -> int:
     )
 
 
-@orders.command(cls=MoneyCommand)
+@orders.command(cls=MoneyCommand, short_help="Send a link again, or show an order on its terminal again.")
 @_ORDER
 @_ON_TERMINAL
 @click.option("--email", help="Where the link is sent.")
@@ -155,8 +160,11 @@ def _lines(
 ) -> tuple[tuple[int, Decimal], ...]:
     if not all(map(_LINE.fullmatch, values)):
         raise click.BadParameter("a line is written as ID=AMOUNT, such as 5410=100.00", context, parameter)
-    parted = (each.partition("=") for each in values)
-    return tuple((int(line), Decimal(amount)) for line, _, amount in parted)
+    parted = [each.partition("=") for each in values]
+    lines = tuple((int(line), Decimal(amount)) for line, _, amount in parted)
+    if len({line for line, _ in lines}) < len(lines):
+        raise click.BadParameter("a line is named once", context, parameter)
+    return lines
 
 
 @orders.command(cls=MoneyCommand)

@@ -10,6 +10,7 @@ happened; one that cannot be written is told of.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -19,15 +20,17 @@ from attrs import define, field
 
 from frontpay_async.cli.exits import Exit, exit_of, money_of, next_step
 from frontpay_async.cli.plain import Plain, flat, plain
+from frontpay_async.errors import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import click
     from rich.console import Console
 
     from frontpay_async.errors import FrontPayError
 
-__all__ = ["Output", "clean", "console_of"]
+__all__ = ["Output", "clean", "clock", "console_of", "counted"]
 
 _COLOURS = {
     "PAID": "green",
@@ -36,6 +39,9 @@ _COLOURS = {
     "CANCELLED": "red",
     "EXPIRED": "red",
     "REJECTED": "red",
+    "done": "green",
+    "unknown": "yellow",
+    "parked": "yellow",
     "failed": "red",
     "SENT": "yellow",
 }
@@ -44,6 +50,18 @@ _COLOURS = {
 def clean(text: str) -> str:
     """Return text with its control characters spelled out."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, such as ``1 order``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def clock(seconds: float) -> str:
+    """Return a stretch of time as a person reads it, such as ``2:31`` or ``1:02:31``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def console_of(stream: TextIO) -> Console:
@@ -66,15 +84,21 @@ class Output:
     quiet: bool = False
     _unwritten: OSError | None = field(init=False, default=None)
 
-    def result(self, value: object) -> None:
+    def result(
+        self, value: object, *, table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
+    ) -> None:
         """Print one result.
 
         Args:
             value: A value of the SDK, or a mapping.
+            table: Columns and rows that say the same to a person on a terminal.
         """
         shown = plain(value)
         if self.as_json:
             self._line(json.dumps(shown))
+        elif table is not None and _is_terminal(sys.stdout):
+            columns, rows = table
+            self._table([[clean(cell) for cell in row] for row in rows], columns)
         else:
             self._pairs(list(flat(shown)))
 
@@ -108,7 +132,7 @@ class Output:
 
     def tell(self, text: str) -> None:
         """Tell something that must not be missed."""
-        print(clean(text), file=sys.stderr, flush=True)
+        _say(clean(text))
 
     def error(self, error: FrontPayError, *, money: str | None = None, step: str | None = None) -> Exit:
         """Tell what happened, whether money moved and what to do next; return the exit status.
@@ -131,11 +155,35 @@ class Output:
                 "next": step,
                 "exit_status": int(status),
             }
-            print(json.dumps(said), file=sys.stderr, flush=True)
+            _say(json.dumps(said))
         else:
             lines = (f"error: {error}", f"money: {money}", f"next:  {step}")
-            print(*map(clean, lines), sep="\n", file=sys.stderr, flush=True)
+            _say("\n".join(map(clean, lines)))
         return status
+
+    def wrong_usage(self, error: click.ClickException) -> int:
+        """Tell that the command cannot be run as it was given; return the exit status.
+
+        Args:
+            error: What click says.
+        """
+        if self.as_json:
+            said: dict[str, Plain] = {
+                "error": type(error).__name__,
+                "outcome": Outcome.NOT_SENT.value,
+                "operation": None,
+                "order_uuid": None,
+                "message": error.format_message(),
+                "money": "None moved: nothing was done.",
+                "next": "Correct the command, then run it again.",
+                "exit_status": error.exit_code,
+            }
+            _say(json.dumps(said))
+            return error.exit_code
+        told = io.StringIO()
+        error.show(told)
+        _say(told.getvalue().rstrip("\n"))
+        return error.exit_code
 
     def finish(self, status: int) -> int:
         """Flush; return the exit status, which is FAILED if a result of success could not be written."""
@@ -179,11 +227,36 @@ class Output:
         try:
             stream.write(text)
             stream.flush()
-        except BrokenPipeError:
-            _discard(stream)
         except OSError as error:
+            self.lose(stream, error)
+
+    def lose(self, stream: TextIO, error: OSError) -> None:
+        """Take note that results can be written no more; that nobody reads them is no error.
+
+        Args:
+            stream: What took them.
+            error: What became of it.
+        """
+        if not isinstance(error, BrokenPipeError):
             self._unwritten = error
-            _discard(stream)
+        _discard(stream)
+
+
+def _say(text: str) -> None:
+    """Write to standard error; where nobody can read it any more, what is being done goes on.
+
+    A payment is watched, and cancelled, whoever reads about it.
+    """
+    # What shows progress puts another stream in its place, which writes above the bar.
+    stream: TextIO | None = sys.stderr
+    if stream is None:
+        return
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except OSError:
+        if sys.__stderr__ is not None:
+            _discard(sys.__stderr__)
 
 
 def _discard(stream: TextIO) -> None:

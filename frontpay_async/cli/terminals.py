@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from frontpay_async.cli.exits import Exit
-from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand
+from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand, Seconds
+from frontpay_async.cli.output import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -36,15 +37,23 @@ def list_(invocation: Invocation, organization_uuid: str) -> None:
     """List an organisation's active terminals."""
     found = invocation.call(lambda client: client.terminals.list(organization_uuid))
     invocation.output.rows(found, ("uuid", "name", "status"))
-    invocation.output.note(f"{len(found)} terminals")
+    invocation.output.note(counted(len(found), "terminal"))
+
+
+class _OrderFile(click.File):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        stdin: TextIO | None = sys.stdin
+        if value == "-" and stdin is None:
+            self.fail("standard input is closed.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @terminals.command(cls=MoneyCommand)
-@click.argument("order", type=click.File(encoding="utf-8"))
+@click.argument("order", type=_OrderFile(encoding="utf-8"))
 @click.option("--terminal", "terminal_uuid", metavar="TERMINAL", help="The terminal, if not the file's.")
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=_WAIT,
     metavar="SECONDS",
     show_default=True,
@@ -71,7 +80,7 @@ def pay(invocation: Invocation, order: TextIO, *, terminal_uuid: str | None, wai
     async def work(client: FrontPayClient) -> TakenPayment:
         from frontpay_async.cli.payments import stop_on_signals, take_payment
 
-        with stop_on_signals() as stop, _live(output, f"{amount:.2f} on {value.terminal_uuid}") as tell:
+        with stop_on_signals() as stop, _live(output, f"{amount:.2f} on {value.terminal_uuid}", wait) as tell:
             return await take_payment(client, value, wait=wait, stop=stop, tell=tell)
 
     taken = invocation.call(work)
@@ -92,22 +101,30 @@ def _conclude(output: Output, taken: TakenPayment) -> int:
 
 
 @contextlib.contextmanager
-def _live(output: Output, title: str) -> Generator[Callable[[str], object]]:
+def _live(output: Output, title: str, wait: float) -> Generator[Callable[[str], object]]:
     """Show what happens: with a running clock on a terminal, else line by line."""
-    from frontpay_async.cli.output import clean, console_of
+    from frontpay_async.cli.output import clean, clock, console_of
 
     console = console_of(sys.stderr)
     if output.quiet or not console.is_terminal or console.is_dumb_terminal:
         yield output.note
         return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+    from rich.table import Column
+    from rich.text import Text
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(f"{clean(title)}  (Ctrl-C cancels)", total=None)
+    class Elapsed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{clock(task.elapsed or 0.0)} of {clock(wait)}", style="cyan")
+
+    # On a narrow terminal it takes another line: nothing of it is cut.
+    said = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
+    with Progress(SpinnerColumn(), Elapsed(), said, console=console, transient=True) as progress:
+        task = progress.add_task(f"{clean(title)}. Ctrl-C cancels", total=None)
 
         def tell(text: str) -> None:
-            progress.console.print(clean(text))
-            progress.update(task, description=f"{clean(title)}: {clean(text)}  (Ctrl-C cancels)")
+            output.note(text)
+            hint = "Ctrl-C gives up" if text.startswith("stopping") else "Ctrl-C cancels"
+            progress.update(task, description=f"{clean(title)}: {clean(text)}. {hint}")
 
         yield tell

@@ -6,6 +6,8 @@ A site that a developer has open can send requests to the developer's machine. T
   its own name point here (DNS rebinding), and the browser would take us for that site.
 - A request that a browser says comes from another site (``Sec-Fetch-Site``), or whose ``Origin`` is not
   where it arrives, is refused. Programs send neither header, and pass.
+
+And no answer is taken for anything but what it says it is, embedded by another site, or kept.
 """
 
 from __future__ import annotations
@@ -14,17 +16,23 @@ import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["OwnOrigin", "host_name", "objection"]
 
 _OWN = frozenset({"same-origin", "none"})
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    # A newer version may come from the same address.
+    "cache-control": "no-store",
+}
 
 
 def host_name(host: str) -> str:
@@ -86,4 +94,10 @@ class OwnOrigin:
         """Pass a request on, or answer 403."""
         reason = objection(Headers(scope=scope), self._allowed, to_read=self._to_read)
         app: ASGIApp = self._app if reason is None else JSONResponse({"error": reason}, 403)
-        await app(scope, receive, send)
+
+        async def closed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await app(scope, receive, closed)

@@ -45,13 +45,9 @@ _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
-    "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    # A newer version may come from the same address.
-    "cache-control": "no-store",
 }
 # Milliseconds until a browser comes back.
 _RETRY = 1000
@@ -136,15 +132,13 @@ def page_routes(api: Api, hosts: Collection[str] = ()) -> list[Route]:
     async def feed(request: Request) -> Response:
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         stream = Stream(api, Place.read(after))
-        return StreamingResponse(
-            stream.events(), headers={"cache-control": "no-store"}, media_type="text/event-stream"
-        )
+        return StreamingResponse(stream.events(), media_type="text/event-stream")
 
     async def exchange(request: Request) -> Response:
         told = View(api).exchange(request.path_params["number"])
         if told is None:
             return JSONResponse({"error": "no such request, or not kept any more"}, 404)
-        return JSONResponse(told, headers={"cache-control": "no-store"})
+        return JSONResponse(told)
 
     return [
         *map(part, _FILES),

@@ -138,7 +138,7 @@ class ForbiddenEventError(Exception):
     """
 
     def __init__(self, event: str, state: str) -> None:
-        super().__init__(f"{event!r} cannot happen to {state}")
+        super().__init__(f"'{event}' cannot happen to {state}")
 
 
 @define(eq=False, kw_only=True)

@@ -110,7 +110,7 @@ async def test_what_others_decided_goes_and_a_late_click_is_told(
     sandbox.orders[uuid].note = lambda _: None
     sandbox.decline(uuid)
     await approve.click()
-    await page.get_by_role("alert").get_by_text("That did not work").wait_for()
+    await page.get_by_role("alert").get_by_text("That did not work: 'approve' cannot happen to").wait_for()
     assert sandbox.orders[uuid].status is OrderStatus.CANCELLED
 
 
@@ -146,7 +146,7 @@ async def test_a_fault_is_switched_on_and_off(page: Page, client: FrontPayClient
     await shown.get_by_text("2 more").wait_for()
     await page.locator("#requests").get_by_text("fault: 510-before").wait_for()
     await page.get_by_role("button", name="Switch all faults off").click()
-    await page.get_by_text("Nothing goes wrong by order.").wait_for()
+    await page.get_by_text("No fault is switched on.").wait_for()
     assert await client.terminals.list("ORG1") == ()
 
 
@@ -326,3 +326,29 @@ async def test_who_wants_no_motion_gets_none(page: Page) -> None:
         "[...document.querySelectorAll('*')].map(each => getComputedStyle(each).transitionDuration)"
     )
     assert set(motions) == {"0s"}
+
+
+async def test_who_forces_colours_sees_the_window_fill(page: Page, client: FrontPayClient) -> None:
+    """The browser takes away backgrounds, and the bar is one."""
+    await page.emulate_media(forced_colors="active")
+    await client.terminals.list("ORG1")
+    await page.get_by_role("meter").wait_for()
+    colours = await page.evaluate(
+        "['section', '.fill'].map(each => getComputedStyle(document.querySelector(each)).backgroundColor)"
+    )
+    assert len(set(colours)) == 2
+
+
+async def test_a_long_queue_leaves_the_rest_of_the_page_in_reach(page: Page, client: FrontPayClient) -> None:
+    """It scrolls within its terminal, to the last one, with the keyboard too."""
+    uuids = [await waiting(client) for _ in range(8)]
+    await page.get_by_text("8 wait", exact=True).wait_for()
+    last = button(page, "Approve", uuids[-1])
+    await last.focus()
+    assert await last.evaluate("button => document.activeElement === button")
+    terminals = await page.locator("section.terminals").bounding_box()
+    assert terminals is not None
+    assert terminals["height"] < 700
+    await page.keyboard.press("Enter")
+    assert await until_decided(client, uuids[-1]) is PaymentStatus.PAID
+    await page.get_by_text("7 wait", exact=True).wait_for()

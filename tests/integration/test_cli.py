@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -20,7 +19,7 @@ from frontpay_async import (
 )
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, Cardholder, Sandbox
 from tests import builders
-from tests.command import COMMAND, PATIENCE, frontpay, order_json, settings
+from tests.command import Here, frontpay, in_process, order_json, settings
 from tests.sandboxes import UNKNOWN_UUID, client_of, paid, terminal_order
 
 if TYPE_CHECKING:
@@ -34,6 +33,11 @@ NOWHERE = "http://127.0.0.1:9/api/v1/connect"
 def sandbox() -> Sandbox:
     """A sandbox on the real clock whose cardholder waits to be told."""
     return Sandbox(cardholder=Cardholder(after=None))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    return lambda *arguments, env: in_process(*arguments, env=env, patch=monkeypatch, capsys=capsys)
 
 
 @pytest.fixture
@@ -51,9 +55,10 @@ async def link(url: str) -> str:
 # Exit statuses
 
 
-async def test_done_is_0(url: str) -> None:
-    ended = await frontpay("orders", "list", env=settings(url))
-    assert (ended.status, ended.out, ended.err) == (0, "", "0 orders\n")
+async def test_done_is_0_and_a_misspelt_status_is_told(url: str) -> None:
+    ended = await frontpay("orders", "list", "--status", "payed", env=settings(url))
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err == "payed is no status that is known here; is it misspelt?\n0 orders\n"
 
 
 async def test_a_payment_that_is_declined_is_1(sandbox: Sandbox) -> None:
@@ -85,29 +90,28 @@ async def test_a_payment_that_is_declined_is_1(sandbox: Sandbox) -> None:
         (["terminals", "pay", "no-such-file.json"], "no-such-file.json"),
     ],
 )
-async def test_a_wrong_command_is_2_and_nothing_is_sent(
-    sandbox: Sandbox, url: str, arguments: list[str], message: str
-) -> None:
-    ended = await frontpay(*arguments, env=settings(url))
+def test_a_wrong_command_is_2_and_nothing_is_sent(here: Here, arguments: list[str], message: str) -> None:
+    """Where it would be sent nobody listens, and that is another status."""
+    ended = here(*arguments, env=settings(NOWHERE))
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err.replace("\n", " ")
-    assert sandbox.requests == ()
 
 
-async def test_no_environment_is_2() -> None:
-    ended = await frontpay("orders", "list", env=settings())
+def test_no_environment_is_2(here: Here) -> None:
+    ended = here("orders", "list", env=settings())
     assert ended.status == 2
     assert "production is never chosen for you" in ended.err
 
 
-async def test_no_token_and_nobody_to_ask_is_2(url: str) -> None:
-    ended = await frontpay("orders", "list", env=settings(url, token=None))
+@pytest.mark.parametrize("token", [None, ""])
+def test_no_token_and_nobody_to_ask_is_2(here: Here, token: str | None) -> None:
+    ended = here("orders", "list", env=settings(NOWHERE, token))
     assert ended.status == 2
     assert "set FRONTPAY_TOKEN" in ended.err
 
 
-async def test_a_token_that_cannot_be_one_is_2_and_not_shown(url: str) -> None:
-    ended = await frontpay("orders", "list", env=settings(url, token="to ken"))
+def test_a_token_that_cannot_be_one_is_2_and_not_shown(here: Here) -> None:
+    ended = here("orders", "list", env=settings(NOWHERE, "to ken"))
     assert ended.status == 2
     assert "characters that no token has" in ended.err
     assert "to ken" not in ended.err
@@ -281,65 +285,7 @@ async def test_a_payment_that_is_not_decided_in_time_is_3(sandbox: Sandbox, url:
     assert f"frontpay orders cancel {uuid} --terminal" in ended.err
 
 
-# Where it runs
-
-
-async def test_without_a_terminal_there_are_no_colours_and_no_bars(sandbox: Sandbox) -> None:
-    """Each change of the payment is a line."""
-    paying = Sandbox(cardholder=Cardholder(after=0))
-    async with paying.serve() as url:
-        ended = await frontpay("terminals", "pay", "-", "--yes", env=settings(url), stdin=order_json())
-        listed = await frontpay("orders", "list", env=settings(url))
-    (uuid,) = paying.orders
-    assert ended.err.splitlines() == [f"order {uuid} is on the terminal", "payment: PAID"]
-    assert listed.out == f"{uuid}\tPAID\n"
-    assert "\x1b" not in ended.out + ended.err + listed.out + listed.err
-
-
-async def test_a_stdout_that_is_not_utf_8_ends_nothing(url: str) -> None:
-    uuid = await link(url)
-    ascii_only = settings(url, PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C")
-    ended = await frontpay("orders", "details", uuid, env=ascii_only)
-    assert ended.status == 0
-    assert r"H\xe5rvask" in ended.out
-
-
-def run_into(url: str, stdout: int | None, *arguments: str) -> tuple[int, str]:
-    ended = subprocess.run(  # noqa: S603 - our own module
-        [*COMMAND, *arguments],
-        env=settings(url),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return ended.returncode, ended.stderr
-
-
-async def test_a_closed_pipe_is_no_error(url: str) -> None:
-    """The exit status still tells what happened."""
-    uuid = await link(url)
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        ended = await asyncio.to_thread(run_into, url, writer, "orders", "charge", uuid, "--yes")
-    finally:
-        os.close(writer)
-    assert ended == (0, "")
-
-
-async def test_a_result_that_cannot_be_written_is_told(url: str) -> None:
-    await link(url)
-    full = os.open("/dev/full", os.O_WRONLY)
-    try:
-        status, err = await asyncio.to_thread(run_into, url, full, "orders", "list", "--quiet")
-    finally:
-        os.close(full)
-    assert status == 1
-    assert "could not be written (No space left on device)" in err
-    assert "would have been 0" in err
+# Help
 
 
 async def test_help_is_light() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import stat
 import sys
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frontpay_async.batch import State
-from frontpay_async.cli.batches import conclusion
+from frontpay_async.batch import BatchStatus, State
+from frontpay_async.cli.app import run
+from frontpay_async.cli.batches import _progress, conclusion
 from frontpay_async.cli.exits import Exit
 from frontpay_async.sandbox import Cardholder, Sandbox
-from tests.command import frontpay, on_terminal, settings
+from tests.command import Here, frontpay, in_process, on_terminal, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 FILES = Path(__file__).parents[2] / "docs" / "batch-files"
 CSV, JSONL = str(FILES / "invoices.csv"), str(FILES / "orders.jsonl")
 CTRL_C = "\x03"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture
@@ -37,8 +40,44 @@ async def url(sandbox: Sandbox) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    return lambda *arguments, env: in_process(*arguments, env=env, patch=monkeypatch, capsys=capsys)
+
+
+@pytest.fixture
 def journal(tmp_path: Path) -> str:
     return str(tmp_path / "journal.db")
+
+
+def test_what_is_left_is_told_by_the_rate_window() -> None:
+    """Not by how fast it went so far."""
+    counts = {State.DONE: 60, State.FAILED: 1, State.PENDING: 539}
+    asked: list[int] = []
+
+    def estimate(calls: int) -> float:
+        asked.append(calls)
+        return 134.2
+
+    told = _progress(BatchStatus(name="x", counts=counts), 8, 2.0, estimate)
+    assert told.plain == "61/600  60 done  1 failed  539 pending  240/min  2:15 left"
+    assert asked == [539]
+
+
+async def test_a_file_without_orders_is_told_and_leaves_no_journal(
+    tmp_path: Path, journal: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.write_text((FILES / "invoices.csv").read_text("utf-8").splitlines()[0], "utf-8")
+    assert run(["invoices", "validate", str(empty)]) == 0
+    assert run(["invoices", "send", str(empty), "--journal", journal, "--name", "x", "--yes"]) == 0
+    assert capsys.readouterr().err == "the file has no orders: nothing is sent\n" * 2
+    assert names(tmp_path) == ["empty.csv"]
+
+
+@pytest.mark.parametrize("option", ["--zone=Mars", "--encoding=nonsense", "--delimiter=xx", "--default=a=b"])
+def test_a_setting_that_cannot_work_is_2(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert run(["invoices", "validate", CSV, option]) == 2
+    assert "Correct what is named" in capsys.readouterr().err
 
 
 def names(folder: Path) -> list[str]:
@@ -115,7 +154,7 @@ async def test_ctrl_c_drains_and_resume_sends_the_rest(sandbox: Sandbox, url: st
         await screen.till(lambda: sandbox.orders)
         screen.type(CTRL_C)
         assert await screen.ended() == 1
-        await screen.until("To go on: frontpay invoices resume")
+        await screen.until(f"To go on: frontpay invoices resume --journal {journal} --name 2026-05")
     assert "Traceback" not in screen.shown
     assert len(sandbox.orders) == 1
     resumed = await frontpay("invoices", "resume", *batch, "--yes", "--json", env=settings(url))
@@ -124,12 +163,19 @@ async def test_ctrl_c_drains_and_resume_sends_the_rest(sandbox: Sandbox, url: st
     assert sandbox.duplicates() == ()
 
 
-async def test_on_a_terminal_there_is_a_bar(url: str, journal: str) -> None:
+async def test_on_a_terminal_there_are_a_bar_and_a_table(url: str, journal: str) -> None:
     batch = ("--journal", journal, "--name", "x", "--yes")
     async with on_terminal("invoices", "send", JSONL, *batch, env=settings(url)) as screen:
         await screen.until("2/2")
         await screen.until("/min")
         assert await screen.ended() == 0
+        await screen.until("total")
+    assert re.search(r"state +orders\s+done +2\s+total +2", COLOUR.sub("", screen.shown))
+    async with on_terminal("invoices", "resume", *batch, env=settings(url, COLUMNS="40")) as screen:
+        await screen.until("2 done")
+        assert await screen.ended() == 0
+    # What another run has sent says nothing of this one's rate; and narrow, nothing is cut.
+    assert [mark for mark in ("/min", "…", "━") if mark in screen.shown] == []
 
 
 async def test_a_refused_token_ends_the_run_and_tells_how_to_go_on(url: str, journal: str) -> None:
@@ -137,7 +183,8 @@ async def test_a_refused_token_ends_the_run_and_tells_how_to_go_on(url: str, jou
     ended = await frontpay("invoices", "send", JSONL, *batch, "--yes", env=settings(url, token="wrong"))
     assert ended.status == 4
     assert "pending: 2" in ended.out
-    assert "To go on: frontpay invoices resume" in ended.err
+    assert "money: 0 orders of 2 were sent." in ended.err
+    assert f"To go on: frontpay invoices resume --journal {journal} --name x" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -152,10 +199,10 @@ async def test_a_refused_token_ends_the_run_and_tells_how_to_go_on(url: str, jou
         (["validate", "no-such.csv"], "no-such.csv"),
     ],
 )
-async def test_a_wrong_command_is_2_and_leaves_no_journal(
-    url: str, tmp_path: Path, arguments: list[str], message: str
+def test_a_wrong_command_is_2_and_leaves_no_journal(
+    here: Here, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    ended = await frontpay("invoices", *arguments, env=settings(url))
+    ended = here("invoices", *arguments, env=settings("http://127.0.0.1:9/api/v1/connect"))
     assert ended.status == 2
     assert message in ended.err.replace("\n", " ")
     assert "secret" not in ended.err

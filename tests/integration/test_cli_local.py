@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from frontpay_async.cli.doctor import _ask
 from frontpay_async.sandbox import Sandbox
 from tests.callbacks import SECRET, query, signed
 from tests.command import COMMAND, PATIENCE, frontpay, on_terminal, settings
 from tests.sandboxes import client_of
+from tests.simulated_time import simulate
+from tests.watching import world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 GENUINE = query(signed())
 NOWHERE = "http://127.0.0.1:9/api/v1/connect"
@@ -57,7 +61,7 @@ async def test_the_doctor_on_a_refused_token(url: str) -> None:
 async def test_the_doctor_on_a_dead_server() -> None:
     ended = await frontpay("doctor", "--timeout", "5", env=settings(NOWHERE))
     assert ended.status == 5
-    assert "reachability\tfailed\tno answer: ConnectError" in ended.out
+    assert "reachability\tfailed\tno answer: the connection was refused" in ended.out
     assert "token\tskipped" in ended.out
 
 
@@ -67,6 +71,19 @@ async def test_the_doctor_on_a_used_up_limit() -> None:
         ended = await frontpay("doctor", env=settings(url))
     assert ended.status == 1
     assert "limit\tfailed\t0 of 1 requests are left" in ended.out
+
+
+def test_the_doctor_says_nothing_of_a_limit_that_it_was_not_told() -> None:
+    """Where no answer came that can be read, the client's own count is a guess."""
+
+    async def inside() -> None:
+        async with world() as one:
+            one.sandbox.fail("drop-before", operation="orders.get_status", times=None)
+            token, limit = await _ask(one.client)
+            assert (token.result, token.exit_status) == ("failed", 3)
+            assert limit.result == "skipped"
+
+    simulate(inside)
 
 
 # Callbacks
@@ -117,13 +134,35 @@ async def test_no_callback_is_2() -> None:
 # Sandbox and demo
 
 
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[tuple[str, asyncio.Future[str]]]:
+    """A program that a browser may be, and what it was to open."""
+    opened: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.set_result((await reader.read()).decode())
+        writer.close()
+
+    program = tmp_path / "browser"
+    program.write_text(
+        f"#!{sys.executable}\nimport socket, sys\nheard = socket.socket(socket.AF_UNIX)\n"
+        f"heard.connect({str(tmp_path / 'opened')!r})\nheard.sendall(sys.argv[1].encode())\n"
+    )
+    program.chmod(0o755)
+    async with await asyncio.start_unix_server(hear, tmp_path / "opened"):
+        yield str(program), opened
+
+
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_the_sandbox_prints_its_url_and_answers(as_json: bool) -> None:
+async def test_the_sandbox_prints_its_url_opens_its_page_and_answers(
+    browser: tuple[str, asyncio.Future[str]], as_json: bool
+) -> None:
+    program, opened = browser
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
-        *("sandbox", "--port", "0", "--fault", "510-before@orders.list_statusesx1"),
+        *("sandbox", "--port", "0", "--open", "--fault", "510-before@orders.list_statusesx1"),
         *(["--json"] if as_json else []),
-        env=settings(token=None, FRONTPAY_SANDBOX_TOKEN="one-of-my-own"),
+        env=settings(token=None, FRONTPAY_SANDBOX_TOKEN="one-of-my-own", BROWSER=program),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -135,6 +174,8 @@ async def test_the_sandbox_prints_its_url_and_answers(as_json: bool) -> None:
             with pytest.raises(Exception, match="510"):
                 await client.orders.list_statuses()
             assert await client.orders.list_statuses() == ()
+        async with asyncio.timeout(PATIENCE):
+            page = await opened
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(PATIENCE):
             _, err = await process.communicate()
@@ -142,7 +183,8 @@ async def test_the_sandbox_prints_its_url_and_answers(as_json: bool) -> None:
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0
-    assert url.encode() in err
+    assert page == url.removesuffix("api/v1/connect")
+    assert [url.encode() in err, f"the page: {page}".encode() in err] == [True, True]
     assert b"one-of-my-own" not in err
 
 
@@ -160,21 +202,17 @@ async def test_a_sandbox_that_cannot_run_says_why(arguments: list[str], status: 
     assert message in ended.err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "out"),
-    [
-        ([], None),
-        (["--quiet"], ""),
-        (["--json"], '{"held": true}\n'),
-    ],
-)
-async def test_the_demo_holds(arguments: list[str], out: str | None) -> None:
-    ended = await frontpay("demo", "--cardholder-after", "1", *arguments, env=settings())
-    assert (ended.status, ended.err) == (0, "")
-    if out is None:
-        assert "Everything held" in ended.out
-    else:
-        assert ended.out == out
+async def test_the_demo_holds() -> None:
+    """Aloud, quietly, and for a program; at the same time, because it takes its time."""
+    aloud, quiet, told = await asyncio.gather(
+        *(
+            frontpay("demo", "--cardholder-after", "1", *how, env=settings())
+            for how in ([], ["-q"], ["--json"])
+        )
+    )
+    assert [(each.status, each.err) for each in (aloud, quiet, told)] == [(0, "")] * 3
+    assert "Everything held" in aloud.out
+    assert (quiet.out, told.out) == ("", '{"held": true}\n')
 
 
 @pytest.mark.parametrize("command", ["demo", "sandbox"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -91,13 +92,16 @@ async def test_ctrl_c_at_the_question_sends_nothing(sandbox: Sandbox, url: str) 
     assert sandbox.requests[-1].operation == "orders.get_status"
 
 
-async def test_a_change_that_is_interrupted_under_way_is_3(sandbox: Sandbox, url: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_change_that_is_interrupted_under_way_is_3(
+    sandbox: Sandbox, url: str, number: signal.Signals
+) -> None:
     """The request has left, so nobody knows."""
     uuid = await link(url)
     sandbox.fail("latency", operation="orders.charge_delayed", seconds=600)
     async with on_terminal("orders", "charge", uuid, "--yes", env=settings(url)) as screen:
         await screen.till(lambda: sandbox.requests[-1].operation == "orders.charge_delayed")
-        screen.type(CTRL_C)
+        screen.process.send_signal(number)
         assert await screen.ended() == 3
         await screen.until(f"frontpay orders status {uuid}")
     assert "Traceback" not in screen.shown
@@ -107,7 +111,7 @@ async def test_a_change_that_is_interrupted_under_way_is_3(sandbox: Sandbox, url
 async def test_colours_are_for_terminals_that_want_them(url: str, variables: dict[str, str]) -> None:
     uuid = await link(url)
     async with on_terminal("orders", "list", env=settings(url, **variables)) as screen:
-        await screen.until("1 orders")
+        await screen.until("1 order")
         await screen.ended()
     assert uuid in screen.shown
     coloured = [code for code in COLOUR.findall(screen.shown) if re.search(r"\[3\d", code)]
@@ -148,6 +152,27 @@ async def test_ctrl_c_cancels_the_payment(sandbox: Sandbox, url: str, order: str
     (paid_for,) = sandbox.orders.values()
     assert paid_for.status == "CANCELLED"
     assert "Traceback" not in screen.shown
+
+
+async def test_a_terminal_that_goes_away_cancels_the_payment(sandbox: Sandbox, url: str, order: str) -> None:
+    """The kernel tells of it, and the shell again; nobody is there to read what comes of it."""
+    async with on_terminal("terminals", "pay", order, "--yes", env=settings(url)) as screen:
+        await screen.until("payment: SENT")
+        for _ in range(2):
+            screen.process.send_signal(signal.SIGHUP)
+        assert await screen.ended() == 1
+    (left,) = sandbox.orders.values()
+    assert left.status == "CANCELLED"
+
+
+async def test_a_narrow_terminal_is_told_as_much(sandbox: Sandbox, url: str, order: str) -> None:
+    async with on_terminal("terminals", "pay", order, "--yes", env=settings(url, COLUMNS="40")) as screen:
+        await screen.until("payment: SENT")
+        await screen.until("of 5:00")
+        await screen.until("Ctrl-C")
+        sandbox.approve(next(iter(sandbox.orders)))
+        assert await screen.ended() == 0
+    assert "…" not in screen.shown
 
 
 async def test_ctrl_c_after_it_was_paid_says_so(sandbox: Sandbox, url: str, order: str) -> None:

@@ -60,6 +60,17 @@ async def test_a_part_of_the_page_is_served_under_a_strict_policy(
     assert any(word in answer.headers["content-type"] for end, word in kind.items() if path.endswith(end))
 
 
+@pytest.mark.parametrize("path", [*PARTS, *LOOKS, "/_sandbox/requests/1"])
+@pytest.mark.parametrize("headers", [{}, {"host": "evil.example"}])
+async def test_no_answer_is_sniffed_embedded_or_kept(
+    browser: httpx.AsyncClient, path: str, headers: dict[str, str]
+) -> None:
+    answer = await browser.get(path, headers=headers)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["cache-control"] == "no-store"
+
+
 async def test_the_page_asks_nobody_else_and_has_no_inline_code(browser: httpx.AsyncClient) -> None:
     found: list[tuple[str, str, str]] = []
 

@@ -13,9 +13,11 @@ import click
 import pytest
 
 from frontpay_async import (
+    AlreadyCancelledError,
     AlreadyPaidError,
     APIError,
     AuthenticationError,
+    BusinessRuleError,
     ConfigurationError,
     FrontPayError,
     InvalidChecksumError,
@@ -30,7 +32,6 @@ from frontpay_async import (
     RateBudgetExceededError,
     RateLimitedError,
     RequestRejectedError,
-    ResultRecord,
     ServerError,
     StaleCallbackError,
     Terminal,
@@ -40,9 +41,9 @@ from frontpay_async import (
 from frontpay_async.cli.app import COMMANDS, root
 from frontpay_async.cli.doctor import clock_finding
 from frontpay_async.cli.exits import Exit, exit_of, money_of, next_step
-from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand, PlainCommand
+from frontpay_async.cli.invocation import LookingCommand, MoneyCommand, PlainCommand
 from frontpay_async.cli.order_file import read_terminal_order
-from frontpay_async.cli.output import Output, clean
+from frontpay_async.cli.output import clean, clock, counted
 from frontpay_async.cli.plain import MASK, flat, plain
 from tests import builders
 from tests.command import order_json
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 UUID = builders.ORDER_UUID
 CREATE, READ, CANCEL = "orders.send_invoice", "orders.get_status", "orders.cancel"
+ON_TERMINAL = "terminals.cancel_payment"
 
 
 # Exit statuses
@@ -62,7 +64,7 @@ CREATE, READ, CANCEL = "orders.send_invoice", "orders.get_status", "orders.cance
     ("error", "status"),
     [
         (NotSentError("x"), Exit.NOT_SENT),
-        (ConfigurationError("x"), Exit.NOT_SENT),
+        (ConfigurationError("x"), Exit.USAGE),
         (InvalidOrderError([Violation("a", "b")]), Exit.NOT_SENT),
         (RateBudgetExceededError("x", retry_after=7), Exit.NOT_SENT),
         (RequestRejectedError("x", status=417), Exit.REJECTED),
@@ -93,7 +95,7 @@ def test_every_outcome_has_a_status() -> None:
         (NotSentError("x", operation=CREATE), "None moved: nothing was done."),
         (
             WatchTimeoutError("x", last_status=None, operation="watch.payment"),
-            "Not known: it may have been done.",
+            "None was seen to move, but it is not decided: it still may.",
         ),
         (InvalidChecksumError("x"), "A refused callback says nothing about money."),
     ],
@@ -110,7 +112,15 @@ def test_whether_money_moved_is_said(error: FrontPayError, money: str) -> None:
         (OutcomeUnknownError("x", operation=READ), "Run it again."),
         (OutcomeUnknownError("x", operation="watch.payment", order_uuid=UUID), f"cancel {UUID} --terminal"),
         (NotSentError("x"), "frontpay doctor"),
-        (AlreadyPaidError("x", status=400, order_uuid=UUID), f"frontpay orders refund {UUID}"),
+        (OutcomeUnknownError("x", operation=ON_TERMINAL, order_uuid=UUID), f"cancel {UUID} --terminal"),
+        (AlreadyPaidError("x", status=400, order_uuid=UUID), f"frontpay orders refund {UUID} --all"),
+        (
+            AlreadyPaidError("x", status=400, order_uuid=UUID, operation=ON_TERMINAL),
+            f"frontpay orders refund {UUID} --terminal --all",
+        ),
+        (AlreadyCancelledError("x", status=400, order_uuid=UUID), "It is cancelled"),
+        (BusinessRuleError("x", status=400, order_uuid=UUID), f"frontpay orders details {UUID}"),
+        (ConfigurationError("x"), "Correct what is named"),
         (AuthenticationError("x", status=401), "FRONTPAY_TOKEN"),
         (NotFoundError("x", status=404), "Check the id"),
         (RateLimitedError("x", status=429, retry_after=30.0), "in 30 s"),
@@ -186,6 +196,18 @@ def test_control_characters_are_spelled_out() -> None:
     assert clean("Hårvask \x1b[2J\r\n\u202e") == r"Hårvask \x1b[2J\r\n\u202e"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0:00"), (59.9, "0:59"), (151, "2:31"), (3751, "1:02:31"), (360000, "100:00:00")],
+)
+def test_a_stretch_of_time_is_told_as_people_read_it(seconds: float, told: str) -> None:
+    assert clock(seconds) == told
+
+
+def test_one_is_not_told_as_many() -> None:
+    assert [counted(number, "order") for number in (0, 1, 2)] == ["0 orders", "1 order", "2 orders"]
+
+
 # The order file
 
 TODAY = date(2026, 5, 1)
@@ -196,6 +218,11 @@ def test_an_order_file_needs_only_what_cannot_be_known() -> None:
     assert order.summary.grand_total == Decimal("102.00")
     assert (order.order_date, order.receipt_print, order.send_order_by.email) == (TODAY, True, True)
     assert order.customer.address.zip == "0155"
+
+
+def test_an_order_file_may_begin_with_a_byte_order_mark() -> None:
+    order = read_terminal_order(f"\ufeff{order_json()}", terminal_uuid=None, today=TODAY)
+    assert order.summary.grand_total == Decimal("102.00")
 
 
 def test_an_order_file_may_say_all() -> None:
@@ -217,6 +244,11 @@ def test_an_order_file_may_say_all() -> None:
     [
         ("{", "the order is not JSON (line 1)"),
         ("[" * 100_000, "the order is not JSON"),
+        (" \n", "the order is empty"),
+        (
+            order_json().replace('"tax": 25', '"rate": 5, "tax": 25'),
+            "the order has 'rate' twice in one object",
+        ),
         ("[]", "the order must be an object"),
         (order_json(products={}), "products must be a list of objects"),
         (order_json(products=[7]), "products.0 must be an object"),
@@ -274,45 +306,6 @@ def test_the_clock_may_be_a_minute_off(skew: int, result: str, detail: str) -> N
 @pytest.mark.parametrize("header", [None, "yesterday", "Fri, 01 May 2026 12:00:00 -0000"])
 def test_without_a_date_the_clock_is_not_judged(header: str | None) -> None:
     assert clock_finding(header, NOW).result == "skipped"
-
-
-# What an interrupt may have left behind
-
-
-@pytest.mark.parametrize(
-    ("operation", "outcome", "changed"),
-    [
-        (CREATE, None, True),
-        (CREATE, Outcome.UNKNOWN, True),
-        (CREATE, Outcome.REJECTED, False),
-        (CREATE, Outcome.NOT_SENT, False),
-        (READ, None, False),
-        (READ, Outcome.UNKNOWN, False),
-    ],
-)
-def test_an_invocation_knows_whether_something_was_changed(
-    operation: str, outcome: Outcome | None, changed: bool
-) -> None:
-    """Ctrl-C afterwards must not claim that nothing was, whatever was looked at since."""
-    invocation = Invocation(Output())
-    for told, result in ((operation, outcome), (READ, None)):
-        invocation._remember(
-            ResultRecord(
-                operation=told, order_uuid=UUID, attempts=1, status=None, elapsed=0.0, outcome=result
-            )
-        )
-    assert invocation.changed is changed
-
-
-def test_an_interrupt_after_a_change_is_3(capsys: pytest.CaptureFixture[str]) -> None:
-    @click.command(cls=PlainCommand)
-    @click.pass_obj
-    def stopped(invocation: Invocation) -> None:
-        invocation.changed = True
-        raise KeyboardInterrupt
-
-    assert stopped.main([], standalone_mode=False) is Exit.UNKNOWN
-    assert "something was changed" in capsys.readouterr().err
 
 
 # The page

@@ -153,6 +153,7 @@ function showTerminals() {
     set(list, "aria-label", `Waiting on ${terminal.name}`);
     keep(list, mine, (order) => `${order.uuid} ${order.waits_for}`, "waiting-row", showWaiting, heading);
     write(row.querySelector(".last"), seen.lasts.get(terminal.uuid) ?? "");
+    write(row.querySelector(".queue"), mine.length > 1 ? `${mine.length} wait` : "");
   }, heading);
 }
 

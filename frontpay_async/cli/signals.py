@@ -1,0 +1,52 @@
+"""SIGTERM and a terminal that goes away stop a command as Ctrl-C does.
+
+Otherwise they would kill it in the middle of a payment: nobody would cancel it, and the exit status would
+say nothing of the money.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["heed_signals", "ignore_signals"]
+
+# Windows has no hangup.
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
+
+def heed_signals() -> None:
+    """Let SIGTERM and SIGHUP do from now on what Ctrl-C does at that moment."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    # Under nohup it is ignored, and stays so.
+    if _HANGUP is not None and signal.getsignal(_HANGUP) is signal.SIG_DFL:
+        signal.signal(_HANGUP, _hang_up)
+
+
+def ignore_signals() -> None:
+    """Let nothing change the exit status any more: it tells what happened to the money."""
+    for number in (signal.SIGINT, signal.SIGTERM, _HANGUP):
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    # A shell starts what runs in the background with Ctrl-C ignored.
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+
+def _hang_up(number: int, frame: FrameType | None) -> None:
+    # The kernel sends one and the shell another: the second must not give up what the first has begun.
+    signal.signal(number, signal.SIG_IGN)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and stream.isatty():
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+    _interrupt(number, frame)
