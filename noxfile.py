@@ -1,5 +1,8 @@
 """Every task of the project, on a machine that has only Python and nox."""
 
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.5.1"
@@ -7,9 +10,10 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "lint", "types", "docs"]
 
-# A file's tests stay together: some share a server.
-IN_PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+# A worker that has nothing left takes half of what another still has.
+IN_PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+DISTRIBUTIONS = Path("dist").absolute()
 
 
 def group(name: str) -> list[str]:
@@ -38,11 +42,78 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that are allowed, and today's test tools."""
-    session.install("uv")
-    extras = ".[aiohttp,batch,cli,encryption,postgres,redis,sandbox,starlette]"
-    session.run("uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", "-e", extras)
-    session.install(*group("tests"))
+    install_oldest(session, ".[all]", "tests")
     session.run("pytest", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """Run the unit tests without any extra, with the oldest dependencies that are allowed."""
+    install_oldest(session, ".", "core")
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
+def install_oldest(session: nox.Session, what: str, tools: str) -> None:
+    """Install the oldest versions of what the package names; what those ask for is as new as users get it."""
+    session.install("uv")
+    oldest = Path(session.create_tmp(), "oldest.txt")
+    of = ("--all-extras", "--no-deps", "--resolution", "lowest-direct", "--output-file", oldest)
+    session.run("uv", "pip", "compile", "--quiet", *of, "pyproject.toml")
+    session.run("uv", "pip", "install", "--constraint", oldest, "-e", what, *group(tools))
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the distributions into dist/, check what is in them, install them and run the demo."""
+    session.install(*group("core"), *group("package"))
+    shutil.rmtree(DISTRIBUTIONS, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", DISTRIBUTIONS)
+    built = {"DISTRIBUTIONS": str(DISTRIBUTIONS)}
+    session.run("pytest", "-m", "package", "tests/package", *session.posargs, env=built)
+
+
+def installed(session: nox.Session, what: str) -> Path:
+    """Install something with all extras into an environment of its own; return that one's Python."""
+    environment = Path(session.create_tmp(), "installed")
+    session.run("python", "-m", "venv", "--clear", "--without-pip", environment)
+    python = environment / "bin" / "python"
+    session.run("uv", "pip", "install", "--quiet", "--python", python, f"{what}[all]")
+    return python
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look up what the package and all its extras depend on among the known vulnerabilities.
+
+    What could not be looked up fails it, too. Arguments go to pip-audit.
+    """
+    session.install("uv", *group("audit"))
+    python = installed(session, ".")
+    frozen = session.run("uv", "pip", "freeze", "--quiet", "--python", python, silent=True)
+    requirements = Path(session.create_tmp(), "requirements.txt")
+    # The package itself is not in the index under this version.
+    others = [line for line in str(frozen).splitlines(keepends=True) if "frontpay" not in line]
+    requirements.write_text("".join(others), "utf-8")
+    no_resolving = ("--no-deps", "--disable-pip", "--progress-spinner", "off")
+    session.run("pip-audit", "--strict", "--requirement", requirements, *no_resolving, *session.posargs)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """List what the wheel in dist/ depends on with all extras, as a CycloneDX SBOM beside it."""
+    wheel = next(DISTRIBUTIONS.glob("*.whl"), None)
+    if wheel is None:
+        session.error("there is no wheel in dist/: run nox -s package first")
+    session.install("uv", *group("sbom"))
+    python = installed(session, str(wheel))
+    version = wheel.name.split("-")[1]
+    # cyclonedx-py reads no dynamic version.
+    text = Path("pyproject.toml").read_text("utf-8")
+    pyproject = Path(session.create_tmp(), "pyproject.toml")
+    pyproject.write_text(text.replace('"version"]\n', f']\nversion = "{version}"\n', 1), "utf-8")
+    to = DISTRIBUTIONS / f"frontpay_async-{version}.cdx.json"
+    of = ("--pyproject", pyproject, "--mc-type", "library", "--output-reproducible", "--validate")
+    session.run("cyclonedx-py", "environment", *of, "--output-file", to, python)
 
 
 @nox.session

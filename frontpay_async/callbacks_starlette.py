@@ -18,8 +18,13 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 import anyio
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+
+try:
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+except ModuleNotFoundError as error:
+    needs = "frontpay_async.callbacks_starlette needs the extra: pip install 'frontpay_async[starlette]'"
+    raise ModuleNotFoundError(needs, name=error.name) from error
 
 from frontpay_async.errors import CallbackError, InvalidChecksumError, ReplayedCallbackError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -56,7 +57,13 @@ MAY_IMPORT = {
     "rich": {"cli/"},
     "pytest": {"pytest_plugin.py"},
     "uvicorn": {"sandbox/"},
-    "sqlalchemy": {"batch/journal.py", "batch/schema.py", "batch/sightings.py", "batch/transitions.py"},
+    "sqlalchemy": {
+        "batch/__init__.py",
+        "batch/journal.py",
+        "batch/schema.py",
+        "batch/sightings.py",
+        "batch/transitions.py",
+    },
     "cryptography": {"batch/sealing.py"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},
@@ -96,10 +103,16 @@ CONTRACT = """
 """
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Every module that a file imports, for types alone or not."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -147,7 +160,7 @@ def test_the_pure_part_runs_without_any_io_library() -> None:
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("resources/")])
 def test_a_resource_is_signature_docstring_and_one_call(name: str) -> None:
     """Nothing runs in a resource but the building of what the one call takes."""
-    tree = ast.parse(SOURCES[name].read_text("utf-8"))
+    tree = parsed(SOURCES[name])
     methods = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
     awaits = {
         method.name: sum(isinstance(node, ast.Await) for node in ast.walk(method)) for method in methods
@@ -227,7 +240,7 @@ def test_every_public_name_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_modules_say_what_they_are_and_offer(name: str) -> None:
-    tree = ast.parse(SOURCES[name].read_text("utf-8"))
+    tree = parsed(SOURCES[name])
     assert ast.get_docstring(tree)
     names = {
         target.id
@@ -270,20 +283,24 @@ def promises(function: ast.AST, checks: frozenset[str] = frozenset()) -> bool:
     return False
 
 
-TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in TEST_FILES.items()}
-CHECKS = frozenset(
-    function.name
-    for tree in TREES.values()
-    for function in functions(tree)
-    if not function.name.startswith("test_") and promises(function)
-)
+@functools.cache
+def checks() -> frozenset[str]:
+    """The functions beside the tests that can fail one."""
+    return frozenset(
+        function.name
+        for path in TEST_FILES.values()
+        for function in functions(parsed(path))
+        if not function.name.startswith("test_") and promises(function)
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in TEST_FILES if Path(name).name.startswith("test_")])
 def test_every_test_can_fail(name: str) -> None:
-    tests = [function for function in functions(TREES[name]) if function.name.startswith("test_")]
+    tests = [
+        function for function in functions(parsed(TEST_FILES[name])) if function.name.startswith("test_")
+    ]
     assert tests or "RuleBasedStateMachine" in TEST_FILES[name].read_text("utf-8")
-    assert [test.name for test in tests if not promises(test, CHECKS)] == []
+    assert [test.name for test in tests if not promises(test, checks())] == []
 
 
 @pytest.mark.parametrize("name", TEST_FILES)
@@ -297,7 +314,7 @@ def test_no_test_sleeps(name: str) -> None:
     """To give way to another task is not to sleep."""
     sleeping = {
         test.name
-        for test in functions(TREES[name])
+        for test in functions(parsed(TEST_FILES[name]))
         if test.name.startswith("test_")
         for node in ast.walk(test)
         if isinstance(node, ast.Call)

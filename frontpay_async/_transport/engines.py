@@ -71,7 +71,7 @@ class EngineSettings:
             raise ConfigurationError(f"unknown engine {name!r}: it is one of {', '.join(get_args(Engine))}")
         if name == "aiohttp" and find_spec("httpx_aiohttp") is None:
             raise ConfigurationError(
-                "engine='aiohttp' needs its extra: pip install 'frontpay-async[aiohttp]'"
+                "engine='aiohttp' needs the extra: pip install 'frontpay_async[aiohttp]'"
             )
         return cls(name, tls, _read_proxy(proxy) if proxy else None)
 

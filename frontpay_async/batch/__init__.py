@@ -9,6 +9,12 @@ Submitting the same again adds nothing, and running again continues where it was
 
 from __future__ import annotations
 
+try:
+    import sqlalchemy  # noqa: F401  # pyright: ignore[reportUnusedImport] - one place tells of the extra
+except ModuleNotFoundError as error:
+    needs = "frontpay_async.batch needs the extra: pip install 'frontpay_async[batch]'"
+    raise ModuleNotFoundError(needs, name=error.name) from error
+
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
 from frontpay_async.batch.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
 from frontpay_async.batch.invoices import InvoiceBatch

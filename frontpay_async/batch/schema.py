@@ -14,30 +14,27 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-try:
-    from sqlalchemy import (
-        URL,
-        BigInteger,
-        Column,
-        Engine,
-        Float,
-        ForeignKey,
-        Index,
-        Integer,
-        LargeBinary,
-        MetaData,
-        String,
-        Table,
-        Text,
-        UniqueConstraint,
-        create_engine,
-        event,
-        make_url,
-        text,
-    )
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-except ImportError:
-    raise ImportError("frontpay_async.batch needs the extra: pip install 'frontpay_async[batch]'") from None
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Column,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from frontpay_async.batch.items import LONGEST_KEY
 from frontpay_async.errors import ConfigurationError

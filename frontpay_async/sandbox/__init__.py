@@ -55,7 +55,12 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from starlette.routing import Router
+try:
+    import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport] - one place tells of the extra
+    from starlette.routing import Router
+except ModuleNotFoundError as error:
+    needs = "frontpay_async.sandbox needs the extra: pip install 'frontpay_async[sandbox]'"
+    raise ModuleNotFoundError(needs, name=error.name) from error
 
 from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._transport.clock import Clock
@@ -365,9 +370,8 @@ class Sandbox:
             TypeError: An argument is of another type.
             ValueError: There is no such kind, it strikes no such operation, or a number is out of range.
         """
-        self.faults.add(
-            Fault(kind=FaultKind(kind), operation=operation, times=times, skip=skip, seconds=seconds)
-        )
+        fault = Fault(kind=FaultKind(kind), operation=operation, times=times, skip=skip, seconds=seconds)
+        self.faults.add(fault)
 
     def fail_randomly(
         self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0

@@ -69,7 +69,7 @@ def test_without_the_sandboxs_extra_the_fixture_says_what_to_install(
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     result = pytester.runpytest_subprocess("-p", PLUGIN, "-p", "no:cacheprovider")
     assert result.parseoutcomes() == {"errors": 1}
-    result.stdout.fnmatch_lines(["*needs the extra: pip install 'frontpay_async?sandbox?' (*starlette*)"])
+    result.stdout.fnmatch_lines(["*needs the extra: pip install 'frontpay_async?sandbox?'"])
 
 
 def test_the_entry_point_leads_to_it() -> None:

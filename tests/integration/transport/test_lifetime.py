@@ -306,7 +306,7 @@ def test_a_setting_that_cannot_work_is_refused_when_the_client_is_built(
 def test_the_aiohttp_engine_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the command that installs it."""
     monkeypatch.setattr(engines, "find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'frontpay-async\[aiohttp\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'frontpay_async\[aiohttp\]'"):
         FrontPayClient(TOKEN, environment="demo", engine="aiohttp")
 
 
