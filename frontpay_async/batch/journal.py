@@ -29,6 +29,7 @@ from frontpay_async.batch.schema import (
     now_of,
     open_engine,
     rows,
+    upgrade,
 )
 from frontpay_async.batch.states import Event, State, target
 from frontpay_async.batch.transitions import Transition, move
@@ -148,6 +149,8 @@ class Journal:
                 f"the journal was written by a newer version (its schema is {version}, this version knows"
                 f" {SCHEMA_VERSION}): upgrade frontpay_async on this host"
             )
+        if version < SCHEMA_VERSION:
+            upgrade(connection)
         self._check_seal(known["seal"])
         self.salt = known["salt"]
 

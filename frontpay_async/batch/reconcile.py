@@ -3,8 +3,9 @@
 A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
 the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
 matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
-again. Undecidable: parked. Where the reading takes long, what was found is written down now and then, so that
-a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last candidate.
+again. Undecidable: parked. Where the reading takes long, what was found is written down now and then, and
+which orders are strangers, so that a runner that dies meanwhile has not looked in vain; the other verdicts
+wait for the last candidate.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
@@ -28,6 +29,7 @@ from frontpay_async._transport.find import look_at
 from frontpay_async._transport.observe import logger
 from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, match
 from frontpay_async.batch.payload import read
+from frontpay_async.batch.sightings import Verdict
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import ConfigurationError, FrontPayError
@@ -208,30 +210,36 @@ class Reconciler:
         self.listing = await to_thread.run_sync(self.sightings.note_list, listed)
         return listed
 
-    def _verdict(
-        self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]
-    ) -> list[Transition]:
+    def _verdict(self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]) -> Verdict:
         """Decide; runs within the transaction that writes it."""
-        by_id = {row.id: row for row in rows}
-
-        def alike(row_id: int, uuid: str) -> Likeness:
-            row, seen = by_id[row_id], self._seen[uuid]
-            if candidates[uuid] <= row.listing:
-                return Likeness.DIFFERENT
-            if seen is None:
-                return Likeness.UNCLEAR
-            found = likeness(self._traits(row), seen, cautious=not self._is_faithful)
-            self._is_faithful |= found is Likeness.SAME
-            return found
-
-        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
-        was_faithful = self._is_faithful
-        decisions = match(doubts, list(candidates), alike)
-        if self._is_faithful and not was_faithful:
+        table = self._compare(rows, candidates)
+        if not self._is_faithful and Likeness.SAME in table.values():
             # One was recognised, so that the others need not be judged with that caution.
-            decisions = match(doubts, list(candidates), alike)
+            self._is_faithful = True
+            table = self._compare(rows, candidates)
+        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
+        decisions = match(doubts, list(candidates), lambda row, uuid: table[row, uuid])
+        by_id = {row.id: row for row in rows}
         made = [self._transition(view, by_id[row], each) for row, each in decisions.items()]
-        return [each for each in made if each is not None]
+        strange = [
+            uuid for uuid in candidates if all(table[row.id, uuid] is Likeness.DIFFERENT for row in rows)
+        ]
+        return Verdict([each for each in made if each is not None], strange)
+
+    def _compare(
+        self, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]
+    ) -> Mapping[tuple[int, str], Likeness]:
+        return {
+            (row.id, uuid): self._alike(row, uuid, candidates[uuid]) for row in rows for uuid in candidates
+        }
+
+    def _alike(self, row: DoubtfulRow, uuid: str, first_seen: int) -> Likeness:
+        seen = self._seen[uuid]
+        if first_seen <= row.listing:
+            return Likeness.DIFFERENT
+        if seen is None:
+            return Likeness.UNCLEAR
+        return likeness(self._traits(row), seen, cautious=not self._is_faithful)
 
     def _transition(  # noqa: PLR0911 - a table
         self, view: _View, row: DoubtfulRow, decision: Decision

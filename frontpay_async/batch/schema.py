@@ -57,9 +57,11 @@ __all__ = [
     "now_of",
     "open_engine",
     "rows",
+    "strangers",
+    "upgrade",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 READING = {"frontpay_reading": True}
 """The execution options of a transaction that writes nothing."""
 
@@ -118,6 +120,11 @@ listings = Table(
     Column("number", Integer, primary_key=True),
     Column("uuids", LargeBinary, nullable=False),
 )
+strangers = Table(
+    "frontpay_strangers",
+    metadata,
+    Column("order_uuid", String(128), primary_key=True),
+)
 
 
 def open_engine(target: str | Path) -> Engine:
@@ -150,6 +157,13 @@ def now_of(connection: Connection) -> float:
         # The database is this process, and its clock this host's: no need to ask it.
         return time.time()
     return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring an older journal to this version: version 2 added the strangers, and changed nothing else."""
+    metadata.create_all(connection)
+    version = str(SCHEMA_VERSION).encode()
+    connection.execute(notes.update().where(notes.c.name == "schema").values(content=version))
 
 
 def _sqlite(path: str) -> Engine:

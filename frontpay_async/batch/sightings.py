@@ -4,6 +4,9 @@ A list of the account's orders that was complete before a row was claimed cannot
 each list gets a number, only what is new in it is kept, and a row remembers the last number before its claim:
 its candidates are the orders that were first seen later. Numbers, not times: clocks may be set back.
 
+An order that is another one than each row that could own it is a stranger, for good: a row that is claimed
+later is younger than it. That much is kept, so that nobody has to read it again, whoever dies.
+
 Runners of one journal take turns in looking, and a verdict is only written by whoever has the turn, on what
 the journal says in that moment.
 """
@@ -18,18 +21,18 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from frontpay_async.batch.schema import listings, notes, rows
+from frontpay_async.batch.schema import listings, notes, rows, strangers
 from frontpay_async.batch.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from frontpay_async.batch.journal import Journal
     from frontpay_async.batch.transitions import Transition
 
-__all__ = ["DoubtfulRow", "Sightings"]
+__all__ = ["DoubtfulRow", "Sightings", "Verdict"]
 
 _TURN = "reconciler"
 _FAITHFUL = "shows what was sent"
@@ -66,6 +69,19 @@ class DoubtfulRow:
     def due_at(self, settling: float) -> float:
         """Return when the next look at it counts, in Unix seconds."""
         return (self.doubt_at if self.missed_at is None else self.missed_at) + settling
+
+
+@frozen
+class Verdict:
+    """Say what a look came to.
+
+    Args:
+        transitions: What happens to rows in doubt.
+        strangers: Orders that are of none of the rows in doubt or in flight.
+    """
+
+    transitions: Sequence[Transition]
+    strangers: Sequence[str] = ()
 
 
 @define(eq=False)
@@ -174,6 +190,8 @@ class Sightings:
     def candidates(self, uuids: Collection[str], since: int) -> dict[str, int]:
         """Return the orders that nobody accounts for and that were first seen after a list, with that number.
 
+        Strangers are not among them.
+
         Args:
             uuids: All orders in the last list.
             since: The number of the list.
@@ -181,7 +199,8 @@ class Sightings:
         with self.journal.reading() as connection:
             seen = self._seen(connection)
             listed = [uuid for uuid in uuids if seen.get(uuid, 0) > since]
-            return {uuid: seen[uuid] for uuid in self._unaccounted(connection, listed)}
+            ours = self._without(connection, listed, strangers.c.order_uuid)
+            return {uuid: seen[uuid] for uuid in self._unaccounted(connection, ours)}
 
     def _seen(self, connection: Connection) -> dict[str, int]:
         kept = connection.execute(select(listings).order_by(listings.c.number))
@@ -192,17 +211,22 @@ class Sightings:
         }
 
     def _unaccounted(self, connection: Connection, uuids: Collection[str]) -> list[str]:
+        return self._without(connection, uuids, rows.c.order_uuid)
+
+    def _without(
+        self, connection: Connection, uuids: Collection[str], column: ColumnElement[str]
+    ) -> list[str]:
         ordered = list(uuids)
         known: set[str] = set()
         for start in range(0, len(ordered), _MOST_PARAMETERS):
             some = ordered[start : start + _MOST_PARAMETERS]
-            known.update(connection.scalars(select(rows.c.order_uuid).where(rows.c.order_uuid.in_(some))))
+            known.update(connection.scalars(select(column).where(column.in_(some))))
         return [uuid for uuid in ordered if uuid not in known]
 
     def decide(
         self,
         candidates: Mapping[str, int],
-        verdict: Callable[[Sequence[DoubtfulRow], Mapping[str, int]], Sequence[Transition]],
+        verdict: Callable[[Sequence[DoubtfulRow], Mapping[str, int]], Verdict],
     ) -> list[Transition] | None:
         """Move the rows in doubt by a verdict on what the journal says now; None without the turn.
 
@@ -219,9 +243,16 @@ class Sightings:
                 if owner != self.owner or self.journal.now(connection) >= until:
                     return None
                 still = self._unaccounted(connection, candidates)
-                transitions = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
-                moved = self.journal.move(connection, transitions)
-                return [each for each, was_moved in zip(transitions, moved, strict=True) if was_moved]
+                found = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
+                self._note_strangers(connection, found.strangers)
+                moved = self.journal.move(connection, found.transitions)
+                return [each for each, was_moved in zip(found.transitions, moved, strict=True) if was_moved]
         except IntegrityError:
             # An answer came in that moment and accounts for one of the candidates: the next look will know.
             return None
+
+    def _note_strangers(self, connection: Connection, uuids: Sequence[str]) -> None:
+        if uuids:
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            made = [{"order_uuid": uuid} for uuid in uuids]
+            connection.execute(insert(strangers).on_conflict_do_nothing(), made)
