@@ -43,7 +43,8 @@ def _contender(cell: str) -> Contender:
 
 
 def _plan(seed: int, cell: str, count: int) -> Plan:
-    return Plan(seed=seed, contender=_contender(cell), count=count, patience=120 + count / 4)
+    replay = f"python -m benchmarks chaos --seed {seed} --count {count} --only {cell}"
+    return Plan(seed=seed, contender=_contender(cell), count=count, kill_every=1.0, replay=replay)
 
 
 def _result(cell: str, outcome: Outcome) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 Imports the module, and then forks a process for each ``{"start": index, "job": …, "log": path}`` on stdin,
 in which ``MODULE.main(job)`` runs. So a runner that was killed is back within milliseconds, and not after a
-second of imports. ``{"kill": index}`` is ``kill -9``. Tells ``born INDEX PID`` and ``died INDEX STATUS``.
+second of imports and of making invoices. ``{"kill": index}`` is ``kill -9``. Tells ``born INDEX PID`` and
+``died INDEX STATUS``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,8 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from tests.chaos_orders import invoices
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_LATE = ("anyio._backends._asyncio", "httpcore", "sqlalchemy.dialects.postgresql.psycopg", "sqlite3")
+"""What a runner imports only when it needs it, which would be after each start."""
 
 
 @define(eq=False)
@@ -28,6 +36,8 @@ class _Nursery:
     """The process of each index."""
 
     def start(self, index: int, job: dict[str, Any], log: str) -> None:
+        # Made here, for all children.
+        invoices(job["count"], job["seed"])
         # Its death is not to be told before its birth.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
@@ -78,6 +88,9 @@ def _tell(line: str) -> None:
 
 def _main(module: str) -> None:
     nursery = _Nursery(import_module(module).main)
+    for name in _LATE:
+        with contextlib.suppress(ImportError):
+            import_module(name)
     signal.signal(signal.SIGCHLD, nursery.bury)
     for line in sys.stdin:
         command = json.loads(line)

@@ -3,9 +3,9 @@
 A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
 the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
 matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
-again. Undecidable: parked. Where the reading takes long, what was found is written down now and then, and
-which orders are strangers, so that a runner that dies meanwhile has not looked in vain; the other verdicts
-wait for the last candidate.
+again. Undecidable: parked. After every few details, what was found is written down, and which orders are
+strangers, so that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last
+candidate.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
@@ -48,9 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Reconciler"]
 
 _MOST_INCOMPLETE_LISTS = 5
-# Candidates that are read at a time, and the part of a turn after which what was found is written down.
+# Candidates that are read before what was found is written down.
 _AT_ONCE = 8
-_WRITE_AFTER = 0.5
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
 
 
@@ -175,30 +174,24 @@ class Reconciler:
         self._is_faithful = self._is_faithful or await to_thread.run_sync(self.sightings.is_faithful)
         unread = [uuid for uuid in candidates if uuid not in self._seen]
         decided: list[Transition] = []
-        clock = self.session.clock
-        write_at = clock.now() + self.turn * _WRITE_AFTER
         while True:
             some, unread = unread[:_AT_ONCE], unread[_AT_ONCE:]
             self.requests += len(some)
             await look_at(self.session, self.options, some, self._seen.__setitem__)
-            if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
-                return decided
-            if unread and clock.now() < write_at:
-                continue
             seen = {uuid: number for uuid, number in candidates.items() if uuid in self._seen}
             view = _View(seen, looked_at, is_complete=is_complete, is_whole=not unread)
-            decided += await self._decide(view)
-            if not unread or len(decided) >= len(doubtful):
+            some_decided = await self._decide(view)
+            decided += some_decided or []
+            if some_decided is None or not unread or len(decided) >= len(doubtful):
                 return decided
-            write_at = clock.now() + self.turn * _WRITE_AFTER
 
-    async def _decide(self, view: _View) -> list[Transition]:
+    async def _decide(self, view: _View) -> list[Transition] | None:
         was_faithful = self._is_faithful
         verdict = partial(self._verdict, view)
-        decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict) or []
+        decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict, self.turn)
         if self._is_faithful and not was_faithful:
             await to_thread.run_sync(self.sightings.note_faithful, True)  # noqa: FBT003 - it was found so
-        for each in decided:
+        for each in decided or []:
             if each.event is not Event.MISS:
                 self._sent.pop(each.row, None)
         return decided

@@ -38,6 +38,7 @@ _TURN = "reconciler"
 _FAITHFUL = "shows what was sent"
 _MOST_PARAMETERS = 500
 _WITNESSES = 25
+_STRANGERS = strangers.c.order_uuid
 
 
 @frozen
@@ -199,7 +200,7 @@ class Sightings:
         with self.journal.reading() as connection:
             seen = self._seen(connection)
             listed = [uuid for uuid in uuids if seen.get(uuid, 0) > since]
-            ours = self._without(connection, listed, strangers.c.order_uuid)
+            ours = self._without(connection, listed, _STRANGERS)
             return {uuid: seen[uuid] for uuid in self._unaccounted(connection, ours)}
 
     def _seen(self, connection: Connection) -> dict[str, int]:
@@ -227,29 +228,31 @@ class Sightings:
         self,
         candidates: Mapping[str, int],
         verdict: Callable[[Sequence[DoubtfulRow], Mapping[str, int]], Verdict],
+        seconds: float,
     ) -> list[Transition] | None:
         """Move the rows in doubt by a verdict on what the journal says now; None without the turn.
 
         Args:
             candidates: The orders that were looked at, with the number of the list that showed them first.
             verdict: The decision, given the rows and the candidates that still nobody accounts for.
+            seconds: How long the turn goes on.
 
         Returns:
             What was done.
         """
         try:
             with self.journal.writing() as connection:
-                owner, until = self._turn(connection)
-                if owner != self.owner or self.journal.now(connection) >= until:
+                if self._turn(connection)[0] != self.owner:
                     return None
-                still = self._unaccounted(connection, candidates)
+                self._set_turn(connection, self.journal.now(connection) + seconds)
+                still = self._without(connection, self._unaccounted(connection, candidates), _STRANGERS)
                 found = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
                 self._note_strangers(connection, found.strangers)
                 moved = self.journal.move(connection, found.transitions)
                 return [each for each, was_moved in zip(found.transitions, moved, strict=True) if was_moved]
         except IntegrityError:
             # An answer came in that moment and accounts for one of the candidates: the next look will know.
-            return None
+            return []
 
     def _note_strangers(self, connection: Connection, uuids: Sequence[str]) -> None:
         if uuids:

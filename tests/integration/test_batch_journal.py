@@ -275,7 +275,7 @@ def test_a_stranger_is_no_candidate_for_anybody_any_more(books: Books) -> None:
     candidates = looking.candidates(["ODR1", "ODR2"], since=0)
     # Told twice, and by another runner: it is one all the same.
     for _ in range(2):
-        assert looking.decide(candidates, lambda *_: Verdict([], ["ODR1"])) == []
+        assert looking.decide(candidates, lambda *_: Verdict([], ["ODR1"]), 60.0) == []
     assert list(Sightings(books.journal, "other").candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
 
 
@@ -289,7 +289,7 @@ def test_runners_take_turns_in_looking(books: Books) -> None:
     books.time.time += 61
     assert one.take_turn(60.0)
     # Whose turn is over decides nothing any more.
-    assert two.decide({}, lambda *_: pytest.fail("it must not be asked")) is None
+    assert two.decide({}, lambda *_: pytest.fail("it must not be asked"), 60.0) is None
     two.end_turn()
     assert not two.take_turn(60.0)
 

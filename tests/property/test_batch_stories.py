@@ -168,7 +168,7 @@ class Stories(RuleBasedStateMachine):
             ]
             return Verdict(made, strange)
 
-        self.looking.decide(candidates, verdict)
+        self.looking.decide(candidates, verdict, LEASE)
         self.looking.end_turn()
 
     def rows(self) -> dict[str, Any]:
