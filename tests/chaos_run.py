@@ -93,7 +93,7 @@ class Plan:
     count: int = 500
     runners: int = 3
     concurrency: int = 8
-    kill_after: int | None = 25
+    kill_after: int | None = 40
     kill_every: float = 0.0
     lease: float = 4.0
     settling: float = 0.5
