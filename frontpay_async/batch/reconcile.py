@@ -8,11 +8,14 @@ strangers, so that a runner that dies meanwhile has not looked in vain; the othe
 candidate.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
-- The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
+- The list must show the orders that were confirmed last, and those of the rows before the oldest in doubt: a
+  list that lags, or is cut at either end, proves nothing.
 - The API must have been seen to show an order as it was sent: one whose uuid is known, or one that was
   recognised. Until then, an order counts as another one only where both its goods and its customer differ.
 - The look must have begun a settling delay after the doubt, because a request that was lost on the way back
   may still be at work at the API.
+
+An order at which the API fails each time would go round for ever: after ten times in vain it is parked.
 """
 
 from __future__ import annotations
@@ -48,9 +51,11 @@ if TYPE_CHECKING:
 __all__ = ["Reconciler"]
 
 _MOST_INCOMPLETE_LISTS = 5
+_MOST_ATTEMPTS = 10
 # Candidates that are read before what was found is written down.
 _AT_ONCE = 8
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
+IN_VAIN = f"it was sent {_MOST_ATTEMPTS} times, and never stood there"
 
 
 @frozen(eq=False)
@@ -96,6 +101,7 @@ class Reconciler:
     _sent: dict[int, Traits] = field(init=False, factory=dict[int, "Traits"])
     _is_faithful: bool = field(init=False, default=False)
     _has_tried: bool = field(init=False, default=False)
+    _has_listed: bool = field(init=False, default=False)
     _incomplete: int = field(init=False, default=0)
 
     async def begin(self) -> None:
@@ -105,13 +111,7 @@ class Reconciler:
             ConfigurationError: The list shows none of the orders that were confirmed: it is another account.
         """
         self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
-        witnesses = await to_thread.run_sync(self.sightings.witnesses)
-        listed = await self._list()
-        if witnesses and listed.isdisjoint(witnesses):
-            raise ConfigurationError(
-                "nothing was sent: the account shows none of the orders that this journal saw confirmed, "
-                f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
-            )
+        await self._list(await to_thread.run_sync(self.sightings.witnesses))
 
     @property
     def knows_the_form(self) -> bool:
@@ -149,6 +149,7 @@ class Reconciler:
         """Look once, and return what was decided; None while another runner has the turn.
 
         Raises:
+            ConfigurationError: The first list of this run shows none of the orders that were confirmed.
             FrontPayError: The API could not be asked.
         """
         if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
@@ -164,8 +165,9 @@ class Reconciler:
         doubtful = [each for each in doubts if not each.in_flight]
         if not doubtful:
             return []
-        witnesses = await to_thread.run_sync(self.sightings.witnesses)
-        listed = await self._list()
+        oldest = min(each.id for each in doubtful)
+        witnesses = await to_thread.run_sync(self.sightings.witnesses, oldest)
+        listed = await self._list(witnesses)
         is_complete = listed.issuperset(witnesses)
         self._incomplete = 0 if is_complete else self._incomplete + 1
         since = min(each.listing for each in doubtful)
@@ -196,10 +198,16 @@ class Reconciler:
                 self._sent.pop(each.row, None)
         return decided
 
-    async def _list(self) -> frozenset[str]:
+    async def _list(self, witnesses: Sequence[str]) -> frozenset[str]:
         self.requests += 1
         entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
         listed = frozenset(entry.order_uuid for entry in entries)
+        if not self._has_listed and witnesses and listed.isdisjoint(witnesses):
+            raise ConfigurationError(
+                "nothing was sent: the account shows none of the orders that this journal saw confirmed, "
+                f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
+            )
+        self._has_listed = True
         self.listing = await to_thread.run_sync(self.sightings.note_list, listed)
         return listed
 
@@ -247,6 +255,10 @@ class Reconciler:
                 return evolve(named, error=reason, candidates=among)
             case Absent() if view.looked_at < row.due_at(self.settling):
                 return None
+            case Absent() if (
+                view.is_complete and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS
+            ):
+                return evolve(named, error=f"{IN_VAIN}; the last time: {row.error}")
             case Absent() if view.is_complete:
                 return evolve(named, event=Event.MISS if row.missed_at is None else Event.DENY)
             case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:

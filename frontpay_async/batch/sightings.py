@@ -55,6 +55,8 @@ class DoubtfulRow:
         in_flight: Whether its answer may still come.
         doubt_at: Since when it is in doubt, in Unix seconds.
         missed_at: When it was looked for and not found, if it was.
+        attempts: How often it was about to leave.
+        error: Why it is in doubt.
     """
 
     id: int
@@ -66,6 +68,8 @@ class DoubtfulRow:
     in_flight: bool
     doubt_at: float
     missed_at: float | None
+    attempts: int
+    error: str | None = field(repr=False)
 
     def due_at(self, settling: float) -> float:
         """Return when the next look at it counts, in Unix seconds."""
@@ -151,15 +155,26 @@ class Sightings:
                 each.state == State.SENDING.value,
                 each.doubt_at or 0.0,
                 each.missed_at,
+                each.attempts,
+                each.error,
             )
             for each in connection.execute(wanted.order_by(rows.c.id))
         ]
 
-    def witnesses(self) -> list[str]:
-        """Return orders that a complete list must show: the last that were confirmed."""
+    def witnesses(self, oldest: int | None = None) -> list[str]:
+        """Return orders that a complete list must show: the last that were confirmed.
+
+        Args:
+            oldest: A row; those that were submitted just before it must be shown, too, because a list may
+                have an end at either side.
+        """
         known = select(rows.c.order_uuid).where(rows.c.state == State.DONE.value)
+        known = known.order_by(rows.c.id.desc()).limit(_WITNESSES)
         with self.journal.reading() as connection:
-            return list(connection.scalars(known.order_by(rows.c.id.desc()).limit(_WITNESSES)))
+            found = list(connection.scalars(known))
+            if oldest is not None:
+                found += connection.scalars(known.where(rows.c.id < oldest))
+            return found
 
     def is_faithful(self) -> bool:
         """Tell whether the API was seen to show an order as it was sent."""
