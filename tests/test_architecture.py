@@ -55,7 +55,13 @@ MAY_IMPORT = {
     "rich": {"cli/"},
     "pytest": {"pytest_plugin.py"},
     "uvicorn": {"sandbox/"},
-    "sqlalchemy": {"batch/journal.py", "batch/schema.py", "batch/sightings.py", "batch/transitions.py"},
+    "sqlalchemy": {
+        "batch/journal.py",
+        "batch/rotation.py",
+        "batch/schema.py",
+        "batch/sightings.py",
+        "batch/transitions.py",
+    },
     "cryptography": {"batch/sealing.py"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
 from frontpay_async.batch.fingerprint import SALT_BYTES, fingerprint
 from frontpay_async.batch.payload import KINDS, kind_of, write
+from frontpay_async.batch.rotation import rotate
 from frontpay_async.batch.rows import BatchRow
 from frontpay_async.batch.schema import (
     READING,
@@ -152,6 +153,7 @@ class Journal:
         if version < SCHEMA_VERSION:
             upgrade(connection)
         self._check_seal(known["seal"])
+        rotate(connection, self.seal, known["seal"])
         self.salt = known["salt"]
 
     def _check_seal(self, check: bytes) -> None:

@@ -155,15 +155,22 @@ def test_the_wrong_key_is_a_clear_error(
 
 
 def test_a_key_may_be_changed(tmp_path: Path) -> None:
+    """Opened once with the new and the old, the journal needs the old one no more."""
     old = _protected(OLD)(tmp_path / "journal.db")
     batch = old.join("night", BASE_URL)
-    old.submit(batch, [item(1)])
+    # More than are encrypted anew at a time, and one whose content is gone.
+    old.submit(batch, [item(number) for number in range(501)])
+    (held,) = old.hold(batch, "me", 1, 60.0)
+    old.apply([Transition(row=held.id, fence=held.fence, event=Event.REFUSE, error="no")])
     old.close()
-    new = _protected(f"{NEW}, {OLD}")(tmp_path / "journal.db")
-    new.submit(batch, [item(2)])
-    opened = [new.seal.open(held.payload) for held in new.hold(batch, "me", 2, 60.0)]
-    assert [b"Customer 1" in opened[0], b"Customer 2" in opened[1]] == [True, True]
+    _protected(f"{NEW}, {OLD}")(tmp_path / "journal.db").close()
+    new = _protected(NEW)(tmp_path / "journal.db")
+    new.submit(batch, [item(501)])
+    opened = [new.seal.open(held.payload) for held in new.hold(batch, "me", 600, 60.0)]
+    assert [b"Customer %d" % number in content for number, content in enumerate(opened, 1)] == [True] * 501
     new.close()
+    with pytest.raises(ConfigurationError, match="encrypted with another key"):
+        _protected(OLD)(tmp_path / "journal.db")
 
 
 def test_no_key_at_all_is_told_without_it() -> None:
