@@ -53,6 +53,7 @@ __all__ = [
     "READING",
     "SCHEMA_VERSION",
     "batches",
+    "forget",
     "listings",
     "metadata",
     "notes",
@@ -166,6 +167,25 @@ def upgrade(connection: Connection) -> None:
     metadata.create_all(connection)
     version = str(SCHEMA_VERSION).encode()
     connection.execute(notes.update().where(notes.c.name == "schema").values(content=version))
+
+
+def forget(engine: Engine) -> None:
+    """Empty SQLite's log, where copies of what was removed would stay until it is written over.
+
+    Where another connection is at work it is left to the last one that closes.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        for pragma in (
+            "busy_timeout=0",
+            "wal_checkpoint(TRUNCATE)",
+            f"busy_timeout={_BUSY_SECONDS * 1000:.0f}",
+        ):
+            connection.cursor().execute(f"PRAGMA {pragma}")
+    finally:
+        connection.close()
 
 
 def _sqlite(path: str) -> Engine:
