@@ -201,10 +201,14 @@ class _Run:
     events: queue.SimpleQueue[list[str]] = field(factory=queue.SimpleQueue[list[str]])
     """What the sandbox and the nursery tell."""
 
-    def listen(self, lines: IO[str]) -> None:
+    ended: str | None = None
+    """What has ended that must not."""
+
+    def listen(self, name: str, lines: IO[str]) -> None:
         """Take in what a process tells, until it ends."""
         for line in lines:
             self.events.put(line.split())
+        self.ended = name
 
     def go(self, base_url: str, nursery: IO[str]) -> str | None:
         """Run until every runner has ended well; say why not, if not."""
@@ -228,6 +232,8 @@ class _Run:
         while not all(runner.is_done for runner in runners):
             if time.monotonic() > self.answered_at + plan.patience:
                 return f"nothing was answered for {plan.patience:.0f} s"
+            if self.ended is not None:
+                return f"the {self.ended} ended"
             if self.answers > _MOST_REQUESTS * plan.count:
                 return f"it did not end within {self.answers} requests"
             if len(self.crashes) >= _CRASHES:
@@ -301,7 +307,7 @@ def _process(run: _Run, name: str, *arguments: str) -> Generator[IO[str]]:
     ):
         if process.stdin is None or process.stdout is None:
             raise TypeError(process.args)
-        listener = threading.Thread(target=run.listen, args=[process.stdout])
+        listener = threading.Thread(target=run.listen, args=[name, process.stdout])
         listener.start()
         try:
             yield process.stdin
