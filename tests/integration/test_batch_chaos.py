@@ -38,8 +38,10 @@ def plan(test: str) -> Plan:
 def check(outcome: Outcome) -> None:
     """Nothing went wrong that the batch answers for, and enough went wrong that it does not."""
     assert outcome.problems() == []
-    assert outcome.plan.weather.rates.keys() == outcome.faults.keys()
-    assert outcome.kills > outcome.faults[KILL_AFTER] > 0
+    struck = {*outcome.faults, KILL_AFTER, KILL_BEFORE}
+    assert outcome.plan.weather.rates.keys() == struck
+    # Those at a commit are so rare that a seed may have none of a kind; and there are the others.
+    assert outcome.kills > outcome.faults.get(KILL_AFTER, 0) + outcome.faults.get(KILL_BEFORE, 0) > 0
 
 
 def test_every_invoice_stands_once_with_a_journal_in_sqlite(tmp_path: Path) -> None:
