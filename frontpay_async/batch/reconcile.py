@@ -10,8 +10,8 @@ candidate.
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last, and those of the rows before the oldest in doubt: a
   list that lags, or is cut at either end, proves nothing.
-- The API must have been seen to show an order as it was sent: one whose uuid is known, or one that was
-  recognised. Until then, an order counts as another one only where both its goods and its customer differ.
+- The API must have been seen to show an order of that kind as it was sent: one whose uuid is known, or one
+  that was recognised. Until then, an order counts as another one only where both goods and customer differ.
 - The look must have begun a settling delay after the doubt, because a request that was lost on the way back
   may still be at work at the API.
 
@@ -99,8 +99,9 @@ class Reconciler:
     """How many requests the looking cost."""
     _seen: dict[str, Traits | None] = field(init=False, factory=dict[str, "Traits | None"])
     _sent: dict[int, Traits] = field(init=False, factory=dict[int, "Traits"])
-    _is_faithful: bool = field(init=False, default=False)
-    _has_tried: bool = field(init=False, default=False)
+    # Operations whose orders are shown as they were sent, and those of which one was looked at.
+    _faithful: set[str] = field(init=False, factory=set[str])
+    _tried: set[str] = field(init=False, factory=set[str])
     _has_listed: bool = field(init=False, default=False)
     _incomplete: int = field(init=False, default=0)
 
@@ -110,35 +111,36 @@ class Reconciler:
         Raises:
             ConfigurationError: The list shows none of the orders that were confirmed: it is another account.
         """
-        self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
+        self._faithful |= await to_thread.run_sync(self.sightings.faithful)
         await self._list(await to_thread.run_sync(self.sightings.witnesses))
 
-    @property
-    def knows_the_form(self) -> bool:
-        """Whether a confirmed order need not be looked at: how the API shows orders is known."""
-        return self._is_faithful or self._has_tried
+    def knows_the_form(self, kind: str) -> bool:
+        """Whether a confirmed order need not be looked at: how the API shows such orders is known."""
+        return kind in self._faithful or kind in self._tried
 
-    async def confirmed(self, uuid: str, order: BatchOrder) -> None:
+    async def confirmed(self, uuid: str, kind: str, order: BatchOrder) -> None:
         """Take in an order that was sent and confirmed.
 
-        The first one proves whether the API shows an order as it was sent. It is looked at once for each
-        journal, and early: later there may be nobody who remembers an order that was confirmed.
+        The first one of a kind proves whether the API shows such orders as they were sent. It is looked at
+        once for each journal, and early: later there may be nobody who remembers an order that was confirmed.
         """
-        if self.knows_the_form:
+        if self.knows_the_form(kind):
             return
-        self._has_tried = True
+        self._tried.add(kind)
         shown: dict[str, Traits | None] = {}
         self.requests += 1
         try:
             await look_at(self.session, self.options, [uuid], shown.__setitem__)
         except FrontPayError:
             # Another order will do.
-            self._has_tried = False
+            self._tried.discard(kind)
             return
         seen = shown[uuid]
-        self._is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
-        await to_thread.run_sync(self.sightings.note_faithful, self._is_faithful)
-        if not self._is_faithful:
+        is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
+        await to_thread.run_sync(self.sightings.note_faithful, kind, is_faithful)
+        if is_faithful:
+            self._faithful.add(kind)
+        else:
             logger.warning("the API shows order %s in another form than it was sent", uuid)
 
     async def next_look(self) -> float | None:
@@ -173,7 +175,7 @@ class Reconciler:
         since = min(each.listing for each in doubtful)
         candidates = await to_thread.run_sync(self.sightings.candidates, listed, since)
         # Another runner may have found out meanwhile.
-        self._is_faithful = self._is_faithful or await to_thread.run_sync(self.sightings.is_faithful)
+        self._faithful |= await to_thread.run_sync(self.sightings.faithful)
         unread = [uuid for uuid in candidates if uuid not in self._seen]
         decided: list[Transition] = []
         while True:
@@ -188,11 +190,11 @@ class Reconciler:
                 return decided
 
     async def _decide(self, view: _View) -> list[Transition] | None:
-        was_faithful = self._is_faithful
+        known = frozenset(self._faithful)
         verdict = partial(self._verdict, view)
         decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict, self.turn)
-        if self._is_faithful and not was_faithful:
-            await to_thread.run_sync(self.sightings.note_faithful, True)  # noqa: FBT003 - it was found so
+        for kind in self._faithful - known:
+            await to_thread.run_sync(self.sightings.note_faithful, kind, True)  # noqa: FBT003 - found so
         for each in decided or []:
             if each.event is not Event.MISS:
                 self._sent.pop(each.row, None)
@@ -214,9 +216,11 @@ class Reconciler:
     def _verdict(self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]) -> Verdict:
         """Decide; runs within the transaction that writes it."""
         table = self._compare(rows, candidates)
-        if not self._is_faithful and Likeness.SAME in table.values():
-            # One was recognised, so that the others need not be judged with that caution.
-            self._is_faithful = True
+        recognised = {row for (row, _), found in table.items() if found is Likeness.SAME}
+        news = {row.kind for row in rows if row.id in recognised} - self._faithful
+        if news:
+            # One was recognised, so that the others of its kind need not be judged with that caution.
+            self._faithful |= news
             table = self._compare(rows, candidates)
         doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
         decisions = match(doubts, list(candidates), lambda row, uuid: table[row, uuid])
@@ -240,7 +244,7 @@ class Reconciler:
             return Likeness.DIFFERENT
         if seen is None:
             return Likeness.UNCLEAR
-        return likeness(self._traits(row), seen, cautious=not self._is_faithful)
+        return likeness(self._traits(row), seen, cautious=row.kind not in self._faithful)
 
     def _transition(  # noqa: PLR0911 - a table
         self, view: _View, row: DoubtfulRow, decision: Decision

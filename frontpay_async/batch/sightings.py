@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["DoubtfulRow", "Sightings", "Verdict"]
 
 _TURN = "reconciler"
-_FAITHFUL = "shows what was sent"
+_FAITHFUL = "as sent: "
 _MOST_PARAMETERS = 500
 _WITNESSES = 25
 _STRANGERS = strangers.c.order_uuid
@@ -176,18 +176,24 @@ class Sightings:
                 found += connection.scalars(known.where(rows.c.id < oldest))
             return found
 
-    def is_faithful(self) -> bool:
-        """Tell whether the API was seen to show an order as it was sent."""
+    def faithful(self) -> frozenset[str]:
+        """Return the operations whose orders the API was seen to show as they were sent."""
         with self.journal.reading() as connection:
-            return self.journal.notes(connection).get(_FAITHFUL) == b"yes"
+            known = self.journal.notes(connection)
+        return frozenset(
+            name.removeprefix(_FAITHFUL)
+            for name, content in known.items()
+            if name.startswith(_FAITHFUL) and content == b"yes"
+        )
 
-    def note_faithful(self, found: bool) -> None:  # noqa: FBT001 - what was found
-        """Keep whether the API shows orders as they are sent."""
+    def note_faithful(self, kind: str, found: bool) -> None:  # noqa: FBT001 - what was found
+        """Keep whether the API shows the orders of an operation as they are sent."""
         with self.journal.writing() as connection:
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            connection.execute(insert(notes).values(name=_FAITHFUL, content=b"").on_conflict_do_nothing())
+            name = _FAITHFUL + kind
+            connection.execute(insert(notes).values(name=name, content=b"").on_conflict_do_nothing())
             content = b"yes" if found else b"no"
-            connection.execute(update(notes).where(notes.c.name == _FAITHFUL).values(content=content))
+            connection.execute(update(notes).where(notes.c.name == name).values(content=content))
 
     def note_list(self, uuids: Collection[str]) -> int:
         """Keep what is new in a list of the account's orders, and return the number of the list.

@@ -10,16 +10,17 @@ import httpx
 import pytest
 
 from frontpay_async import ConfigurationError
-from frontpay_async.batch import State
+from frontpay_async.batch import BatchItem, State
 from frontpay_async.sandbox import FaultKind, Sandbox
 from tests.batches import CREATE, Night, Rewriting, assert_each_sent_once, item, rows_of
+from tests.builders import ehf
 from tests.chaos_stores import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from frontpay_async.batch import BatchItem, BatchRow
+    from frontpay_async.batch import BatchRow
 
 
 @pytest.fixture
@@ -133,6 +134,21 @@ async def test_a_sentence_that_no_database_takes_fails_its_order_alone(
     rows = await settled(night, transport, item(1), item(2), item(3))
     assert [row.state for row in rows.values()] == [State.FAILED, State.FAILED, State.DONE]
     assert [rows[key].error for key in ("I-1", "I-2")] == ["417: a lone ? surrogate", "417: a ? in it"]
+
+
+async def test_each_kind_of_order_must_be_seen_to_be_shown_as_it_was_sent(night: Night) -> None:
+    """Invoices are, so that absence counts for them; of EHF the API shows the company that it has on file."""
+
+    def on_file(path: str, data: Any) -> Any:
+        if path.startswith("orders/details") and (company := data["customerDetails"]).get("organizationId"):
+            company |= {"organizationId": "999888777", "email": "post@firma.example", "msisdn": "22334455"}
+        return data
+
+    night.sandbox.fail(FaultKind.ERROR_510_AFTER, operation="orders.send_ehf_invoice")
+    items = [item(1), BatchItem(key="ehf", order=ehf())]
+    rows = await settled(night, Rewriting(night, on_file), *items)
+    assert (rows["I-1"].state, rows["ehf"].state) == (State.DONE, State.PARKED)
+    assert night.requests("orders.send_ehf_invoice") == 1
 
 
 @pytest.mark.parametrize("shown", [slice(None, -8), slice(8, None)], ids=["the oldest", "the newest"])
