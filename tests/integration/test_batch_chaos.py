@@ -57,7 +57,7 @@ def test_every_invoice_stands_once_with_a_journal_in_postgresql(tmp_path: Path) 
 
 def test_the_harness_sees_what_goes_wrong(tmp_path: Path) -> None:
     """The loop that people write, in the same weather, sends invoices twice, and loses some of them."""
-    weather = Weather(seed=SEED, rates={"510-after": 0.1, KILL_BEFORE: 0.05})
+    weather = Weather(seed=SEED, rates={"510-after": 0.25, KILL_BEFORE: 0.15})
     naive = evolve(plan("harness"), contender="naive-before", count=60, kill_after=None, weather=weather)
     outcome = chaos(naive, folder=tmp_path, journal=str(tmp_path / "sent"))
     assert outcome.duplicates
