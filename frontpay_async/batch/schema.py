@@ -178,12 +178,11 @@ def forget(engine: Engine) -> None:
         return
     connection = engine.raw_connection()
     try:
-        for pragma in (
-            "busy_timeout=0",
-            "wal_checkpoint(TRUNCATE)",
-            f"busy_timeout={_BUSY_SECONDS * 1000:.0f}",
-        ):
-            connection.cursor().execute(f"PRAGMA {pragma}")
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=0")
+        with suppress(engine.dialect.loaded_dbapi.Error):
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
     finally:
         connection.close()
 

@@ -273,10 +273,11 @@ async def test_a_journal_that_is_lost_in_the_middle_stops_the_batch(tmp_path: Pa
 
 def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:
     client = FrontPayClient("token", base_url="http://localhost", rate_limit=RateLimit.unlimited())
-    for target in (tmp_path / "a.db", str(tmp_path / "b.db"), f"sqlite:///{tmp_path}/c.db"):
+    odd = tmp_path / "d %41?mode=memory#ø.db"
+    for target in (tmp_path / "a.db", str(tmp_path / "b.db"), f"sqlite:///{tmp_path}/c.db", odd):
         batch = InvoiceBatch(client, journal=target, name="night")
         assert anyio.run(_total, batch) == 0
-    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["a.db", "b.db", "c.db"]
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["a.db", "b.db", "c.db", odd.name]
 
 
 async def _total(batch: InvoiceBatch) -> int:
