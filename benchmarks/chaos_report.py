@@ -25,8 +25,9 @@ The sandbox runs in a process of its own, over a real socket, and counts like La
 meanwhile. Requests are struck at random, by seed and content: {rates}; and every answer takes up to
 {latency:.0f} ms longer. `kill-after` and `kill-before` kill the process that sent the request, right after
 the order was stored or before, unanswered. Beside that one of the three processes, at random, is killed with
-`kill -9` about every second and started again. Every 25th invoice is its predecessor again, to the last
-field: both must go out.
+`kill -9` about every second and started again: when it has had an answer, and {kill_after} have come since
+the last kill, on average, so that a busy machine has fewer kills a second and not fewer answers a life. Every
+25th invoice is its predecessor again, to the last field: both must go out.
 
 *Sent twice* and *lost* are counted in the sandbox's account, by the reference that each invoice carries
 and no answer tells. *Parked*: rows that the batch left to a person. *Contradictions*: rows whose state or
@@ -124,7 +125,14 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
         _summary(raw),
         *([f"## Remarks\n\n{remarks.strip()}"] if remarks else []),
         "## How it was measured\n\n"
-        + _METHOD.format(**{**weather, "rates": rates, "latency": weather["latency"] * 1000}),
+        + _METHOD.format(
+            **{
+                "kill_after": raw["kill_after"],
+                **weather,
+                "rates": rates,
+                "latency": weather["latency"] * 1000,
+            }
+        ),
         f"## Every run\n\n{_seeds(raw)}",
         *_problems(raw),
     ]

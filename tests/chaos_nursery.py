@@ -2,13 +2,18 @@
 
 Imports the module, and then forks a process for each ``{"start": index, "job": …, "log": path}`` on stdin,
 in which ``MODULE.main(job)`` runs. So a runner that was killed is back within milliseconds, and not after a
-second of imports. ``{"kill": index}`` is ``kill -9``. Tells ``born INDEX PID`` and ``died INDEX STATUS``.
+second of imports and of making invoices. ``{"kill": index}`` is ``kill -9``. Tells ``born INDEX PID`` and
+``died INDEX STATUS``.
+
+One loop does it all: a signal only wakes it, so that nothing happens in the middle of something else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import sys
 import traceback
@@ -17,8 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from tests.chaos_orders import invoices
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_LATE = ("anyio._backends._asyncio", "httpcore", "sqlalchemy.dialects.postgresql.psycopg", "sqlite3")
+"""What a runner imports only when it needs it, which would be after each start."""
+_MOST = 65_536
 
 
 @define(eq=False)
@@ -28,16 +40,15 @@ class _Nursery:
     """The process of each index."""
 
     def start(self, index: int, job: dict[str, Any], log: str) -> None:
-        # Its death is not to be told before its birth.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        # Made here, for all children.
+        invoices(job["count"], job["seed"])
         pid = os.fork()
         if pid == 0:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             self._live(job, log)
         self.alive[index] = pid
-        _tell(f"born {index} {pid}")
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        print(f"born {index} {pid}", flush=True)  # noqa: T201 - read by the parent
 
     def _live(self, job: dict[str, Any], log: str) -> None:
         status = 1
@@ -56,38 +67,53 @@ class _Nursery:
 
     def kill(self, index: int) -> None:
         """Kill the process of an index, if it has not been waited for."""
-        # Not waited for in between: its number might be another's.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         if index in self.alive:
             os.kill(self.alive[index], signal.SIGKILL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
-    def bury(self, *_: object) -> None:
+    def bury(self) -> None:
         """Wait for those that have ended."""
         for index, pid in list(self.alive.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 del self.alive[index]
-                _tell(f"died {index} {os.waitstatus_to_exitcode(status)}")
+                print(f"died {index} {os.waitstatus_to_exitcode(status)}", flush=True)  # noqa: T201 - as above
 
+    def obey(self, line: bytes) -> None:
+        command = json.loads(line)
+        if "kill" in command:
+            self.kill(command["kill"])
+        else:
+            self.start(command["start"], command["job"], command["log"])
 
-def _tell(line: str) -> None:
-    # Not through a buffer: this may be within a signal's handler.
-    os.write(1, f"{line}\n".encode())
+    def run(self) -> None:
+        """Obey stdin, and tell of deaths, until stdin ends."""
+        woken, waking = os.pipe()
+        os.set_blocking(waking, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        commands = b""
+        while True:
+            ready, _, _ = select.select([0, woken], [], [])
+            if woken in ready:
+                os.read(woken, _MOST)
+                self.bury()
+            if 0 in ready:
+                received = os.read(0, _MOST)
+                if not received:
+                    break
+                *lines, commands = (commands + received).split(b"\n")
+                for line in lines:
+                    self.obey(line)
+        for index in list(self.alive):
+            self.kill(index)
 
 
 def _main(module: str) -> None:
     nursery = _Nursery(import_module(module).main)
-    signal.signal(signal.SIGCHLD, nursery.bury)
-    for line in sys.stdin:
-        command = json.loads(line)
-        if "kill" in command:
-            nursery.kill(command["kill"])
-        else:
-            nursery.start(command["start"], command["job"], command["log"])
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for index in list(nursery.alive):
-        nursery.kill(index)
+    for name in _LATE:
+        with contextlib.suppress(ImportError):
+            import_module(name)
+    nursery.run()
 
 
 if __name__ == "__main__":

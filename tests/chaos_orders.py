@@ -8,6 +8,7 @@ tells.
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -59,13 +60,18 @@ def _order(number: int, chance: random.Random, reference: str) -> Order:
     return order
 
 
-def invoices(count: int, seed: int) -> Iterator[tuple[str, Order]]:
-    """Yield the key and the order of each invoice.
+@functools.cache
+def invoices(count: int, seed: int) -> tuple[tuple[str, Order], ...]:
+    """Return the key and the order of each invoice; made once, for a process and its children.
 
     Args:
         count: How many.
         seed: Decides what is sold to whom.
     """
+    return tuple(_invoices(count, seed))
+
+
+def _invoices(count: int, seed: int) -> Iterator[tuple[str, Order]]:
     last: Order | None = None
     for number in range(count):
         if last is None or number % _TWIN_EVERY:

@@ -2,6 +2,10 @@
 
 The seed decides the invoices, what strikes which request (see ``chaos_sandbox``), and the moments and
 victims of ``kill -9``. Where a kill lands depends on the machine; one at a commit or before it does not.
+
+Work is what is counted, so that a busy machine changes how long a run takes, and little else: a kill comes
+after some requests have been answered, and only to a runner that has had an answer, however long it took to
+get there. A run is given up when nothing has been answered for long, or when far too much has.
 """
 
 from __future__ import annotations
@@ -52,8 +56,8 @@ _MODULES: Final[Mapping[str, str]] = {
 }
 _CRASHES: Final = 12
 """Runners that may end by themselves with an error before the run is given up."""
-_STANDSTILL: Final = 3
-"""Intervals after which a runner is killed although no requests have come."""
+_MOST_REQUESTS: Final = 10
+"""Answers for each invoice after which the run is given up: it does not get on."""
 _PAUSE: Final = 0.01
 _PATIENCE: Final = 30
 """Seconds in which a process of the harness must end."""
@@ -75,12 +79,13 @@ class Plan:
         count: Invoices.
         runners: Processes.
         concurrency: Sends of a process at once.
-        kill_every: Seconds between two kills, on average; None to kill at commits only. On a busy machine it
-            takes longer: some requests must have come since the last.
+        kill_after: Answers between two kills, on average; None to kill at commits only.
+        kill_every: Seconds that must have passed, too, on average.
         lease: Seconds; see ``InvoiceBatch``. Short, because every kill is waited out once.
         settling: Seconds; see ``InvoiceBatch``. The sandbox stores an order within milliseconds, or never.
         weather: What goes wrong.
-        patience: Seconds after which the run is given up.
+        patience: Seconds without an answer after which the run is given up.
+        replay: The command that runs it again.
     """
 
     seed: int
@@ -88,11 +93,13 @@ class Plan:
     count: int = 500
     runners: int = 3
     concurrency: int = 8
-    kill_every: float | None = 1.0
+    kill_after: int | None = 40
+    kill_every: float = 0.0
     lease: float = 4.0
     settling: float = 0.5
     weather: Weather = field(default=Factory(lambda plan: _usual_weather(plan.seed), takes_self=True))
-    patience: float = 90.0
+    patience: float = 60.0
+    replay: str
 
 
 @frozen(kw_only=True)
@@ -140,9 +147,7 @@ class Outcome:
             *self.contradictions,
             *(f"a runner ended with an error: {words}" for words in self.crashes),
         ]
-        plan = self.plan
-        replay = f"python -m benchmarks chaos --seed {plan.seed} --count {plan.count} --only {plan.contender}"
-        return [*found, f"seed {plan.seed}; again with: {replay}"] if found else []
+        return [*found, f"seed {self.plan.seed}; again with: {self.plan.replay}"] if found else []
 
 
 @define(eq=False)
@@ -153,6 +158,8 @@ class _Runner:
     log: Path
     pid: int | None = None
     is_starting: bool = False
+    is_ready: bool = False
+    """Whether the process has had an answer."""
     is_killed: bool = False
     is_done: bool = False
 
@@ -162,21 +169,46 @@ class _Runner:
 
 
 @define(eq=False)
+class _Kills:
+    """When the next kill is due: by the work since the last, and by the time."""
+
+    after: float
+    every: float
+    chance: random.Random
+    _due: tuple[float, float] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.put_off(0)
+
+    def put_off(self, answers: int) -> None:
+        """Draw the next one, after so many answers."""
+        spread = self.chance.uniform(0.5, 1.5)
+        self._due = answers + spread * self.after, time.monotonic() + spread * self.every
+
+    def is_due(self, answers: int) -> bool:
+        return answers >= self._due[0] and time.monotonic() >= self._due[1]
+
+
+@define(eq=False)
 class _Run:
     plan: Plan
     folder: Path
     journal: str
     kills: int = 0
+    answers: int = 0
+    answered_at: float = field(factory=time.monotonic)
     crashes: list[str] = field(factory=list[str])
     events: queue.SimpleQueue[list[str]] = field(factory=queue.SimpleQueue[list[str]])
     """What the sandbox and the nursery tell."""
-    has_progress: bool = False
-    """Whether requests have come since the last kill by time."""
 
-    def listen(self, lines: IO[str]) -> None:
+    ended: str | None = None
+    """What has ended that must not."""
+
+    def listen(self, name: str, lines: IO[str]) -> None:
         """Take in what a process tells, until it ends."""
         for line in lines:
             self.events.put(line.split())
+        self.ended = name
 
     def go(self, base_url: str, nursery: IO[str]) -> str | None:
         """Run until every runner has ended well; say why not, if not."""
@@ -196,20 +228,23 @@ class _Run:
         }
         runners = [_Runner(index, self.folder / f"runner-{index}.log") for index in range(plan.runners)]
         chance = random.Random(f"kills/{plan.seed}")  # noqa: S311 - chance that can be repeated
-        begun, every = time.monotonic(), plan.kill_every or float("inf")
-        due = begun + chance.uniform(0.5, 1.5) * every
+        kills = _Kills(plan.kill_after or float("inf"), plan.kill_every, chance)
         while not all(runner.is_done for runner in runners):
-            now = time.monotonic()
-            if now > begun + plan.patience:
-                return f"it did not end within {plan.patience:.0f} s"
+            if time.monotonic() > self.answered_at + plan.patience:
+                return f"nothing was answered for {plan.patience:.0f} s"
+            if self.ended is not None:
+                return f"the {self.ended} ended"
+            if self.answers > _MOST_REQUESTS * plan.count:
+                return f"it did not end within {self.answers} requests"
             if len(self.crashes) >= _CRASHES:
                 return "runners ended with errors again and again"
-            if now >= due and (self.has_progress or now >= due + _STANDSTILL * every):
-                due, self.has_progress = now + chance.uniform(0.5, 1.5) * every, False
-                self._kill(chance.choice(runners), nursery)
+            ready = [runner for runner in runners if runner.is_ready and not runner.is_killed]
+            if ready and kills.is_due(self.answers):
+                self._kill(chance.choice(ready), nursery)
+                kills.put_off(self.answers)
             for runner in runners:
                 if runner.pid is None and not runner.is_starting and not runner.is_done:
-                    runner.is_starting, runner.is_killed = True, False
+                    runner.is_starting, runner.is_ready, runner.is_killed = True, False, False
                     start = {"start": runner.index, "log": str(runner.log)}
                     _write(nursery, {**start, "job": {**job, "index": runner.index}})
             self._take_in(runners, nursery)
@@ -226,8 +261,10 @@ class _Run:
             what, *told = self.events.get(timeout=_PAUSE)
         except queue.Empty:
             return
-        if what == "tick":
-            self.has_progress = True
+        if what == "served":
+            self.answers, self.answered_at = self.answers + 1, time.monotonic()
+            for runner in runners:
+                runner.is_ready |= runner.pid == int(told[0])
         elif what == "kill":
             for runner in runners:
                 if runner.pid == int(told[0]):
@@ -239,7 +276,7 @@ class _Run:
             self._ended(runners[int(told[0])], int(told[1]))
 
     def _ended(self, runner: _Runner, status: int) -> None:
-        runner.pid = None
+        runner.pid, runner.is_ready = None, False
         if status == -signal.SIGKILL:
             self.kills += 1
         elif status == 0:
@@ -270,7 +307,7 @@ def _process(run: _Run, name: str, *arguments: str) -> Generator[IO[str]]:
     ):
         if process.stdin is None or process.stdout is None:
             raise TypeError(process.args)
-        listener = threading.Thread(target=run.listen, args=[process.stdout])
+        listener = threading.Thread(target=run.listen, args=[name, process.stdout])
         listener.start()
         try:
             yield process.stdin

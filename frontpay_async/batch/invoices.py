@@ -17,6 +17,7 @@ from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.reconcile import Reconciler
 from frontpay_async.batch.rows import BatchReport, BatchStatus, Submission
 from frontpay_async.batch.runner import Run
+from frontpay_async.batch.schema import forget
 from frontpay_async.batch.sealing import seal_of
 from frontpay_async.batch.sightings import Sightings
 from frontpay_async.batch.states import Event, State
@@ -55,7 +56,8 @@ class InvoiceBatch:
         journal: The path of an SQLite file, or an SQLAlchemy URL of SQLite or PostgreSQL.
         name: The batch's name in the journal.
         key: A Fernet key that encrypts the orders in the journal; several, separated by commas, to change it:
-            the first writes. ``FRONTPAY_JOURNAL_KEY`` unless given; none of both, no encryption.
+            the first writes, and what the others wrote is encrypted anew. ``FRONTPAY_JOURNAL_KEY`` unless
+            given; none of both, no encryption.
         lease: Seconds for which a runner keeps a row in hand, and after which its request is dead for
             certain. What a killed runner leaves behind is taken over after so long.
         settling: Seconds after which a request whose answer was lost is not at work at the API any more. An
@@ -155,6 +157,7 @@ class InvoiceBatch:
         finally:
             self._runs.discard(run)
             self._ended.set()
+        await to_thread.run_sync(forget, journal.engine)
         counts = await to_thread.run_sync(journal.counts, batch)
         return BatchReport(
             name=self._name,

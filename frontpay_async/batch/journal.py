@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
 from frontpay_async.batch.fingerprint import SALT_BYTES, fingerprint
 from frontpay_async.batch.payload import KINDS, kind_of, write
+from frontpay_async.batch.rotation import rotate
 from frontpay_async.batch.rows import BatchRow
 from frontpay_async.batch.schema import (
     READING,
@@ -29,6 +30,7 @@ from frontpay_async.batch.schema import (
     now_of,
     open_engine,
     rows,
+    upgrade,
 )
 from frontpay_async.batch.states import Event, State, target
 from frontpay_async.batch.transitions import Transition, move
@@ -148,7 +150,10 @@ class Journal:
                 f"the journal was written by a newer version (its schema is {version}, this version knows"
                 f" {SCHEMA_VERSION}): upgrade frontpay_async on this host"
             )
+        if version < SCHEMA_VERSION:
+            upgrade(connection)
         self._check_seal(known["seal"])
+        rotate(connection, self.seal, known["seal"])
         self.salt = known["salt"]
 
     def _check_seal(self, check: bytes) -> None:
@@ -201,16 +206,16 @@ class Journal:
             own = fingerprint(self.salt, kind, content)
             known = prints.setdefault(item.key, own)
             if known != own:
-                raise _mismatch(item.key, "an earlier item of this submission", known, kind)
+                raise _mismatch(item.key, own, "an earlier item of this submission", known)
             made.append(
                 {"key": item.key, "kind": kind, "payload": self.seal.close(content), "fingerprint": known}
             )
         with self.writing() as connection:
             now = self.now(connection)
             before = self._prints(connection, batch, prints)
-            for key, (known, told, kind) in before.items():
+            for key, (known, told) in before.items():
                 if known != prints[key]:
-                    raise _mismatch(key, told, prints[key], kind)
+                    raise _mismatch(key, prints[key], told, known)
             new = {str(row["key"]): row for row in made if row["key"] not in before}
             if new:
                 fixed: dict[str, object] = {
@@ -227,7 +232,7 @@ class Journal:
 
     def _prints(
         self, connection: Connection, batch: int, keys: Mapping[str, bytes]
-    ) -> dict[str, tuple[bytes, str, str]]:
+    ) -> dict[str, tuple[bytes, str]]:
         if connection.dialect.name == "postgresql":
             # Two submissions of one batch take turns, so that what is not there now is not there a moment
             # later.
@@ -237,7 +242,7 @@ class Journal:
             select(*columns).where(rows.c.batch_id == batch, rows.c.key.in_(list(keys)))
         )
         return {
-            key: (bytes(known), f"a row that is {state}" + (f" as {uuid}" if uuid else ""), kind)
+            key: (bytes(known), f"one of {kind} that is {state}" + (f" as {uuid}" if uuid else ""))
             for key, known, state, uuid, kind in found
         }
 
@@ -365,10 +370,10 @@ def _translated() -> Generator[None]:
         raise JournalError(f"the journal cannot be used ({type(error).__name__}: {said})") from None
 
 
-def _mismatch(key: str, other: str, known: bytes, kind: str) -> ContentMismatchError:
+def _mismatch(key: str, new: bytes, other: str, known: bytes) -> ContentMismatchError:
     return ContentMismatchError(
-        f"the key {key!r} stands for two orders: one of {kind} (content {known.hex()[:8]}), and {other} with"
-        " another content. An order that has changed needs another key.",
+        f"the key {key!r} stands for two orders: this one (content {new.hex()[:8]}), and {other} (content"
+        f" {known.hex()[:8]}). An order that has changed needs another key.",
         key=key,
     )
 

@@ -7,6 +7,7 @@
     429                                   withdraw    goes on, later
     not sent                              withdraw    goes on, later; counts as a sign of an outage
     5xx, lost answer                      lose        goes on; counts as a sign of an outage
+    408, 499                              lose        as above: a proxy's words for a request that was cut off
     401, 403, 404, 405                    withdraw    stops: not this order is wrong, but the token or the URL
     ConfigurationError                    withdraw    stops
 
@@ -37,6 +38,7 @@ from frontpay_async.errors import (
 __all__ = ["Judgement", "backoff", "is_outage", "judge"]
 
 _METHOD_NOT_ALLOWED = 405
+_CUT_OFF = frozenset({408, 499})
 _LONGEST = 60.0
 _LONGEST_ERROR = 2000
 
@@ -78,6 +80,8 @@ def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
             return Judgement(Event.WITHDRAW, told, is_outage=True)
         case _ if error.outcome is Outcome.UNKNOWN:
             return Judgement(Event.LOSE, told, is_outage=True)
+        case APIError(status=status) if status in _CUT_OFF:
+            return Judgement(Event.LOSE, told, is_outage=True)
         case AuthenticationError() | PermissionDeniedError() | NotFoundError() | ConfigurationError():
             return Judgement(Event.WITHDRAW, told, stops=True)
         case APIError(status=status) if status != _METHOD_NOT_ALLOWED:
@@ -102,6 +106,8 @@ def is_outage(error: FrontPayError) -> bool:
 
 
 def _told(error: FrontPayError) -> str:
+    said = str(error)
     if isinstance(error, APIError) and error.messages:
-        return f"{error.status}: {' '.join(error.messages)}"[:_LONGEST_ERROR]
-    return str(error)[:_LONGEST_ERROR]
+        said = f"{error.status}: {' '.join(error.messages)}"
+    # What no database takes as text: a lone surrogate, which JSON can spell, and on PostgreSQL a NUL.
+    return said[:_LONGEST_ERROR].encode("utf-8", "replace").decode().replace("\0", "?")

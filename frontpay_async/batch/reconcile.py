@@ -3,15 +3,19 @@
 A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
 the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
 matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
-again. Undecidable: parked. Where the reading takes long, what was found is written down now and then, so that
-a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last candidate.
+again. Undecidable: parked. After every few details, what was found is written down, and which orders are
+strangers, so that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last
+candidate.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
-- The list must show the orders that were confirmed last: a list that lags, or is cut, proves nothing.
-- The API must have been seen to show an order as it was sent: one whose uuid is known, or one that was
-  recognised. Until then, an order counts as another one only where both its goods and its customer differ.
+- The list must show the orders that were confirmed last, and those of the rows before the oldest in doubt: a
+  list that lags, or is cut at either end, proves nothing.
+- The API must have been seen to show an order of that kind as it was sent: one whose uuid is known, or one
+  that was recognised. Until then, an order counts as another one only where both goods and customer differ.
 - The look must have begun a settling delay after the doubt, because a request that was lost on the way back
   may still be at work at the API.
+
+An order at which the API fails each time would go round for ever: after ten times in vain it is parked.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from frontpay_async._transport.find import look_at
 from frontpay_async._transport.observe import logger
 from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, match
 from frontpay_async.batch.payload import read
+from frontpay_async.batch.sightings import Verdict
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import ConfigurationError, FrontPayError
@@ -46,10 +51,11 @@ if TYPE_CHECKING:
 __all__ = ["Reconciler"]
 
 _MOST_INCOMPLETE_LISTS = 5
-# Candidates that are read at a time, and the part of a turn after which what was found is written down.
+_MOST_ATTEMPTS = 10
+# Candidates that are read before what was found is written down.
 _AT_ONCE = 8
-_WRITE_AFTER = 0.5
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
+IN_VAIN = f"it was sent {_MOST_ATTEMPTS} times, and never stood there"
 
 
 @frozen(eq=False)
@@ -93,8 +99,10 @@ class Reconciler:
     """How many requests the looking cost."""
     _seen: dict[str, Traits | None] = field(init=False, factory=dict[str, "Traits | None"])
     _sent: dict[int, Traits] = field(init=False, factory=dict[int, "Traits"])
-    _is_faithful: bool = field(init=False, default=False)
-    _has_tried: bool = field(init=False, default=False)
+    # Operations whose orders are shown as they were sent, and those of which one was looked at.
+    _faithful: set[str] = field(init=False, factory=set[str])
+    _tried: set[str] = field(init=False, factory=set[str])
+    _has_listed: bool = field(init=False, default=False)
     _incomplete: int = field(init=False, default=0)
 
     async def begin(self) -> None:
@@ -103,41 +111,36 @@ class Reconciler:
         Raises:
             ConfigurationError: The list shows none of the orders that were confirmed: it is another account.
         """
-        self._is_faithful = await to_thread.run_sync(self.sightings.is_faithful)
-        witnesses = await to_thread.run_sync(self.sightings.witnesses)
-        listed = await self._list()
-        if witnesses and listed.isdisjoint(witnesses):
-            raise ConfigurationError(
-                "nothing was sent: the account shows none of the orders that this journal saw confirmed, "
-                f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
-            )
+        self._faithful |= await to_thread.run_sync(self.sightings.faithful)
+        await self._list(await to_thread.run_sync(self.sightings.witnesses))
 
-    @property
-    def knows_the_form(self) -> bool:
-        """Whether a confirmed order need not be looked at: how the API shows orders is known."""
-        return self._is_faithful or self._has_tried
+    def knows_the_form(self, kind: str) -> bool:
+        """Whether a confirmed order need not be looked at: how the API shows such orders is known."""
+        return kind in self._faithful or kind in self._tried
 
-    async def confirmed(self, uuid: str, order: BatchOrder) -> None:
+    async def confirmed(self, uuid: str, kind: str, order: BatchOrder) -> None:
         """Take in an order that was sent and confirmed.
 
-        The first one proves whether the API shows an order as it was sent. It is looked at once for each
-        journal, and early: later there may be nobody who remembers an order that was confirmed.
+        The first one of a kind proves whether the API shows such orders as they were sent. It is looked at
+        once for each journal, and early: later there may be nobody who remembers an order that was confirmed.
         """
-        if self.knows_the_form:
+        if self.knows_the_form(kind):
             return
-        self._has_tried = True
+        self._tried.add(kind)
         shown: dict[str, Traits | None] = {}
         self.requests += 1
         try:
             await look_at(self.session, self.options, [uuid], shown.__setitem__)
         except FrontPayError:
             # Another order will do.
-            self._has_tried = False
+            self._tried.discard(kind)
             return
         seen = shown[uuid]
-        self._is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
-        await to_thread.run_sync(self.sightings.note_faithful, self._is_faithful)
-        if not self._is_faithful:
+        is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
+        await to_thread.run_sync(self.sightings.note_faithful, kind, is_faithful)
+        if is_faithful:
+            self._faithful.add(kind)
+        else:
             logger.warning("the API shows order %s in another form than it was sent", uuid)
 
     async def next_look(self) -> float | None:
@@ -148,6 +151,7 @@ class Reconciler:
         """Look once, and return what was decided; None while another runner has the turn.
 
         Raises:
+            ConfigurationError: The first list of this run shows none of the orders that were confirmed.
             FrontPayError: The API could not be asked.
         """
         if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
@@ -163,75 +167,84 @@ class Reconciler:
         doubtful = [each for each in doubts if not each.in_flight]
         if not doubtful:
             return []
-        witnesses = await to_thread.run_sync(self.sightings.witnesses)
-        listed = await self._list()
+        oldest = min(each.id for each in doubtful)
+        witnesses = await to_thread.run_sync(self.sightings.witnesses, oldest)
+        listed = await self._list(witnesses)
         is_complete = listed.issuperset(witnesses)
         self._incomplete = 0 if is_complete else self._incomplete + 1
         since = min(each.listing for each in doubtful)
         candidates = await to_thread.run_sync(self.sightings.candidates, listed, since)
         # Another runner may have found out meanwhile.
-        self._is_faithful = self._is_faithful or await to_thread.run_sync(self.sightings.is_faithful)
+        self._faithful |= await to_thread.run_sync(self.sightings.faithful)
         unread = [uuid for uuid in candidates if uuid not in self._seen]
         decided: list[Transition] = []
-        clock = self.session.clock
-        write_at = clock.now() + self.turn * _WRITE_AFTER
         while True:
             some, unread = unread[:_AT_ONCE], unread[_AT_ONCE:]
             self.requests += len(some)
             await look_at(self.session, self.options, some, self._seen.__setitem__)
-            if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
-                return decided
-            if unread and clock.now() < write_at:
-                continue
             seen = {uuid: number for uuid, number in candidates.items() if uuid in self._seen}
             view = _View(seen, looked_at, is_complete=is_complete, is_whole=not unread)
-            decided += await self._decide(view)
-            if not unread or len(decided) >= len(doubtful):
+            some_decided = await self._decide(view)
+            decided += some_decided or []
+            if some_decided is None or not unread or len(decided) >= len(doubtful):
                 return decided
-            write_at = clock.now() + self.turn * _WRITE_AFTER
 
-    async def _decide(self, view: _View) -> list[Transition]:
-        was_faithful = self._is_faithful
+    async def _decide(self, view: _View) -> list[Transition] | None:
+        known = frozenset(self._faithful)
         verdict = partial(self._verdict, view)
-        decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict) or []
-        if self._is_faithful and not was_faithful:
-            await to_thread.run_sync(self.sightings.note_faithful, True)  # noqa: FBT003 - it was found so
-        for each in decided:
+        decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict, self.turn)
+        for kind in self._faithful - known:
+            await to_thread.run_sync(self.sightings.note_faithful, kind, True)  # noqa: FBT003 - found so
+        for each in decided or []:
             if each.event is not Event.MISS:
                 self._sent.pop(each.row, None)
         return decided
 
-    async def _list(self) -> frozenset[str]:
+    async def _list(self, witnesses: Sequence[str]) -> frozenset[str]:
         self.requests += 1
         entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
         listed = frozenset(entry.order_uuid for entry in entries)
+        if not self._has_listed and witnesses and listed.isdisjoint(witnesses):
+            raise ConfigurationError(
+                "nothing was sent: the account shows none of the orders that this journal saw confirmed, "
+                f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
+            )
+        self._has_listed = True
         self.listing = await to_thread.run_sync(self.sightings.note_list, listed)
         return listed
 
-    def _verdict(
-        self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]
-    ) -> list[Transition]:
+    def _verdict(self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]) -> Verdict:
         """Decide; runs within the transaction that writes it."""
-        by_id = {row.id: row for row in rows}
-
-        def alike(row_id: int, uuid: str) -> Likeness:
-            row, seen = by_id[row_id], self._seen[uuid]
-            if candidates[uuid] <= row.listing:
-                return Likeness.DIFFERENT
-            if seen is None:
-                return Likeness.UNCLEAR
-            found = likeness(self._traits(row), seen, cautious=not self._is_faithful)
-            self._is_faithful |= found is Likeness.SAME
-            return found
-
+        table = self._compare(rows, candidates)
+        recognised = {row for (row, _), found in table.items() if found is Likeness.SAME}
+        news = {row.kind for row in rows if row.id in recognised} - self._faithful
+        if news:
+            # One was recognised, so that the others of its kind need not be judged with that caution.
+            self._faithful |= news
+            table = self._compare(rows, candidates)
         doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
-        was_faithful = self._is_faithful
-        decisions = match(doubts, list(candidates), alike)
-        if self._is_faithful and not was_faithful:
-            # One was recognised, so that the others need not be judged with that caution.
-            decisions = match(doubts, list(candidates), alike)
+        decisions = match(doubts, list(candidates), lambda row, uuid: table[row, uuid])
+        by_id = {row.id: row for row in rows}
         made = [self._transition(view, by_id[row], each) for row, each in decisions.items()]
-        return [each for each in made if each is not None]
+        strange = [
+            uuid for uuid in candidates if all(table[row.id, uuid] is Likeness.DIFFERENT for row in rows)
+        ]
+        return Verdict([each for each in made if each is not None], strange)
+
+    def _compare(
+        self, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]
+    ) -> Mapping[tuple[int, str], Likeness]:
+        return {
+            (row.id, uuid): self._alike(row, uuid, candidates[uuid]) for row in rows for uuid in candidates
+        }
+
+    def _alike(self, row: DoubtfulRow, uuid: str, first_seen: int) -> Likeness:
+        seen = self._seen[uuid]
+        if first_seen <= row.listing:
+            return Likeness.DIFFERENT
+        if seen is None:
+            return Likeness.UNCLEAR
+        return likeness(self._traits(row), seen, cautious=row.kind not in self._faithful)
 
     def _transition(  # noqa: PLR0911 - a table
         self, view: _View, row: DoubtfulRow, decision: Decision
@@ -246,6 +259,10 @@ class Reconciler:
                 return evolve(named, error=reason, candidates=among)
             case Absent() if view.looked_at < row.due_at(self.settling):
                 return None
+            case Absent() if (
+                view.is_complete and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS
+            ):
+                return evolve(named, error=f"{IN_VAIN}; the last time: {row.error}")
             case Absent() if view.is_complete:
                 return evolve(named, event=Event.MISS if row.missed_at is None else Event.DENY)
             case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:

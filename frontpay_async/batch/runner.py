@@ -267,10 +267,11 @@ class Run:
                 ended = await self._attempt(sending)
                 if ended is not None:
                     self._commits.put(ended, then=partial(self._written, sending, ended))
-            if sending.confirmed is not None and not self.reconciler.knows_the_form:
+            if sending.confirmed is not None and not self.reconciler.knows_the_form(held.kind):
                 # Not cut off either: closing its connection may unsettle its neighbours.
                 with anyio.move_on_after(self.drain, shield=True):
-                    await self.reconciler.confirmed(*sending.confirmed)
+                    uuid, order = sending.confirmed
+                    await self.reconciler.confirmed(uuid, held.kind, order)
             if self.on_counts is not None and self.session.clock.now() >= self._told_at + _TELL_EVERY:
                 await self._count()
         except JournalError as error:

@@ -2,7 +2,9 @@
 
 SQLite: WAL with synchronous FULL, so that a committed intent is on disk; every write transaction takes the
 write lock when it begins, so that none fails in its middle; what is deleted is overwritten; and the file is
-its owner's alone. PostgreSQL: commits are synchronous whatever the server's default.
+its owner's alone. A file that is moved or deleted could still be written, and what was written would be lost
+with it: so each write transaction begins by looking whether it is the file that was opened. PostgreSQL:
+commits are synchronous, and transactions see what others committed, whatever the server's defaults.
 
 Time is the database's: the hosts that share a journal must agree on when a lease is over.
 """
@@ -11,7 +13,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -36,27 +39,29 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.items import LONGEST_KEY
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Connection
 
 __all__ = [
     "READING",
     "SCHEMA_VERSION",
     "batches",
+    "forget",
     "listings",
     "metadata",
     "notes",
     "now_of",
     "open_engine",
     "rows",
+    "strangers",
+    "upgrade",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 READING = {"frontpay_reading": True}
 """The execution options of a transaction that writes nothing."""
 
@@ -115,6 +120,11 @@ listings = Table(
     Column("number", Integer, primary_key=True),
     Column("uuids", LargeBinary, nullable=False),
 )
+strangers = Table(
+    "frontpay_strangers",
+    metadata,
+    Column("order_uuid", String(128), primary_key=True),
+)
 
 
 def open_engine(target: str | Path) -> Engine:
@@ -149,12 +159,38 @@ def now_of(connection: Connection) -> float:
     return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
 
 
+def upgrade(connection: Connection) -> None:
+    """Bring an older journal to this version: version 2 added the strangers, and changed nothing else."""
+    metadata.create_all(connection)
+    version = str(SCHEMA_VERSION).encode()
+    connection.execute(notes.update().where(notes.c.name == "schema").values(content=version))
+
+
+def forget(engine: Engine) -> None:
+    """Empty SQLite's log, where copies of what was removed would stay until it is written over.
+
+    Where another connection is at work it is left to the last one that closes.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=0")
+        with suppress(engine.dialect.loaded_dbapi.Error):
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
+    finally:
+        connection.close()
+
+
 def _sqlite(path: str) -> Engine:
     if path in ("", ":memory:"):
         raise ConfigurationError("a journal must outlive its process: give the path of a file")
-    _protect(path)
+    opened = _protect(path)
     engine = create_engine(
-        URL.create("sqlite", database=path),
+        # An URI, because a mere path would be made anew when it is gone.
+        URL.create("sqlite", database=Path(path).absolute().as_uri(), query={"mode": "rw", "uri": "true"}),
         connect_args={"timeout": _BUSY_SECONDS},
         hide_parameters=True,
     )
@@ -168,30 +204,49 @@ def _sqlite(path: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("frontpay_reading")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("frontpay_reading"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if _identity(path) != opened:
+            raise JournalError(f"the journal {path!r} was moved, deleted or replaced while it was in use")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
 
-def _protect(path: str) -> None:
-    """Make the file its owner's alone; SQLite gives the files beside it the same mode."""
+def _protect(path: str) -> tuple[int, int] | None:
+    """Make the file its owner's alone, with those that SQLite has beside it; return which file it is."""
     try:
         # One that is there is not opened: closing any descriptor of a file drops all locks that this process
         # has on it, and SQLite's would be among them.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
-        mode = os.stat(path).st_mode  # noqa: PTH116 - as the calls around it
-        if mode & _OTHERS:
-            os.chmod(path, mode & ~_OTHERS)  # noqa: PTH101 - as the calls around it
+        for each in (path, f"{path}-wal", f"{path}-shm"):
+            # Those beside it get its mode when they are made; they may have been made before.
+            with nullcontext() if each == path else suppress(FileNotFoundError):
+                mode = os.stat(each).st_mode  # noqa: PTH116 - as the calls around it
+                if mode & _OTHERS:
+                    os.chmod(each, mode & ~_OTHERS)  # noqa: PTH101 - as the calls around it
     except OSError as error:
         raise ConfigurationError(f"the journal {path!r} cannot be opened: {error.strerror}") from None
+    return _identity(path)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as the calls above
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _postgres(url: URL) -> Engine:
     try:
         engine = create_engine(
-            url.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True
+            url.set(drivername="postgresql+psycopg"),
+            hide_parameters=True,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
         )
     except (ImportError, NoSuchModuleError):
         raise ConfigurationError(

@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+    from cryptography.fernet import Fernet, MultiFernet
 
 __all__ = ["Plain", "Seal", "Sealed", "seal_of"]
 
@@ -29,6 +29,10 @@ class Seal(Protocol):
         """
         ...
 
+    def is_current(self, written: bytes) -> bool:
+        """Tell whether it was closed as ``close`` does it now."""
+        ...
+
 
 @frozen
 class Plain:
@@ -42,16 +46,22 @@ class Plain:
         """Return what was written."""
         return written
 
+    def is_current(self, written: bytes) -> bool:
+        """Return True: there is but one way."""
+        del written
+        return True
+
 
 @define(eq=False)
 class Sealed:
     """Encrypt with Fernet; the first key writes, all of them read."""
 
-    _fernet: MultiFernet = field(repr=False)
+    _first: Fernet = field(repr=False)
+    _all: MultiFernet = field(repr=False)
 
     def close(self, content: bytes) -> bytes:
         """Encrypt."""
-        return self._fernet.encrypt(content)
+        return self._first.encrypt(content)
 
     def open(self, written: bytes) -> bytes:
         """Decrypt.
@@ -62,10 +72,20 @@ class Sealed:
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - needs the extra
 
         try:
-            return self._fernet.decrypt(written)
+            return self._all.decrypt(written)
         except InvalidToken:
             pass
         raise ConfigurationError("the journal was encrypted with another key than FRONTPAY_JOURNAL_KEY")
+
+    def is_current(self, written: bytes) -> bool:
+        """Tell whether it was encrypted with the first key."""
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - needs the extra
+
+        try:
+            self._first.decrypt(written)
+        except InvalidToken:
+            return False
+        return True
 
 
 def seal_of(key: str | None) -> Seal:
@@ -87,7 +107,8 @@ def seal_of(key: str | None) -> Seal:
             "an encrypted journal needs the extra: pip install 'frontpay_async[encryption]'"
         ) from None
     try:
-        return Sealed(MultiFernet([Fernet(part.strip()) for part in key.split(",")]))
+        keys = [Fernet(part.strip()) for part in key.split(",")]
+        return Sealed(keys[0], MultiFernet(keys))
     except ValueError:
         # Not told onwards: what it says quotes the key's form.
         del key

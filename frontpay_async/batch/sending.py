@@ -64,7 +64,8 @@ class Sending:
         # Called back while the claim was written, too, it goes no further: nothing is in doubt.
         await checkpoint_if_cancelled()
         self.has_left = True
-        self.scope.deadline = dead_at
+        # It may be sent a second time, after a 401 and a new token: the first claim's lease goes on.
+        self.scope.deadline = min(self.scope.deadline, dead_at)
 
     def call_back(self, drain: float) -> None:
         """Cancel the request, or give it so many seconds more if it has left."""

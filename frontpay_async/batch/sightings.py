@@ -4,6 +4,9 @@ A list of the account's orders that was complete before a row was claimed cannot
 each list gets a number, only what is new in it is kept, and a row remembers the last number before its claim:
 its candidates are the orders that were first seen later. Numbers, not times: clocks may be set back.
 
+An order that is another one than each row that could own it is a stranger, for good: a row that is claimed
+later is younger than it. That much is kept, so that nobody has to read it again, whoever dies.
+
 Runners of one journal take turns in looking, and a verdict is only written by whoever has the turn, on what
 the journal says in that moment.
 """
@@ -18,23 +21,24 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from frontpay_async.batch.schema import listings, notes, rows
+from frontpay_async.batch.schema import listings, notes, rows, strangers
 from frontpay_async.batch.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from frontpay_async.batch.journal import Journal
     from frontpay_async.batch.transitions import Transition
 
-__all__ = ["DoubtfulRow", "Sightings"]
+__all__ = ["DoubtfulRow", "Sightings", "Verdict"]
 
 _TURN = "reconciler"
-_FAITHFUL = "shows what was sent"
+_FAITHFUL = "as sent: "
 _MOST_PARAMETERS = 500
 _WITNESSES = 25
+_STRANGERS = strangers.c.order_uuid
 
 
 @frozen
@@ -51,6 +55,8 @@ class DoubtfulRow:
         in_flight: Whether its answer may still come.
         doubt_at: Since when it is in doubt, in Unix seconds.
         missed_at: When it was looked for and not found, if it was.
+        attempts: How often it was about to leave.
+        error: Why it is in doubt.
     """
 
     id: int
@@ -62,10 +68,25 @@ class DoubtfulRow:
     in_flight: bool
     doubt_at: float
     missed_at: float | None
+    attempts: int
+    error: str | None = field(repr=False)
 
     def due_at(self, settling: float) -> float:
         """Return when the next look at it counts, in Unix seconds."""
         return (self.doubt_at if self.missed_at is None else self.missed_at) + settling
+
+
+@frozen
+class Verdict:
+    """Say what a look came to.
+
+    Args:
+        transitions: What happens to rows in doubt.
+        strangers: Orders that are of none of the rows in doubt or in flight.
+    """
+
+    transitions: Sequence[Transition]
+    strangers: Sequence[str] = ()
 
 
 @define(eq=False)
@@ -134,28 +155,45 @@ class Sightings:
                 each.state == State.SENDING.value,
                 each.doubt_at or 0.0,
                 each.missed_at,
+                each.attempts,
+                each.error,
             )
             for each in connection.execute(wanted.order_by(rows.c.id))
         ]
 
-    def witnesses(self) -> list[str]:
-        """Return orders that a complete list must show: the last that were confirmed."""
+    def witnesses(self, oldest: int | None = None) -> list[str]:
+        """Return orders that a complete list must show: the last that were confirmed.
+
+        Args:
+            oldest: A row; those that were submitted just before it must be shown, too, because a list may
+                have an end at either side.
+        """
         known = select(rows.c.order_uuid).where(rows.c.state == State.DONE.value)
+        known = known.order_by(rows.c.id.desc()).limit(_WITNESSES)
         with self.journal.reading() as connection:
-            return list(connection.scalars(known.order_by(rows.c.id.desc()).limit(_WITNESSES)))
+            found = list(connection.scalars(known))
+            if oldest is not None:
+                found += connection.scalars(known.where(rows.c.id < oldest))
+            return found
 
-    def is_faithful(self) -> bool:
-        """Tell whether the API was seen to show an order as it was sent."""
+    def faithful(self) -> frozenset[str]:
+        """Return the operations whose orders the API was seen to show as they were sent."""
         with self.journal.reading() as connection:
-            return self.journal.notes(connection).get(_FAITHFUL) == b"yes"
+            known = self.journal.notes(connection)
+        return frozenset(
+            name.removeprefix(_FAITHFUL)
+            for name, content in known.items()
+            if name.startswith(_FAITHFUL) and content == b"yes"
+        )
 
-    def note_faithful(self, found: bool) -> None:  # noqa: FBT001 - what was found
-        """Keep whether the API shows orders as they are sent."""
+    def note_faithful(self, kind: str, found: bool) -> None:  # noqa: FBT001 - what was found
+        """Keep whether the API shows the orders of an operation as they are sent."""
         with self.journal.writing() as connection:
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            connection.execute(insert(notes).values(name=_FAITHFUL, content=b"").on_conflict_do_nothing())
+            name = _FAITHFUL + kind
+            connection.execute(insert(notes).values(name=name, content=b"").on_conflict_do_nothing())
             content = b"yes" if found else b"no"
-            connection.execute(update(notes).where(notes.c.name == _FAITHFUL).values(content=content))
+            connection.execute(update(notes).where(notes.c.name == name).values(content=content))
 
     def note_list(self, uuids: Collection[str]) -> int:
         """Keep what is new in a list of the account's orders, and return the number of the list.
@@ -174,6 +212,8 @@ class Sightings:
     def candidates(self, uuids: Collection[str], since: int) -> dict[str, int]:
         """Return the orders that nobody accounts for and that were first seen after a list, with that number.
 
+        Strangers are not among them.
+
         Args:
             uuids: All orders in the last list.
             since: The number of the list.
@@ -181,7 +221,8 @@ class Sightings:
         with self.journal.reading() as connection:
             seen = self._seen(connection)
             listed = [uuid for uuid in uuids if seen.get(uuid, 0) > since]
-            return {uuid: seen[uuid] for uuid in self._unaccounted(connection, listed)}
+            ours = self._without(connection, listed, _STRANGERS)
+            return {uuid: seen[uuid] for uuid in self._unaccounted(connection, ours)}
 
     def _seen(self, connection: Connection) -> dict[str, int]:
         kept = connection.execute(select(listings).order_by(listings.c.number))
@@ -192,36 +233,50 @@ class Sightings:
         }
 
     def _unaccounted(self, connection: Connection, uuids: Collection[str]) -> list[str]:
+        return self._without(connection, uuids, rows.c.order_uuid)
+
+    def _without(
+        self, connection: Connection, uuids: Collection[str], column: ColumnElement[str]
+    ) -> list[str]:
         ordered = list(uuids)
         known: set[str] = set()
         for start in range(0, len(ordered), _MOST_PARAMETERS):
             some = ordered[start : start + _MOST_PARAMETERS]
-            known.update(connection.scalars(select(rows.c.order_uuid).where(rows.c.order_uuid.in_(some))))
+            known.update(connection.scalars(select(column).where(column.in_(some))))
         return [uuid for uuid in ordered if uuid not in known]
 
     def decide(
         self,
         candidates: Mapping[str, int],
-        verdict: Callable[[Sequence[DoubtfulRow], Mapping[str, int]], Sequence[Transition]],
+        verdict: Callable[[Sequence[DoubtfulRow], Mapping[str, int]], Verdict],
+        seconds: float,
     ) -> list[Transition] | None:
         """Move the rows in doubt by a verdict on what the journal says now; None without the turn.
 
         Args:
             candidates: The orders that were looked at, with the number of the list that showed them first.
             verdict: The decision, given the rows and the candidates that still nobody accounts for.
+            seconds: How long the turn goes on.
 
         Returns:
             What was done.
         """
         try:
             with self.journal.writing() as connection:
-                owner, until = self._turn(connection)
-                if owner != self.owner or self.journal.now(connection) >= until:
+                if self._turn(connection)[0] != self.owner:
                     return None
-                still = self._unaccounted(connection, candidates)
-                transitions = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
-                moved = self.journal.move(connection, transitions)
-                return [each for each, was_moved in zip(transitions, moved, strict=True) if was_moved]
+                self._set_turn(connection, self.journal.now(connection) + seconds)
+                still = self._without(connection, self._unaccounted(connection, candidates), _STRANGERS)
+                found = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
+                self._note_strangers(connection, found.strangers)
+                moved = self.journal.move(connection, found.transitions)
+                return [each for each, was_moved in zip(found.transitions, moved, strict=True) if was_moved]
         except IntegrityError:
             # An answer came in that moment and accounts for one of the candidates: the next look will know.
-            return None
+            return []
+
+    def _note_strangers(self, connection: Connection, uuids: Sequence[str]) -> None:
+        if uuids:
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            made = [{"order_uuid": uuid} for uuid in uuids]
+            connection.execute(insert(strangers).on_conflict_do_nothing(), made)

@@ -12,9 +12,9 @@ from sqlalchemy import select, text, update
 from frontpay_async import ConfigurationError
 from frontpay_async.batch import ContentMismatchError, State
 from frontpay_async.batch.journal import Held, Journal
-from frontpay_async.batch.schema import metadata, notes, open_engine, rows
+from frontpay_async.batch.schema import SCHEMA_VERSION, metadata, notes, open_engine, rows, strangers
 from frontpay_async.batch.sealing import Plain
-from frontpay_async.batch.sightings import Sightings
+from frontpay_async.batch.sightings import Sightings, Verdict
 from frontpay_async.batch.states import FINAL, NEXT, Event, sources, target
 from frontpay_async.batch.transitions import Transition
 from tests.batches import Night, assert_each_sent_once, item, rows_of
@@ -268,6 +268,17 @@ def test_what_a_row_accounts_for_is_no_candidate(books: Books) -> None:
     assert looking.witnesses() == ["ODR1"]
 
 
+def test_a_stranger_is_no_candidate_for_anybody_any_more(books: Books) -> None:
+    looking = Sightings(books.journal, "me")
+    looking.note_list(["ODR1", "ODR2"])
+    looking.take_turn(60.0)
+    candidates = looking.candidates(["ODR1", "ODR2"], since=0)
+    # Told twice, and by another runner: it is one all the same.
+    for _ in range(2):
+        assert looking.decide(candidates, lambda *_: Verdict([], ["ODR1"]), 60.0) == []
+    assert list(Sightings(books.journal, "other").candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
+
+
 def test_runners_take_turns_in_looking(books: Books) -> None:
     one, two = Sightings(books.journal, "one"), Sightings(books.journal, "two")
     assert one.take_turn(60.0)
@@ -278,16 +289,36 @@ def test_runners_take_turns_in_looking(books: Books) -> None:
     books.time.time += 61
     assert one.take_turn(60.0)
     # Whose turn is over decides nothing any more.
-    assert two.decide({}, lambda *_: pytest.fail("it must not be asked")) is None
+    assert two.decide({}, lambda *_: pytest.fail("it must not be asked"), 60.0) is None
     two.end_turn()
     assert not two.take_turn(60.0)
 
 
 def test_a_newer_schema_is_a_clear_error(books: Books, where: str) -> None:
     with books.journal.writing() as connection:
-        connection.execute(update(notes).where(notes.c.name == "schema").values(content=b"2"))
+        newer = str(SCHEMA_VERSION + 1).encode()
+        connection.execute(update(notes).where(notes.c.name == "schema").values(content=newer))
     with pytest.raises(ConfigurationError, match=r"written by a newer version .*upgrade frontpay_async"):
         Journal.open(where, Plain())
+
+
+def test_a_journal_of_the_first_schema_is_brought_to_this_one(books: Books, where: str) -> None:
+    """It lacked the strangers; its rows are as they were, and two runners may open it at once."""
+    books.journal.submit(books.batch, [item(1)])
+    with books.journal.writing() as connection:
+        strangers.drop(connection)
+        connection.execute(update(notes).where(notes.c.name == "schema").values(content=b"1"))
+
+    async def open_twice() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(anyio.to_thread.run_sync, lambda: Journal.open(where, Plain()).close())
+
+    anyio.run(open_twice)
+    with books.journal.reading() as connection:
+        assert books.journal.notes(connection)["schema"] == str(SCHEMA_VERSION).encode()
+        assert connection.execute(select(strangers)).all() == []
+    assert [held.key for held in books.hold()] == ["I-1"]
 
 
 def test_the_databases_own_time_is_unix_time(where: str) -> None:

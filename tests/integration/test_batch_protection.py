@@ -44,11 +44,33 @@ def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+def test_files_that_others_may_read_are_closed_to_them(tmp_path: Path) -> None:
+    """Also those that stayed beside it when a process was killed."""
     path = tmp_path / "journal.db"
-    path.touch(mode=0o644)
-    Journal.open(path, Plain()).close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    dead = Journal.open(path, Plain())
+    dead.submit(dead.join("night", BASE_URL), [item(1)])
+    for each in tmp_path.iterdir():
+        each.chmod(0o644)
+    journal = Journal.open(path, Plain())
+    assert {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == dict.fromkeys(
+        ("journal.db", "journal.db-wal", "journal.db-shm"), 0o600
+    )
+    dead.close()
+    journal.close()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_the_umask_changes_nothing(tmp_path: Path, umask: int) -> None:
+    script = (
+        f"import os; os.umask({umask})\n"
+        "from frontpay_async.batch.journal import Journal\n"
+        "from frontpay_async.batch.sealing import Plain\n"
+        "journal = Journal.open('journal.db', Plain())\n"
+        f"journal.join('night', {BASE_URL!r})\n"
+        "print(sorted((each, oct(os.stat(each).st_mode & 0o777)) for each in os.listdir()))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)  # noqa: S603
+    assert run.stdout.count(b"0o600") == 3
 
 
 def test_sqlite_is_set_up_to_survive(tmp_path: Path) -> None:
@@ -73,6 +95,21 @@ def test_removed_content_is_not_left_in_the_file(tmp_path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     assert b"a-reference-to-look-for" not in path.read_bytes()
+
+
+async def test_when_a_run_has_ended_its_orders_are_in_no_file(tmp_path: Path) -> None:
+    """Neither in the journal nor in its log, although the batch is still open."""
+    night = Night(tmp_path / "journal.db")
+    async with night.client() as client, night.batch(client) as batch:
+        await batch.submit([item(number, reference_no="a-reference-to-look-for") for number in range(30)])
+        assert b"a-reference-to-look-for" in _bytes_in(tmp_path)
+        await batch.run()
+        assert b"a-reference-to-look-for" not in _bytes_in(tmp_path)
+        assert (await batch.status()).done == 30
+
+
+def _bytes_in(folder: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in folder.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -117,7 +154,7 @@ def test_an_encrypted_journal_holds_nothing_that_can_be_read(tmp_path: Path) -> 
     journal = Journal.open(path, seal_of(Fernet.generate_key().decode()))
     journal.submit(journal.join("night", BASE_URL), [_personal()])
     journal.close()
-    assert PERSONAL_NUMBER.encode() not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    assert PERSONAL_NUMBER.encode() not in _bytes_in(tmp_path)
     plain = Journal.open(tmp_path / "plain.db", Plain())
     plain.submit(plain.join("night", BASE_URL), [_personal()])
     plain.close()
@@ -155,15 +192,22 @@ def test_the_wrong_key_is_a_clear_error(
 
 
 def test_a_key_may_be_changed(tmp_path: Path) -> None:
+    """Opened once with the new and the old, the journal needs the old one no more."""
     old = _protected(OLD)(tmp_path / "journal.db")
     batch = old.join("night", BASE_URL)
-    old.submit(batch, [item(1)])
+    # More than are encrypted anew at a time, and one whose content is gone.
+    old.submit(batch, [item(number) for number in range(501)])
+    (held,) = old.hold(batch, "me", 1, 60.0)
+    old.apply([Transition(row=held.id, fence=held.fence, event=Event.REFUSE, error="no")])
     old.close()
-    new = _protected(f"{NEW}, {OLD}")(tmp_path / "journal.db")
-    new.submit(batch, [item(2)])
-    opened = [new.seal.open(held.payload) for held in new.hold(batch, "me", 2, 60.0)]
-    assert [b"Customer 1" in opened[0], b"Customer 2" in opened[1]] == [True, True]
+    _protected(f"{NEW}, {OLD}")(tmp_path / "journal.db").close()
+    new = _protected(NEW)(tmp_path / "journal.db")
+    new.submit(batch, [item(501)])
+    opened = [new.seal.open(held.payload) for held in new.hold(batch, "me", 600, 60.0)]
+    assert [b"Customer %d" % number in content for number, content in enumerate(opened, 1)] == [True] * 501
     new.close()
+    with pytest.raises(ConfigurationError, match="encrypted with another key"):
+        _protected(OLD)(tmp_path / "journal.db")
 
 
 def test_no_key_at_all_is_told_without_it() -> None:
@@ -229,10 +273,11 @@ async def test_a_journal_that_is_lost_in_the_middle_stops_the_batch(tmp_path: Pa
 
 def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:
     client = FrontPayClient("token", base_url="http://localhost", rate_limit=RateLimit.unlimited())
-    for target in (tmp_path / "a.db", str(tmp_path / "b.db"), f"sqlite:///{tmp_path}/c.db"):
+    odd = tmp_path / "d %41?mode=memory#ø.db"
+    for target in (tmp_path / "a.db", str(tmp_path / "b.db"), f"sqlite:///{tmp_path}/c.db", odd):
         batch = InvoiceBatch(client, journal=target, name="night")
         assert anyio.run(_total, batch) == 0
-    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["a.db", "b.db", "c.db"]
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["a.db", "b.db", "c.db", odd.name]
 
 
 async def _total(batch: InvoiceBatch) -> int:

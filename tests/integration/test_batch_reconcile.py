@@ -348,3 +348,33 @@ async def test_who_looks_reads_each_candidate_once(night: Night) -> None:
     assert {row.state for row in rows.values()} == {State.DONE}
     read = [each.path for each in night.sandbox.requests if each.operation == "orders.get_details"]
     assert len(read) == len(set(read))
+
+
+async def test_strangers_are_read_once_whoever_looks(night: Night) -> None:
+    """What a colleague sent meanwhile is no news to the next process, nor to another runner."""
+    inner, shop = night.sandbox.transport(), night.client()
+
+    class Meanwhile(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "POST" and night.sandbox.orders:
+                await shop.orders.send_invoice(order(77))
+                return httpx.Response(510, json={"message": "internalServerError"})
+            if "orders/details" not in request.url.path and night.requests("orders.list_statuses") == 2:
+                # The second look has no list.
+                return httpx.Response(401, json={"message": "Unauthenticated."})
+            return await inner.handle_async_request(request)
+
+    def read() -> list[str]:
+        return [each.path for each in night.sandbox.requests if each.operation == "orders.get_details"]
+
+    async with night.client(Meanwhile()) as client, night.batch(client) as batch:
+        await batch.submit([item(1), item(2), item(3)])
+        with pytest.raises(AuthenticationError):
+            await batch.run(concurrency=1)
+        assert (await batch.status()).counts == {State.DONE: 1, State.UNKNOWN: 2}
+        assert len(read()) == 3
+    async with night.client() as client, night.batch(client) as batch:
+        assert (await batch.run()).done == 3
+    # The two, and one of ours, which showed that orders are shown as they are sent.
+    assert len(read()) == len(set(read())) == 3
+    await shop.aclose()

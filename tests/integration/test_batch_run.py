@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -107,7 +108,8 @@ async def test_a_key_with_another_order_is_an_error_that_names_both(
         await batch.submit([item(2), item(1, reference_no="R-2")])
     assert caught.value.key == "I-1"
     assert "'I-1' stands for two orders" in str(caught.value)
-    assert ("done as ODR" if is_sent else "pending") in str(caught.value)
+    assert ("done as ODR" if is_sent else "send_invoice that is pending") in str(caught.value)
+    assert len(set(re.findall(r"content (\w{8})", str(caught.value)))) == 2
     assert builders.NAME not in str(caught.value)
     # Nothing of that piece was added.
     assert (await batch.status()).total == 1

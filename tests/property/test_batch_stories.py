@@ -21,12 +21,13 @@ from frontpay_async.batch import BatchItem, State
 from frontpay_async.batch.journal import Held, Journal
 from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, match
 from frontpay_async.batch.sealing import Plain
-from frontpay_async.batch.sightings import Sightings
+from frontpay_async.batch.sightings import Sightings, Verdict
 from frontpay_async.batch.states import Event
 from frontpay_async.batch.transitions import Transition
 from tests.batches import order
 
 LEASE, SETTLING, HARDEST = 10.0, 3.0, 12
+SOMEBODY_ELSES = 99
 
 
 @define(eq=False)
@@ -43,6 +44,8 @@ class Request:
 @define(eq=False)
 class World:
     time: float = 1000.0
+    set_back: float = 0.0
+    """Seconds by which the database's clock has been set back; that of the runners' patience is not."""
     orders: dict[str, int] = field(factory=dict)
     """What stands at the API, by uuid: its content."""
     requests: list[Request] = field(factory=list)
@@ -57,7 +60,7 @@ class Stories(RuleBasedStateMachine):
         self.world = World()
         self.contents = {f"K{number}": content for number, content in enumerate(contents)}
         path = Path(self.folder.name) / "journal.db"
-        self.journal = Journal.open(path, Plain(), lambda: self.world.time)
+        self.journal = Journal.open(path, Plain(), lambda: self.world.time - self.world.set_back)
         self.batch = self.journal.join("night", "http://localhost")
         items = [BatchItem(key=key, order=order(content)) for key, content in self.contents.items()]
         self.journal.submit(self.batch, items)
@@ -117,6 +120,15 @@ class Stories(RuleBasedStateMachine):
         self.world.time += seconds
         self.journal.expire()
 
+    @precondition(lambda self: self.world.set_back < 5 * LEASE)
+    @rule(seconds=st.sampled_from([1.0, SETTLING, LEASE]))
+    def the_databases_clock_is_set_back(self, seconds: float) -> None:
+        self.world.set_back += seconds
+
+    @rule()
+    def somebody_else_sends_an_order(self) -> None:
+        self.world.orders[f"ODR{len(self.world.orders)}"] = SOMEBODY_ELSES
+
     @rule()
     def look(self) -> None:
         if not self.looking.take_turn(LEASE):
@@ -127,7 +139,7 @@ class Stories(RuleBasedStateMachine):
         since = min((each.listing for each in doubts if not each.in_flight), default=0)
         candidates = self.looking.candidates(listed, since)
 
-        def verdict(rows: Any, open_candidates: Any) -> list[Transition]:
+        def verdict(rows: Any, open_candidates: Any) -> Verdict:
             by_id = {row.id: row for row in rows}
             keys = {number: row.key for number, row in self.journal.page(self.batch, 0, 100)}
 
@@ -142,16 +154,21 @@ class Stories(RuleBasedStateMachine):
                 row = by_id[number]
                 assert not isinstance(decision, Undecidable), "nobody else sends anything here"
                 if isinstance(decision, Found):
-                    event: Event | None = Event.CONFIRM
+                    event = Event.CONFIRM
                 elif isinstance(decision, Absent) and looked_at >= row.due_at(SETTLING):
                     event = Event.MISS if row.missed_at is None else Event.DENY
                 else:
                     continue
                 uuid = decision.uuid if isinstance(decision, Found) else None
                 made.append(Transition(row=number, fence=row.fence, event=event, order_uuid=uuid))
-            return made
+            strange = [
+                uuid
+                for uuid in open_candidates
+                if all(likeness(row.id, uuid) is Likeness.DIFFERENT for row in rows)
+            ]
+            return Verdict(made, strange)
 
-        self.looking.decide(candidates, verdict)
+        self.looking.decide(candidates, verdict, LEASE)
         self.looking.end_turn()
 
     def rows(self) -> dict[str, Any]:
@@ -162,7 +179,7 @@ class Stories(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         stand = Counter(self.world.orders.values())
-        wanted = Counter(self.contents.values())
+        wanted = Counter([*self.contents.values(), *[SOMEBODY_ELSES] * stand[SOMEBODY_ELSES]])
         assert not stand - wanted
 
     @invariant()
@@ -190,7 +207,9 @@ class Stories(RuleBasedStateMachine):
                 self.world.orders[uuid] = self.contents[held.key]
                 assert self.apply(held, Event.CONFIRM, order_uuid=uuid)
         assert {row.state for row in self.rows().values()} == {State.DONE}
-        assert Counter(self.world.orders.values()) == Counter(self.contents.values())
+        stand = Counter(self.world.orders.values())
+        del stand[SOMEBODY_ELSES]
+        assert stand == Counter(self.contents.values())
 
 
 TestStories = Stories.TestCase
