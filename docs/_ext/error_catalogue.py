@@ -97,8 +97,8 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
             "Answer 200: there is nothing left to do. With `is_retryable` answer 503, so that it comes again."
         ),
         JournalError: (
-            "Mend the disk or the database, then run the batch again: it finds what was in flight. What "
-            "an earlier part of the run has sent stands, whatever `outcome` says."
+            "Mend the disk or the database, then run the batch again: it finds what was in flight, and sends "
+            "nothing twice."
         ),
         ContentMismatchError: (
             "Give the changed order another key. If it was changed by mistake, submit it as it was."

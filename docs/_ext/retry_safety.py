@@ -52,7 +52,7 @@ FAILURES: Mapping[str, tuple[HttpResponse | FrontPayError, ...]] = MappingProxyT
         ),
         "500, 510": _api(500, 510),
         "502, 503, 504, lost answer": (
-            *_api(502, 503, 504),
+            *_api(502, 503, 504, 408, 499),
             HttpResponse(500, _HTML, b"<html>"),
             OutcomeUnknownError("x"),
         ),

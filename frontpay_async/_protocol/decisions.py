@@ -7,7 +7,8 @@
     any other answer                 stop    stop         stop
 
 The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 that is not the
-API's JSON, such as a proxy's page or an empty one, does not say that the API failed: it counts with 502.
+API's JSON, such as a proxy's page or an empty one, does not say that the API failed: it counts with 502,
+and so do 408 and 499, by which a proxy tells of a request that was cut off.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from frontpay_async._protocol.operations import Safety
-from frontpay_async._protocol.parse import is_json_object
+from frontpay_async._protocol.parse import CUT_OFF, is_json_object
 from frontpay_async.errors import (
     APIError,
     NotSentError,
@@ -60,7 +61,7 @@ _MAY_RETRY: Mapping[Failure, frozenset[Safety]] = MappingProxyType(
 )
 
 
-def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:
+def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  # noqa: PLR0911 - a table
     """Say what a failed attempt means.
 
     Args:
@@ -78,6 +79,8 @@ def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:
         case ServerError(status=500 | 510) if response is not None and is_json_object(response):
             return Failure.SERVER_FAILED
         case ServerError():
+            return Failure.NO_USABLE_ANSWER
+        case APIError(status=status) if status in CUT_OFF:
             return Failure.NO_USABLE_ANSWER
         case _:
             return Failure.DECIDED

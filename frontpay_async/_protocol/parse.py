@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse, Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
-__all__ = ["consequence", "is_json_object", "problem", "result"]
+__all__ = ["CUT_OFF", "consequence", "is_json_object", "problem", "result"]
 
 T = TypeVar("T")
 
+CUT_OFF = frozenset({408, 499})
+"""A proxy's words for a request that was cut off: they do not say how far it had come."""
 _SUCCESSES = range(200, 300)
 _BUSY_CODE = "terminalIsBusy"
 _NO_ORDER_CODE = "orderNotFound"
@@ -88,7 +90,7 @@ def problem(
     cls = _error_class(status, errors.to_code(said))
     outcome = Outcome.REJECTED
     if (
-        status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in CUT_OFF)
         and cls is not errors.TerminalBusyError
         and operation.safety is not Safety.READ
     ):

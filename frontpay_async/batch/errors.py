@@ -8,7 +8,10 @@ __all__ = ["ContentMismatchError", "JournalError"]
 
 
 class JournalError(FrontPayError):
-    """Report a journal that cannot be read or written; what was in flight is found again by the next run."""
+    """Report a journal that cannot be read or written; what was in flight is found again by the next run.
+
+    Its outcome is UNKNOWN where a run had sent orders before it, and NOT_SENT otherwise.
+    """
 
 
 class ContentMismatchError(ConfigurationError):

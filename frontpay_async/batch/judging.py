@@ -6,8 +6,7 @@
     417, 422, 400 and other refusals      refuse      goes on, with the server's sentences in the row
     429                                   withdraw    goes on, later
     not sent                              withdraw    goes on, later; counts as a sign of an outage
-    5xx, lost answer                      lose        goes on; counts as a sign of an outage
-    408, 499                              lose        as above: a proxy's words for a request that was cut off
+    5xx, 408, 499, lost answer            lose        goes on; counts as a sign of an outage
     401, 403, 404, 405                    withdraw    stops: not this order is wrong, but the token or the URL
     ConfigurationError                    withdraw    stops
 
@@ -18,6 +17,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from frontpay_async._protocol.parse import CUT_OFF
 from frontpay_async.batch.states import Event
 from frontpay_async.errors import (
     APIError,
@@ -38,7 +38,6 @@ from frontpay_async.errors import (
 __all__ = ["Judgement", "backoff", "is_outage", "judge"]
 
 _METHOD_NOT_ALLOWED = 405
-_CUT_OFF = frozenset({408, 499})
 _LONGEST = 60.0
 _LONGEST_ERROR = 2000
 
@@ -80,8 +79,6 @@ def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
             return Judgement(Event.WITHDRAW, told, is_outage=True)
         case _ if error.outcome is Outcome.UNKNOWN:
             return Judgement(Event.LOSE, told, is_outage=True)
-        case APIError(status=status) if status in _CUT_OFF:
-            return Judgement(Event.LOSE, told, is_outage=True)
         case AuthenticationError() | PermissionDeniedError() | NotFoundError() | ConfigurationError():
             return Judgement(Event.WITHDRAW, told, stops=True)
         case APIError(status=status) if status != _METHOD_NOT_ALLOWED:
@@ -102,6 +99,8 @@ def backoff(attempts: int, chance: float) -> float:
 
 def is_outage(error: FrontPayError) -> bool:
     """Tell whether a request that only reads failed because the API is not there, or not itself."""
+    if isinstance(error, APIError) and error.status in CUT_OFF:
+        return True
     return isinstance(error, (NotSentError, OutcomeUnknownError, RateLimitedError, ServerError))
 
 

@@ -32,7 +32,7 @@ from frontpay_async.batch.payload import KINDS, read
 from frontpay_async.batch.sending import NotOursError, Sending
 from frontpay_async.batch.states import Event, State
 from frontpay_async.batch.transitions import Transition
-from frontpay_async.errors import APIError, FrontPayError
+from frontpay_async.errors import APIError, FrontPayError, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -98,6 +98,7 @@ class Run:
     _failure: FrontPayError | None = field(init=False, default=None)
     _last_uuid: str | None = field(init=False, default=None)
     _told_at: float = field(init=False, default=0.0)
+    _has_sent: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._commits = Commits(self.journal)
@@ -122,6 +123,10 @@ class Run:
                 self._commits.close()
                 await self._release()
         if self._failure is not None:
+            if isinstance(self._failure, JournalError):
+                self._failure.operation = "batch.run"
+                if self._has_sent:
+                    self._failure.outcome = Outcome.UNKNOWN
             raise self._failure
 
     async def _write(self) -> None:
@@ -278,6 +283,7 @@ class Run:
             self._fail(error)
             ended = None
         finally:
+            self._has_sent = self._has_sent or sending.has_left
             if ended is None:
                 self._discard(sending)
 

@@ -67,12 +67,14 @@ def exit_of(error: FrontPayError) -> Exit:
             return _EXITS[error.outcome]
 
 
-def money_of(error: FrontPayError) -> str:
+def money_of(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each kind
     """Say in a sentence whether money moved."""
     if isinstance(error, CallbackError):
         return "A refused callback says nothing about money."
     if _reads(error):
         return "None moved: this only looks."
+    if error.operation == _BATCH and error.outcome is Outcome.UNKNOWN:
+        return "Orders were sent before it; the journal knows which."
     if isinstance(error, WatchTimeoutError):
         return "None was seen to move, but it is not decided: it still may."
     match error.outcome:
@@ -124,6 +126,8 @@ def _look(error: FrontPayError) -> str:
     """Name what tells whether it happened."""
     if _reads(error):
         return "Run it again."
+    if error.operation == _BATCH:
+        return "Mend what is named, then: frontpay invoices resume. It sends nothing twice."
     if error.order_uuid is None:
         return "Look for it before you run it again: frontpay orders list"
     if error.operation in _AT_THE_TERMINAL:
@@ -131,6 +135,7 @@ def _look(error: FrontPayError) -> str:
     return f"Look before you run it again: frontpay orders status {error.order_uuid}"
 
 
+_BATCH = "batch.run"
 _AT_THE_TERMINAL = frozenset({"watch.payment", "terminals.cancel_payment"})
 
 

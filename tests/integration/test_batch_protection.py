@@ -14,7 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from frontpay_async import ConfigurationError, FrontPayClient, RateLimit
+from frontpay_async import ConfigurationError, FrontPayClient, Outcome, RateLimit
 from frontpay_async.batch import BatchItem, InvoiceBatch, JournalError, State
 from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.schema import open_engine, rows
@@ -263,12 +263,30 @@ async def test_a_journal_that_is_lost_in_the_middle_stops_the_batch(tmp_path: Pa
         async with night.batch(client) as batch:
             batch._journal = Full.open(night.journal, Plain(), night.time.now)
             await batch.submit(items)
-            with pytest.raises(JournalError, match="the disk is full"):
+            with pytest.raises(JournalError, match="the disk is full") as raised:
                 await batch.run(concurrency=2)
+        # Some orders were sent before it.
+        assert (raised.value.outcome, raised.value.operation) == (Outcome.UNKNOWN, "batch.run")
         assert 0 < len(night.sandbox.orders) == sent
         async with night.batch(client) as batch:
             await batch.run()
             assert_each_sent_once(night, await rows_of(batch), items)
+
+
+async def test_a_journal_that_fails_before_anything_left_says_so(tmp_path: Path) -> None:
+    night = Night(tmp_path / "journal.db")
+
+    class Full(Journal):
+        def apply(self, transitions: Sequence[Transition]) -> list[bool]:
+            raise JournalError("the disk is full")
+
+    async with night.client() as client, night.batch(client) as batch:
+        batch._journal = Full.open(night.journal, Plain(), night.time.now)
+        await batch.submit([item(1)])
+        with pytest.raises(JournalError, match="the disk is full") as raised:
+            await batch.run()
+    assert raised.value.outcome is Outcome.NOT_SENT
+    assert night.sandbox.orders == {}
 
 
 def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:

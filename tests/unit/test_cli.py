@@ -98,6 +98,10 @@ def test_every_outcome_has_a_status() -> None:
             "None was seen to move, but it is not decided: it still may.",
         ),
         (InvalidChecksumError("x"), "A refused callback says nothing about money."),
+        (
+            FrontPayError("x", operation="batch.run", outcome=Outcome.UNKNOWN),
+            "Orders were sent before it; the journal knows which.",
+        ),
     ],
 )
 def test_whether_money_moved_is_said(error: FrontPayError, money: str) -> None:
@@ -110,6 +114,7 @@ def test_whether_money_moved_is_said(error: FrontPayError, money: str) -> None:
         (OutcomeUnknownError("x", operation=CANCEL, order_uuid=UUID), f"frontpay orders status {UUID}"),
         (OutcomeUnknownError("x", operation=CREATE), "frontpay orders list"),
         (OutcomeUnknownError("x", operation=READ), "Run it again."),
+        (FrontPayError("x", operation="batch.run", outcome=Outcome.UNKNOWN), "frontpay invoices resume"),
         (OutcomeUnknownError("x", operation="watch.payment", order_uuid=UUID), f"cancel {UUID} --terminal"),
         (NotSentError("x"), "frontpay doctor"),
         (OutcomeUnknownError("x", operation=ON_TERMINAL, order_uuid=UUID), f"cancel {UUID} --terminal"),

@@ -218,10 +218,21 @@ def test_a_busy_terminal_did_nothing(operation: Operation[Any], message: str) ->
     assert (type(error), error.outcome) == (TerminalBusyError, Outcome.REJECTED)
 
 
-@pytest.mark.parametrize("status", [402, 405, 408, 409, 413, 418, 451])
+@pytest.mark.parametrize("status", [402, 405, 409, 413, 418, 451])
 def test_other_refusals(status: int) -> None:
     error = error_of(operations.SEND_INVOICE, status, HTML)
     assert (type(error), error.outcome, error.message) == (APIError, Outcome.REJECTED, None)
+
+
+@EVERY
+@pytest.mark.parametrize("status", [408, 499])
+def test_a_proxy_that_cut_the_request_off_leaves_it_unknown_unless_it_only_reads(
+    operation: Operation[Any], status: int
+) -> None:
+    """Neither says whether the API had the whole request by then."""
+    error = error_of(operation, status, HTML)
+    expected = Outcome.REJECTED if operation.safety is Safety.READ else Outcome.UNKNOWN
+    assert (type(error), error.outcome) == (APIError, expected)
 
 
 def test_the_request_id_is_kept() -> None:

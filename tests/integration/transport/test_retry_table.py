@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from frontpay_async import (
+    APIError,
     FrontPayError,
     NotSentError,
     Outcome,
@@ -44,6 +45,8 @@ TABLE: dict[str, tuple[Step, frozenset[Safety], type[FrontPayError], Outcome]] =
     "502 in JSON": (failed(502), HARMLESS, ServerError, Outcome.UNKNOWN),
     "503": (failed(503), HARMLESS, ServerError, Outcome.UNKNOWN),
     "504": (html(504), HARMLESS, ServerError, Outcome.UNKNOWN),
+    "408": (html(408), HARMLESS, APIError, Outcome.UNKNOWN),
+    "499": (html(499), HARMLESS, APIError, Outcome.UNKNOWN),
     "closed": (close, HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
     "reset": (reset, HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
     "cut by length": (cut(), HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
@@ -69,7 +72,7 @@ async def test_a_failure_is_repeated_as_the_table_says(
     assert len(server.requests) == expected
     assert len(hooks.attempts) == expected
     assert clock.slept == [0.25, 0.5, 1.0][: expected - 1]
-    if safety is READ and isinstance(caught.value, ServerError):
+    if safety is READ and isinstance(caught.value, APIError):
         # What only reads was not done, and nothing changed.
         outcome = Outcome.REJECTED
     assert caught.value.outcome is outcome
