@@ -134,7 +134,7 @@ class FrontPayClient:
             source = Connections.checked(engine, tls, proxy, trust_env=trust_env)
         elif proxy is not None or tls is not None or engine != "httpx" or not (shared is None or trust_env):
             what = "a transport of your own" if shared is None else "a connection pool"
-            raise ConfigurationError(f"{what} brings its own engine, proxy and tls")
+            raise ConfigurationError(f"{what} brings its own engine, proxy, trust_env and tls")
         wire = Send(
             source,
             shared=shared is not None,
