@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,15 +36,16 @@ async def live(night: Night, dying: Dying) -> bool:
         async with night.client(dying.transport(night.sandbox.transport())) as client:
             batch = night.batch(client, lease=LEASE, settling=0.9)
             batch._journal = dying.journal(night.journal, night.time.now)
-            await batch.submit(ITEMS)
-            await batch.run(concurrency=2)
+            # What the dead had open, the system closes.
+            with contextlib.closing(batch._journal):
+                await batch.submit(ITEMS)
+                await batch.run(concurrency=2)
     except KilledError:
         return False
     except BaseExceptionGroup as group:
         if group.split(KilledError)[1] is not None:
             raise
         return False
-    batch._journal.close()
     return True
 
 
@@ -95,7 +97,7 @@ async def left_behind(journal: Path, steps: int) -> Mapping[State, int]:
         batch._journal = dying.journal(night.journal, night.time.now)
         await batch.submit([item(number) for number in range(40)])
         dying.at = dying.steps + steps
-        with pytest.raises((KilledError, BaseExceptionGroup)):
+        with contextlib.closing(batch._journal), pytest.raises((KilledError, BaseExceptionGroup)):
             await batch.run(concurrency=4)
     async with night.client() as client, night.batch(client) as batch:
         return (await batch.status()).counts

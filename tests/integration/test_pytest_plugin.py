@@ -214,7 +214,10 @@ class TestOrder:
             '"busy", operation="orders.cancel"',
             "frontpay_fault('busy', operation='orders.cancel'): *no operation*",
         ),
-        ('"510-before", time=2', "frontpay_fault('510-before', time=2): *unexpected keyword argument 'time'"),
+        (
+            '"510-before", time=2',
+            "frontpay_fault('510-before', time=2): *unexpected keyword argument 'time'*",
+        ),
         ('"510-before", 2', "frontpay_fault('510-before', 2): it takes one kind of fault, *"),
         ("", "frontpay_fault(): it takes one kind of fault, and the rest by name"),
         ('kind="510-before"', "frontpay_fault(kind='510-before'): it takes one kind of fault, *"),
