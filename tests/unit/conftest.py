@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 NEEDS = {
     "test_batch_*": "sqlalchemy",
     "test_callback*": "starlette",
-    "test_cli.py": "click",
+    "test_cli*": "click",
+    "test_pages.py": "click",
     "test_sandbox_*": "starlette",
 }
 collect_ignore_glob = [tests for tests, package in NEEDS.items() if find_spec(package) is None]
