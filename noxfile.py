@@ -56,7 +56,8 @@ def core(session: nox.Session) -> None:
 def install_oldest(session: nox.Session, what: str, tools: str) -> None:
     """Install the oldest versions of what the package names; what those ask for is as new as users get it."""
     session.install("uv")
-    oldest = Path(session.create_tmp(), "oldest.txt")
+    # Not in the session's temporary folder: that would make it the one of the tests, too.
+    oldest = Path(session.virtualenv.location, "oldest.txt")
     of = ("--all-extras", "--no-deps", "--resolution", "lowest-direct", "--output-file", oldest)
     session.run("uv", "pip", "compile", "--quiet", *of, "pyproject.toml")
     session.run("uv", "pip", "install", "--constraint", oldest, "-e", what, *group(tools))
