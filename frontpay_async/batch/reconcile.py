@@ -5,7 +5,8 @@ the doubtful requests were made, reads their details (each once, whatever the nu
 matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
 again. Undecidable: parked. After every few details, what was found is written down, and which orders are
 strangers, so that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last
-candidate.
+candidate. So does what was found for one of several rows of the same content: given an order that came later,
+the row would be missing to an order of its own that is still to be read, and which fits no later row.
 
 Absence is the dangerous verdict, so it needs more than "not in the list":
 - The list must show the orders that were confirmed last, and those of the rows before the oldest in doubt: a
@@ -20,6 +21,7 @@ An order at which the API fails each time would go round for ever: after ten tim
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -225,7 +227,12 @@ class Reconciler:
         doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
         decisions = match(doubts, list(candidates), lambda row, uuid: table[row, uuid])
         by_id = {row.id: row for row in rows}
-        made = [self._transition(view, by_id[row], each) for row, each in decisions.items()]
+        alike = Counter(row.content for row in rows)
+        made = [
+            self._transition(view, by_id[row], each)
+            for row, each in decisions.items()
+            if view.is_whole or alike[by_id[row].content] == 1
+        ]
         strange = [
             uuid for uuid in candidates if all(table[row.id, uuid] is Likeness.DIFFERENT for row in rows)
         ]

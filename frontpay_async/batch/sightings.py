@@ -222,7 +222,9 @@ class Sightings:
             seen = self._seen(connection)
             listed = [uuid for uuid in uuids if seen.get(uuid, 0) > since]
             ours = self._without(connection, listed, _STRANGERS)
-            return {uuid: seen[uuid] for uuid in self._unaccounted(connection, ours)}
+            found = {uuid: seen[uuid] for uuid in self._unaccounted(connection, ours)}
+        # The oldest first, so that a look is the same whoever looks.
+        return dict(sorted(found.items(), key=lambda each: (each[1], each[0])))
 
     def _seen(self, connection: Connection) -> dict[str, int]:
         kept = connection.execute(select(listings).order_by(listings.c.number))
