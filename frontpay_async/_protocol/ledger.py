@@ -278,12 +278,11 @@ class Ledger:
     def _take_in_first(self, grant: Grant, now: float, end: float, *, small: bool) -> None:
         """Take in n = 1 where no bound contradicts it: it began this window, or a later one."""
         if small and now < end:
-            # Whichever it is, it runs now: no answer so far was of a later one.
+            # Whichever it is, it runs now: no answer so far was of a later one, and what is under way tells a
+            # count of this one or the one before. So a generation begins, and keeps every charge.
             self.hi, self._late = math.inf, 0
-            if self._greatest:
-                # Floors of the window before it would prove the same news once more.
-                self.generation += 1
-                self._greatest, self._greatest_at = 0, -math.inf
+            self.generation += 1
+            self._greatest, self._greatest_at = 0, -math.inf
         elif small:
             if self._granted != 1 or self.unanswered or self._lost:
                 # It took longer than a window: nothing tells which it began.

@@ -110,10 +110,8 @@ end
 local function take_in_first(grant, stop, small)
   if small and now < stop then
     s.hi, s.late = inf, 0
-    if s.greatest > 0 then
-      s.generation = s.generation + 1
-      s.greatest, s.greatest_at = 0, -inf
-    end
+    s.generation = s.generation + 1
+    s.greatest, s.greatest_at = 0, -inf
   elseif small then
     if s.granted ~= 1 or unanswered > 0 or s.lost > 0 then return end
     s.late = s.late - 1

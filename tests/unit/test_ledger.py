@@ -130,13 +130,28 @@ def test_a_first_request_that_was_under_way_for_a_window_may_have_begun_the_next
 
 
 def test_of_two_first_requests_each_began_a_window() -> None:
-    """Both were sent before either was answered, so that no floor tells; the later window is the one kept."""
+    """Both were sent before either was answered, so that no floor tells."""
     ledger = Ledger(8, WINDOW)
     first, second = granted(ledger, 5.0), granted(ledger, 5.5)
     ledger.report(first, 6.0, Quota(8, 1))
     assert (ledger.lo, ledger.hi) == (65.0, 66.0)
+    server_began = 65.125
     ledger.report(second, 65.25, Quota(8, 1))
-    assert (ledger.lo, ledger.hi) == (65.5, 125.25)
+    granted(ledger, 66.0)
+    assert ledger.used == 2
+    assert ledger.lo <= server_began + WINDOW
+
+
+def test_a_count_of_the_window_before_is_no_floor_in_this_one() -> None:
+    """It is told after the first request of this one was, by a request that was sent earlier."""
+    ledger = Ledger(8, WINDOW)
+    granted(ledger, 0.0)
+    ledger.lost(1.0)
+    before, first = granted(ledger, 50.0), granted(ledger, 50.0)
+    ledger.report(first, 60.5, Quota(8, 1))
+    ledger.report(before, 60.75, Quota(8, 2))
+    ledger.report(granted(ledger, 61.0), 61.25, Quota(8, 2))
+    assert (ledger.lo, ledger.hi) == (110.0, 120.5)
 
 
 def overtaken(quota: Quota | None) -> tuple[Ledger, Server]:
