@@ -8,9 +8,6 @@ manyeth its request was in its window. It does not tell when the window ends.
 What an answer proves. For a request sent at *a* and answered at *b*, the server worked on it in [a, b].
 
 - n = 1: the window started in [a, b], so it ends in [a + T, b + T]: the phase is known.
-- n = 1 does not tell whether that window is the one of the answers before it, where none of them had come
-  by a, and the old one can have ended by b. If b < a + T, it is the one that runs: the older bounds and
-  counts are dropped, and all charges kept. If not, it may be over, too: then nothing is learnt.
 - Any n: the window had started by b, so it ends by b + T; and it ended after a.
 - Two requests of one window, the second sent after the first was answered: the second has the greater n.
   Where it has not, a new window started after the first was sent, and before the second was answered.
@@ -50,12 +47,44 @@ from attrs import define, field, frozen
 from frontpay_async._protocol.priority import Priority
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.quota import Quota
+    from collections.abc import Mapping
 
-__all__ = ["Grant", "Ledger"]
+__all__ = ["Grant", "Ledger", "Quota", "read_quota"]
 
+_MOST_REQUESTS = 1_000_000
+_MOST_DIGITS = 9
 # While nobody knows what others have used: a few may go, not a stampede.
 _BLIND_GRANTS = 8
+
+
+@frozen
+class Quota:
+    """Hold what an answer's headers tell.
+
+    Args:
+        limit: Requests a window.
+        count: How manyeth the request was in its window.
+    """
+
+    limit: int
+    count: int
+
+
+def read_quota(headers: Mapping[str, str]) -> Quota | None:
+    """Read ``x-ratelimit-*``; None where they are missing or make no sense.
+
+    Args:
+        headers: The answer's headers, names in lower case.
+    """
+    limit, remaining = headers.get("x-ratelimit-limit", ""), headers.get("x-ratelimit-remaining", "")
+    if not (limit.isascii() and limit.isdigit() and remaining.isascii() and remaining.isdigit()):
+        return None
+    if max(len(limit), len(remaining)) > _MOST_DIGITS:
+        return None
+    most, left = int(limit), int(remaining)
+    if not 0 < most <= _MOST_REQUESTS or left >= most:
+        return None
+    return Quota(most, most - left)
 
 
 @frozen(eq=False)
@@ -264,7 +293,10 @@ class Ledger:
         else:
             first = not self._answered
             if count == 1:
-                self._take_in_first(grant, now, end, small=small)
+                # The only request there was: it began this window, and cannot be of a later one.
+                self._late -= small and self._granted == 1 and not self.unanswered and not self._lost
+                self.lo = self._lo_if_shared = end
+                self._start = grant.at
             elif not small and count > self._greatest:
                 self.lo = max(self.lo, grant.at)
                 self._lo_if_shared = max(self._lo_if_shared, grant.at)
@@ -274,24 +306,6 @@ class Ledger:
             self._start, self._start_count = now, count
         if count > self._greatest:
             self._greatest, self._greatest_at = count, grant.at
-
-    def _take_in_first(self, grant: Grant, now: float, end: float, *, small: bool) -> None:
-        """Take in n = 1 where no bound contradicts it: it began this window, or a later one."""
-        if small and now < end:
-            # Whichever it is, it runs now: no answer so far was of a later one, and what is under way tells a
-            # count of this one or the one before. So a generation begins, and keeps every charge.
-            self.hi, self._late = math.inf, 0
-            self.generation += 1
-            self._greatest, self._greatest_at = 0, -math.inf
-        elif small:
-            if self._granted != 1 or self.unanswered or self._lost:
-                # It took longer than a window: nothing tells which it began.
-                return
-            # The only request there was: it began this window, and cannot be of a later one.
-            self._late -= 1
-        if end >= self.lo:
-            self.lo = self._lo_if_shared = end
-            self._start = grant.at
 
     def _charge_others(self, grant: Grant, count: int) -> None:
         if count <= self._own and not self.shared:

@@ -107,18 +107,6 @@ local function note_answer()
   s.answered, s.unknown = true, false
 end
 
-local function take_in_first(grant, stop, small)
-  if small and now < stop then
-    s.hi, s.late = inf, 0
-    s.generation = s.generation + 1
-    s.greatest, s.greatest_at = 0, -inf
-  elseif small then
-    if s.granted ~= 1 or unanswered > 0 or s.lost > 0 then return end
-    s.late = s.late - 1
-  end
-  if stop >= s.lo then s.lo, s.lo_if_shared, s.start = stop, stop, grant.at end
-end
-
 local function take_in(grant, told, count)
   s.limit = told
   local small = now >= s.lo and count <= s.late + unanswered + s.lost + 1
@@ -135,7 +123,8 @@ local function take_in(grant, told, count)
     open(since, since + window - margin, inf)
     first = true
   elseif count == 1 then
-    take_in_first(grant, stop, small)
+    if small and s.granted == 1 and unanswered == 0 and s.lost == 0 then s.late = s.late - 1 end
+    s.lo, s.lo_if_shared, s.start = stop, stop, grant.at
   elseif not small and count > s.greatest then
     s.lo = math.max(s.lo, grant.at)
     s.lo_if_shared = math.max(s.lo_if_shared, grant.at)
