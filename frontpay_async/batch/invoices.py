@@ -12,6 +12,7 @@ import anyio
 from anyio import to_thread
 from attrs import evolve
 
+from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.items import BatchItem, key_flaw
 from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.reconcile import Reconciler
@@ -157,8 +158,11 @@ class InvoiceBatch:
         finally:
             self._runs.discard(run)
             self._ended.set()
-        await to_thread.run_sync(forget, journal.engine)
-        counts = await to_thread.run_sync(journal.counts, batch)
+        try:
+            await to_thread.run_sync(forget, journal.engine)
+            counts = await to_thread.run_sync(journal.counts, batch)
+        except JournalError as error:
+            raise run.speak_for(error) from error.__cause__
         return BatchReport(
             name=self._name,
             counts=counts,

@@ -123,11 +123,15 @@ class Run:
                 self._commits.close()
                 await self._release()
         if self._failure is not None:
-            if isinstance(self._failure, JournalError):
-                self._failure.operation = "batch.run"
-                if self._has_sent:
-                    self._failure.outcome = Outcome.UNKNOWN
-            raise self._failure
+            raise self.speak_for(self._failure)
+
+    def speak_for(self, error: FrontPayError) -> FrontPayError:
+        """Return an error that ends this run; that of a journal says whether the run had sent something."""
+        if isinstance(error, JournalError):
+            error.operation = "batch.run"
+            if self._has_sent:
+                error.outcome = Outcome.UNKNOWN
+        return error
 
     async def _write(self) -> None:
         with anyio.CancelScope(shield=True):

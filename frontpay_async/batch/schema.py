@@ -12,6 +12,7 @@ Time is the database's: the hosts that share a journal must agree on when a leas
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -66,6 +67,8 @@ READING = {"frontpay_reading": True}
 """The execution options of a transaction that writes nothing."""
 
 _BUSY_SECONDS = 30.0
+# The first that returns what an UPDATE has changed.
+_OLDEST_SQLITE = (3, 35)
 _OWNER_ONLY = 0o600
 _OTHERS = 0o077
 _Serial = BigInteger().with_variant(Integer, "sqlite")
@@ -187,6 +190,11 @@ def forget(engine: Engine) -> None:
 def _sqlite(path: str) -> Engine:
     if path in ("", ":memory:"):
         raise ConfigurationError("a journal must outlive its process: give the path of a file")
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise ConfigurationError(
+            f"a journal needs SQLite {'.'.join(map(str, _OLDEST_SQLITE))} or newer; this Python has"
+            f" {sqlite3.sqlite_version}: use another Python, or PostgreSQL"
+        )
     opened = _protect(path)
     engine = create_engine(
         # An URI, because a mere path would be made anew when it is gone.

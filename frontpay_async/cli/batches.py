@@ -14,11 +14,11 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from frontpay_async.batch import InvoiceBatch, State
+from frontpay_async.batch import InvoiceBatch, JournalError, State
 from frontpay_async.cli.exits import Exit, exit_of
 from frontpay_async.cli.output import clock, console_of, counted
 from frontpay_async.cli.payments import stop_on_signals
-from frontpay_async.errors import FrontPayError
+from frontpay_async.errors import FrontPayError, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -66,11 +66,15 @@ def run_batch(
                     running.cancel()
                 stopping.cancel()
                 (ended, _) = await asyncio.gather(running, stopping, return_exceptions=True)
-                status = await batch.status()
-                show(status)
             trouble = ended if isinstance(ended, FrontPayError) else None
             if isinstance(ended, Exception) and trouble is None:
                 raise ended
+            try:
+                status = await batch.status()
+            except JournalError as error:
+                # The run's own error knows whether something was sent; this one would say that nothing was.
+                raise trouble or _cut_off(error) from None
+            show(status)
             return status, stopped, trouble
 
     status, stopped, trouble = invocation.call(work)
@@ -90,6 +94,10 @@ def run_batch(
     elif status.failed or status.parked:
         output.tell(f"What was refused or needs a person: frontpay invoices report {again}")
     return conclusion(status.counts)
+
+
+def _cut_off(error: JournalError) -> JournalError:
+    return JournalError(str(error), outcome=Outcome.UNKNOWN, operation="batch.run")
 
 
 def _words(journal: str, name: str) -> str:

@@ -344,3 +344,10 @@ async def test_a_whole_batch(where: str) -> None:
         report = await batch.run(concurrency=4)
         assert_each_sent_once(night, await rows_of(batch), items)
     assert report.reconciled > 5
+
+
+def test_an_sqlite_that_is_too_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    with pytest.raises(ConfigurationError, match=r"needs SQLite 3\.35 or newer"):
+        open_engine(tmp_path / "journal.db")
+    assert list(tmp_path.iterdir()) == []

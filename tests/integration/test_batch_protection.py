@@ -289,6 +289,27 @@ async def test_a_journal_that_fails_before_anything_left_says_so(tmp_path: Path)
     assert night.sandbox.orders == {}
 
 
+async def test_a_journal_that_fails_after_the_last_order_says_that_orders_were_sent(tmp_path: Path) -> None:
+    night = Night(tmp_path / "journal.db")
+    lost = False
+
+    class Lost(Journal):
+        def counts(self, batch: int) -> dict[State, int]:
+            nonlocal lost
+            found = Journal.counts(self, batch)
+            if lost:
+                raise JournalError("the database is gone")
+            lost = found.get(State.DONE) == 1
+            return found
+
+    async with night.client() as client, night.batch(client) as batch:
+        batch._journal = Lost.open(night.journal, Plain(), night.time.now)
+        await batch.submit([item(1)])
+        with pytest.raises(JournalError, match="the database is gone") as raised:
+            await batch.run()
+    assert (raised.value.outcome, raised.value.operation) == (Outcome.UNKNOWN, "batch.run")
+
+
 def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:
     client = FrontPayClient("token", base_url="http://localhost", rate_limit=RateLimit.unlimited())
     odd = tmp_path / "d %41?mode=memory#ø.db"

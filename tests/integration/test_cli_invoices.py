@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio.lowlevel
 import pytest
 
 from frontpay_async.batch import BatchStatus, State
@@ -17,6 +18,7 @@ from frontpay_async.cli.app import run
 from frontpay_async.cli.batches import _progress, conclusion
 from frontpay_async.cli.exits import Exit
 from frontpay_async.sandbox import Cardholder, Sandbox
+from tests.chaos_stores import postgres
 from tests.command import Here, frontpay, in_process, on_terminal, settings
 
 if TYPE_CHECKING:
@@ -246,3 +248,34 @@ async def test_without_the_extra_it_says_what_to_install() -> None:
     out, err = await process.communicate()
     assert (process.returncode, out) == (1, b"")
     assert err == b"Error: this needs an extra: pip install 'frontpay_async[batch]'\n"
+
+
+async def test_a_database_that_dies_in_the_middle_is_3_and_says_what_was_sent(
+    sandbox: Sandbox, url: str
+) -> None:
+    """Not 5: an order was sent, and only the journal knows which."""
+    with postgres() as databases:
+        journal = databases.new()
+        sandbox.fail("latency", operation="orders.send_*", times=None, seconds=0.3)
+        command = (
+            "invoices",
+            "send",
+            CSV,
+            "--journal",
+            journal,
+            "--name",
+            "x",
+            "--yes",
+            "--concurrency",
+            "1",
+        )
+        sending = asyncio.create_task(frontpay(*command, env=settings(url)))
+        while not sandbox.orders:
+            await anyio.lowlevel.checkpoint()
+        databases.crash()
+        ended = await sending
+        databases.start()
+    assert ended.status == Exit.UNKNOWN
+    assert "Orders were sent before it; the journal knows which." in ended.err
+    assert "frontpay invoices resume" in ended.err
+    assert 1 <= len(sandbox.orders) < 3
