@@ -11,7 +11,8 @@ from attrs import Factory, define, frozen
 
 from docs.pictures.svg import Sheet
 from frontpay_async import Priority
-from frontpay_async._protocol.ledger import Grant, Ledger, Quota
+from frontpay_async._protocol.ledger import Grant, Ledger
+from frontpay_async._protocol.quota import Quota
 
 __all__ = ["Scene", "Sent", "draw", "play"]
 

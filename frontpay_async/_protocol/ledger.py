@@ -8,6 +8,9 @@ manyeth its request was in its window. It does not tell when the window ends.
 What an answer proves. For a request sent at *a* and answered at *b*, the server worked on it in [a, b].
 
 - n = 1: the window started in [a, b], so it ends in [a + T, b + T]: the phase is known.
+- n = 1 does not tell whether that window is the one of the answers before it, where none of them had come
+  by a, and the old one can have ended by b. If b < a + T, it is the one that runs: the older bounds and
+  counts are dropped, and all charges kept. If not, it may be over, too: then nothing is learnt.
 - Any n: the window had started by b, so it ends by b + T; and it ended after a.
 - Two requests of one window, the second sent after the first was answered: the second has the greater n.
   Where it has not, a new window started after the first was sent, and before the second was answered.
@@ -47,44 +50,12 @@ from attrs import define, field, frozen
 from frontpay_async._protocol.priority import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from frontpay_async._protocol.quota import Quota
 
-__all__ = ["Grant", "Ledger", "Quota", "read_quota"]
+__all__ = ["Grant", "Ledger"]
 
-_MOST_REQUESTS = 1_000_000
-_MOST_DIGITS = 9
 # While nobody knows what others have used: a few may go, not a stampede.
 _BLIND_GRANTS = 8
-
-
-@frozen
-class Quota:
-    """Hold what an answer's headers tell.
-
-    Args:
-        limit: Requests a window.
-        count: How manyeth the request was in its window.
-    """
-
-    limit: int
-    count: int
-
-
-def read_quota(headers: Mapping[str, str]) -> Quota | None:
-    """Read ``x-ratelimit-*``; None where they are missing or make no sense.
-
-    Args:
-        headers: The answer's headers, names in lower case.
-    """
-    limit, remaining = headers.get("x-ratelimit-limit", ""), headers.get("x-ratelimit-remaining", "")
-    if not (limit.isascii() and limit.isdigit() and remaining.isascii() and remaining.isdigit()):
-        return None
-    if max(len(limit), len(remaining)) > _MOST_DIGITS:
-        return None
-    most, left = int(limit), int(remaining)
-    if not 0 < most <= _MOST_REQUESTS or left >= most:
-        return None
-    return Quota(most, most - left)
 
 
 @frozen(eq=False)
@@ -135,6 +106,8 @@ class Ledger:
     # The greatest count of this generation, and when its request was sent.
     _greatest: int = field(init=False, default=0)
     _greatest_at: float = field(init=False, default=-math.inf)
+    # Up to which order this generation's grants may be of the window before.
+    _older: int = field(init=False, default=0)
     # The pace: from when, and from what count.
     _start: float = field(init=False, default=-math.inf)
     _start_count: int = field(init=False, default=0)
@@ -246,7 +219,7 @@ class Ledger:
         self.hi = hi
         self._start, self._start_count = start, 0
         self._own = self.unanswered + self._lost + self._late
-        self._lost = self._late = self._granted = 0
+        self._lost = self._late = self._granted = self._older = 0
         self._foreign_before, self._foreign = self._foreign, 0
         self._greatest, self._greatest_at = 0, -math.inf
         self._answered = False
@@ -280,8 +253,8 @@ class Ledger:
         # Small enough to be of a window that has begun since: the next generation is charged with it, too.
         small = now >= self.lo and count <= self._late + self.unanswered + self._lost + 1
         self._late += small
-        if grant.generation != self.generation:
-            # Charged to this generation when it began; a greater count shows that it fell in an older window.
+        if grant.generation != self.generation or grant.order <= self._older:
+            # Given before this window was known, and charged to it; a greater count shows an older one.
             self._own -= count > self.used
             return
         end = grant.at + self.window - self.margin
@@ -293,10 +266,7 @@ class Ledger:
         else:
             first = not self._answered
             if count == 1:
-                # The only request there was: it began this window, and cannot be of a later one.
-                self._late -= small and self._granted == 1 and not self.unanswered and not self._lost
-                self.lo = self._lo_if_shared = end
-                self._start = grant.at
+                self._take_in_first(grant, now, end, small=small)
             elif not small and count > self._greatest:
                 self.lo = max(self.lo, grant.at)
                 self._lo_if_shared = max(self._lo_if_shared, grant.at)
@@ -306,6 +276,23 @@ class Ledger:
             self._start, self._start_count = now, count
         if count > self._greatest:
             self._greatest, self._greatest_at = count, grant.at
+
+    def _take_in_first(self, grant: Grant, now: float, end: float, *, small: bool) -> None:
+        """Take in n = 1 where no bound contradicts it: it began this window, or a later one."""
+        if small and now < end:
+            # Whichever it is, it runs now: no answer so far was of a later one. What is under way may tell a
+            # count of the one before.
+            self.hi, self._late = math.inf, 0
+            self._greatest, self._greatest_at, self._older = 0, -math.inf, self._granted
+        elif small:
+            if self._granted != 1 or self.unanswered or self._lost:
+                # It took longer than a window: nothing tells which it began.
+                return
+            # The only request there was: it began this window, and cannot be of a later one.
+            self._late -= 1
+        if end >= self.lo:
+            self.lo = self._lo_if_shared = end
+            self._start = grant.at
 
     def _charge_others(self, grant: Grant, count: int) -> None:
         if count <= self._own and not self.shared:

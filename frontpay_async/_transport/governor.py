@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 import anyio
 from attrs import define, field, frozen
 
-from frontpay_async._protocol.ledger import Grant, read_quota
+from frontpay_async._protocol.ledger import Grant
+from frontpay_async._protocol.quota import read_quota
 from frontpay_async._transport.observe import logger
 from frontpay_async.settings import Priority
 

@@ -18,8 +18,8 @@ end
 local stored = redis.call('GET', KEYS[1])
 local s = stored and cmsgpack.unpack(stored) or {
   limit = limit, generation = 0, lo = -inf, hi = -inf, own = 0, foreign = 0, foreign_before = 0,
-  granted = 0, lost = 0, late = 0, greatest = 0, greatest_at = -inf, start = -inf, start_count = 0,
-  lo_if_shared = -inf, answered = false, quiet_since = -inf, unknown = true, probing = false,
+  granted = 0, lost = 0, late = 0, greatest = 0, greatest_at = -inf, older = 0, start = -inf,
+  start_count = 0, lo_if_shared = -inf, answered = false, quiet_since = -inf, unknown = true, probing = false,
   gate = -inf, gated_at = -inf, shift = 0, last = -inf, calls = {},
 }
 
@@ -50,7 +50,7 @@ local function open(start, lo, hi)
   s.lo, s.lo_if_shared, s.hi = lo, lo, hi
   s.start, s.start_count = start, 0
   s.own = unanswered + s.lost + s.late
-  s.lost, s.late, s.granted = 0, 0, 0
+  s.lost, s.late, s.granted, s.older = 0, 0, 0, 0
   s.foreign_before, s.foreign = s.foreign, 0
   s.greatest, s.greatest_at = 0, -inf
   s.answered = false
@@ -107,11 +107,22 @@ local function note_answer()
   s.answered, s.unknown = true, false
 end
 
+local function take_in_first(grant, stop, small)
+  if small and now < stop then
+    s.hi, s.late = inf, 0
+    s.greatest, s.greatest_at, s.older = 0, -inf, s.granted
+  elseif small then
+    if s.granted ~= 1 or unanswered > 0 or s.lost > 0 then return end
+    s.late = s.late - 1
+  end
+  if stop >= s.lo then s.lo, s.lo_if_shared, s.start = stop, stop, grant.at end
+end
+
 local function take_in(grant, told, count)
   s.limit = told
   local small = now >= s.lo and count <= s.late + unanswered + s.lost + 1
   if small then s.late = s.late + 1 end
-  if grant.generation ~= s.generation then
+  if grant.generation ~= s.generation or grant.order <= s.older then
     if count > used() then s.own = s.own - 1 end
     return
   end
@@ -123,8 +134,7 @@ local function take_in(grant, told, count)
     open(since, since + window - margin, inf)
     first = true
   elseif count == 1 then
-    if small and s.granted == 1 and unanswered == 0 and s.lost == 0 then s.late = s.late - 1 end
-    s.lo, s.lo_if_shared, s.start = stop, stop, grant.at
+    take_in_first(grant, stop, small)
   elseif not small and count > s.greatest then
     s.lo = math.max(s.lo, grant.at)
     s.lo_if_shared = math.max(s.lo_if_shared, grant.at)
@@ -174,7 +184,7 @@ if command == 'acquire' then
   end
 elseif command == 'resume' then
   -- What went past these books meanwhile is not in them.
-  s.unknown, s.granted, s.start = true, 0, now
+  s.unknown, s.granted, s.older, s.start = true, 0, 0, now
 elseif s.calls[call] then
   local grant = s.calls[call]
   s.calls[call] = nil

@@ -37,7 +37,8 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from frontpay_async._protocol.ledger import Ledger, Quota
+    from frontpay_async._protocol.ledger import Ledger
+    from frontpay_async._protocol.quota import Quota
     from frontpay_async._transport.clock import Clock
     from frontpay_async.settings import Priority
 

@@ -15,9 +15,10 @@ import pytest
 from attrs import Factory, define
 
 from frontpay_async import Clock, ConfigurationError, FrontPayClient, NotFoundError, Priority, RateLimit
-from frontpay_async._protocol.ledger import Ledger, Quota
+from frontpay_async._protocol.ledger import Ledger
 from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.operations import GET_ORDER_STATUS
+from frontpay_async._protocol.quota import Quota
 from frontpay_async._transport.call import Call, CallOptions
 from frontpay_async._transport.governor import Governor
 from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox

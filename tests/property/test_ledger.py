@@ -14,7 +14,8 @@ from attrs import define
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from frontpay_async._protocol.ledger import Grant, Ledger, Quota
+from frontpay_async._protocol.ledger import Grant, Ledger
+from frontpay_async._protocol.quota import Quota
 from frontpay_async.settings import Priority
 from tests.throttle_model import Server
 

@@ -11,7 +11,8 @@ import pytest
 from attrs import Factory, define
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from frontpay_async._protocol.ledger import Grant, Ledger, Quota
+from frontpay_async._protocol.ledger import Grant, Ledger
+from frontpay_async._protocol.quota import Quota
 from frontpay_async.settings import Priority
 from tests.redis_server import RedisServer
 from tests.throttle_model import Server
@@ -166,6 +167,51 @@ def test_same_books_where_an_answer_without_headers_is_followed_by_a_new_window(
     mine, theirs = pair.books()
     assert theirs == pytest.approx(mine, abs=1e-6)
     assert pair.ledger.generation == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "at", "generation"),
+    [(0, 65.25, 1), (2, 65.25, 1), (0, 66.0, 1), (2, 66.0, 1)],
+    ids=["runs", "runs, counts were known", "may be over", "may be over, counts were known"],
+)
+def test_same_books_where_the_first_place_is_told_after_another_answer(
+    redis: Redis, count: int, at: float, generation: int
+) -> None:
+    """Of the two requests, the second began this window or the next."""
+    pair = Pair(redis.register_script(SCRIPT), redis.register_script(LOOK), 10)
+    began = pair.now
+    pair.acquire(Priority.INTERACTIVE)
+    pair.now = began + 5.75
+    pair.acquire(Priority.INTERACTIVE)
+    for moment, told in ((6.0, count), (at, 1), (67.0, None), (67.25, 2), (126.0, None)):
+        pair.now = began + moment
+        if told is None:
+            pair.acquire(Priority.INTERACTIVE)
+        else:
+            call, grant, _ = pair.flights.pop(0)
+            pair.answer(call, grant, told)
+        mine, theirs = pair.books()
+        assert theirs == pytest.approx(mine, abs=1e-6)
+        if moment == at:
+            assert pair.ledger.generation == generation
+
+
+def test_same_books_where_a_count_of_the_window_before_is_told_late(redis: Redis) -> None:
+    """It raises no floor in the window that runs."""
+    pair = Pair(redis.register_script(SCRIPT), redis.register_script(LOOK), 10)
+    began = pair.now
+    pair.acquire(Priority.INTERACTIVE)
+    pair.acquire(Priority.INTERACTIVE)
+    (before, first), pair.flights = [each[:2] for each in pair.flights], []
+    for moment, (call, grant), count in ((10.5, first, 1), (10.75, before, 2)):
+        pair.now = began + moment
+        pair.answer(call, grant, count)
+    pair.acquire(Priority.INTERACTIVE)
+    call, grant, _ = pair.flights.pop()
+    pair.answer(call, grant, 2)
+    mine, theirs = pair.books()
+    assert theirs == pytest.approx(mine, abs=1e-6)
+    assert pair.ledger.generation == 1
 
 
 def test_a_system_clock_that_is_set_back_holds_nothing_up(redis: Redis) -> None:

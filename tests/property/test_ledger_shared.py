@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import Factory, define
 
-from frontpay_async._protocol.ledger import Grant, Ledger, Quota
+from frontpay_async._protocol.ledger import Grant, Ledger
+from frontpay_async._protocol.quota import Quota
 from frontpay_async.settings import Priority
 from tests.throttle_model import Server
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from frontpay_async import Priority, RateLimit
-from frontpay_async._protocol.ledger import Grant, Ledger, Quota, read_quota
+from frontpay_async._protocol.ledger import Grant, Ledger
+from frontpay_async._protocol.quota import Quota, read_quota
 from frontpay_async._protocol.retry_after import retry_after
+from tests.throttle_model import Server
 
 WINDOW = 60.0
 
@@ -114,6 +116,83 @@ def test_a_first_request_that_is_too_late_for_the_window_began_another() -> None
     ledger.report(granted(ledger, 50.0), 50.1, Quota(10, 1))
     assert (ledger.lo, ledger.hi) == (pytest.approx(110.0), pytest.approx(110.1))
     assert passes(ledger, 61.0) <= 9
+
+
+def test_a_first_request_that_was_under_way_for_a_window_may_have_begun_the_next() -> None:
+    """What was answered before it without headers may have begun this one: its end stays unknown."""
+    ledger = Ledger(8, WINDOW)
+    ledger.report(granted(ledger, 5.0), 6.0, None)
+    server_began = 65.5
+    ledger.report(granted(ledger, 6.0), 66.0, Quota(8, 1))
+    granted(ledger, 66.0)
+    assert ledger.used == 3, "both may be of the window that runs"
+    assert ledger.lo <= server_began + WINDOW
+
+
+def test_of_two_first_requests_each_began_a_window() -> None:
+    """Both were sent before either was answered, so that no floor tells."""
+    ledger = Ledger(8, WINDOW)
+    first, second = granted(ledger, 5.0), granted(ledger, 5.5)
+    ledger.report(first, 6.0, Quota(8, 1))
+    assert (ledger.lo, ledger.hi) == (65.0, 66.0)
+    server_began = 65.125
+    ledger.report(second, 65.25, Quota(8, 1))
+    granted(ledger, 66.0)
+    assert ledger.used == 2
+    assert ledger.lo <= server_began + WINDOW
+
+
+def test_a_count_of_the_window_before_is_no_floor_in_this_one() -> None:
+    """It is told after the first request of this one was, by a request that was sent earlier."""
+    ledger = Ledger(8, WINDOW)
+    granted(ledger, 0.0)
+    ledger.lost(1.0)
+    before, first = granted(ledger, 50.0), granted(ledger, 50.0)
+    ledger.report(first, 60.5, Quota(8, 1))
+    ledger.report(before, 60.75, Quota(8, 2))
+    ledger.report(granted(ledger, 61.0), 61.25, Quota(8, 2))
+    assert (ledger.lo, ledger.hi) == (110.0, 120.5)
+
+
+def overtaken(quota: Quota | None) -> tuple[Ledger, Server]:
+    """A ledger whose first request, a lost one, began [0, 60]; the third was the first of the next window."""
+    ledger, server = Ledger(8, WINDOW), Server(8)
+    granted(ledger, 0.0)
+    server.work_on(0.0)
+    ledger.lost(10.0)
+    before, after = granted(ledger, 49.0), granted(ledger, 49.5)
+    assert server.work_on(49.5) == 2
+    ledger.report(before, 50.0, quota)
+    during = granted(ledger, 50.5)
+    assert (server.work_on(60.25), server.work_on(60.25)) == (1, 2)
+    ledger.report(after, 60.5, Quota(8, 1))
+    ledger.report(during, 60.75, Quota(8, 2))
+    return ledger, server
+
+
+@pytest.mark.parametrize("quota", [None, Quota(8, 2)])
+def test_a_first_request_may_have_begun_a_later_window_than_that_of_an_earlier_answer(
+    quota: Quota | None,
+) -> None:
+    """It was sent before that answer came. Its own window runs, whichever that is, and bounds the end."""
+    ledger, server = overtaken(quota)
+    assert (ledger.lo, ledger.hi) == (49.5 + WINDOW, 60.5 + WINDOW)
+    for now in (61.0, 110.25):
+        grants = [granted(ledger, now) for _ in range(8 - ledger.used)]
+        for grant in grants:
+            number = server.work_on(now)
+            assert number is not None, "refused"
+            ledger.report(grant, now, Quota(8, number))
+        assert passes(ledger, now) == 0
+    assert passes(ledger, 121.0) == 8
+
+
+def test_a_burst_that_begins_the_first_window_costs_the_next_one_nothing() -> None:
+    ledger = Ledger(10, WINDOW)
+    for number, grant in enumerate([granted(ledger, 0.0) for _ in range(3)], 1):
+        ledger.report(grant, 0.1, Quota(10, number))
+    ledger.report(granted(ledger, 30.0), 30.1, Quota(10, 4))
+    assert passes(ledger, WINDOW + 0.2) == 10
 
 
 def carried() -> tuple[Ledger, Grant]:
