@@ -23,10 +23,10 @@ from rich.style import Style
 from rich.text import Text
 
 from frontpay_async.sandbox import Cardholder, Sandbox
-from tests.command import on_terminal, order_json, settings
+from tests.support.command import on_terminal, order_json, settings
 
 if TYPE_CHECKING:
-    from tests.command import Screen
+    from tests.support.command import Screen
 
 HERE = Path(__file__).parent
 COLUMNS, LINES = 92, 60

@@ -89,7 +89,7 @@ async def fill(client: FrontPayClient, sandbox: Sandbox) -> None:
     sandbox.approve(bought)
     link = PaymentLinkOrder(**basket(("Ski poles", 1, "899.00")), invoice_as_payment_option=True)
     paid = (await client.orders.send_payment_link(link)).order_uuid
-    sandbox.happen(paid, "pay")
+    sandbox.apply_event(paid, "pay")
     await client.orders.send_payment_link(link)
     invoice = InvoiceOrder(
         **basket(("Ski service, season", 1, "2400.00")), invoice_interval=0, invoice_maturity=10

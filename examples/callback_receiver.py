@@ -38,7 +38,7 @@ from starlette.routing import Route
 
 from frontpay_async import FrontPayClient, FrontPayError, Timeouts
 from frontpay_async.callbacks import CallbackGuard, CallbackKind, Claim, OrderCallback
-from frontpay_async.callbacks_starlette import callback_route
+from frontpay_async.callbacks.starlette import callback_route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -42,7 +42,7 @@ from frontpay_async import (
     WatchTimeoutError,
 )
 from frontpay_async.callbacks import CallbackGuard, sign_callback_url
-from frontpay_async.callbacks_starlette import callback_route
+from frontpay_async.callbacks.starlette import callback_route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -119,7 +119,7 @@ class Pipeline:
             priority=Priority.BATCH,
             timeouts=Timeouts(total=PATIENCE),
             # A 500 may come after the order was stored: look it up, rather than send it again.
-            retry=RetryPolicy(unsafe_server_errors=False),
+            retry=RetryPolicy(retry_unsafe_server_errors=False),
         )
         self.stopped = anyio.Event()
         self.unknown: list[Entry] = []

@@ -3,254 +3,130 @@
     async with FrontPayClient(token="…", environment="demo") as client:
         created = await client.orders.send_invoice(order)
 
-The names are imported when they are first used, so that ``import frontpay_async`` costs next to nothing where
-only some of it is needed: in a test plugin, say, or for an error class.
+Each name is imported when it is first used, so ``import frontpay_async`` stays cheap where only a part of it
+is needed, such as an error class or a test plugin. The block below is the only list of public names: type
+checkers read it as imports, and ``__getattr__`` reads it as data.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from importlib import import_module
+from pkgutil import get_data
 from typing import TYPE_CHECKING
 
-from frontpay_async._version import __version__
+from frontpay_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.operations import DateFormat
-    from frontpay_async._protocol.watches import WatchKind
-    from frontpay_async._transport.clock import Clock
-    from frontpay_async._transport.governor import RateStatistics
-    from frontpay_async.client import FrontPayClient
-    from frontpay_async.connection_pool import ConnectionPool
+    from frontpay_async._protocol.operations import DateFormat as DateFormat
+    from frontpay_async._rate.governor import RateStatistics as RateStatistics
+    from frontpay_async._transport.clock import Clock as Clock
+    from frontpay_async._transport.connection_pool import ConnectionPool as ConnectionPool
+    from frontpay_async.client import FrontPayClient as FrontPayClient
     from frontpay_async.errors import (
-        AlreadyCancelledError,
-        AlreadyPaidError,
-        APIError,
-        AuthenticationError,
-        BusinessRuleError,
-        CallbackError,
-        ConfigurationError,
-        FrontPayError,
-        InvalidChecksumError,
-        InvalidOrderError,
-        NotFoundError,
-        NotSentError,
-        Outcome,
-        OutcomeUnknownError,
-        PermissionDeniedError,
-        RateBudgetExceededError,
-        RateLimitedError,
-        RefundRejectedError,
-        ReplayedCallbackError,
-        RequestRejectedError,
-        ServerError,
-        StaleCallbackError,
-        TerminalBusyError,
-        Violation,
-        WatchTimeoutError,
+        AlreadyCancelledError as AlreadyCancelledError,
+        AlreadyPaidError as AlreadyPaidError,
+        APIError as APIError,
+        AuthenticationError as AuthenticationError,
+        BusinessRuleError as BusinessRuleError,
+        CallbackError as CallbackError,
+        ConfigurationError as ConfigurationError,
+        FrontPayError as FrontPayError,
+        InvalidChecksumError as InvalidChecksumError,
+        InvalidOrderError as InvalidOrderError,
+        NotFoundError as NotFoundError,
+        NotSentError as NotSentError,
+        Outcome as Outcome,
+        OutcomeUnknownError as OutcomeUnknownError,
+        PermissionDeniedError as PermissionDeniedError,
+        RateBudgetExceededError as RateBudgetExceededError,
+        RateLimitedError as RateLimitedError,
+        RefundRejectedError as RefundRejectedError,
+        ReplayedCallbackError as ReplayedCallbackError,
+        RequestRejectedError as RequestRejectedError,
+        ServerError as ServerError,
+        StaleCallbackError as StaleCallbackError,
+        TerminalBusyError as TerminalBusyError,
+        Violation as Violation,
+        WatchTimeoutError as WatchTimeoutError,
     )
     from frontpay_async.models.common import (
-        Address,
-        Customer,
-        CustomerType,
-        InvoiceInterval,
-        Language,
-        OrderSummary,
-        Product,
-        SendOrderBy,
+        Address as Address,
+        Customer as Customer,
+        CustomerType as CustomerType,
+        InvoiceInterval as InvoiceInterval,
+        Language as Language,
+        OrderSummary as OrderSummary,
+        Product as Product,
+        SendOrderBy as SendOrderBy,
     )
     from frontpay_async.models.orders import (
-        CreatedOrder,
-        EFakturaOrder,
-        EhfOrder,
-        InvoiceNumber,
-        InvoiceOrder,
-        OrderDetails,
-        OrderMatches,
-        OrderStatusEntry,
-        OrderStatusReport,
-        PaymentLinkOrder,
-        Refund,
-        RefundLine,
+        CreatedOrder as CreatedOrder,
+        EFakturaOrder as EFakturaOrder,
+        EhfOrder as EhfOrder,
+        InvoiceNumber as InvoiceNumber,
+        InvoiceOrder as InvoiceOrder,
+        OrderDetails as OrderDetails,
+        OrderMatches as OrderMatches,
+        OrderStatusEntry as OrderStatusEntry,
+        OrderStatusReport as OrderStatusReport,
+        PaymentLinkOrder as PaymentLinkOrder,
+        Refund as Refund,
+        RefundLine as RefundLine,
     )
-    from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+    from frontpay_async.models.records import (
+        AttemptRecord as AttemptRecord,
+        ResultRecord as ResultRecord,
+    )
+    from frontpay_async.models.statuses import (
+        OrderStatus as OrderStatus,
+        PaymentStatus as PaymentStatus,
+        RefundStatus as RefundStatus,
+    )
     from frontpay_async.models.terminals import (
-        CreatedTerminalOrder,
-        InvoiceReferences,
-        Terminal,
-        TerminalOrder,
-        TerminalRefund,
+        CreatedTerminalOrder as CreatedTerminalOrder,
+        InvoiceReferences as InvoiceReferences,
+        Terminal as Terminal,
+        TerminalOrder as TerminalOrder,
+        TerminalRefund as TerminalRefund,
     )
-    from frontpay_async.records import AttemptRecord, ResultRecord
-    from frontpay_async.settings import Environment, Priority, RateLimit, RetryPolicy, Timeouts
-    from frontpay_async.watch import WatchStatistics
+    from frontpay_async.priority import Priority as Priority
+    from frontpay_async.settings import (
+        Environment as Environment,
+        RateLimit as RateLimit,
+        RetryPolicy as RetryPolicy,
+        Timeouts as Timeouts,
+    )
+    from frontpay_async.watch.hub import WatchStatistics as WatchStatistics
+    from frontpay_async.watch.kinds import WatchKind as WatchKind
 
-_HOMES = {
-    "frontpay_async._protocol.operations": ("DateFormat",),
-    "frontpay_async._protocol.watches": ("WatchKind",),
-    "frontpay_async._transport.clock": ("Clock",),
-    "frontpay_async._transport.governor": ("RateStatistics",),
-    "frontpay_async.client": ("FrontPayClient",),
-    "frontpay_async.connection_pool": ("ConnectionPool",),
-    "frontpay_async.errors": (
-        "AlreadyCancelledError",
-        "AlreadyPaidError",
-        "APIError",
-        "AuthenticationError",
-        "BusinessRuleError",
-        "CallbackError",
-        "ConfigurationError",
-        "FrontPayError",
-        "InvalidChecksumError",
-        "InvalidOrderError",
-        "NotFoundError",
-        "NotSentError",
-        "Outcome",
-        "OutcomeUnknownError",
-        "PermissionDeniedError",
-        "RateBudgetExceededError",
-        "RateLimitedError",
-        "RefundRejectedError",
-        "ReplayedCallbackError",
-        "RequestRejectedError",
-        "ServerError",
-        "StaleCallbackError",
-        "TerminalBusyError",
-        "Violation",
-        "WatchTimeoutError",
-    ),
-    "frontpay_async.models.common": (
-        "Address",
-        "Customer",
-        "CustomerType",
-        "InvoiceInterval",
-        "Language",
-        "OrderSummary",
-        "Product",
-        "SendOrderBy",
-    ),
-    "frontpay_async.models.orders": (
-        "CreatedOrder",
-        "EFakturaOrder",
-        "EhfOrder",
-        "InvoiceNumber",
-        "InvoiceOrder",
-        "OrderDetails",
-        "OrderMatches",
-        "OrderStatusEntry",
-        "OrderStatusReport",
-        "PaymentLinkOrder",
-        "Refund",
-        "RefundLine",
-    ),
-    "frontpay_async.models.statuses": (
-        "OrderStatus",
-        "PaymentStatus",
-        "RefundStatus",
-    ),
-    "frontpay_async.models.terminals": (
-        "CreatedTerminalOrder",
-        "InvoiceReferences",
-        "Terminal",
-        "TerminalOrder",
-        "TerminalRefund",
-    ),
-    "frontpay_async.records": (
-        "AttemptRecord",
-        "ResultRecord",
-    ),
-    "frontpay_async.settings": (
-        "Environment",
-        "Priority",
-        "RateLimit",
-        "RetryPolicy",
-        "Timeouts",
-    ),
-    "frontpay_async.watch": ("WatchStatistics",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+_IMPORT = re.compile(r"^    from ([\w.]+) import (?:\(([^)]+)\)|(.+))$", re.MULTILINE)
+
+
+@cache
+def _modules() -> dict[str, str]:
+    """Read the module of each public name from the block above."""
+    source = (get_data(__name__, "__init__.py") or b"").decode()
+    return {
+        name: module
+        for module, several, one in _IMPORT.findall(source)
+        for name in re.findall(r"\w+(?= as )", several or one)
+    }
 
 
 def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
+    if name == "__all__":
+        return __dir__()
+    module = _modules().get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(home), name)
-    # Found without this function from now on.
+    value: object = getattr(import_module(module), name)
+    # The next access does not come here.
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME_OF})
-
-
-__all__ = [
-    "APIError",
-    "Address",
-    "AlreadyCancelledError",
-    "AlreadyPaidError",
-    "AttemptRecord",
-    "AuthenticationError",
-    "BusinessRuleError",
-    "CallbackError",
-    "Clock",
-    "ConfigurationError",
-    "ConnectionPool",
-    "CreatedOrder",
-    "CreatedTerminalOrder",
-    "Customer",
-    "CustomerType",
-    "DateFormat",
-    "EFakturaOrder",
-    "EhfOrder",
-    "Environment",
-    "FrontPayClient",
-    "FrontPayError",
-    "InvalidChecksumError",
-    "InvalidOrderError",
-    "InvoiceInterval",
-    "InvoiceNumber",
-    "InvoiceOrder",
-    "InvoiceReferences",
-    "Language",
-    "NotFoundError",
-    "NotSentError",
-    "OrderDetails",
-    "OrderMatches",
-    "OrderStatus",
-    "OrderStatusEntry",
-    "OrderStatusReport",
-    "OrderSummary",
-    "Outcome",
-    "OutcomeUnknownError",
-    "PaymentLinkOrder",
-    "PaymentStatus",
-    "PermissionDeniedError",
-    "Priority",
-    "Product",
-    "RateBudgetExceededError",
-    "RateLimit",
-    "RateLimitedError",
-    "RateStatistics",
-    "Refund",
-    "RefundLine",
-    "RefundRejectedError",
-    "RefundStatus",
-    "ReplayedCallbackError",
-    "RequestRejectedError",
-    "ResultRecord",
-    "RetryPolicy",
-    "SendOrderBy",
-    "ServerError",
-    "StaleCallbackError",
-    "Terminal",
-    "TerminalBusyError",
-    "TerminalOrder",
-    "TerminalRefund",
-    "Timeouts",
-    "Violation",
-    "WatchKind",
-    "WatchStatistics",
-    "WatchTimeoutError",
-    "__version__",
-]
+    return sorted([*_modules(), "__version__"])

@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from frontpay_async._protocol.decisions import RetryBudget
+from frontpay_async._pipeline import compose
 from frontpay_async._protocol.operations import DateFormat
+from frontpay_async._protocol.retry import RetryBudget
+from frontpay_async._session import Session
 from frontpay_async._transport.auth import check_credential
 from frontpay_async._transport.call import CallOptions, Secret
 from frontpay_async._transport.clock import Clock
 from frontpay_async._transport.connections import Connections
-from frontpay_async._transport.home import Home
-from frontpay_async._transport.observe import Observers
-from frontpay_async._transport.pipeline import compose
-from frontpay_async._transport.poller import Poller
+from frontpay_async._transport.instrumentation import Observers
+from frontpay_async._transport.loop_guard import LoopGuard
 from frontpay_async._transport.send import Send
-from frontpay_async._transport.session import Session
 from frontpay_async._version import __version__
 from frontpay_async.errors import ConfigurationError
+from frontpay_async.priority import Priority
 from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.terminals import Terminals
-from frontpay_async.settings import Priority, RateLimit, RetryPolicy, Timeouts, resolve_base_url
-from frontpay_async.watch import WatchHub
+from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts, resolve_base_url
+from frontpay_async.watch.hub import WatchHub
+from frontpay_async.watch.poller import Poller
 
 if TYPE_CHECKING:
     import ssl
@@ -33,14 +34,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from frontpay_async._rate.stage import RateView
+    from frontpay_async._transport.connection_pool import ConnectionPool
     from frontpay_async._transport.engines import Engine
-    from frontpay_async._transport.observe import Telemetry
-    from frontpay_async._transport.rate import RateView
-    from frontpay_async.connection_pool import ConnectionPool
-    from frontpay_async.records import AttemptRecord, ResultRecord
+    from frontpay_async._transport.instrumentation import TelemetryProvider
+    from frontpay_async.models.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment
-
-__all__ = ["FrontPayClient"]
 
 _MAX_BODY = 32 * 1024 * 1024
 
@@ -109,7 +108,7 @@ class FrontPayClient:
         order_date_format: DateFormat | str | None = None,
         on_attempt: Callable[[AttemptRecord], object] | None = None,
         on_result: Callable[[ResultRecord], object] | None = None,
-        telemetry: Telemetry | None = None,
+        telemetry: TelemetryProvider | None = None,
         clock: Clock | None = None,
     ) -> None:
         if token is None:
@@ -155,8 +154,8 @@ class FrontPayClient:
         dates = None if order_date_format is None else _date_format(order_date_format)
         self._url = url
         self._owns_session = True
-        home = source.home if isinstance(source, Connections) else Home()
-        session = Session(pipeline.first, pipeline.rate, wire, home, clock, observers, dates, follower)
+        loop_guard = source.loop_guard if isinstance(source, Connections) else LoopGuard()
+        session = Session(pipeline.first, pipeline.rate, wire, loop_guard, clock, observers, dates, follower)
         options = CallOptions(
             timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority
         )

@@ -45,34 +45,6 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import Json
     from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
 
-__all__ = [
-    "APIError",
-    "AlreadyCancelledError",
-    "AlreadyPaidError",
-    "AuthenticationError",
-    "BusinessRuleError",
-    "CallbackError",
-    "ConfigurationError",
-    "FrontPayError",
-    "InvalidChecksumError",
-    "InvalidOrderError",
-    "NotFoundError",
-    "NotSentError",
-    "Outcome",
-    "OutcomeUnknownError",
-    "PermissionDeniedError",
-    "RateBudgetExceededError",
-    "RateLimitedError",
-    "RefundRejectedError",
-    "ReplayedCallbackError",
-    "RequestRejectedError",
-    "ServerError",
-    "StaleCallbackError",
-    "TerminalBusyError",
-    "Violation",
-    "WatchTimeoutError",
-]
-
 
 class Outcome(StrEnum):
     """Say what is known about a call that did not succeed."""

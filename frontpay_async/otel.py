@@ -58,9 +58,9 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._transport.call import Call
-    from frontpay_async._transport.observe import Follower, Gauge
-    from frontpay_async.records import ResultRecord
-    from frontpay_async.settings import Priority
+    from frontpay_async._transport.instrumentation import Follower, Gauge
+    from frontpay_async.models.records import ResultRecord
+    from frontpay_async.priority import Priority
 
 __all__ = ["Telemetry"]
 

@@ -63,9 +63,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def frontpay_clock() -> Clock:
     """A clock on which no wait takes time; override it with ``frontpay_async.Clock()`` for real waits."""
     _check_extra()
-    from frontpay_async.sandbox.skipping import skipping_clock  # noqa: PLC0415 - loading the plugin is light
+    from frontpay_async.sandbox.instant_clock import instant_clock  # noqa: PLC0415 - loading the plugin is light
 
-    return skipping_clock()
+    return instant_clock()
 
 
 @pytest.fixture

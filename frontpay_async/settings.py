@@ -11,24 +11,12 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 from attrs.validators import ge
 
-from frontpay_async._protocol.priority import Priority
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from attrs import Attribute
-
-__all__ = [
-    "Environment",
-    "Priority",
-    "RateLimit",
-    "RetryPolicy",
-    "Timeouts",
-    "is_loopback",
-    "resolve_base_url",
-    "token_problem",
-]
 
 
 class Environment(StrEnum):
@@ -59,7 +47,7 @@ class RetryPolicy:
         attempts: The most attempts for one call, the first included; 1 means no retry.
         base_delay: Seconds; the wait before retry n is random, up to ``base_delay * 2 ** (n - 1)``.
         max_delay: Seconds; the cap on that.
-        unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500 or 510
+        retry_unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500 or 510
             is sent again. The API says that it failed, but it may fail after it has stored the order.
         max_retry_after: Seconds; an answer that asks to wait longer is raised instead of waited for.
     """
@@ -67,7 +55,7 @@ class RetryPolicy:
     attempts: int = field(default=4, validator=ge(1))
     base_delay: float = field(default=0.5, validator=ge(0))
     max_delay: float = field(default=8.0, validator=ge(0))
-    unsafe_server_errors: bool = True
+    retry_unsafe_server_errors: bool = True
     max_retry_after: float = field(default=120.0, validator=ge(0))
 
 

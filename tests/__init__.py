@@ -1,1 +1,1 @@
-"""Tests; a package so that they can share ``tests.builders``."""
+"""Tests; a package so that they can share ``tests.support.builders``."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 
 import hypothesis
 import pytest
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", *(["tests.support.fixtures"] if find_spec("starlette") else [])]
 
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, database=None, deadline=None, max_examples=100, print_blob=True

@@ -39,7 +39,7 @@ MAY_IMPORT = {
         "_transport/aiohttp_engine.py",
         "_transport/connections.py",
         "_transport/engines.py",
-        "_transport/pools.py",
+        "_transport/httpx_engine.py",
         "_transport/send.py",
         "sandbox/",
     },
@@ -47,11 +47,11 @@ MAY_IMPORT = {
     "httpx_aiohttp": {"_transport/aiohttp_engine.py"},
     "tenacity": {"_transport/retry.py"},
     "cattrs": {"_protocol/codec.py"},
-    "anyio": {"_transport/", "batch/", "sandbox/", "callbacks_starlette.py"},
+    "anyio": {"_transport/", "batch/", "sandbox/", "callbacks/starlette.py"},
     # The core also runs under trio.
-    "asyncio": {"_transport/aiohttp_engine.py", "_transport/rate_redis.py", "cli/", "sandbox/"},
-    "redis": {"_transport/rate_redis.py"},
-    "starlette": {"sandbox/", "callbacks_starlette.py"},
+    "asyncio": {"_transport/aiohttp_engine.py", "_rate/redis.py", "cli/", "sandbox/"},
+    "redis": {"_rate/redis.py"},
+    "starlette": {"sandbox/", "callbacks/starlette.py"},
     "opentelemetry": {"otel.py"},
     "click": {"cli/"},
     "rich": {"cli/"},
@@ -62,10 +62,10 @@ MAY_IMPORT = {
         "batch/journal.py",
         "batch/rotation.py",
         "batch/schema.py",
-        "batch/sightings.py",
+        "batch/listings.py",
         "batch/transitions.py",
     },
-    "cryptography": {"batch/sealing.py"},
+    "cryptography": {"batch/encryption.py"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},
     "time": {"_transport/clock.py", "batch/schema.py", "sandbox/"},
@@ -81,7 +81,7 @@ MAY_IMPORT = {
 PURE = ("_protocol/", "models/", "callbacks.py", "errors.py", "records.py")
 PURE_MODULES = ("frontpay_async._protocol", "frontpay_async.models", "frontpay_async.errors")
 # Types alone: the retry policy that a decision is made by.
-PURE_BUT_FOR = {("_protocol/decisions.py", "frontpay_async.settings")}
+PURE_BUT_FOR = {("_protocol/retry.py", "frontpay_async.settings")}
 
 # Signals between stages, beside those with an underscore; who catches one makes an error of ours from it.
 SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError", "NotOursError"}

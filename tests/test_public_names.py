@@ -19,7 +19,7 @@ def _imported_for_type_checkers() -> set[str]:
 def test_the_lists_of_names_agree() -> None:
     """What type checkers see, what is found when the program runs, and ``__all__`` are the same names."""
     promised = set(frontpay_async.__all__) - {"__version__"}
-    assert promised == _imported_for_type_checkers() == frontpay_async._HOME_OF.keys()
+    assert promised == _imported_for_type_checkers() == frontpay_async._modules().keys()
 
 
 @pytest.mark.parametrize("name", frontpay_async.__all__)

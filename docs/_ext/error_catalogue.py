@@ -15,8 +15,8 @@ import frontpay_async
 import frontpay_async.batch
 from frontpay_async import FrontPayError, errors
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
-from frontpay_async.batch.violations import InvalidFileError
-from frontpay_async.cli.exits import money_of
+from frontpay_async.cli.exit_codes import money_of
+from frontpay_async.order_files.violations import InvalidFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

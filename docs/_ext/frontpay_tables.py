@@ -18,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 import frontpay_async
 import frontpay_async.batch
 import frontpay_async.callbacks
-import frontpay_async.callbacks_starlette
+import frontpay_async.callbacks.starlette
 import frontpay_async.otel
 import frontpay_async.sandbox
 from docs._ext.error_catalogue import catalogue
@@ -44,7 +44,7 @@ PUBLIC = (
     frontpay_async,
     frontpay_async.batch,
     frontpay_async.callbacks,
-    frontpay_async.callbacks_starlette,
+    frontpay_async.callbacks.starlette,
     frontpay_async.otel,
     frontpay_async.sandbox,
 )

@@ -36,10 +36,10 @@ from frontpay_async import (
     errors,
 )
 from frontpay_async.batch import BatchItem, InvoiceBatch, errors as batch_errors, read_csv
-from frontpay_async.batch.violations import InvalidFileError
 from frontpay_async.callbacks import CallbackGuard
+from frontpay_async.order_files.violations import InvalidFileError
 from frontpay_async.sandbox import DEFAULT_TERMINAL, DEFAULT_TOKEN, Cardholder, Sandbox
-from frontpay_async.sandbox.skipping import skipping_clock
+from frontpay_async.sandbox.instant_clock import instant_clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -122,7 +122,7 @@ async def _trial(
     fault: str | None = None, token: str = DEFAULT_TOKEN
 ) -> AsyncIterator[tuple[Sandbox, FrontPayClient]]:
     """Yield a sandbox with a fault that strikes for ever, and a client that tries once."""
-    sandbox = Sandbox(cardholder=Cardholder(after=None), clock=skipping_clock())
+    sandbox = Sandbox(cardholder=Cardholder(after=None), clock=instant_clock())
     if fault is not None:
         sandbox.fail(fault, times=None)
     async with sandbox.client(token, retry=RetryPolicy(attempts=1)) as client:
@@ -170,7 +170,7 @@ async def _no_connection() -> None:
 
 @_leads_to(errors.RateBudgetExceededError, "the window is used up, and `Timeouts.total` is 5 s")
 async def _no_budget() -> None:
-    sandbox = Sandbox(rate_limit=1, clock=skipping_clock())
+    sandbox = Sandbox(rate_limit=1, clock=instant_clock())
     async with sandbox.client(rate_limit=RateLimit(requests=1), timeouts=Timeouts(total=5)) as client:
         await client.orders.list_statuses()
         await client.orders.send_invoice(_order())
@@ -241,7 +241,7 @@ async def _other_rule() -> None:
 async def _paid_already() -> None:
     async with _trial() as (sandbox, client):
         created = await client.orders.send_invoice(_order())
-        sandbox.happen(created.order_uuid, "pay")
+        sandbox.apply_event(created.order_uuid, "pay")
         await client.orders.cancel(created.order_uuid, note="a mistake")
 
 
@@ -257,14 +257,14 @@ async def _cancelled_already() -> None:
 async def _too_large_a_refund() -> None:
     async with _trial() as (sandbox, client):
         created = await client.orders.send_invoice(_order())
-        sandbox.happen(created.order_uuid, "pay")
+        sandbox.apply_event(created.order_uuid, "pay")
         line = sandbox.orders[created.order_uuid].lines[0].id
         await client.orders.refund(created.order_uuid, _refund("5000.00", line))
 
 
 @_leads_to(errors.RateLimitedError, "a 429, where nobody keeps the books")
 async def _too_many_requests() -> None:
-    sandbox = Sandbox(rate_limit=1, clock=skipping_clock())
+    sandbox = Sandbox(rate_limit=1, clock=instant_clock())
     async with sandbox.client(retry=RetryPolicy(attempts=1), rate_limit=RateLimit.unlimited()) as client:
         await client.orders.list_statuses()
         await client.orders.send_invoice(_order())
@@ -284,7 +284,7 @@ async def _failed_read() -> None:
 
 @_leads_to(errors.AlreadyPaidError, "a charge is answered with 510 and sent again")
 async def _refused_after_a_doubt() -> None:
-    sandbox = Sandbox(clock=skipping_clock())
+    sandbox = Sandbox(clock=instant_clock())
     async with sandbox.client() as client:
         created = await client.orders.send_invoice(_order())
         sandbox.fail("510-after", operation="orders.charge_delayed")
@@ -317,7 +317,7 @@ async def _callback() -> str:
     async with sandbox.client() as client:
         order = evolve(_order(), callback_url="https://shop.example.no/paid")
         created = await client.orders.send_invoice(order)
-        sandbox.happen(created.order_uuid, "pay")
+        sandbox.apply_event(created.order_uuid, "pay")
         await sandbox.deliver_callbacks()
     return sent[-1]
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from frontpay_async import NotSentError, Outcome, OutcomeUnknownError, RetryPolicy
-from frontpay_async._protocol.decisions import Failure, classify, may_retry
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.operations import OPERATIONS, Operation, Safety
 from frontpay_async._protocol.parse import problem
+from frontpay_async._protocol.retry import Failure, classify, may_retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,7 +131,7 @@ def _verdict(row: Operation[object], example: HttpResponse | FrontPayError) -> V
     error, meant = _read(row, example)
     usual, strict = (
         may_retry(row.safety, meant, policy, 1)
-        for policy in (RetryPolicy(), RetryPolicy(unsafe_server_errors=False))
+        for policy in (RetryPolicy(), RetryPolicy(retry_unsafe_server_errors=False))
     )
     client = Client.STOPS if not usual else Client.AGAIN if strict else Client.BY_POLICY
     if meant is Failure.DECIDED:

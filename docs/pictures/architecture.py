@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from docs.pictures.svg import Sheet
 from frontpay_async import Clock, RateLimit
-from frontpay_async._protocol.decisions import RetryBudget
+from frontpay_async._pipeline import compose
+from frontpay_async._protocol.retry import RetryBudget
 from frontpay_async._transport.call import Secret
-from frontpay_async._transport.observe import Observers
-from frontpay_async._transport.pipeline import compose
+from frontpay_async._transport.instrumentation import Observers
 from frontpay_async._transport.send import Send
 
 if TYPE_CHECKING:

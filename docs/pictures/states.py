@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from docs.pictures.svg import Sheet
-from frontpay_async.batch.states import FINAL, NEXT, Event, State
+from frontpay_async.batch.states import FINAL, NEXT, RowEvent, State
 
 __all__ = ["beside", "draw"]
 
@@ -38,9 +38,9 @@ _KINDS = {
     State.FAILED: "stop",
     State.PARKED: "care",
 }
-_S, _E = State, Event
+_S, _E = State, RowEvent
 # The points of each arrow; where its words stand, and how.
-_ARROWS: dict[tuple[State, Event], tuple[tuple[tuple[float, float], ...], tuple[float, float, str]]] = {
+_ARROWS: dict[tuple[State, RowEvent], tuple[tuple[tuple[float, float], ...], tuple[float, float, str]]] = {
     (_S.PENDING, _E.CLAIM): (((164, 130), (318, 130)), (241, 123, "middle")),
     (_S.SENDING, _E.WITHDRAW): (((318, 150), (164, 150)), (241, 166, "middle")),
     (_S.PENDING, _E.REFUSE): (((102, 116), (102, 52), (179, 52)), (140, 45, "middle")),
@@ -56,9 +56,9 @@ _ARROWS: dict[tuple[State, Event], tuple[tuple[tuple[float, float], ...], tuple[
 }
 
 
-def beside() -> dict[tuple[Event, State], list[State]]:
+def beside() -> dict[tuple[RowEvent, State], list[State]]:
     """Return the moves that no arrow shows: by event and target, the states from which."""
-    found: dict[tuple[Event, State], list[State]] = defaultdict(list)
+    found: dict[tuple[RowEvent, State], list[State]] = defaultdict(list)
     for (source, event), target in NEXT.items():
         if (source, event) not in _ARROWS:
             found[event, target].append(source)
@@ -94,7 +94,7 @@ def draw() -> str:
     return sheet.render()
 
 
-def _check(move: tuple[State, Event], points: tuple[tuple[float, float], ...]) -> None:
+def _check(move: tuple[State, RowEvent], points: tuple[tuple[float, float], ...]) -> None:
     """See that an arrow begins at its state, and ends where the table says."""
     for state, (x, y) in ((move[0], points[0]), (NEXT[move], points[-1])):
         left, top = _AT[state]

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.operations import DateFormat, Operation
 
-__all__ = ["build"]
-
 # Ids look like ODR3506777330; nothing that could leave the path segment is let through.
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 _SLOT = re.compile(r"\{(\w+)_uuid\}")

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat
     from frontpay_async._protocol.rules import Field, Rules
 
-__all__ = ["UnreadableError", "decode", "encode", "number_text", "wire_names"]
-
 T = TypeVar("T")
 StatusT = TypeVar("StatusT", OrderStatus, PaymentStatus, RefundStatus)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["COUNTRY_CODES"]
-
 _CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ
 BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ

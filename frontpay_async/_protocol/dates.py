@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 
 from frontpay_async._protocol.operations import DateFormat
 
-__all__ = ["norwegian_day", "read_date", "write_date"]
-
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}),? (\d{4})", re.ASCII)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

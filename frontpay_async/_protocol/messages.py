@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.operations import Operation
 
-__all__ = ["HttpRequest", "HttpResponse", "Json", "JsonObject", "WireBody"]
-
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.rules import Rules
 
-__all__ = ["OPERATIONS", "DateFormat", "Evidence", "Operation", "Safety"]
-
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 

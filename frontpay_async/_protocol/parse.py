@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse, Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
-__all__ = ["CUT_OFF", "consequence", "is_json_object", "problem", "result"]
-
 T = TypeVar("T")
 
 CUT_OFF = frozenset({408, 499})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["redact"]
-
 # Every alternative starts at a word's start or is of bounded length, so that the work grows with the
 # length of the text and not with its square.
 _WORDS = re.compile(

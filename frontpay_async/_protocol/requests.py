@@ -6,8 +6,6 @@ from attrs import field, frozen
 
 from frontpay_async.models._fields import masked
 
-__all__ = ["Cancellation", "Resend", "TerminalCancellation"]
-
 
 @frozen
 class Resend:

@@ -36,20 +36,6 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import JsonObject
 
-__all__ = [
-    "CANCEL",
-    "CANCEL_PAYMENT",
-    "CANCEL_REFUND",
-    "EFAKTURA",
-    "EHF",
-    "INVOICE",
-    "PAYMENT_LINK",
-    "REFUND",
-    "RESEND",
-    "TERMINAL_ORDER",
-    "TERMINAL_REFUND",
-]
-
 REQUIRED, OPTIONAL = Presence.REQUIRED, Presence.OPTIONAL
 LANGUAGE = one_of("en", "no", "sv", "da", "de")
 CUSTOMER_TYPE = one_of("private", "corporate")

@@ -24,29 +24,6 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import Json, JsonObject
 
-__all__ = [
-    "BOOLEAN",
-    "COUNTRY",
-    "DATE",
-    "DIGITS",
-    "ELEVEN_DIGITS",
-    "EMAIL",
-    "KEYED_ROWS",
-    "NUMERIC",
-    "OBJECT",
-    "ROWS",
-    "TEXT",
-    "URL",
-    "Breach",
-    "Field",
-    "Kind",
-    "Presence",
-    "Rules",
-    "check",
-    "is_missing",
-    "one_of",
-]
-
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _is_plain_number = _NUMBER.fullmatch
 _DIGITS = re.compile(r"\d+", re.ASCII)

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-__all__ = ["open_aiohttp"]
-
 _leaving: ContextVar[Callable[[], None]] = ContextVar("leaving")
 
 

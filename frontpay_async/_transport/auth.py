@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._transport.call import Call, Stage
 
-__all__ = ["Auth", "CredentialRenewed", "check_credential"]
-
 
 class CredentialRenewed(Exception):  # noqa: N818 - a signal to the retry stage, not an error
     """Tell the retry stage that the refused token has a successor and nothing was done."""

@@ -8,15 +8,14 @@ from attrs import define, field, frozen
 
 from frontpay_async._protocol.parse import consequence
 from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, RateBudgetExceededError
-from frontpay_async.settings import Priority, RetryPolicy, Timeouts
+from frontpay_async.priority import Priority
+from frontpay_async.settings import RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from frontpay_async._protocol.messages import HttpRequest, HttpResponse
     from frontpay_async.errors import FrontPayError
-
-__all__ = ["Call", "CallOptions", "Secret", "Stage"]
 
 
 @frozen

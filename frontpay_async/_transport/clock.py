@@ -12,8 +12,6 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Clock"]
-
 
 @frozen
 class Clock:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from frontpay_async._transport.engines import EngineSettings, environment_proxy
-from frontpay_async._transport.home import Home
+from frontpay_async._transport.loop_guard import LoopGuard
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import httpx
 
     from frontpay_async._transport.engines import Engine
-
-__all__ = ["Connections"]
 
 
 @define(eq=False)
@@ -40,7 +38,7 @@ class Connections:
     tls: ssl.SSLContext | None
     proxy: str | None
     trust_env: bool
-    home: Home = field(init=False, factory=Home)
+    loop_guard: LoopGuard = field(init=False, factory=LoopGuard)
     closed: bool = field(init=False, default=False)
     _opened: dict[Hashable, httpx.AsyncBaseTransport] = field(
         init=False, factory=dict["Hashable", "httpx.AsyncBaseTransport"]

@@ -11,14 +11,12 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 from attrs import frozen
 
-from frontpay_async._transport.pools import PooledTransport
+from frontpay_async._transport.httpx_engine import PooledTransport
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.settings import is_loopback
 
 if TYPE_CHECKING:
     import ssl
-
-__all__ = ["Engine", "EngineSettings", "environment_proxy"]
 
 Engine: TypeAlias = Literal["httpx", "aiohttp"]
 

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from frontpay_async._transport.observe import tell
+from frontpay_async._transport.instrumentation import tell
 from frontpay_async._transport.send import TransportFailure
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._transport.call import Call, Stage
     from frontpay_async._transport.clock import Clock
-    from frontpay_async._transport.observe import Follower
-
-__all__ = ["Follow"]
+    from frontpay_async._transport.instrumentation import Follower
 
 
 @define(eq=False)

@@ -22,11 +22,11 @@ import anyio
 from attrs import define
 from tenacity import AsyncRetrying, retry_if_exception
 
-from frontpay_async._protocol.decisions import classify, delay, may_retry
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import problem
+from frontpay_async._protocol.retry import classify, delay, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
-from frontpay_async._transport.observe import logger, tell
+from frontpay_async._transport.instrumentation import logger, tell
 from frontpay_async.errors import (
     AlreadyCancelledError,
     APIError,
@@ -37,16 +37,14 @@ from frontpay_async.errors import (
     RateBudgetExceededError,
     RateLimitedError,
 )
-from frontpay_async.records import AttemptRecord
+from frontpay_async.models.records import AttemptRecord
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.decisions import RetryBudget
     from frontpay_async._protocol.messages import HttpResponse
+    from frontpay_async._protocol.retry import RetryBudget
     from frontpay_async._transport.call import Call, Stage
     from frontpay_async._transport.clock import Clock
-    from frontpay_async._transport.observe import Observers
-
-__all__ = ["Retry"]
+    from frontpay_async._transport.instrumentation import Observers
 
 
 @define(eq=False)

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from frontpay_async._transport.call import Call, Secret
     from frontpay_async.errors import FrontPayError
 
-__all__ = ["Send", "TransportFailure"]
-
 # The aiohttp errors that are raised while a connection is made, and only then.
 _AIOHTTP_CONNECTING = frozenset(
     {"ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "InvalidURL"}

@@ -16,13 +16,13 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(needs, name=error.name) from error
 
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
-from frontpay_async.batch.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
 from frontpay_async.batch.invoices import InvoiceBatch
-from frontpay_async.batch.items import BatchItem
 from frontpay_async.batch.report import ReportRow, write_csv, write_jsonl, write_report
-from frontpay_async.batch.rows import BatchReport, BatchRow, BatchStatus, Submission
+from frontpay_async.batch.results import BatchReport, BatchRow, BatchStatus, Submission
 from frontpay_async.batch.states import State
-from frontpay_async.batch.violations import InvalidFileError, LineViolation
+from frontpay_async.order_files.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
+from frontpay_async.order_files.items import BatchItem
+from frontpay_async.order_files.violations import InvalidFileError, LineViolation
 
 __all__ = [
     "BatchItem",

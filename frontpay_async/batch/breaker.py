@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from attrs import define, field
 
-__all__ = ["Breaker"]
-
 
 @define(eq=False)
 class Breaker:

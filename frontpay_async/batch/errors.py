@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from frontpay_async.errors import ConfigurationError, FrontPayError
 
-__all__ = ["ContentMismatchError", "JournalError"]
-
 
 class JournalError(FrontPayError):
     """Report a journal that cannot be read or written; what was in flight is found again by the next run.

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-__all__ = ["FINGERPRINT_BYTES", "SALT_BYTES", "fingerprint"]
-
 SALT_BYTES = 32
 FINGERPRINT_BYTES = 20
 

@@ -12,32 +12,31 @@ import anyio
 from anyio import to_thread
 from attrs import evolve
 
+from frontpay_async.batch.encryption import cipher_of
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.items import BatchItem, key_flaw
 from frontpay_async.batch.journal import Journal
+from frontpay_async.batch.listings import Listings
 from frontpay_async.batch.reconcile import Reconciler
-from frontpay_async.batch.rows import BatchReport, BatchStatus, Submission
+from frontpay_async.batch.results import BatchReport, BatchStatus, Submission
 from frontpay_async.batch.runner import Run
 from frontpay_async.batch.schema import forget
-from frontpay_async.batch.sealing import seal_of
-from frontpay_async.batch.sightings import Sightings
-from frontpay_async.batch.states import Event, State
+from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import ConfigurationError
-from frontpay_async.settings import Priority, RetryPolicy
+from frontpay_async.order_files.items import BatchItem, key_flaw
+from frontpay_async.priority import Priority
+from frontpay_async.settings import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
+    from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
-    from frontpay_async._transport.session import Session
-    from frontpay_async.batch.rows import BatchRow
-    from frontpay_async.batch.sealing import Seal
+    from frontpay_async.batch.encryption import Cipher
+    from frontpay_async.batch.results import BatchRow
     from frontpay_async.client import FrontPayClient
-
-__all__ = ["InvoiceBatch"]
 
 _CHUNK = 500
 _KEY_VARIABLE = "FRONTPAY_JOURNAL_KEY"
@@ -85,7 +84,7 @@ class InvoiceBatch:
             raise ConfigurationError(f"the name of a batch {flaw}")
         if not (lease > 0 and settling >= 0 and drain >= 0):
             raise ConfigurationError("lease must be more than 0 seconds, settling and drain at least 0")
-        self._seal: Seal = seal_of(os.environ.get(_KEY_VARIABLE) if key is None else key)
+        self._cipher: Cipher = cipher_of(os.environ.get(_KEY_VARIABLE) if key is None else key)
         del key
         self._client = client
         self._target = journal
@@ -229,7 +228,7 @@ class InvoiceBatch:
         if as_sent is not None:
             # A mistyped id would count as proof that the account's list is not complete.
             await self._client.orders.get_status(as_sent)
-        event = Event.DENY if as_sent is None else Event.CONFIRM
+        event = RowEvent.DENY if as_sent is None else RowEvent.CONFIRM
         decision = Transition(row=number, fence=fence, event=event, order_uuid=as_sent)
         if not (await to_thread.run_sync(journal.apply, [decision]))[0]:
             raise ConfigurationError(
@@ -265,7 +264,9 @@ class InvoiceBatch:
             if self._is_closed:
                 raise ConfigurationError("the batch is closed")
             if self._journal is None:
-                self._journal = await to_thread.run_sync(Journal.open, self._target, self._seal, self._clock)
+                self._journal = await to_thread.run_sync(
+                    Journal.open, self._target, self._cipher, self._clock
+                )
             return self._journal
 
     async def _open(self) -> tuple[Journal, int]:
@@ -295,11 +296,11 @@ class InvoiceBatch:
             owner=owner,
             session=session,
             # Whether a create is sent again is decided here, never in the transport.
-            options=evolve(options, retry=RetryPolicy(attempts=1, unsafe_server_errors=False)),
+            options=evolve(options, retry=RetryPolicy(attempts=1, retry_unsafe_server_errors=False)),
             reconciler=Reconciler(
-                Sightings(journal, owner), session, options, self._seal, self._settling, turn=self._lease / 4
+                Listings(journal, owner), session, options, self._cipher, self._settling, turn=self._lease / 4
             ),
-            seal=self._seal,
+            cipher=self._cipher,
             concurrency=concurrency,
             lease=self._lease,
             drain=self._drain,

@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
 from frontpay_async.batch.fingerprint import SALT_BYTES, fingerprint
 from frontpay_async.batch.payload import KINDS, kind_of, write
+from frontpay_async.batch.results import BatchRow
 from frontpay_async.batch.rotation import rotate
-from frontpay_async.batch.rows import BatchRow
 from frontpay_async.batch.schema import (
     READING,
     SCHEMA_VERSION,
@@ -32,7 +32,7 @@ from frontpay_async.batch.schema import (
     rows,
     upgrade,
 )
-from frontpay_async.batch.states import Event, State, target
+from frontpay_async.batch.states import RowEvent, State, target
 from frontpay_async.batch.transitions import Transition, move
 from frontpay_async.errors import ConfigurationError
 
@@ -42,17 +42,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from frontpay_async.batch.items import BatchItem
-    from frontpay_async.batch.sealing import Seal
-
-__all__ = ["Held", "Journal"]
+    from frontpay_async.batch.encryption import Cipher
+    from frontpay_async.order_files.items import BatchItem
 
 _KEY_CHECK = b"frontpay_async"
 _CREATION_LOCK = 0x66706179
 
 
 @frozen
-class Held:
+class LeasedRow:
     """Hold a row that was taken in hand.
 
     Args:
@@ -78,29 +76,29 @@ class Journal:
 
     Args:
         engine: The database.
-        seal: What protects the content of orders.
+        cipher: What protects the content of orders.
         clock: The time in Unix seconds, for tests; the database's unless given.
     """
 
     engine: Engine
-    seal: Seal
+    cipher: Cipher
     clock: Callable[[], float] | None = None
     salt: bytes = field(init=False, default=b"", repr=False)
 
     @classmethod
-    def open(cls, target: str | Path, seal: Seal, clock: Callable[[], float] | None = None) -> Self:
+    def open(cls, target: str | Path, cipher: Cipher, clock: Callable[[], float] | None = None) -> Self:
         """Open a journal, and make it where there is none.
 
         Args:
             target: A path or an SQLAlchemy URL.
-            seal: What protects the content of orders.
+            cipher: What protects the content of orders.
             clock: The time in Unix seconds, for tests.
 
         Raises:
             ConfigurationError: It is of a newer version, or protected in another way.
             JournalError: It cannot be read or written.
         """
-        journal = cls(open_engine(target), seal, clock)
+        journal = cls(open_engine(target), cipher, clock)
         try:
             with journal.writing() as connection:
                 journal._set_up(connection)
@@ -141,7 +139,7 @@ class Journal:
             known = {
                 "schema": str(SCHEMA_VERSION).encode(),
                 "salt": secrets.token_bytes(SALT_BYTES),
-                "seal": self.seal.close(_KEY_CHECK),
+                "seal": self.cipher.encrypt(_KEY_CHECK),
             }
             connection.execute(notes.insert(), [{"name": k, "content": v} for k, v in known.items()])
         version = int(known["schema"])
@@ -153,18 +151,18 @@ class Journal:
         if version < SCHEMA_VERSION:
             upgrade(connection)
         self._check_seal(known["seal"])
-        rotate(connection, self.seal, known["seal"])
+        rotate(connection, self.cipher, known["seal"])
         self.salt = known["salt"]
 
     def _check_seal(self, check: bytes) -> None:
         is_plain = check == _KEY_CHECK
-        if is_plain != (self.seal.close(_KEY_CHECK) == _KEY_CHECK):
+        if is_plain != (self.cipher.encrypt(_KEY_CHECK) == _KEY_CHECK):
             raise ConfigurationError(
                 "the journal was made without encryption: leave FRONTPAY_JOURNAL_KEY out, or begin another"
                 if is_plain
                 else "the journal is encrypted: set FRONTPAY_JOURNAL_KEY to its key"
             )
-        self.seal.open(check)
+        self.cipher.decrypt(check)
 
     def notes(self, connection: Connection) -> dict[str, bytes]:
         """Return what the journal knows about itself."""
@@ -208,7 +206,7 @@ class Journal:
             if known != own:
                 raise _mismatch(item.key, own, "an earlier item of this submission", known)
             made.append(
-                {"key": item.key, "kind": kind, "payload": self.seal.close(content), "fingerprint": known}
+                {"key": item.key, "kind": kind, "payload": self.cipher.encrypt(content), "fingerprint": known}
             )
         with self.writing() as connection:
             now = self.now(connection)
@@ -246,7 +244,7 @@ class Journal:
             for key, known, state, uuid, kind in found
         }
 
-    def hold(self, batch: int, owner: str, limit: int, seconds: float) -> list[Held]:
+    def lease_rows(self, batch: int, owner: str, limit: int, seconds: float) -> list[LeasedRow]:
         """Take pending rows in hand, in the order of their submission; nothing is in doubt by it.
 
         Args:
@@ -278,9 +276,11 @@ class Journal:
                 .returning(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
             )
             found = connection.execute(taken).all()
-        held = [Held(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found]
+        leased = [
+            LeasedRow(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found
+        ]
         # A database returns what it changed in any order.
-        return sorted(held, key=lambda each: each.id)
+        return sorted(leased, key=lambda each: each.id)
 
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows, all in one transaction; say of each whether it was moved.
@@ -301,7 +301,7 @@ class Journal:
             with self.writing() as connection:
                 return self.move(connection, [transition])[0]
         except IntegrityError:
-            lost = Transition(row=transition.row, fence=transition.fence, event=Event.LOSE)
+            lost = Transition(row=transition.row, fence=transition.fence, event=RowEvent.LOSE)
             with self.writing() as connection:
                 self.move(connection, [lost])
             return False
@@ -315,7 +315,12 @@ class Journal:
         with self.writing() as connection:
             now = self.now(connection)
             left = update(rows).where(rows.c.state == State.SENDING.value, rows.c.lease_until < now)
-            values = {"state": target(Event.LOSE).value, "owner": None, "lease_until": None, "doubt_at": now}
+            values = {
+                "state": target(RowEvent.LOSE).value,
+                "owner": None,
+                "lease_until": None,
+                "doubt_at": now,
+            }
             error = "whoever sent it is gone; it may have left"
             return connection.execute(left.values(**values, missed_at=None, error=error)).rowcount
 

@@ -1,7 +1,7 @@
 """Which rows in doubt stand at the API: the decision of a reconcile round. Pure.
 
 Rows in doubt on one side, orders that nobody accounts for on the other, and for each pair whether they are
-the same (``Likeness``). It is a matching of multisets, because identical orders in one batch are legitimate:
+the same (``Comparison``). It is a matching of multisets, because identical orders in one batch are legitimate:
 three doubtful rows of one content and two such orders mean two sent and one not, whichever is which.
 
 What keeps money safe:
@@ -23,12 +23,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field, frozen
 
-from frontpay_async._protocol.likeness import Likeness
+from frontpay_async._protocol.comparison import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-__all__ = ["Absent", "Decision", "Doubt", "Found", "Later", "Undecidable", "match"]
 
 LIKE_ANOTHER = "several orders in doubt differ only in what the API does not show"
 TOO_MANY = "there are more orders like it than were sent: somebody else sends identical ones"
@@ -36,7 +34,7 @@ UNCLEAR = "an order may be this one: its content is neither the same nor clearly
 
 
 @frozen
-class Doubt:
+class Unresolved:
     """Name a row that takes part in the matching.
 
     Args:
@@ -84,20 +82,20 @@ class Undecidable:
     candidates: tuple[str, ...]
 
 
-Decision: TypeAlias = Found | Absent | Later | Undecidable
+Resolution: TypeAlias = Found | Absent | Later | Undecidable
 
 
 @define
 class _Group:
     """Rows and candidates that are connected by SAME."""
 
-    rows: list[Doubt] = field(factory=list[Doubt])
+    rows: list[Unresolved] = field(factory=list[Unresolved])
     candidates: list[str] = field(factory=list[str])
 
 
 def match(
-    doubts: Sequence[Doubt], candidates: Sequence[str], likeness: Callable[[int, str], Likeness]
-) -> Mapping[int, Decision]:
+    doubts: Sequence[Unresolved], candidates: Sequence[str], likeness: Callable[[int, str], Comparison]
+) -> Mapping[int, Resolution]:
     """Decide every row that is not in flight.
 
     Args:
@@ -107,17 +105,17 @@ def match(
             the row's request.
     """
     table = {(each.row, uuid): likeness(each.row, uuid) for each in doubts for uuid in candidates}
-    same = {pair for pair, verdict in table.items() if verdict is Likeness.SAME}
-    decided: dict[int, Decision] = {}
+    same = {pair for pair, verdict in table.items() if verdict is Comparison.SAME}
+    decided: dict[int, Resolution] = {}
     for group in _groups(doubts, candidates, same):
         decided |= _decide(group, same)
     unclaimed = [uuid for uuid in candidates if not any((each.row, uuid) in same for each in doubts)]
     for each in doubts:
         if each.in_flight or each.row in decided:
             continue
-        unclear = tuple(uuid for uuid in unclaimed if table[each.row, uuid] is Likeness.UNCLEAR)
+        unclear = tuple(uuid for uuid in unclaimed if table[each.row, uuid] is Comparison.UNCLEAR)
         may_be_in_flight = any(
-            other.in_flight and table[other.row, uuid] is not Likeness.DIFFERENT
+            other.in_flight and table[other.row, uuid] is not Comparison.DIFFERENT
             for other in doubts
             for uuid in unclear
         )
@@ -130,7 +128,7 @@ def match(
     return decided
 
 
-def _decide(group: _Group, same: set[tuple[int, str]]) -> Iterable[tuple[int, Decision]]:
+def _decide(group: _Group, same: set[tuple[int, str]]) -> Iterable[tuple[int, Resolution]]:
     """Decide the rows of a group that has candidates; those that are left out have none of their own."""
     doubtful = [each.row for each in group.rows if not each.in_flight]
     if any(each.in_flight for each in group.rows):
@@ -145,11 +143,11 @@ def _decide(group: _Group, same: set[tuple[int, str]]) -> Iterable[tuple[int, De
 
 
 def _groups(
-    doubts: Sequence[Doubt], candidates: Sequence[str], same: set[tuple[int, str]]
+    doubts: Sequence[Unresolved], candidates: Sequence[str], same: set[tuple[int, str]]
 ) -> Iterator[_Group]:
     """Yield the connected parts that have a candidate."""
     open_candidates = dict.fromkeys(candidates)
-    by_candidate: dict[str, list[Doubt]] = {uuid: [] for uuid in candidates}
+    by_candidate: dict[str, list[Unresolved]] = {uuid: [] for uuid in candidates}
     by_row: dict[int, list[str]] = {each.row: [] for each in doubts}
     for each in doubts:
         for uuid in candidates:
@@ -159,7 +157,7 @@ def _groups(
     while open_candidates:
         group = _Group()
         reached = [next(iter(open_candidates))]
-        rows: dict[int, Doubt] = {}
+        rows: dict[int, Unresolved] = {}
         while reached:
             uuid = reached.pop()
             if uuid not in open_candidates:

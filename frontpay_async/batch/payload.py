@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async.batch.items import BatchOrder
     from frontpay_async.models.orders import CreatedOrder
-
-__all__ = ["KINDS", "kind_of", "read", "write"]
+    from frontpay_async.order_files.items import BatchOrder
 
 KINDS: Mapping[str, tuple[type[BatchOrder], Operation[CreatedOrder]]] = MappingProxyType(
     {

@@ -28,29 +28,27 @@ from typing import TYPE_CHECKING
 from anyio import CancelScope, to_thread
 from attrs import define, evolve, field, frozen
 
-from frontpay_async._protocol.likeness import Likeness, likeness, traits_of_order
+from frontpay_async._protocol.comparison import Comparison, identity_of_order, likeness
 from frontpay_async._protocol.operations import LIST_ORDER_STATUSES
-from frontpay_async._transport.find import look_at
-from frontpay_async._transport.observe import logger
-from frontpay_async.batch.matching import Absent, Doubt, Found, Undecidable, match
+from frontpay_async._transport.instrumentation import logger
+from frontpay_async.batch.listings import Verdict
+from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved, match
 from frontpay_async.batch.payload import read
-from frontpay_async.batch.sightings import Verdict
-from frontpay_async.batch.states import Event
+from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import ConfigurationError, FrontPayError
+from frontpay_async.resources.find import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from frontpay_async._protocol.likeness import Traits
+    from frontpay_async._protocol.comparison import OrderIdentity
+    from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
-    from frontpay_async._transport.session import Session
-    from frontpay_async.batch.items import BatchOrder
-    from frontpay_async.batch.matching import Decision
-    from frontpay_async.batch.sealing import Seal
-    from frontpay_async.batch.sightings import DoubtfulRow, Sightings
-
-__all__ = ["Reconciler"]
+    from frontpay_async.batch.encryption import Cipher
+    from frontpay_async.batch.listings import Listings, UnresolvedRow
+    from frontpay_async.batch.matching import Resolution
+    from frontpay_async.order_files.items import BatchOrder
 
 _MOST_INCOMPLETE_LISTS = 5
 _MOST_ATTEMPTS = 10
@@ -82,27 +80,27 @@ class Reconciler:
     """Look for rows in doubt.
 
     Args:
-        sightings: The journal's part.
+        listings: The journal's part.
         session: What executes the calls.
         options: What the caller chose, with rank BATCH.
-        seal: What protects the content of orders.
+        cipher: What protects the content of orders.
         settling: Seconds after which a request that was lost is no longer at work at the API.
         turn: Seconds for which no other runner looks; taken again while looking.
     """
 
-    sightings: Sightings
+    listings: Listings
     session: Session
     options: CallOptions
-    seal: Seal
+    cipher: Cipher
     settling: float
     turn: float
     listing: int = field(init=False, default=0)
     requests: int = field(init=False, default=0)
     """How many requests the looking cost."""
-    _seen: dict[str, Traits | None] = field(init=False, factory=dict[str, "Traits | None"])
-    _sent: dict[int, Traits] = field(init=False, factory=dict[int, "Traits"])
+    _seen: dict[str, OrderIdentity | None] = field(init=False, factory=dict[str, "OrderIdentity | None"])
+    _sent: dict[int, OrderIdentity] = field(init=False, factory=dict[int, "OrderIdentity"])
     # Operations whose orders are shown as they were sent, and those of which one was looked at.
-    _faithful: set[str] = field(init=False, factory=set[str])
+    _echoes_verbatim: set[str] = field(init=False, factory=set[str])
     _tried: set[str] = field(init=False, factory=set[str])
     _has_listed: bool = field(init=False, default=False)
     _incomplete: int = field(init=False, default=0)
@@ -113,12 +111,12 @@ class Reconciler:
         Raises:
             ConfigurationError: The list shows none of the orders that were confirmed: it is another account.
         """
-        self._faithful |= await to_thread.run_sync(self.sightings.faithful)
-        await self._list(await to_thread.run_sync(self.sightings.witnesses))
+        self._echoes_verbatim |= await to_thread.run_sync(self.listings.echoes_verbatim)
+        await self._list(await to_thread.run_sync(self.listings.witnesses))
 
     def knows_the_form(self, kind: str) -> bool:
         """Whether a confirmed order need not be looked at: how the API shows such orders is known."""
-        return kind in self._faithful or kind in self._tried
+        return kind in self._echoes_verbatim or kind in self._tried
 
     async def confirmed(self, uuid: str, kind: str, order: BatchOrder) -> None:
         """Take in an order that was sent and confirmed.
@@ -129,7 +127,7 @@ class Reconciler:
         if self.knows_the_form(kind):
             return
         self._tried.add(kind)
-        shown: dict[str, Traits | None] = {}
+        shown: dict[str, OrderIdentity | None] = {}
         self.requests += 1
         try:
             await look_at(self.session, self.options, [uuid], shown.__setitem__)
@@ -138,16 +136,16 @@ class Reconciler:
             self._tried.discard(kind)
             return
         seen = shown[uuid]
-        is_faithful = seen is not None and likeness(traits_of_order(order), seen) is Likeness.SAME
-        await to_thread.run_sync(self.sightings.note_faithful, kind, is_faithful)
-        if is_faithful:
-            self._faithful.add(kind)
+        is_verbatim = seen is not None and likeness(identity_of_order(order), seen) is Comparison.SAME
+        await to_thread.run_sync(self.listings.note_faithful, kind, is_verbatim)
+        if is_verbatim:
+            self._echoes_verbatim.add(kind)
         else:
             logger.warning("the API shows order %s in another form than it was sent", uuid)
 
     async def next_look(self) -> float | None:
         """Return the seconds until a look counts; None where no row is in doubt."""
-        return await to_thread.run_sync(self.sightings.next_look, self.settling)
+        return await to_thread.run_sync(self.listings.next_look, self.settling)
 
     async def look(self) -> list[Transition] | None:
         """Look once, and return what was decided; None while another runner has the turn.
@@ -156,28 +154,28 @@ class Reconciler:
             ConfigurationError: The first list of this run shows none of the orders that were confirmed.
             FrontPayError: The API could not be asked.
         """
-        if not await to_thread.run_sync(self.sightings.take_turn, self.turn):
+        if not await to_thread.run_sync(self.listings.take_turn, self.turn):
             return None
         try:
             return await self._look()
         finally:
             with CancelScope(shield=True):
-                await to_thread.run_sync(self.sightings.end_turn)
+                await to_thread.run_sync(self.listings.end_turn)
 
     async def _look(self) -> list[Transition]:
-        doubts, looked_at = await to_thread.run_sync(self.sightings.doubts)
+        doubts, looked_at = await to_thread.run_sync(self.listings.doubts)
         doubtful = [each for each in doubts if not each.in_flight]
         if not doubtful:
             return []
         oldest = min(each.id for each in doubtful)
-        witnesses = await to_thread.run_sync(self.sightings.witnesses, oldest)
+        witnesses = await to_thread.run_sync(self.listings.witnesses, oldest)
         listed = await self._list(witnesses)
         is_complete = listed.issuperset(witnesses)
         self._incomplete = 0 if is_complete else self._incomplete + 1
         since = min(each.listing for each in doubtful)
-        candidates = await to_thread.run_sync(self.sightings.candidates, listed, since)
+        candidates = await to_thread.run_sync(self.listings.candidates, listed, since)
         # Another runner may have found out meanwhile.
-        self._faithful |= await to_thread.run_sync(self.sightings.faithful)
+        self._echoes_verbatim |= await to_thread.run_sync(self.listings.echoes_verbatim)
         unread = [uuid for uuid in candidates if uuid not in self._seen]
         decided: list[Transition] = []
         while True:
@@ -192,13 +190,13 @@ class Reconciler:
                 return decided
 
     async def _decide(self, view: _View) -> list[Transition] | None:
-        known = frozenset(self._faithful)
+        known = frozenset(self._echoes_verbatim)
         verdict = partial(self._verdict, view)
-        decided = await to_thread.run_sync(self.sightings.decide, view.candidates, verdict, self.turn)
-        for kind in self._faithful - known:
-            await to_thread.run_sync(self.sightings.note_faithful, kind, True)  # noqa: FBT003 - found so
+        decided = await to_thread.run_sync(self.listings.decide, view.candidates, verdict, self.turn)
+        for kind in self._echoes_verbatim - known:
+            await to_thread.run_sync(self.listings.note_faithful, kind, True)  # noqa: FBT003 - found so
         for each in decided or []:
-            if each.event is not Event.MISS:
+            if each.event is not RowEvent.MISS:
                 self._sent.pop(each.row, None)
         return decided
 
@@ -212,19 +210,19 @@ class Reconciler:
                 f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
             )
         self._has_listed = True
-        self.listing = await to_thread.run_sync(self.sightings.note_list, listed)
+        self.listing = await to_thread.run_sync(self.listings.note_list, listed)
         return listed
 
-    def _verdict(self, view: _View, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]) -> Verdict:
+    def _verdict(self, view: _View, rows: Sequence[UnresolvedRow], candidates: Mapping[str, int]) -> Verdict:
         """Decide; runs within the transaction that writes it."""
         table = self._compare(rows, candidates)
-        recognised = {row for (row, _), found in table.items() if found is Likeness.SAME}
-        news = {row.kind for row in rows if row.id in recognised} - self._faithful
+        recognised = {row for (row, _), found in table.items() if found is Comparison.SAME}
+        news = {row.kind for row in rows if row.id in recognised} - self._echoes_verbatim
         if news:
             # One was recognised, so that the others of its kind need not be judged with that caution.
-            self._faithful |= news
+            self._echoes_verbatim |= news
             table = self._compare(rows, candidates)
-        doubts = [Doubt(row.id, row.content, row.in_flight) for row in rows]
+        doubts = [Unresolved(row.id, row.content, row.in_flight) for row in rows]
         decisions = match(doubts, list(candidates), lambda row, uuid: table[row, uuid])
         by_id = {row.id: row for row in rows}
         alike = Counter(row.content for row in rows)
@@ -234,32 +232,32 @@ class Reconciler:
             if view.is_whole or alike[by_id[row].content] == 1
         ]
         strange = [
-            uuid for uuid in candidates if all(table[row.id, uuid] is Likeness.DIFFERENT for row in rows)
+            uuid for uuid in candidates if all(table[row.id, uuid] is Comparison.DIFFERENT for row in rows)
         ]
         return Verdict([each for each in made if each is not None], strange)
 
     def _compare(
-        self, rows: Sequence[DoubtfulRow], candidates: Mapping[str, int]
-    ) -> Mapping[tuple[int, str], Likeness]:
+        self, rows: Sequence[UnresolvedRow], candidates: Mapping[str, int]
+    ) -> Mapping[tuple[int, str], Comparison]:
         return {
             (row.id, uuid): self._alike(row, uuid, candidates[uuid]) for row in rows for uuid in candidates
         }
 
-    def _alike(self, row: DoubtfulRow, uuid: str, first_seen: int) -> Likeness:
+    def _alike(self, row: UnresolvedRow, uuid: str, first_seen: int) -> Comparison:
         seen = self._seen[uuid]
         if first_seen <= row.listing:
-            return Likeness.DIFFERENT
+            return Comparison.DIFFERENT
         if seen is None:
-            return Likeness.UNCLEAR
-        return likeness(self._traits(row), seen, cautious=row.kind not in self._faithful)
+            return Comparison.UNCLEAR
+        return likeness(self._traits(row), seen, cautious=row.kind not in self._echoes_verbatim)
 
     def _transition(  # noqa: PLR0911 - a table
-        self, view: _View, row: DoubtfulRow, decision: Decision
+        self, view: _View, row: UnresolvedRow, decision: Resolution
     ) -> Transition | None:
-        named = Transition(row=row.id, fence=row.fence, event=Event.PARK)
+        named = Transition(row=row.id, fence=row.fence, event=RowEvent.PARK)
         match decision:
             case Found(uuid):
-                return evolve(named, event=Event.CONFIRM, order_uuid=uuid)
+                return evolve(named, event=RowEvent.CONFIRM, order_uuid=uuid)
             case _ if not view.is_whole:
                 return None
             case Undecidable(reason, among):
@@ -271,15 +269,15 @@ class Reconciler:
             ):
                 return evolve(named, error=f"{IN_VAIN}; the last time: {row.error}")
             case Absent() if view.is_complete:
-                return evolve(named, event=Event.MISS if row.missed_at is None else Event.DENY)
+                return evolve(named, event=RowEvent.MISS if row.missed_at is None else RowEvent.DENY)
             case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:
                 return evolve(named, error=INCOMPLETE)
             case _:
                 return None
 
-    def _traits(self, row: DoubtfulRow) -> Traits:
+    def _traits(self, row: UnresolvedRow) -> OrderIdentity:
         known = self._sent.get(row.id)
         if known is None:
-            order = read(row.kind, self.seal.open(row.payload))
-            known = self._sent[row.id] = traits_of_order(order)
+            order = read(row.kind, self.cipher.decrypt(row.payload))
+            known = self._sent[row.id] = identity_of_order(order)
         return known

@@ -25,8 +25,6 @@ from frontpay_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 
-__all__ = ["REPORT_COLUMNS", "ReportRow", "write_csv", "write_jsonl", "write_report"]
-
 REPORT_COLUMNS = ("key", "state", "order_uuid", "customer_uuid", "error")
 """The columns of a report, in their order."""
 

@@ -15,22 +15,20 @@ from frontpay_async.batch.schema import notes, rows
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from frontpay_async.batch.sealing import Seal
-
-__all__ = ["rotate"]
+    from frontpay_async.batch.encryption import Cipher
 
 _PAGE = 500
 
 
-def rotate(connection: Connection, seal: Seal, check: bytes) -> None:
+def rotate(connection: Connection, cipher: Cipher, check: bytes) -> None:
     """Close what the journal keeps with the first key, unless it is.
 
     Args:
         connection: The transaction.
-        seal: What protects the journal.
+        cipher: What protects the journal.
         check: What tells by which key the journal is closed.
     """
-    if seal.is_current(check):
+    if cipher.is_current(check):
         return
     closed = update(rows).where(rows.c.id == bindparam("row")).values(payload=bindparam("closed"))
     after = 0
@@ -40,8 +38,10 @@ def rotate(connection: Connection, seal: Seal, check: bytes) -> None:
         .order_by(rows.c.id)
         .limit(_PAGE)
     ).all():
-        renewed = [{"row": row, "closed": seal.close(seal.open(bytes(payload)))} for row, payload in page]
+        renewed = [
+            {"row": row, "closed": cipher.encrypt(cipher.decrypt(bytes(payload)))} for row, payload in page
+        ]
         connection.execute(closed, renewed)
         after = page[-1].id
-    content = seal.close(seal.open(check))
+    content = cipher.encrypt(cipher.decrypt(check))
     connection.execute(update(notes).where(notes.c.name == "seal").values(content=content))

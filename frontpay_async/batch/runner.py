@@ -22,30 +22,28 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import define, evolve, field
 
 from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
-from frontpay_async._transport.observe import logger
+from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.breaker import Breaker
-from frontpay_async.batch.commits import Commits
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.feed import Feed
-from frontpay_async.batch.judging import backoff, is_outage, judge
+from frontpay_async.batch.group_commit import GroupCommit
+from frontpay_async.batch.in_flight import InFlight, NotOursError
+from frontpay_async.batch.outcomes import backoff, is_outage, judge
 from frontpay_async.batch.payload import KINDS, read
-from frontpay_async.batch.sending import NotOursError, Sending
-from frontpay_async.batch.states import Event, State
+from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
+from frontpay_async.batch.work_queue import WorkQueue
 from frontpay_async.errors import APIError, FrontPayError, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
-    from frontpay_async._transport.session import Session
-    from frontpay_async.batch.commits import Written
-    from frontpay_async.batch.journal import Held, Journal
+    from frontpay_async.batch.encryption import Cipher
+    from frontpay_async.batch.group_commit import Written
+    from frontpay_async.batch.journal import Journal, LeasedRow
     from frontpay_async.batch.reconcile import Reconciler
-    from frontpay_async.batch.sealing import Seal
     from frontpay_async.models.orders import CreatedOrder
-
-__all__ = ["Run"]
 
 # Seconds between two looks at the journal while others work, and between two reports of progress.
 _POLL = 1.0
@@ -66,7 +64,7 @@ class Run:
         session: What executes the calls.
         options: What the caller chose, with rank BATCH and without retries.
         reconciler: Who looks for rows in doubt.
-        seal: What protects the content of orders.
+        cipher: What protects the content of orders.
         concurrency: How many requests may be in flight.
         lease: Seconds after a claim when its request is dead for certain.
         drain: Seconds that requests in flight get when the run is stopped.
@@ -79,19 +77,19 @@ class Run:
     session: Session
     options: CallOptions
     reconciler: Reconciler
-    seal: Seal
+    cipher: Cipher
     concurrency: int
     lease: float
     drain: float
     on_counts: Callable[[Mapping[State, int]], object] | None = None
     sent: int = field(init=False, default=0)
     reconciled: int = field(init=False, default=0)
-    _commits: Commits = field(init=False)
+    _commits: GroupCommit = field(init=False)
     _breaker: Breaker = field(init=False, factory=Breaker)
     _trial: anyio.Lock = field(init=False, factory=anyio.Lock)
     # By fence, too: what has waited for longer than its lease may be taken in hand anew.
-    _in_hand: dict[tuple[int, int], Held] = field(init=False, factory=dict[tuple[int, int], "Held"])
-    _active: set[Sending] = field(init=False, factory=set[Sending])
+    _in_hand: dict[tuple[int, int], LeasedRow] = field(init=False, factory=dict[tuple[int, int], "LeasedRow"])
+    _active: set[InFlight] = field(init=False, factory=set[InFlight])
     _idle: anyio.Event = field(init=False, factory=anyio.Event)
     _is_draining: bool = field(init=False, default=False)
     _scope: anyio.CancelScope = field(init=False, factory=anyio.CancelScope)
@@ -101,7 +99,7 @@ class Run:
     _has_sent: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._commits = Commits(self.journal)
+        self._commits = GroupCommit(self.journal)
 
     def stop(self) -> None:
         """End the run early; what is in flight is drained."""
@@ -138,13 +136,13 @@ class Run:
             await self._commits.run()
 
     async def _send_all(self) -> None:
-        feed = Feed(self.concurrency)
+        work_queue = WorkQueue(self.concurrency)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_for_the_end)
             for _ in range(self.concurrency):
-                tasks.start_soon(self._work, feed)
+                tasks.start_soon(self._work, work_queue)
             try:
-                await self._feed(feed)
+                await self._work_queue(work_queue)
             except FrontPayError as error:
                 # Raised by ``run``, as it is and not in a group.
                 self._failure = self._failure or error
@@ -157,12 +155,12 @@ class Run:
         finally:
             self._is_draining = True
             for sending in self._active:
-                sending.call_back(self.drain)
+                sending.recall(self.drain)
 
     async def _release(self) -> None:
         """Put back what was taken in hand and not sent, so that the next run need not wait for it."""
         left = self._in_hand.values()
-        unsent = [Transition(row=each.id, fence=each.fence, event=Event.WITHDRAW) for each in left]
+        unsent = [Transition(row=each.id, fence=each.fence, event=RowEvent.WITHDRAW) for each in left]
         if unsent and not isinstance(self._failure, JournalError):
             try:
                 with anyio.CancelScope(shield=True):
@@ -176,16 +174,18 @@ class Run:
 
     # Feeding
 
-    async def _feed(self, feed: Feed) -> None:
+    async def _work_queue(self, work_queue: WorkQueue) -> None:
         if (await self._count()).get(State.PENDING):
             await self._ask(self.reconciler.begin)
         size = max(2 * self.concurrency, 16)
         while True:
-            held = await to_thread.run_sync(self.journal.hold, self.batch, self.owner, size, self.lease)
-            self._in_hand |= {(each.id, each.fence): each for each in held}
-            feed.put(held)
-            if held:
-                await feed.until_low()
+            leased = await to_thread.run_sync(
+                self.journal.lease_rows, self.batch, self.owner, size, self.lease
+            )
+            self._in_hand |= {(each.id, each.fence): each for each in leased}
+            work_queue.put(leased)
+            if leased:
+                await work_queue.until_low()
                 continue
             await self._until_idle()
             await to_thread.run_sync(self.journal.expire)
@@ -213,7 +213,7 @@ class Run:
         if look is not None and look <= 0 and (due is None or due > 0):
             decided = await self._ask(self.reconciler.look)
             if decided:
-                self.reconciled += sum(each.event is not Event.MISS for each in decided)
+                self.reconciled += sum(each.event is not RowEvent.MISS for each in decided)
                 return
             # Another runner looks; or it depends on what is in flight, or on a list that is complete.
             look = _POLL if decided is None else max(_POLL, self.reconciler.settling / 4)
@@ -237,19 +237,19 @@ class Run:
 
     # Sending
 
-    async def _work(self, feed: Feed) -> None:
+    async def _work(self, work_queue: WorkQueue) -> None:
         while True:
-            await self._send_when_open(await feed.take())
+            await self._send_when_open(await work_queue.take())
 
-    async def _send_when_open(self, held: Held) -> None:
+    async def _send_when_open(self, leased: LeasedRow) -> None:
         if not self._breaker.is_open:
-            await self._send(held)
+            await self._send(leased)
             return
         # One at a time, until one is answered.
         async with self._trial:
             if self._breaker.is_open:
                 await self._until_answered()
-            await self._send(held)
+            await self._send(leased)
 
     async def _until_answered(self) -> None:
         """Wait for the end of an outage: a request that only reads tells, and leaves nothing in doubt."""
@@ -264,11 +264,11 @@ class Run:
                 else partial(self.session.execute, GET_ORDER_STATUS, self.options, uuid=uuid)
             )
 
-    async def _send(self, held: Held) -> None:
+    async def _send(self, leased: LeasedRow) -> None:
         await checkpoint_if_cancelled()
-        sending = Sending(held)
+        sending = InFlight(leased)
         self._active.add(sending)
-        del self._in_hand[held.id, held.fence]
+        del self._in_hand[leased.id, leased.fence]
         ended: Transition | None = None
         try:
             # The bookkeeping is never cut off; the request may be, in a scope of its own.
@@ -276,11 +276,11 @@ class Run:
                 ended = await self._attempt(sending)
                 if ended is not None:
                     self._commits.put(ended, then=partial(self._written, sending, ended))
-            if sending.confirmed is not None and not self.reconciler.knows_the_form(held.kind):
+            if sending.confirmed is not None and not self.reconciler.knows_the_form(leased.kind):
                 # Not cut off either: closing its connection may unsettle its neighbours.
                 with anyio.move_on_after(self.drain, shield=True):
                     uuid, order = sending.confirmed
-                    await self.reconciler.confirmed(uuid, held.kind, order)
+                    await self.reconciler.confirmed(uuid, leased.kind, order)
             if self.on_counts is not None and self.session.clock.now() >= self._told_at + _TELL_EVERY:
                 await self._count()
         except JournalError as error:
@@ -291,7 +291,7 @@ class Run:
             if ended is None:
                 self._discard(sending)
 
-    def _written(self, sending: Sending, ended: Transition, came_of_it: Written) -> None:
+    def _written(self, sending: InFlight, ended: Transition, came_of_it: Written) -> None:
         """Note that what came of a row is on disk, or is not."""
         if came_of_it.error is not None:
             self._fail(came_of_it.error)
@@ -299,20 +299,20 @@ class Run:
             sending.report_too_late(ended)
         self._discard(sending)
 
-    def _discard(self, sending: Sending) -> None:
+    def _discard(self, sending: InFlight) -> None:
         self._active.discard(sending)
         if not self._in_hand and not self._active:
             self._idle.set()
 
-    async def _attempt(self, sending: Sending) -> Transition | None:
+    async def _attempt(self, sending: InFlight) -> Transition | None:
         """Send a row; return what came of it, or None where somebody else has taken it in hand."""
-        held = sending.held
-        named = Transition(row=held.id, fence=held.fence, event=Event.WITHDRAW)
+        leased = sending.leased
+        named = Transition(row=leased.id, fence=leased.fence, event=RowEvent.WITHDRAW)
 
         async def before_send() -> None:
             claim = evolve(
                 named,
-                event=Event.CLAIM,
+                event=RowEvent.CLAIM,
                 owner=self.owner,
                 lease=self.lease,
                 # As it is now: the request may have waited for its turn for long.
@@ -322,8 +322,8 @@ class Run:
 
         try:
             with sending.scope:
-                order = read(held.kind, self.seal.open(held.payload))
-                _, operation = KINDS[held.kind]
+                order = read(leased.kind, self.cipher.decrypt(leased.payload))
+                _, operation = KINDS[leased.kind]
                 options = evolve(self.options, before_send=before_send)
                 created = await self.session.execute(operation, options, value=order)
                 sending.confirmed = (created.order_uuid, order)
@@ -333,12 +333,12 @@ class Run:
         except JournalError:
             raise
         except FrontPayError as error:
-            return self._judged(held, named, error)
+            return self._judged(leased, named, error)
         except ValueError as error:
             # Its content is damaged: nothing was sent, and nothing can be.
-            return evolve(named, event=Event.REFUSE, error=str(error))
+            return evolve(named, event=RowEvent.REFUSE, error=str(error))
         if sending.has_left:
-            return evolve(named, event=Event.LOSE, error="the run ended before it was answered")
+            return evolve(named, event=RowEvent.LOSE, error="the run ended before it was answered")
         return named
 
     def _confirmed(self, named: Transition, created: CreatedOrder) -> Transition:
@@ -348,12 +348,12 @@ class Run:
         return Transition(
             row=named.row,
             fence=named.fence,
-            event=Event.CONFIRM,
+            event=RowEvent.CONFIRM,
             order_uuid=created.order_uuid,
             customer_uuid=created.customer_uuid,
         )
 
-    def _judged(self, held: Held, named: Transition, error: FrontPayError) -> Transition:
+    def _judged(self, leased: LeasedRow, named: Transition, error: FrontPayError) -> Transition:
         judgement = judge(error)
         if judgement.is_outage:
             self._note_failure(error)
@@ -362,7 +362,7 @@ class Run:
         stops = judgement.stops or self.session.closed
         if stops:
             self._fail(error)
-        delay = judgement.retry_after + backoff(held.attempts, self.session.clock.chance())
+        delay = judgement.retry_after + backoff(leased.attempts, self.session.clock.chance())
         return evolve(
             named,
             event=judgement.event,

@@ -41,26 +41,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.items import LONGEST_KEY
 from frontpay_async.errors import ConfigurationError
+from frontpay_async.order_files.items import LONGEST_KEY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-__all__ = [
-    "READING",
-    "SCHEMA_VERSION",
-    "batches",
-    "forget",
-    "listings",
-    "metadata",
-    "notes",
-    "now_of",
-    "open_engine",
-    "rows",
-    "strangers",
-    "upgrade",
-]
 
 SCHEMA_VERSION = 2
 READING = {"frontpay_reading": True}
@@ -123,7 +108,7 @@ listings = Table(
     Column("number", Integer, primary_key=True),
     Column("uuids", LargeBinary, nullable=False),
 )
-strangers = Table(
+unrelated = Table(
     "frontpay_strangers",
     metadata,
     Column("order_uuid", String(128), primary_key=True),

@@ -40,8 +40,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FINAL", "NEXT", "Event", "State", "sources", "target"]
-
 
 class State(StrEnum):
     """Name where a row stands."""
@@ -60,7 +58,7 @@ class State(StrEnum):
     """Looking did not decide it; a person must."""
 
 
-class Event(StrEnum):
+class RowEvent(StrEnum):
     """Name what can happen to a row."""
 
     CLAIM = "claim"
@@ -81,8 +79,8 @@ class Event(StrEnum):
     """What was found does not decide it."""
 
 
-_S, _E = State, Event
-NEXT: Mapping[tuple[State, Event], State] = MappingProxyType(
+_S, _E = State, RowEvent
+NEXT: Mapping[tuple[State, RowEvent], State] = MappingProxyType(
     {
         (_S.PENDING, _E.CLAIM): _S.SENDING,
         (_S.PENDING, _E.REFUSE): _S.FAILED,
@@ -110,11 +108,11 @@ FINAL = frozenset({State.DONE, State.FAILED})
 """The states that nothing leaves; the order's content is removed from the journal there."""
 
 
-def sources(event: Event) -> frozenset[State]:
+def sources(event: RowEvent) -> frozenset[State]:
     """Return the states in which an event may happen."""
     return frozenset(state for state, each in NEXT if each is event)
 
 
-def target(event: Event) -> State:
+def target(event: RowEvent) -> State:
     """Return the state that an event leads to; every event leads to one."""
     return next(following for (_, each), following in NEXT.items() if each is event)

@@ -14,14 +14,12 @@ from attrs import frozen
 from sqlalchemy import bindparam, or_, select, update
 
 from frontpay_async.batch.schema import rows
-from frontpay_async.batch.states import FINAL, Event, sources, target
+from frontpay_async.batch.states import FINAL, RowEvent, sources, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import BindParameter, Connection, Update
-
-__all__ = ["Transition", "move"]
 
 
 @frozen(kw_only=True)
@@ -44,7 +42,7 @@ class Transition:
 
     row: int
     fence: int
-    event: Event
+    event: RowEvent
     owner: str | None = None
     lease: float = 0.0
     listing: int = 0
@@ -63,7 +61,7 @@ def _given(name: str) -> BindParameter[Any]:
     return bindparam(name)
 
 
-def _statement(event: Event, **values: object) -> Update:
+def _statement(event: RowEvent, **values: object) -> Update:
     following = target(event)
     forgotten: dict[str, object] = {"payload": None} if following in FINAL else {}
     return (
@@ -78,28 +76,30 @@ def _statement(event: Event, **values: object) -> Update:
     )
 
 
-_STATEMENTS: Mapping[Event, Update] = {
-    Event.CLAIM: _statement(
-        Event.CLAIM,
+_STATEMENTS: Mapping[RowEvent, Update] = {
+    RowEvent.CLAIM: _statement(
+        RowEvent.CLAIM,
         owner=_given("by"),
         lease_until=_given("until"),
         listing=_given("seen"),
         attempts=rows.c.attempts + 1,
         error=None,
     ),
-    Event.CONFIRM: _statement(
-        Event.CONFIRM,
+    RowEvent.CONFIRM: _statement(
+        RowEvent.CONFIRM,
         **_CLEAR,
         order_uuid=_given("uuid"),
         customer_uuid=_given("customer"),
         error=None,
     ),
-    Event.REFUSE: _statement(Event.REFUSE, **_CLEAR, error=_given("told")),
-    Event.WITHDRAW: _statement(Event.WITHDRAW, **_CLEAR, due_at=_given("due"), error=_given("told")),
-    Event.LOSE: _statement(Event.LOSE, **_FREE, doubt_at=_given("at"), missed_at=None, error=_given("told")),
-    Event.MISS: _statement(Event.MISS, missed_at=_given("at")),
-    Event.DENY: _statement(Event.DENY, **_CLEAR, due_at=_given("at"), error=None),
-    Event.PARK: _statement(Event.PARK, error=_given("told"), candidates=_given("found")),
+    RowEvent.REFUSE: _statement(RowEvent.REFUSE, **_CLEAR, error=_given("told")),
+    RowEvent.WITHDRAW: _statement(RowEvent.WITHDRAW, **_CLEAR, due_at=_given("due"), error=_given("told")),
+    RowEvent.LOSE: _statement(
+        RowEvent.LOSE, **_FREE, doubt_at=_given("at"), missed_at=None, error=_given("told")
+    ),
+    RowEvent.MISS: _statement(RowEvent.MISS, missed_at=_given("at")),
+    RowEvent.DENY: _statement(RowEvent.DENY, **_CLEAR, due_at=_given("at"), error=None),
+    RowEvent.PARK: _statement(RowEvent.PARK, error=_given("told"), candidates=_given("found")),
 }
 _READ: Mapping[str, Callable[[Transition, float], object]] = {
     "row": lambda it, _: it.row,
@@ -132,19 +132,21 @@ def move(connection: Connection, transitions: Sequence[Transition], now: float) 
         transitions: What happened.
         now: The journal's time.
     """
-    by_event: defaultdict[Event, list[Transition]] = defaultdict(list)
+    by_event: defaultdict[RowEvent, list[Transition]] = defaultdict(list)
     for each in transitions:
         by_event[each.event].append(each)
-    missed: set[tuple[int, Event]] = set()
+    missed: set[tuple[int, RowEvent]] = set()
     # A claim comes before whatever follows it under the same fence.
-    for event, group in sorted(by_event.items(), key=lambda each: each[0] is not Event.CLAIM):
+    for event, group in sorted(by_event.items(), key=lambda each: each[0] is not RowEvent.CLAIM):
         done = connection.execute(_STATEMENTS[event], [_parameters(each, now) for each in group])
         if done.rowcount != len(group):
             missed |= _not_moved(connection, event, group)
     return [(each.row, each.event) not in missed for each in transitions]
 
 
-def _not_moved(connection: Connection, event: Event, group: Sequence[Transition]) -> set[tuple[int, Event]]:
+def _not_moved(
+    connection: Connection, event: RowEvent, group: Sequence[Transition]
+) -> set[tuple[int, RowEvent]]:
     columns = (rows.c.id, rows.c.state, rows.c.fence, rows.c.order_uuid)
     found = {
         each.id: each

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from frontpay_async.cli.output import Output
 
-__all__ = ["COMMANDS", "root", "run"]
-
 _USAGE = 2
 _INTERRUPTED = 130
 

@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from frontpay_async.batch import InvoiceBatch, JournalError, State
-from frontpay_async.cli.exits import Exit, exit_of
+from frontpay_async.cli.exit_codes import Exit, exit_of
 from frontpay_async.cli.output import clock, console_of, counted
 from frontpay_async.cli.payments import stop_on_signals
 from frontpay_async.errors import FrontPayError, Outcome
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from frontpay_async.batch import BatchStatus, OrderFile
-    from frontpay_async.cli.invocation import Invocation
+    from frontpay_async.cli.options import CommandContext
     from frontpay_async.cli.output import Output
     from frontpay_async.client import FrontPayClient
-
-__all__ = ["conclusion", "run_batch"]
 
 _TENTHS = 10
 _BAR, _WIDE = 24, 100
@@ -38,18 +36,18 @@ _COLOURS = {State.DONE: "green", State.FAILED: "red", State.UNKNOWN: "yellow", S
 
 
 def run_batch(
-    invocation: Invocation, journal: str, name: str, *, concurrency: int, orders: OrderFile | None = None
+    command: CommandContext, journal: str, name: str, *, concurrency: int, orders: OrderFile | None = None
 ) -> int:
     """Submit orders, if there are any, and run the batch; return the exit status.
 
     Args:
-        invocation: The command.
+        command: The command.
         journal: The journal.
         name: The batch.
         concurrency: How many requests may be in flight.
         orders: What is submitted first.
     """
-    output = invocation.output
+    output = command.output
 
     async def work(client: FrontPayClient) -> tuple[BatchStatus, bool, FrontPayError | None]:
         async with InvoiceBatch(client, journal=journal, name=name) as batch:
@@ -77,7 +75,7 @@ def run_batch(
             show(status)
             return status, stopped, trouble
 
-    status, stopped, trouble = invocation.call(work)
+    status, stopped, trouble = command.call(work)
     told = {"name": name, "total": status.total, **_counts(status.counts), "stopped": stopped}
     rows = [(state.value, f"{count}") for state, count in status.counts.items() if count]
     output.result(told, table=(("state", "orders"), [*rows, ("total", f"{status.total}")]))

@@ -10,9 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from frontpay_async.cli.invocation import Invocation, PlainCommand, Seconds, is_interactive
-
-__all__ = ["callbacks"]
+from frontpay_async.cli.options import CommandContext, PlainCommand, Seconds, is_interactive
 
 _MAX_AGE = 300.0
 # A hundred years: whatever is in somebody's log.
@@ -37,7 +35,7 @@ def callbacks() -> None:
 )
 @click.option("--older-form", is_flag=True, help="Accept a checksum over order, status and date alone.")
 @click.pass_obj
-def verify(invocation: Invocation, query: str, *, any_age: bool, max_age: float, older_form: bool) -> None:
+def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float, older_form: bool) -> None:
     """Check that a callback was made with the secret, and show what it says.
 
     QUERY is its query string or whole URL; read from standard input unless given. The secret comes from
@@ -55,8 +53,8 @@ def verify(invocation: Invocation, query: str, *, any_age: bool, max_age: float,
         raise click.UsageError("there is no query to check")
     guard = CallbackGuard(_secret(), max_age=_ANY_AGE if any_age else max_age, accept_older_form=older_form)
     callback = asyncio.run(guard.check(text))
-    invocation.output.result(callback)
-    invocation.output.note("genuine; ask the API for the order's status before goods are handed over")
+    command.output.result(callback)
+    command.output.note("genuine; ask the API for the order's status before goods are handed over")
 
 
 def _standard_input() -> str:

@@ -6,15 +6,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from frontpay_async.cli.app import root
-from frontpay_async.cli.invocation import Invocation, PlainCommand
-
-__all__ = ["completion"]
+from frontpay_async.cli.options import CommandContext, PlainCommand
 
 
 @click.command(cls=PlainCommand)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_obj
-def completion(invocation: Invocation, shell: str) -> None:
+def completion(command: CommandContext, shell: str) -> None:
     """Print the script that completes words in SHELL.
 
     For bash: eval "$(frontpay completion bash)"
@@ -23,7 +21,7 @@ def completion(invocation: Invocation, shell: str) -> None:
     if kind is None:
         raise click.UsageError(f"there is no completion for {shell}")
     source = kind(root, {}, "frontpay", "_FRONTPAY_COMPLETE").source()
-    if invocation.output.as_json:
-        invocation.output.result({"shell": shell, "script": source})
+    if command.output.as_json:
+        command.output.result({"shell": shell, "script": source})
     else:
-        invocation.output.text(source)
+        command.output.text(source)

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 import click
 from attrs import frozen
 
-from frontpay_async.cli.exits import Exit, exit_of
-from frontpay_async.cli.invocation import Invocation, LookingCommand
+from frontpay_async.cli.exit_codes import Exit, exit_of
+from frontpay_async.cli.options import CommandContext, LookingCommand
 from frontpay_async.errors import APIError, FrontPayError, NotFoundError
 
 if TYPE_CHECKING:
-    from frontpay_async._transport.governor import RateStatistics
+    from frontpay_async._rate.governor import RateStatistics
     from frontpay_async.client import FrontPayClient
-
-__all__ = ["Finding", "clock_finding", "doctor", "why_unreached"]
 
 # A callback's time may lie 300 s off; a clock that is a minute off is on its way there.
 _MOST_SKEW = 60.0
@@ -62,22 +60,22 @@ def clock_finding(date: str | None, now: datetime) -> Finding:
 
 @click.command(cls=LookingCommand)
 @click.pass_obj
-def doctor(invocation: Invocation) -> int:
+def doctor(command: CommandContext) -> int:
     """Check token, reachability, clock and rate limit; changes nothing."""
     import asyncio
 
-    url = invocation.where()
+    url = command.where()
     # Without one there is nothing to examine, and a prompt belongs at the beginning.
-    invocation.token()
+    command.token()
     findings = [Finding("settings", _OK, url)]
-    reached, date = asyncio.run(_reach(url, invocation.timeout))
+    reached, date = asyncio.run(_reach(url, command.timeout))
     findings.append(reached)
     if reached.result == _OK:
         findings.append(clock_finding(date, datetime.now(UTC)))
-        findings += invocation.call(_ask)
+        findings += command.call(_ask)
     else:
         findings += [Finding(check, _SKIPPED, "it was not reached") for check in ("clock", "token", "limit")]
-    invocation.output.rows(findings, ("check", "result", "detail"))
+    command.output.rows(findings, ("check", "result", "detail"))
     return max(finding.exit_status for finding in findings)
 
 

@@ -10,8 +10,8 @@ import click
 from attrs import asdict
 from click.core import ParameterSource
 
-from frontpay_async.cli.exits import Exit
-from frontpay_async.cli.invocation import Invocation, MoneyCommand, PlainCommand, extra
+from frontpay_async.cli.exit_codes import Exit
+from frontpay_async.cli.options import CommandContext, MoneyCommand, PlainCommand, extra
 from frontpay_async.cli.output import counted
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from frontpay_async.batch import BatchRow, DryRun, OrderFile
     from frontpay_async.batch.journal import Journal
-
-__all__ = ["invoices"]
 
 _TOLD = 20
 _PAGE = 500
@@ -83,13 +81,13 @@ _CONCURRENCY = click.option(
 @invoices.command(cls=PlainCommand)
 @_file_options
 @click.pass_obj
-def validate(invocation: Invocation, /, file: Path, **form: object) -> int:
+def validate(command: CommandContext, /, file: Path, **form: object) -> int:
     """Check a FILE of orders as a whole, and sum it up; sends nothing.
 
     FILE is CSV, or JSON lines where its name ends in .jsonl.
     """
     judged = _orders(file, form).dry_run()
-    _tell_violations(invocation, judged)
+    _tell_violations(command, judged)
     summed: dict[str, object] = {
         "file": file.name,
         "orders": judged.total.orders,
@@ -98,14 +96,14 @@ def validate(invocation: Invocation, /, file: Path, **form: object) -> int:
         "kinds": {kind: asdict(total) for kind, total in judged.kinds.items()},
         "violation_count": judged.violation_count,
     }
-    if invocation.output.as_json:
+    if command.output.as_json:
         summed["violations"] = [asdict(each) for each in judged.violations]
     totals = [*judged.kinds.items(), ("total", judged.total)]
     rows = [(kind, f"{each.orders}", f"{each.products}", f"{each.grand_total:.2f}") for kind, each in totals]
-    invocation.output.result(summed, table=(("kind", "orders", "products", "grand total"), rows))
+    command.output.result(summed, table=(("kind", "orders", "products", "grand total"), rows))
     if judged.violation_count:
         return Exit.FAILED
-    invocation.output.note("no rule is broken; nothing was sent" if judged.total.orders else _EMPTY)
+    command.output.note("no rule is broken; nothing was sent" if judged.total.orders else _EMPTY)
     return Exit.OK
 
 
@@ -116,7 +114,7 @@ def validate(invocation: Invocation, /, file: Path, **form: object) -> int:
 @_CONCURRENCY
 @click.pass_obj
 def send(
-    invocation: Invocation, /, file: Path, journal: str, name: str, concurrency: int, **form: object
+    command: CommandContext, /, file: Path, journal: str, name: str, concurrency: int, **form: object
 ) -> int:
     """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
     orders = _orders(file, form)
@@ -126,7 +124,7 @@ def send(
         orders.check()
     total = judged.total
     if not total.orders:
-        invocation.output.tell(_EMPTY)
+        command.output.tell(_EMPTY)
         return Exit.OK
 
     def question() -> str:
@@ -134,11 +132,11 @@ def send(
         what = f"{counted(total.orders, 'order')} ({kinds}), {total.grand_total:.2f} in all"
         return f"Send {what}, as batch {name!r}?"
 
-    if not invocation.confirm(question):
+    if not command.confirm(question):
         return Exit.NOT_SENT
     from frontpay_async.cli.batches import run_batch
 
-    return run_batch(invocation, journal, name, concurrency=concurrency, orders=orders)
+    return run_batch(command, journal, name, concurrency=concurrency, orders=orders)
 
 
 @invoices.command(cls=MoneyCommand)
@@ -146,7 +144,7 @@ def send(
 @_NAME
 @_CONCURRENCY
 @click.pass_obj
-def resume(invocation: Invocation, journal: str, name: str, concurrency: int) -> int:
+def resume(command: CommandContext, journal: str, name: str, concurrency: int) -> int:
     """Continue a batch: send what is left, and look for what is in doubt."""
     opened, number = _find(journal, name)
     try:
@@ -154,11 +152,11 @@ def resume(invocation: Invocation, journal: str, name: str, concurrency: int) ->
     finally:
         opened.close()
     told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no orders"
-    if not invocation.confirm(lambda: f"Continue batch {name!r} ({told})?"):
+    if not command.confirm(lambda: f"Continue batch {name!r} ({told})?"):
         return Exit.NOT_SENT
     from frontpay_async.cli.batches import run_batch
 
-    return run_batch(invocation, journal, name, concurrency=concurrency)
+    return run_batch(command, journal, name, concurrency=concurrency)
 
 
 @invoices.command(cls=PlainCommand)
@@ -170,7 +168,7 @@ def resume(invocation: Invocation, journal: str, name: str, concurrency: int) ->
     help="Write it to a file, .csv or .jsonl, that only its owner can read.",
 )
 @click.pass_obj
-def report(invocation: Invocation, journal: str, name: str, to: Path | None) -> None:
+def report(command: CommandContext, journal: str, name: str, to: Path | None) -> None:
     """Show where each order of a batch stands, as the journal knows it; asks the API for nothing."""
     if to is not None and to.suffix.lower() not in (".csv", ".jsonl"):
         raise click.UsageError("a report's name ends in .csv or .jsonl")
@@ -184,10 +182,10 @@ def report(invocation: Invocation, journal: str, name: str, to: Path | None) -> 
     finally:
         opened.close()
     if to is None:
-        invocation.output.rows(rows, ("key", "state", "order_uuid", "error"))
+        command.output.rows(rows, ("key", "state", "order_uuid", "error"))
     else:
         _write(rows, to)
-        invocation.output.result({"rows": len(rows), "file": str(to)})
+        command.output.result({"rows": len(rows), "file": str(to)})
 
 
 def _write(rows: list[BatchRow], to: Path) -> None:
@@ -205,14 +203,14 @@ def _write(rows: list[BatchRow], to: Path) -> None:
 def _find(target: str, name: str) -> tuple[Journal, int]:
     """Open a journal that there is, and find a batch in it."""
     with extra("batch", "sqlalchemy"):
+        from frontpay_async.batch.encryption import cipher_of
         from frontpay_async.batch.journal import Journal
-        from frontpay_async.batch.sealing import seal_of
     import os
 
     # A journal is made where there is none: a misspelt path must not leave an empty one behind.
     if "://" not in target and not Path(target).is_file():
         raise click.UsageError(f"there is no journal {target}")
-    opened = Journal.open(target, seal_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
+    opened = Journal.open(target, cipher_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
     number = opened.find_batch(name)
     if number is None:
         opened.close()
@@ -248,10 +246,10 @@ def _pairs(given: object, form: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _tell_violations(invocation: Invocation, judged: DryRun) -> None:
-    if invocation.output.as_json:
+def _tell_violations(command: CommandContext, judged: DryRun) -> None:
+    if command.output.as_json:
         return
     for each in judged.violations[:_TOLD]:
-        invocation.output.tell(str(each))
+        command.output.tell(str(each))
     if judged.violation_count > _TOLD:
-        invocation.output.tell(f"and {judged.violation_count - _TOLD} more")
+        command.output.tell(f"and {judged.violation_count - _TOLD} more")

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from frontpay_async.cli.exits import Exit
-from frontpay_async.cli.invocation import Invocation, PlainCommand, Seconds, extra
+from frontpay_async.cli.exit_codes import Exit
+from frontpay_async.cli.options import CommandContext, PlainCommand, Seconds, extra
 
 if TYPE_CHECKING:
     from frontpay_async.cli.output import Output
-
-__all__ = ["demo", "sandbox"]
 
 _LAST_PORT = 65535
 
@@ -50,11 +48,11 @@ class _Aloud(io.TextIOBase):
     help="How long the simulated cardholder takes.",
 )
 @click.pass_obj
-def demo(invocation: Invocation, *, cardholder_after: float) -> int:
+def demo(command: CommandContext, *, cardholder_after: float) -> int:
     """Run the main job against a sandbox of its own, over real sockets."""
     with extra("sandbox", "starlette", "uvicorn"):
         from frontpay_async.sandbox.demo import main
-    output = invocation.output
+    output = command.output
     if not (output.as_json or output.quiet):
         with contextlib.redirect_stdout(_Aloud(output, sys.stdout)):
             return main(["--cardholder-after", str(cardholder_after)])
@@ -118,7 +116,7 @@ def demo(invocation: Invocation, *, cardholder_after: float) -> int:
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser, to decide at the terminals.")
 @click.pass_obj
 def sandbox(
-    invocation: Invocation,
+    command: CommandContext,
     *,
     host: str,
     port: int,
@@ -162,7 +160,7 @@ def sandbox(
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
     url = base_url(listener)
     page = url.removesuffix(BASE_PATH) + "/"
-    output = invocation.output
+    output = command.output
 
     def ready() -> None:
         if output.as_json:
@@ -178,7 +176,7 @@ def sandbox(
             Thread(target=_open, args=(output, page), daemon=True).start()
 
     with contextlib.suppress(KeyboardInterrupt):
-        run(simulated.app, listener, ready, simulated.courier.run)
+        run(simulated.app, listener, ready, simulated.callback_sender.run)
     return Exit.OK
 
 

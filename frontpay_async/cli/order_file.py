@@ -20,8 +20,6 @@ from frontpay_async.models.terminals import InvoiceReferences, TerminalOrder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["read_terminal_order"]
-
 T = TypeVar("T")
 _LONGEST_NAME = 40
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from frontpay_async.cli.exits import Exit
-from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand
+from frontpay_async.cli.exit_codes import Exit
+from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand
 from frontpay_async.cli.output import counted
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from frontpay_async.client import FrontPayClient
     from frontpay_async.models.orders import OrderStatusReport, RefundLine
-
-__all__ = ["orders"]
 
 
 @click.group()
@@ -35,17 +33,17 @@ _ON_TERMINAL = click.option("--terminal", is_flag=True, help="The order was paid
 @orders.command(cls=LookingCommand)
 @_ORDER
 @click.pass_obj
-def status(invocation: Invocation, order_uuid: str) -> None:
+def status(command: CommandContext, order_uuid: str) -> None:
     """Show an order's status and amounts."""
-    invocation.output.result(invocation.call(lambda client: client.orders.get_status(order_uuid)))
+    command.output.result(command.call(lambda client: client.orders.get_status(order_uuid)))
 
 
 @orders.command(cls=LookingCommand)
 @_ORDER
 @click.pass_obj
-def details(invocation: Invocation, order_uuid: str) -> None:
+def details(command: CommandContext, order_uuid: str) -> None:
     """Show an order in detail; personal data is masked."""
-    invocation.output.result(invocation.call(lambda client: client.orders.get_details(order_uuid)))
+    command.output.result(command.call(lambda client: client.orders.get_details(order_uuid)))
 
 
 def _statuses(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -58,23 +56,23 @@ def _statuses(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 @orders.command("list", cls=LookingCommand)
 @click.option("--status", shell_complete=_statuses, help="Only orders with this status, such as PAID.")
 @click.pass_obj
-def list_(invocation: Invocation, status: str | None) -> None:
+def list_(command: CommandContext, status: str | None) -> None:
     """List the account's orders with their status."""
     from frontpay_async.models.statuses import OrderStatus
 
-    found = invocation.call(lambda client: client.orders.list_statuses(status=status))
-    invocation.output.rows(found, ("order_uuid", "status"))
+    found = command.call(lambda client: client.orders.list_statuses(status=status))
+    command.output.rows(found, ("order_uuid", "status"))
     if status is not None and not found and OrderStatus(status) not in list(OrderStatus):
-        invocation.output.note(f"{status} is no status that is known here; is it misspelt?")
-    invocation.output.note(counted(len(found), "order"))
+        command.output.note(f"{status} is no status that is known here; is it misspelt?")
+    command.output.note(counted(len(found), "order"))
 
 
 @orders.command("invoice-number", cls=LookingCommand)
 @_ORDER
 @click.pass_obj
-def invoice_number(invocation: Invocation, order_uuid: str) -> None:
+def invoice_number(command: CommandContext, order_uuid: str) -> None:
     """Show an invoiced order's invoice number."""
-    invocation.output.result(invocation.call(lambda client: client.orders.get_invoice_number(order_uuid)))
+    command.output.result(command.call(lambda client: client.orders.get_invoice_number(order_uuid)))
 
 
 @orders.command(cls=MoneyCommand)
@@ -82,11 +80,11 @@ def invoice_number(invocation: Invocation, order_uuid: str) -> None:
 @_ON_TERMINAL
 @click.option("--note", help="Why; the API requires it, but for a payment on a terminal.")
 @click.pass_obj
-def cancel(invocation: Invocation, order_uuid: str, *, terminal: bool, note: str | None) -> int:
+def cancel(command: CommandContext, order_uuid: str, *, terminal: bool, note: str | None) -> int:
     """Cancel an order, or a payment that waits on a terminal."""
     if terminal:
         return _change(
-            invocation,
+            command,
             order_uuid,
             "Cancel the payment of",
             "terminals.cancel_payment",
@@ -95,7 +93,7 @@ def cancel(invocation: Invocation, order_uuid: str, *, terminal: bool, note: str
     if not note:
         raise click.UsageError("the API asks for a note: give --note, or --terminal for a terminal's payment")
     return _change(
-        invocation,
+        command,
         order_uuid,
         "Cancel",
         "orders.cancel",
@@ -106,10 +104,10 @@ def cancel(invocation: Invocation, order_uuid: str, *, terminal: bool, note: str
 @orders.command(cls=MoneyCommand)
 @_ORDER
 @click.pass_obj
-def charge(invocation: Invocation, order_uuid: str) -> int:
+def charge(command: CommandContext, order_uuid: str) -> int:
     """Charge an order whose charge was delayed."""
     return _change(
-        invocation,
+        command,
         order_uuid,
         "Charge the customer for",
         "orders.charge_delayed",
@@ -125,7 +123,7 @@ def charge(invocation: Invocation, order_uuid: str) -> int:
 @click.option("--msisdn", help="The phone number without country code.")
 @click.pass_obj
 def resend(
-    invocation: Invocation,
+    command: CommandContext,
     order_uuid: str,
     *,
     terminal: bool,
@@ -138,14 +136,14 @@ def resend(
         if email or country_code or msisdn:
             raise click.UsageError("an order on a terminal is shown there: give no address with --terminal")
         return _change(
-            invocation,
+            command,
             order_uuid,
             "Show on its terminal again",
             "terminals.resend_order",
             lambda client: client.terminals.resend_order(order_uuid),
         )
     return _change(
-        invocation,
+        command,
         order_uuid,
         "Send the customer the link again of",
         "orders.resend_payment_link",
@@ -183,7 +181,7 @@ def _lines(
 @click.option("--reversal", is_flag=True, help="With --terminal: reverse the payment instead.")
 @click.pass_obj
 def refund(
-    invocation: Invocation,
+    command: CommandContext,
     order_uuid: str,
     *,
     terminal: bool,
@@ -203,14 +201,14 @@ def refund(
     from frontpay_async.models.terminals import TerminalRefund
 
     if everything:
-        lines = _all_lines(invocation, order_uuid)
+        lines = _all_lines(command, order_uuid)
     else:
         lines = [RefundLine(id=line, amount=amount) for line, amount in named]
     total = sum((line.amount for line in lines), Decimal(0))
     if terminal:
         on_terminal = TerminalRefund(grand_total=total, lines=lines, is_reversal=reversal)
         return _change(
-            invocation,
+            command,
             order_uuid,
             f"{'Reverse' if reversal else 'Pay back'} {total:.2f} on the terminal of",
             "terminals.refund",
@@ -219,7 +217,7 @@ def refund(
         )
     regular = Refund(grand_total=total, lines=lines, type="invoiced" if invoiced else "regular")
     return _change(
-        invocation,
+        command,
         order_uuid,
         f"Pay back {total:.2f} of",
         "orders.refund",
@@ -228,10 +226,10 @@ def refund(
     )
 
 
-def _all_lines(invocation: Invocation, order_uuid: str) -> list[RefundLine]:
+def _all_lines(command: CommandContext, order_uuid: str) -> list[RefundLine]:
     from frontpay_async.models.orders import RefundLine
 
-    products = invocation.call(lambda client: client.orders.get_details(order_uuid)).products
+    products = command.call(lambda client: client.orders.get_details(order_uuid)).products
     lines = [RefundLine(id=each.id, amount=each.amount) for each in products if each.id is not None]
     if not lines or len(lines) < len(products):
         raise click.UsageError("the API tells no ids of this order's lines: name them with --line")
@@ -239,7 +237,7 @@ def _all_lines(invocation: Invocation, order_uuid: str) -> list[RefundLine]:
 
 
 def _change(
-    invocation: Invocation,
+    command: CommandContext,
     order_uuid: str,
     what: str,
     operation: str,
@@ -250,15 +248,15 @@ def _change(
     """Ask, do it, and say that it was done."""
 
     def question() -> str:
-        report = invocation.call(lambda client: client.orders.get_status(order_uuid))
+        report = command.call(lambda client: client.orders.get_status(order_uuid))
         return f"{what} order {order_uuid} ({_known(report)})?"
 
-    if not invocation.confirm(question):
+    if not command.confirm(question):
         return Exit.NOT_SENT
     # A client of its own: the connections of the one that looked may have gone stale at the prompt.
-    invocation.call(work)
+    command.call(work)
     done = {"order_uuid": order_uuid, "operation": operation}
-    invocation.output.result(done if amount is None else {**done, "amount": amount})
+    command.output.result(done if amount is None else {**done, "amount": amount})
     return Exit.OK
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from attrs import define, field
 
-from frontpay_async.cli.exits import Exit, exit_of, money_of, next_step
-from frontpay_async.cli.plain import Plain, flat, plain
+from frontpay_async.cli.exit_codes import Exit, exit_of, money_of, next_step
+from frontpay_async.cli.serialise import Plain, flat, plain
 from frontpay_async.errors import Outcome
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from frontpay_async.errors import FrontPayError
-
-__all__ = ["Output", "clean", "clock", "console_of", "counted"]
 
 _COLOURS = {
     "PAID": "green",

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from frontpay_async.client import FrontPayClient
     from frontpay_async.models.terminals import TerminalOrder
 
-__all__ = ["TakenPayment", "stop_on_signals", "take_payment"]
-
 T = TypeVar("T")
 # How long the payment's status may take to follow a cancellation, in seconds.
 _SETTLES_WITHIN = 15.0

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["heed_signals", "ignore_signals"]
-
 # Windows has no hangup.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from frontpay_async.cli.exits import Exit
-from frontpay_async.cli.invocation import Invocation, LookingCommand, MoneyCommand, Seconds
+from frontpay_async.cli.exit_codes import Exit
+from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand, Seconds
 from frontpay_async.cli.output import counted
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from frontpay_async.cli.output import Output
     from frontpay_async.cli.payments import TakenPayment
     from frontpay_async.client import FrontPayClient
-
-__all__ = ["terminals"]
 
 _WAIT = 300.0
 
@@ -33,11 +31,11 @@ def terminals() -> None:
 @terminals.command("list", cls=LookingCommand)
 @click.argument("organization_uuid", metavar="ORGANIZATION")
 @click.pass_obj
-def list_(invocation: Invocation, organization_uuid: str) -> None:
+def list_(command: CommandContext, organization_uuid: str) -> None:
     """List an organisation's active terminals."""
-    found = invocation.call(lambda client: client.terminals.list(organization_uuid))
-    invocation.output.rows(found, ("uuid", "name", "status"))
-    invocation.output.note(counted(len(found), "terminal"))
+    found = command.call(lambda client: client.terminals.list(organization_uuid))
+    command.output.rows(found, ("uuid", "name", "status"))
+    command.output.note(counted(len(found), "terminal"))
 
 
 class _OrderFile(click.File):
@@ -60,7 +58,7 @@ class _OrderFile(click.File):
     help="How long the cardholder has.",
 )
 @click.pass_obj
-def pay(invocation: Invocation, order: TextIO, *, terminal_uuid: str | None, wait: float) -> int:
+def pay(command: CommandContext, order: TextIO, *, terminal_uuid: str | None, wait: float) -> int:
     """Take a payment: send the ORDER (a file of JSON; - for standard input) to a terminal, and watch it.
 
     Ctrl-C cancels the payment, and tells if it was paid before.
@@ -73,9 +71,9 @@ def pay(invocation: Invocation, order: TextIO, *, terminal_uuid: str | None, wai
         raise click.UsageError("the order cannot be read: it is not UTF-8") from None
     value = read_terminal_order(text, terminal_uuid=terminal_uuid, today=datetime.now(UTC))
     amount = value.summary.grand_total
-    if not invocation.confirm(lambda: f"Take {amount:.2f} on terminal {value.terminal_uuid}?"):
+    if not command.confirm(lambda: f"Take {amount:.2f} on terminal {value.terminal_uuid}?"):
         return Exit.NOT_SENT
-    output = invocation.output
+    output = command.output
 
     async def work(client: FrontPayClient) -> TakenPayment:
         from frontpay_async.cli.payments import stop_on_signals, take_payment
@@ -83,7 +81,7 @@ def pay(invocation: Invocation, order: TextIO, *, terminal_uuid: str | None, wai
         with stop_on_signals() as stop, _live(output, f"{amount:.2f} on {value.terminal_uuid}", wait) as tell:
             return await take_payment(client, value, wait=wait, stop=stop, tell=tell)
 
-    taken = invocation.call(work)
+    taken = command.call(work)
     output.result(taken)
     return _conclude(output, taken)
 

@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 
     Number: TypeAlias = Decimal | int | str
 
-__all__ = [
-    "EXACT",
-    "UNSET",
-    "is_a",
-    "is_a_or_none",
-    "masked",
-    "to_date",
-    "to_decimal",
-    "to_decimal_or_unset",
-    "tuple_of",
-]
-
 # The caller's decimal context may have any precision; sums of money must not depend on it. A product
 # of two numbers, each of at most 60 digits, and the sum of any order fit.
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP)

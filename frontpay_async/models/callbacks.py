@@ -11,8 +11,6 @@ from attrs import frozen
 
 from frontpay_async.models.statuses import OrderStatus
 
-__all__ = ["Callback", "CallbackKind", "OrderCallback", "TerminalCallback"]
-
 
 class CallbackKind(StrEnum):
     """Name what a callback about a terminal order tells of."""

@@ -21,17 +21,6 @@ from frontpay_async.models._fields import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = [
-    "Address",
-    "Customer",
-    "CustomerType",
-    "InvoiceInterval",
-    "Language",
-    "OrderSummary",
-    "Product",
-    "SendOrderBy",
-]
-
 _ORE = Decimal("0.01")
 _HUNDRED = Decimal(100)
 

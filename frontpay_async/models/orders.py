@@ -20,21 +20,6 @@ from frontpay_async.models.common import (
 )
 from frontpay_async.models.statuses import OrderStatus
 
-__all__ = [
-    "CreatedOrder",
-    "EFakturaOrder",
-    "EhfOrder",
-    "InvoiceNumber",
-    "InvoiceOrder",
-    "OrderDetails",
-    "OrderMatches",
-    "OrderStatusEntry",
-    "OrderStatusReport",
-    "PaymentLinkOrder",
-    "Refund",
-    "RefundLine",
-]
-
 
 def _names_only(unknown: Mapping[str, object]) -> str:
     return f"<{', '.join(sorted(unknown))}>"

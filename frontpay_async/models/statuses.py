@@ -10,8 +10,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["OrderStatus", "PaymentStatus", "RefundStatus"]
-
 
 class _OpenStatus(StrEnum):
     @classmethod

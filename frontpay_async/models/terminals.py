@@ -12,8 +12,6 @@ from frontpay_async.models._fields import is_a, is_a_or_none, masked, to_date, t
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
 from frontpay_async.models.orders import RefundLine, to_lines, unknown_fields_field
 
-__all__ = ["CreatedTerminalOrder", "InvoiceReferences", "Terminal", "TerminalOrder", "TerminalRefund"]
-
 
 @frozen(kw_only=True)
 class InvoiceReferences:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from frontpay_async._protocol import operations, requests
-from frontpay_async._transport.find import find
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.statuses import OrderStatus
+from frontpay_async.resources.find import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
-    from frontpay_async._transport.session import Session
     from frontpay_async.models.orders import (
         CreatedOrder,
         EFakturaOrder,
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
         PaymentLinkOrder,
         Refund,
     )
-
-__all__ = ["Orders"]
 
 
 @frozen(eq=False)

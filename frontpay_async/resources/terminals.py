@@ -12,12 +12,10 @@ from attrs import frozen
 from frontpay_async._protocol import operations, requests
 
 if TYPE_CHECKING:
+    from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
-    from frontpay_async._transport.session import Session
     from frontpay_async.models.statuses import PaymentStatus, RefundStatus
     from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
-
-__all__ = ["Terminals"]
 
 
 @frozen(eq=False)

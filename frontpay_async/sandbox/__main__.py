@@ -15,8 +15,6 @@ from frontpay_async.sandbox import DEFAULT_CALLBACK_SECRET, DEFAULT_TOKEN, Cardh
 from frontpay_async.sandbox.faults import read_fault
 from frontpay_async.sandbox.server import base_url, bind, run
 
-__all__ = ["main"]
-
 _LAST_PORT = 65535
 
 
@@ -140,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
             sandbox.app,
             listener,
             lambda: print(base_url(listener), flush=True),
-            sandbox.courier.run,
+            sandbox.callback_sender.run,
         )
     return 0
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import Operation
     from frontpay_async.sandbox.state import SandboxOrder
 
-__all__ = ["Account", "Duplicate"]
-
 _ZERO = Decimal(0)
 
 

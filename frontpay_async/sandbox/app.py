@@ -19,11 +19,11 @@ from starlette.routing import Route
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async._protocol.rules import check
 from frontpay_async.models._fields import EXACT
-from frontpay_async.sandbox.answers import Answer, Refusal, bare, write
 from frontpay_async.sandbox.faults import FaultKind, Strike
-from frontpay_async.sandbox.handlers import HANDLERS, Visit
+from frontpay_async.sandbox.handlers import HANDLERS, RequestContext
+from frontpay_async.sandbox.response_faults import ConnectionDroppedError, WireResponse, read_json, spoilt
+from frontpay_async.sandbox.responses import Answer, Refusal, bare, write
 from frontpay_async.sandbox.validation import validate
-from frontpay_async.sandbox.wire import ConnectionDroppedError, WireResponse, read_json, spoilt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -35,12 +35,10 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._transport.clock import Clock
     from frontpay_async.sandbox.faults import Faults
-    from frontpay_async.sandbox.feed import Feed
+    from frontpay_async.sandbox.inspect.feed import Feed
     from frontpay_async.sandbox.settings import SandboxSettings
-    from frontpay_async.sandbox.state import State
+    from frontpay_async.sandbox.state import SandboxState
     from frontpay_async.sandbox.throttle import Throttle
-
-__all__ = ["BASE_PATH", "Api", "RecordedRequest"]
 
 BASE_PATH = "/api/v1/connect"
 # All of them, so that a wrong one gets the API's own 405 and not Starlette's.
@@ -84,7 +82,7 @@ class Api:
     """
 
     settings: SandboxSettings
-    state: State
+    state: SandboxState
     throttle: Throttle | None
     faults: Faults
     clock: Clock
@@ -147,7 +145,7 @@ class Api:
 
     def _handle(self, operation: Operation[object], request: Request, body: JsonObject) -> Answer:
         self.state.catch_up()
-        visit = Visit(
+        context = RequestContext(
             operation,
             self.state.accounts[_token(request)],
             self.state,
@@ -160,7 +158,7 @@ class Api:
             validate(operation, body, self.settings.order_date_format)
             # The host's decimal context may have any precision.
             with localcontext(EXACT):
-                return HANDLERS[operation.name](visit)
+                return HANDLERS[operation.name](context)
         except Refusal as refusal:
             return refusal.answer
 

@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
 
-__all__ = ["ON_THE_WAY", "main", "run"]
-
 ON_THE_WAY = ("510-before@orders.send_invoicex1", "busy@terminals.resend_orderx2")
 _START_WITHIN = 20.0
 _DECIDED_WITHIN = 20.0

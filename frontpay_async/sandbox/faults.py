@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
-__all__ = ["Fault", "FaultKind", "Faults", "Strike", "read_fault"]
-
 
 class FaultKind(StrEnum):
     """Name what goes wrong; "before" means that nothing was done, "after" that it was."""

@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frontpay_async.sandbox.app import BASE_PATH
-from frontpay_async.sandbox.wire import ConnectionDroppedError
+from frontpay_async.sandbox.response_faults import ConnectionDroppedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     Background: TypeAlias = Callable[[], Coroutine[object, object, None]]
-
-__all__ = ["base_url", "bind", "run", "serving"]
 
 _BACKLOG = 1024
 

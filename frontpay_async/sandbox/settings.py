@@ -13,15 +13,6 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.operations import DateFormat
 
-__all__ = [
-    "DEFAULT_CALLBACK_SECRET",
-    "DEFAULT_ORGANIZATION",
-    "DEFAULT_TERMINAL",
-    "DEFAULT_TOKEN",
-    "Cardholder",
-    "SandboxSettings",
-]
-
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the sandbox
 DEFAULT_CALLBACK_SECRET = "sandbox-callback-secret"  # noqa: S105 - signs nothing but the sandbox's callbacks
 DEFAULT_ORGANIZATION = "ORG2074299506"

@@ -40,19 +40,6 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import JsonObject
 
-__all__ = [
-    "NEXT_REFUND",
-    "NEXT_STATUS",
-    "OUTSIDE_EVENTS",
-    "Decision",
-    "Event",
-    "ForbiddenEventError",
-    "Line",
-    "RefundRequest",
-    "SandboxOrder",
-    "State",
-]
-
 _FIRST_INVOICE = 99900000
 _ZERO = Decimal(0)
 
@@ -244,7 +231,7 @@ class SandboxOrder:
         ids = ((Decimal(line.id), line) for line in self.lines)
         return {line_id: line.amount - line.refunded - waiting.get(line_id, _ZERO) for line_id, line in ids}
 
-    def happen(self, event: Event) -> None:
+    def apply_event(self, event: Event) -> None:
         """Move on by an event; the one place where an order's status changes.
 
         Raises:
@@ -267,7 +254,9 @@ class SandboxOrder:
             ForbiddenEventError: The status does not allow it.
         """
         with localcontext(EXACT):
-            self.happen(Event.REFUND_REST if self.refunded + amount == self.amount else Event.REFUND_PART)
+            self.apply_event(
+                Event.REFUND_REST if self.refunded + amount == self.amount else Event.REFUND_PART
+            )
             self.refunded += amount
             for line in self.lines:
                 line.refunded += by_line.get(Decimal(line.id), _ZERO)
@@ -280,7 +269,7 @@ class SandboxOrder:
         """
         if self.terminal_uuid is None or self.status is not OrderStatus.SENT:
             raise ForbiddenEventError(decision, "an order that waits on no terminal")
-        self.happen(Event.PAY if decision is Decision.APPROVE else Event.CANCEL)
+        self.apply_event(Event.PAY if decision is Decision.APPROVE else Event.CANCEL)
 
     def ask_refund(self, request: RefundRequest) -> None:
         """Show a refund on the terminal."""
@@ -305,7 +294,7 @@ class SandboxOrder:
 
 
 @define(eq=False)
-class State:
+class SandboxState:
     """Hold everything, and let time pass.
 
     Args:

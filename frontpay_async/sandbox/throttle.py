@@ -7,11 +7,9 @@ import math
 from attrs import define, field, frozen
 from attrs.validators import ge, gt
 
-__all__ = ["Throttle", "Verdict"]
-
 
 @frozen
-class Verdict:
+class Admission:
     """Say whether a request may pass.
 
     Args:
@@ -47,15 +45,15 @@ class Throttle:
     window: float = field(default=60.0, validator=gt(0))
     _windows: dict[str, tuple[float, int]] = field(init=False, factory=dict[str, tuple[float, int]])
 
-    def hit(self, token: str, now: float) -> Verdict:
+    def hit(self, token: str, now: float) -> Admission:
         """Count a request of a token at a time in seconds; a refused one does not count."""
         start, used = self._windows.get(token, (now, 0))
         if now >= start + self.window:
             start, used = now, 0
         if used >= self.limit:
-            return Verdict(self.limit, 0, start + self.window - now)
+            return Admission(self.limit, 0, start + self.window - now)
         self._windows[token] = (start, used + 1)
-        return Verdict(self.limit, self.limit - used - 1)
+        return Admission(self.limit, self.limit - used - 1)
 
     def open_windows(self, now: float) -> list[tuple[int, int, float]]:
         """Tell of each window that has not ended whose it is, what was used, and in how many seconds it ends.

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from frontpay_async.sandbox.wire import ConnectionDroppedError
+from frontpay_async.sandbox.response_faults import ConnectionDroppedError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-__all__ = ["SandboxTransport"]
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):

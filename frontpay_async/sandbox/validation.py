@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 from frontpay_async._protocol.dates import read_date
 from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._protocol.rules import DATE, check, is_missing
-from frontpay_async.sandbox.answers import invalid
+from frontpay_async.sandbox.responses import invalid
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._protocol.rules import Breach
-
-__all__ = ["validate"]
 
 _SENTENCES = {
     "required": "The {field} field is required.",

@@ -10,7 +10,7 @@ import pytest
 
 from frontpay_async.sandbox import Cardholder, Sandbox
 from frontpay_async.sandbox.app import BASE_PATH
-from tests.sandboxes import client_of
+from tests.support.sandboxes import client_of
 
 try:
     from playwright.async_api import async_playwright

@@ -11,8 +11,8 @@ import pytest
 from frontpay_async import OrderStatus, PaymentStatus, RefundStatus, ServerError
 from frontpay_async.sandbox import Cardholder, Sandbox
 from frontpay_async.sandbox.app import BASE_PATH
-from tests.builders import EMAIL, NAME, invoice, payment_link, product
-from tests.sandboxes import call, client_of, terminal_order, waiting
+from tests.support.builders import EMAIL, NAME, invoice, payment_link, product
+from tests.support.sandboxes import call, client_of, terminal_order, waiting
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Locator, Page
@@ -91,7 +91,7 @@ async def test_orders_appear_and_change_by_themselves(
     await page.get_by_text("No order has been sent yet.").wait_for()
     uuid = (await client.orders.send_payment_link(payment_link())).order_uuid
     await row(page, uuid).get_by_text("SENT").wait_for()
-    sandbox.happen(uuid, "invoice")
+    sandbox.apply_event(uuid, "invoice")
     await row(page, uuid).get_by_text("INVOICED").wait_for()
     await row(page, uuid).get_by_text("Choose", exact=True).click()
     await row(page, uuid).get_by_role("button", name="Pay").click()
@@ -307,7 +307,7 @@ async def test_no_barrier_is_found(
     for event in (None, "cancel", "expire", "invoice", "pay"):
         uuid = (await client.orders.send_payment_link(payment_link())).order_uuid
         if event:
-            sandbox.happen(uuid, event)
+            sandbox.apply_event(uuid, event)
     sandbox.fail("500-before", operation="terminals.list")
     with pytest.raises(ServerError):
         await client.terminals.list("ORG1")

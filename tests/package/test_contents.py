@@ -53,7 +53,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions: Distributio
     with zipfile.ZipFile(distributions.wheel) as wheel:
         names = {name for name in wheel.namelist() if not PurePosixPath(name).parts[0].endswith(".dist-info")}
     assert names == {name for name in tracked() if name.startswith("frontpay_async/")}
-    assert {"frontpay_async/py.typed", "frontpay_async/_transport/ledger.lua"} < names
+    assert {"frontpay_async/py.typed", "frontpay_async/_rate/ledger.lua"} < names
 
 
 def test_the_source_distribution_holds_what_is_under_version_control(distributions: Distributions) -> None:

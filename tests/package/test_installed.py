@@ -43,7 +43,7 @@ WITHOUT = {
     "otel": "import frontpay_async.otel",
     "redis": CLIENT.format("rate_limit=RateLimit(redis='redis://127.0.0.1')"),
     "sandbox": "import frontpay_async.sandbox",
-    "starlette": "import frontpay_async.callbacks_starlette",
+    "starlette": "import frontpay_async.callbacks.starlette",
 }
 BATCH = """
 import asyncio

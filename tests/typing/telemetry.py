@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from frontpay_async._transport.observe import Telemetry as Protocol
+    from frontpay_async._transport.instrumentation import TelemetryProvider as Protocol
     from frontpay_async.sandbox import Sandbox
 
 

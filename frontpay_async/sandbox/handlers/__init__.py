@@ -1,6 +1,6 @@
 """What each operation does: one handler per row of the operation table, by its name.
 
-A handler gets the request as a ``Visit``, changes the state, and returns the answer of a success;
+A handler gets the request as a ``RequestContext``, changes the state, and returns the answer of a success;
 anything else leaves as a ``Refusal``.
 """
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from frontpay_async._protocol import operations
 from frontpay_async.sandbox.handlers import orders, terminals
-from frontpay_async.sandbox.handlers.visit import Visit
+from frontpay_async.sandbox.handlers.context import RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frontpay_async.sandbox.handlers.visit import Handler
+    from frontpay_async.sandbox.handlers.context import Handler
 
-__all__ = ["HANDLERS", "Visit"]
+__all__ = ["HANDLERS", "RequestContext"]
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {

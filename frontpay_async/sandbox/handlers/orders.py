@@ -5,28 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from frontpay_async.models.statuses import OrderStatus
-from frontpay_async.sandbox.answers import broken_rule, not_found, success, wire_number
-from frontpay_async.sandbox.handlers.visit import json_object, number
+from frontpay_async.sandbox.handlers.context import json_object, number
+from frontpay_async.sandbox.responses import broken_rule, not_found, success, wire_number
 from frontpay_async.sandbox.state import Event, ForbiddenEventError
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import Json, JsonObject
-    from frontpay_async.sandbox.answers import Answer
-    from frontpay_async.sandbox.handlers.visit import Visit
+    from frontpay_async.sandbox.handlers.context import RequestContext
+    from frontpay_async.sandbox.responses import Answer
     from frontpay_async.sandbox.state import Line, SandboxOrder
-
-__all__ = [
-    "cancel",
-    "charge",
-    "details",
-    "invoice_number",
-    "list_statuses",
-    "refund",
-    "resend",
-    "send_invoice",
-    "send_payment_link",
-    "status",
-]
 
 _DAY = 24 * 3600
 _WEEK = 7 * _DAY
@@ -48,78 +35,78 @@ _TOLD_OF_CUSTOMER = (
 _TYPE_BY_ROUTE = {"orders.send_efaktura": "private", "orders.send_ehf_invoice": "corporate"}
 
 
-def send_payment_link(visit: Visit) -> Answer:
+def send_payment_link(context: RequestContext) -> Answer:
     """Create an order that the customer pays through a link."""
-    order = visit.new_order()
-    return visit.done(order, {"uuid": order.uuid, "customerUuid": order.customer_uuid})
+    order = context.new_order()
+    return context.done(order, {"uuid": order.uuid, "customerUuid": order.customer_uuid})
 
 
-def send_invoice(visit: Visit) -> Answer:
+def send_invoice(context: RequestContext) -> Answer:
     """Create an order that is invoiced."""
-    order = visit.new_order()
-    order.happen(Event.INVOICE)
-    return visit.done(order, {"uuid": order.uuid, "customerUuid": order.customer_uuid})
+    order = context.new_order()
+    order.apply_event(Event.INVOICE)
+    return context.done(order, {"uuid": order.uuid, "customerUuid": order.customer_uuid})
 
 
-def resend(visit: Visit) -> Answer:
+def resend(context: RequestContext) -> Answer:
     """Send a payment link again; one that has run out is good again."""
-    order = visit.order()
-    visit.happen(order, Event.RESEND)
-    return visit.done(order)
+    order = context.order()
+    context.apply_event(order, Event.RESEND)
+    return context.done(order)
 
 
-def cancel(visit: Visit) -> Answer:
+def cancel(context: RequestContext) -> Answer:
     """Cancel an order that is not paid, on a terminal or not."""
-    order = visit.order()
-    visit.happen(order, Event.CANCEL)
-    return visit.done(order)
+    order = context.order()
+    context.apply_event(order, Event.CANCEL)
+    return context.done(order)
 
 
-def charge(visit: Visit) -> Answer:
+def charge(context: RequestContext) -> Answer:
     """Charge an order that is not paid."""
-    order = visit.order()
-    visit.happen(order, Event.PAY)
-    return visit.done(order)
+    order = context.order()
+    context.apply_event(order, Event.PAY)
+    return context.done(order)
 
 
-def refund(visit: Visit) -> Answer:
+def refund(context: RequestContext) -> Answer:
     """Pay an order back, wholly or in part."""
-    order = visit.order()
-    amount, by_line = visit.refund(order)
-    most, most_weekly = visit.settings.refund_request_threshold, visit.settings.refund_weekly_threshold
+    order = context.order()
+    amount, by_line = context.refund(order)
+    most, most_weekly = context.settings.refund_request_threshold, context.settings.refund_weekly_threshold
     if most is not None and amount > most:
         raise broken_rule("refundRejectionForRequestAmountThresholdExceed")
-    now = visit.state.now()
-    if most_weekly is not None and visit.account.refunded_since(now - _WEEK) + amount > most_weekly:
+    now = context.state.now()
+    if most_weekly is not None and context.account.refunded_since(now - _WEEK) + amount > most_weekly:
         raise broken_rule("refundRejectionForWeeklyThresholdExceed")
     try:
         order.pay_back(amount, by_line)
     except ForbiddenEventError:
         # What was never paid has nothing that could be paid back.
         raise broken_rule("refundRejectionForRefundRequestGreaterThanOrderAmount") from None
-    visit.account.note_refund(now, amount)
-    return visit.done(order)
+    context.account.note_refund(now, amount)
+    return context.done(order)
 
 
-def list_statuses(visit: Visit) -> Answer:
+def list_statuses(context: RequestContext) -> Answer:
     """List the account's orders; to have none is a 404."""
-    wanted = visit.query.get("type", "").replace("_", " ").upper()
+    wanted = context.query.get("type", "").replace("_", " ").upper()
     rows: list[Json] = [
         {"uuid": order.uuid, "status": order.status.value}
-        for order in visit.account.orders.values()
+        for order in context.account.orders.values()
         if (not wanted or order.status == wanted)
-        and (visit.settings.list_terminal_orders or order.terminal_uuid is None)
+        and (context.settings.list_terminal_orders or order.terminal_uuid is None)
     ]
     if not rows:
-        raise not_found(visit.operation, "Order Not Found")
-    return success(visit.operation, rows)
+        raise not_found(context.operation, "Order Not Found")
+    return success(context.operation, rows)
 
 
-def status(visit: Visit) -> Answer:
+def status(context: RequestContext) -> Answer:
     """Tell an order's status and amounts."""
-    order = visit.order()
+    order = context.order()
     return success(
-        visit.operation,
+        context.operation,
         {
             "uuid": order.uuid,
             "status": order.status.value,
@@ -129,12 +116,12 @@ def status(visit: Visit) -> Answer:
     )
 
 
-def details(visit: Visit) -> Answer:
+def details(context: RequestContext) -> Answer:
     """Tell an order as it was sent; the totals as text, the lines with numbers."""
-    order = visit.order()
+    order = context.order()
     summary = json_object(order.body["orderSummary"])
     return success(
-        visit.operation,
+        context.operation,
         {
             "type": "terminal" if order.terminal_uuid else order.operation.removeprefix("orders.send_"),
             "orderUuid": order.uuid,
@@ -179,12 +166,12 @@ def _line(line: Line) -> JsonObject:
     }
 
 
-def invoice_number(visit: Visit) -> Answer:
+def invoice_number(context: RequestContext) -> Answer:
     """Tell an invoice's number."""
-    order = visit.order()
+    order = context.order()
     if order.invoice_number is None or order.status not in _WITH_INVOICE_NUMBER:
-        raise not_found(visit.operation)
+        raise not_found(context.operation)
     return success(
-        visit.operation,
+        context.operation,
         {"orderUuid": order.uuid, "invoiceNumber": order.invoice_number, "status": order.status.value},
     )

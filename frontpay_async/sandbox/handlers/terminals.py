@@ -6,30 +6,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
-from frontpay_async.sandbox.answers import broken_rule, invalid, not_found, success
-from frontpay_async.sandbox.handlers.visit import already
+from frontpay_async.sandbox.handlers.context import already
+from frontpay_async.sandbox.responses import broken_rule, invalid, not_found, success
 from frontpay_async.sandbox.state import Decision, ForbiddenEventError, RefundRequest
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import Json
-    from frontpay_async.sandbox.answers import Answer
-    from frontpay_async.sandbox.handlers.visit import Visit
-
-__all__ = [
-    "cancel_refund",
-    "create_order",
-    "list_terminals",
-    "payment_status",
-    "refund",
-    "refund_status",
-    "resend_order",
-]
+    from frontpay_async.sandbox.handlers.context import RequestContext
+    from frontpay_async.sandbox.responses import Answer
 
 _ACTIVE = 1
 _UNPAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
 
-def list_terminals(visit: Visit) -> Answer:
+def list_terminals(context: RequestContext) -> Answer:
     """List an organisation's active terminals."""
     rows: list[Json] = [
         {
@@ -38,85 +28,85 @@ def list_terminals(visit: Visit) -> Answer:
             "status": each.status,
             "organization_uuid": each.organization_uuid,
         }
-        for each in visit.settings.terminals
-        if each.organization_uuid == visit.uuid and each.status == _ACTIVE
+        for each in context.settings.terminals
+        if each.organization_uuid == context.uuid and each.status == _ACTIVE
     ]
-    return success(visit.operation, rows)
+    return success(context.operation, rows)
 
 
-def create_order(visit: Visit) -> Answer:
+def create_order(context: RequestContext) -> Answer:
     """Show an order on a terminal."""
-    terminal = visit.body["terminalUuid"]
-    if not isinstance(terminal, str) or terminal not in {each.uuid for each in visit.settings.terminals}:
+    terminal = context.body["terminalUuid"]
+    if not isinstance(terminal, str) or terminal not in {each.uuid for each in context.settings.terminals}:
         raise invalid(["The selected terminal uuid is invalid."])
-    order = visit.new_order(terminal_uuid=terminal)
-    holder = visit.settings.cardholder
+    order = context.new_order(terminal_uuid=terminal)
+    holder = context.settings.cardholder
     if holder.after is not None:
         decision = Decision.APPROVE if holder.pays else Decision.DECLINE
-        visit.state.later(holder.after, partial(order.decide_payment, decision))
-    return visit.done(order, {"orderUuid": order.uuid})
+        context.state.later(holder.after, partial(order.decide_payment, decision))
+    return context.done(order, {"orderUuid": order.uuid})
 
 
-def resend_order(visit: Visit) -> Answer:
+def resend_order(context: RequestContext) -> Answer:
     """Show an order on its terminal again."""
-    order = visit.order()
+    order = context.order()
     if order.status is not OrderStatus.SENT:
         raise already(order)
-    return visit.done(order, {"orderUuid": order.uuid}, body_status=200)
+    return context.done(order, {"orderUuid": order.uuid}, body_status=200)
 
 
-def payment_status(visit: Visit) -> Answer:
+def payment_status(context: RequestContext) -> Answer:
     """Tell whether the cardholder has paid; a refund later does not undo that."""
-    order = visit.order()
+    order = context.order()
     if order.status is OrderStatus.SENT:
-        return _undecided(visit, "order_status", "orderPaymentPending")
+        return _undecided(context, "order_status", "orderPaymentPending")
     if order.status in _UNPAID:
-        return success(visit.operation, message="orderPaymentFailed", beside={"order_status": "CANCELLED"})
-    return success(visit.operation, beside={"order_status": "PAID"})
+        return success(context.operation, message="orderPaymentFailed", beside={"order_status": "CANCELLED"})
+    return success(context.operation, beside={"order_status": "PAID"})
 
 
-def refund(visit: Visit) -> Answer:
+def refund(context: RequestContext) -> Answer:
     """Ask the cardholder to take a refund."""
-    order = visit.order()
-    amount, by_line = visit.refund(order)
+    order = context.order()
+    amount, by_line = context.refund(order)
     asked = order.refund_request
     if (asked and asked.waits) or order.status not in (OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED):
         raise broken_rule("refundRejectionForProductAmountExceed")
     request = RefundRequest(amount=amount, by_line=by_line)
     order.ask_refund(request)
-    holder = visit.settings.cardholder
+    holder = context.settings.cardholder
     if holder.after is not None:
         decision = Decision.APPROVE if holder.takes_refund else Decision.DECLINE
-        visit.state.later(holder.after, partial(order.decide_refund, request, decision))
-    return visit.done(order)
+        context.state.later(holder.after, partial(order.decide_refund, request, decision))
+    return context.done(order)
 
 
-def refund_status(visit: Visit) -> Answer:
+def refund_status(context: RequestContext) -> Answer:
     """Tell whether the cardholder has taken the last refund."""
-    status = _asked_refund(visit).status
+    status = _asked_refund(context).status
     if status is RefundStatus.UNKNOWN:
-        return _undecided(visit, "refund_status", "refundRequestPending")
+        return _undecided(context, "refund_status", "refundRequestPending")
     message = None if status is RefundStatus.REFUNDED else "refundRequestRejectedSuccessfully"
-    return success(visit.operation, message=message, beside={"refund_status": status.value})
+    return success(context.operation, message=message, beside={"refund_status": status.value})
 
 
-def cancel_refund(visit: Visit) -> Answer:
+def cancel_refund(context: RequestContext) -> Answer:
     """Take back a refund that the cardholder has not taken; once more is as good as once."""
-    order, request = visit.order(), _asked_refund(visit)
+    order, request = context.order(), _asked_refund(context)
     try:
         order.decide_refund(request, Decision.CANCEL)
     except ForbiddenEventError:
         raise broken_rule("orderStatusAlreadyRefunded") from None
-    return visit.done(order)
+    return context.done(order)
 
 
-def _undecided(visit: Visit, name: str, message: str) -> Answer:
-    pending = visit.settings.pending_status
-    return success(visit.operation, message=message, beside={} if pending is None else {name: pending})
+def _undecided(context: RequestContext, name: str, message: str) -> Answer:
+    pending = context.settings.pending_status
+    return success(context.operation, message=message, beside={} if pending is None else {name: pending})
 
 
-def _asked_refund(visit: Visit) -> RefundRequest:
-    request = visit.order().refund_request
+def _asked_refund(context: RequestContext) -> RefundRequest:
+    request = context.order().refund_request
     if request is None:
-        raise not_found(visit.operation)
+        raise not_found(context.operation)
     return request

@@ -1,0 +1,61 @@
+"""The pipeline: the order of the stages, as one literal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from frontpay_async._rate.stage import Rate
+from frontpay_async._transport.auth import Auth
+from frontpay_async._transport.before_send import BeforeSend
+from frontpay_async._transport.follow import Follow
+from frontpay_async._transport.retry import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from frontpay_async._protocol.retry import RetryBudget
+    from frontpay_async._transport.call import Secret, Stage
+    from frontpay_async._transport.clock import Clock
+    from frontpay_async._transport.instrumentation import Follower, Observers
+    from frontpay_async.settings import RateLimit
+
+
+@frozen(eq=False)
+class Pipeline:
+    """Hold the composed stages.
+
+    Args:
+        first: Where every call enters.
+        rate: The rate stage, which can be looked at and is closed with the client.
+    """
+
+    first: Stage
+    rate: Rate
+
+
+def compose(
+    *,
+    clock: Clock,
+    budget: RetryBudget,
+    observers: Observers,
+    follower: Follower | None,
+    credential: Secret | Callable[[], Awaitable[str]],
+    base_url: str,
+    rate_limit: RateLimit,
+    send: Stage,
+) -> Pipeline:
+    """Compose the stages: each attempt pays the rate and carries a fresh credential."""
+    wire = send if follower is None else Follow(send, follower, clock)
+    rate = Rate(
+        Auth(BeforeSend(wire), source=credential),
+        limit=rate_limit,
+        credential=credential,
+        base_url=base_url,
+        clock=clock,
+    )
+    if follower is not None:
+        follower.observe("rate.remaining", rate.remaining)
+    governed = rate_limit.requests is not None
+    return Pipeline(Retry(rate, clock=clock, budget=budget, observers=observers, governed=governed), rate)

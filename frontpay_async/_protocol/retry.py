@@ -1,0 +1,168 @@
+"""Whether to try again, decided from the row's safety class and from what is known. Pure.
+
+    failure                          READ    IDEMPOTENT   UNSAFE
+    not sent; 429; busy terminal     retry   retry        retry
+    500, 510: the API says it failed retry   retry        retry, unless the policy says no
+    502, 503, 504; lost answer       retry   retry        stop: it may have happened
+    any other answer                 stop    stop         stop
+
+The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 that is not the
+API's JSON, such as a proxy's page or an empty one, does not say that the API failed: it counts with 502,
+and so do 408 and 499, by which a proxy tells of a request that was cut off.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from frontpay_async._protocol.operations import Safety
+from frontpay_async._protocol.parse import CUT_OFF, is_json_object
+from frontpay_async.errors import (
+    APIError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateBudgetExceededError,
+    RateLimitedError,
+    ServerError,
+    TerminalBusyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frontpay_async._protocol.messages import HttpResponse
+    from frontpay_async.errors import FrontPayError
+    from frontpay_async.settings import RetryPolicy
+
+
+class Failure(Enum):
+    """Name what a failed attempt tells about the request."""
+
+    DID_NOT_HAPPEN = "did not happen"
+    SERVER_FAILED = "the API says that it failed"
+    NO_USABLE_ANSWER = "no usable answer"
+    DECIDED = "decided"
+
+
+_MAY_RETRY: Mapping[Failure, frozenset[Safety]] = MappingProxyType(
+    {
+        Failure.DID_NOT_HAPPEN: frozenset({Safety.READ, Safety.IDEMPOTENT, Safety.UNSAFE}),
+        Failure.SERVER_FAILED: frozenset({Safety.READ, Safety.IDEMPOTENT, Safety.UNSAFE}),
+        Failure.NO_USABLE_ANSWER: frozenset({Safety.READ, Safety.IDEMPOTENT}),
+        Failure.DECIDED: frozenset(),
+    }
+)
+
+
+def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  # noqa: PLR0911 - a table
+    """Say what a failed attempt means.
+
+    Args:
+        error: What the attempt ended in.
+        response: The answer, if one came.
+    """
+    match error:
+        case RateBudgetExceededError():
+            # The governor has decided that waiting is of no use to this caller.
+            return Failure.DECIDED
+        case NotSentError() | RateLimitedError() | TerminalBusyError():
+            return Failure.DID_NOT_HAPPEN
+        case OutcomeUnknownError():
+            return Failure.NO_USABLE_ANSWER
+        case ServerError(status=500 | 510) if response is not None and is_json_object(response):
+            return Failure.SERVER_FAILED
+        case ServerError():
+            return Failure.NO_USABLE_ANSWER
+        case APIError(status=status) if status in CUT_OFF:
+            return Failure.NO_USABLE_ANSWER
+        case _:
+            return Failure.DECIDED
+
+
+def may_retry(safety: Safety, failure: Failure, policy: RetryPolicy, attempt: int) -> bool:
+    """Decide whether another attempt may follow.
+
+    Args:
+        safety: The operation's safety class.
+        failure: What the attempt ended in.
+        policy: The caller's policy.
+        attempt: How many attempts were made.
+    """
+    if attempt >= policy.attempts or safety not in _MAY_RETRY[failure]:
+        return False
+    return (
+        failure is not Failure.SERVER_FAILED
+        or safety is not Safety.UNSAFE
+        or policy.retry_unsafe_server_errors
+    )
+
+
+def delay(policy: RetryPolicy, attempt: int, chance: float, error: FrontPayError) -> float | None:
+    """Return the seconds to wait before the next attempt, or None where the API asks for too long a wait.
+
+    Full jitter: callers that failed together do not come back together.
+
+    Args:
+        policy: The caller's policy.
+        attempt: How many attempts were made.
+        chance: A random number in [0, 1).
+        error: What the attempt ended in; its ``retry_after`` is obeyed.
+    """
+    # The exponent is capped so that a policy of a thousand attempts does not overflow a float.
+    wait = chance * min(policy.max_delay, policy.base_delay * 2.0 ** min(attempt - 1, 60))
+    asked = error.retry_after if isinstance(error, APIError) else None
+    if asked is None:
+        return wait
+    return None if asked > policy.max_retry_after else asked + wait
+
+
+@define(eq=False)
+class _Second:
+    start: float
+    requests: int = 0
+    retries: int = 0
+
+
+@define(eq=False)
+class RetryBudget:
+    """Keep retries to a share of the requests over a sliding window, so that an outage is not doubled.
+
+    A few retries are always free: a client that makes one call a minute may still repeat it.
+
+    Args:
+        share: Retries per request.
+        window: Seconds.
+        free: Retries per window that are granted whatever the share.
+    """
+
+    share: float = 0.2
+    window: float = 60.0
+    free: int = 10
+    # One entry per second, so that memory does not grow with the load.
+    _seconds: deque[_Second] = field(init=False, factory=deque[_Second])
+
+    def count_request(self, now: float) -> None:
+        """Note a call's first attempt, at a time in seconds."""
+        self._second(now).requests += 1
+
+    def take_retry(self, now: float) -> bool:
+        """Take one retry at a time in seconds, unless the share is used up."""
+        second = self._second(now)
+        retries = sum(each.retries for each in self._seconds)
+        if retries + 1 > max(self.free, self.share * sum(each.requests for each in self._seconds)):
+            return False
+        second.retries += 1
+        return True
+
+    def _second(self, now: float) -> _Second:
+        seconds = self._seconds
+        if not seconds or now >= seconds[-1].start + 1:
+            seconds.append(_Second(now))
+            while seconds[0].start <= now - self.window:
+                seconds.popleft()
+        return seconds[-1]

@@ -1,0 +1,1 @@
+"""Rate control: the ledger of the server's window, and the queue in front of it."""

@@ -1,0 +1,326 @@
+"""The rate governor: one queue per token, in which the till goes first.
+
+Callers wait in one heap by (priority, arrival). Only the first of them, the *leader*, asks the ledger and
+sleeps; everybody else waits for an event. So ten thousand waiters cost ten thousand events and one
+timer, a cancelled waiter just leaves, and a 429 gates the token once: it holds the leader, and nobody
+else was going to send. There is no task in the background: whoever leads drives the queue, and names
+the next when it leaves.
+
+The leader is woken early when somebody of a higher rank arrives, and when an answer has changed what
+the ledger knows.
+
+With a ledger in Redis, that one is asked, and the own ledger is charged along and fed with every answer.
+So when Redis is gone, the own one goes on from what it knows, in the middle of the window.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING
+
+import anyio
+from attrs import define, field, frozen
+
+from frontpay_async._rate.ledger import Grant
+from frontpay_async._rate.quota import read_quota
+from frontpay_async._transport.instrumentation import logger
+from frontpay_async.priority import Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from frontpay_async._rate.ledger import Ledger
+    from frontpay_async._rate.redis import RedisLedger, Ticket
+    from frontpay_async._transport.call import Call
+    from frontpay_async._transport.clock import Clock
+
+_TOO_MANY = 429
+# A clock may be a rounding error short of the moment that was slept for.
+_TICK = 0.0001
+# The part of a window after which a waiter looks again, where other processes' news does not wake it.
+_LOOK_AGAIN = 0.05
+
+
+@frozen(kw_only=True)
+class RateStatistics:
+    """Show where the rate window stands.
+
+    Args:
+        limit: Requests a window, as the API told last.
+        used: How many of them are used or spoken for, by whomever.
+        remaining: How many are left.
+        window_ends_in: Seconds until the window has ended for certain; None while that is not known.
+        waiting: How many calls wait, by priority.
+        refusals: How many 429s there were.
+    """
+
+    limit: int
+    used: int
+    remaining: int
+    window_ends_in: float | None
+    waiting: Mapping[Priority, int]
+    refusals: int
+
+
+@frozen(eq=False)
+class Permit:
+    """Remember by what a call was let through.
+
+    Args:
+        grant: The own ledger's grant.
+        ticket: That of the ledger in Redis, if it was asked.
+    """
+
+    grant: Grant
+    ticket: Ticket | None = None
+
+
+@define(order=True)
+class _Waiter:
+    priority: Priority
+    arrival: int
+    call: Call = field(order=False, repr=False)
+    user: object = field(order=False, repr=False)
+    event: anyio.Event | None = field(default=None, order=False)
+    gone: bool = field(default=False, order=False)
+    too_late: float | None = field(default=None, order=False)
+    closed: bool = field(default=False, order=False)
+
+
+@define(eq=False)
+class Governor:
+    """Let the calls of one token through, in the order of their rank.
+
+    Args:
+        ledger: What may be sent when.
+        clock: Time.
+        shared: The ledger that several processes keep together, if they do.
+    """
+
+    ledger: Ledger
+    clock: Clock
+    shared: RedisLedger | None = None
+    users: int = field(init=False, default=0)
+    _heap: list[_Waiter] = field(init=False, factory=list[_Waiter])
+    _arrivals: int = field(init=False, default=0)
+    _waiting: dict[Priority, int] = field(init=False, factory=lambda: dict.fromkeys(Priority, 0))
+    _gone: int = field(init=False, default=0)
+    _leader: _Waiter | None = field(init=False, default=None)
+    _sleep: anyio.CancelScope | None = field(init=False, default=None)
+    _news: int = field(init=False, default=0)
+
+    async def acquire(self, call: Call, user: object = None) -> Permit:
+        """Wait until the call may be sent.
+
+        Args:
+            call: The call.
+            user: Whose it is: what ``dismiss`` names.
+
+        Raises:
+            RateBudgetExceededError: It would have to wait longer than its deadline allows.
+            NotSentError: The user was dismissed.
+        """
+        priority = call.options.priority
+        # Nobody of the same or a higher rank waits: the queue need not be joined to be passed.
+        if self.shared is None and self._first_rank() > priority:
+            verdict = self.ledger.acquire(self.clock.now(), priority)
+            if isinstance(verdict, Grant):
+                call.waited = 0.0
+                return Permit(verdict)
+        if self.shared is None or self._first_rank() <= priority:
+            self._check_deadline(call, self._eta(priority))
+        # Else it is asked at once what only Redis knows.
+        arrived = self.clock.now()
+        self._arrivals += 1
+        waiter = _Waiter(priority, self._arrivals, call, user)
+        heapq.heappush(self._heap, waiter)
+        self._waiting[priority] += 1
+        try:
+            return await self._wait(waiter)
+        finally:
+            call.waited = self.clock.now() - arrived
+            self._leave(waiter)
+
+    async def _wait(self, waiter: _Waiter) -> Permit:
+        while True:
+            if waiter.closed:
+                waiter.call.final = True
+                raise waiter.call.not_sent("the client was closed")
+            if waiter.too_late is not None:
+                raise waiter.call.budget_exceeded(waiter.too_late - self.clock.now())
+            if self._head() is not waiter:
+                waiter.event = anyio.Event()
+                await waiter.event.wait()
+                continue
+            if self._leader is not waiter:
+                self._leader = waiter
+                # Whoever led until now wakes, finds that it is not the first any more, and waits.
+                self.poke()
+            news = self._news
+            verdict = self._verdict(waiter) if self.shared is None else await self._shared_verdict(waiter)
+            if isinstance(verdict, Permit):
+                return verdict
+            self._check_deadline(waiter.call, verdict)
+            if self._head() is not waiter or self._news != news:
+                # Overtaken, or overtaken by events, while Redis was asked.
+                continue
+            now = self.clock.now()
+            most = self.ledger.window * (1.0 if self.shared is None else _LOOK_AGAIN)
+            with anyio.CancelScope() as scope:
+                self._sleep = scope
+                await self.clock.sleep(min(max(verdict - now, _TICK), most))
+            if self._sleep is scope:
+                self._sleep = None
+
+    def _verdict(self, waiter: _Waiter) -> Permit | float:
+        verdict = self.ledger.acquire(self.clock.now(), waiter.priority)
+        return Permit(verdict) if isinstance(verdict, Grant) else verdict
+
+    async def _shared_verdict(self, waiter: _Waiter) -> Permit | float:
+        assert self.shared is not None  # noqa: S101 - for the type checkers
+        now = self.clock.now()
+        gate = self.ledger.gated_for(now)
+        if gate:
+            # Redis may not have heard of the 429 yet.
+            return now + gate
+        verdict = await self.shared.acquire(waiter.priority)
+        if verdict is None:
+            return self._verdict(waiter)
+        now = self.clock.now()
+        if not isinstance(verdict, str):
+            return now + verdict
+        return Permit(self.ledger.charge(now), verdict)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        self._waiting[waiter.priority] -= 1
+        waiter.gone = True
+        self._gone += 1
+        if self._leader is waiter:
+            self._leader = None
+        if self._gone * 2 > len(self._heap):
+            # A storm of cancellations must not fill the heap with those who left.
+            self._heap = [each for each in self._heap if not each.gone]
+            heapq.heapify(self._heap)
+            self._gone = 0
+        head = self._head()
+        if head is not None and head.event is not None:
+            head.event.set()
+
+    async def answered(
+        self, permit: Permit, status: int, headers: Mapping[str, str], asked: float | None
+    ) -> None:
+        """Take in an answer.
+
+        Args:
+            permit: What the request was let through by.
+            status: The HTTP status.
+            headers: The answer's headers, names in lower case.
+            asked: Seconds that a 429 asks to wait.
+        """
+        now = self.clock.now()
+        if status == _TOO_MANY:
+            was_open = not self.ledger.gated_for(now)
+            self.ledger.refused(permit.grant, now, asked)
+            if was_open:
+                gate = self.ledger.gated_for(now)
+                logger.warning("the token's requests are used up (429); none is sent for %.1f s", gate)
+                self._turn_away(now + gate)
+            await self._tell(permit, lambda shared, ticket: shared.refused(ticket, asked))
+            return
+        quota = read_quota(headers)
+        changed = self.ledger.report(permit.grant, now, quota)
+        await self._tell(permit, lambda shared, ticket: shared.report(ticket, quota), news=changed)
+
+    async def lost(self, permit: Permit) -> None:
+        """Take in that no answer came."""
+        self.ledger.lost(self.clock.now())
+        await self._tell(permit, lambda shared, ticket: shared.lost(ticket))
+
+    async def give_back(self, permit: Permit) -> None:
+        """Take back a permit by which nothing was sent."""
+        self.ledger.give_back(permit.grant)
+        await self._tell(permit, lambda shared, ticket: shared.give_back(ticket))
+
+    async def _tell(
+        self, permit: Permit, tell: Callable[[RedisLedger, Ticket], Awaitable[None]], *, news: bool = True
+    ) -> None:
+        """Let Redis know before the leader, who would else ask it too early."""
+        try:
+            if self.shared is not None and permit.ticket is not None:
+                await tell(self.shared, permit.ticket)
+        finally:
+            if news:
+                self.poke()
+
+    def dismiss(self, user: object) -> None:
+        """Let everybody fail at once who waits for a user; the others wait on.
+
+        Args:
+            user: What ``acquire`` was told.
+        """
+        for waiter in self._heap:
+            if waiter.user is user and not waiter.gone:
+                waiter.closed = True
+                if waiter.event is not None:
+                    waiter.event.set()
+        self.poke()
+
+    async def release(self) -> None:
+        """Count one client less; without any, the connections to Redis are closed."""
+        self.users -= 1
+        if self.users == 0 and self.shared is not None:
+            await self.shared.aclose()
+
+    def poke(self) -> None:
+        """Let the leader ask the ledger again."""
+        self._news += 1
+        if self._sleep is not None:
+            self._sleep.cancel()
+            self._sleep = None
+
+    def statistics(self) -> RateStatistics:
+        """Show where the window stands."""
+        ledger, now = self.ledger, self.clock.now()
+        open_window = now < ledger.hi
+        used = min(ledger.limit, ledger.used) if open_window else 0
+        return RateStatistics(
+            limit=ledger.limit,
+            used=used,
+            remaining=ledger.limit - used,
+            window_ends_in=ledger.hi - now if open_window and ledger.hi < math.inf else None,
+            waiting=dict(self._waiting),
+            refusals=ledger.refusals,
+        )
+
+    def estimate(self, calls: int) -> float:
+        """Return the seconds until so many more batch calls are through."""
+        return max(0.0, self._eta(Priority.BATCH, calls - 1) - self.clock.now()) if calls > 0 else 0.0
+
+    def _turn_away(self, until: float) -> None:
+        """Let everybody fail at once whose deadline is before the gate opens."""
+        for waiter in self._heap:
+            deadline = waiter.call.deadline
+            if not waiter.gone and deadline is not None and deadline < until:
+                waiter.too_late = until
+                if waiter.event is not None:
+                    waiter.event.set()
+
+    def _eta(self, priority: Priority, more: int = 0) -> float:
+        ahead = sum(count for rank, count in self._waiting.items() if rank <= priority)
+        return self.ledger.eta(self.clock.now(), priority, ahead + more)
+
+    def _check_deadline(self, call: Call, until: float) -> None:
+        if call.deadline is not None and call.deadline < until < math.inf:
+            raise call.budget_exceeded(until - self.clock.now())
+
+    def _first_rank(self) -> int:
+        head = self._head()
+        return len(Priority) if head is None else head.priority
+
+    def _head(self) -> _Waiter | None:
+        heap = self._heap
+        while heap and heap[0].gone:
+            heapq.heappop(heap)
+            self._gone -= 1
+        return heap[0] if heap else None

@@ -1,0 +1,174 @@
+"""The rate stage: each attempt waits for its token's governor, and tells it what came of it.
+
+Clients of the same token in one process share a governor by themselves: it is looked up by the token,
+the base URL, the limit, the process and the event loop, at the first call. A token that is given as a
+callable is the callable, whatever text it gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+import anyio
+from anyio.lowlevel import current_token
+from attrs import define, field
+
+from frontpay_async._protocol.retry_after import retry_after
+from frontpay_async._rate.governor import Governor, RateStatistics
+from frontpay_async._rate.ledger import Ledger
+from frontpay_async._transport.call import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from frontpay_async._protocol.messages import HttpResponse
+    from frontpay_async._transport.call import Call, Stage
+    from frontpay_async._transport.clock import Clock
+    from frontpay_async.settings import RateLimit
+
+# The part of a window by which the server's clock and ours may differ at its end.
+_DRIFT = 0.001
+_governors: WeakValueDictionary[Hashable, Governor] = WeakValueDictionary()
+
+
+@define(eq=False)
+class RateView:
+    """Show where the token's rate window stands; reached as ``client.rate``, inside the event loop."""
+
+    _find: Callable[[], Governor | None]
+
+    def statistics(self) -> RateStatistics | None:
+        """Show where the window stands; None with ``RateLimit.unlimited()``, or once the client is closed."""
+        governor = self._find()
+        return None if governor is None else governor.statistics()
+
+    def estimate(self, calls: int) -> float:
+        """Return the seconds until so many more batch calls are through; 0 with ``RateLimit.unlimited()``.
+
+        Args:
+            calls: How many.
+        """
+        governor = self._find()
+        return 0.0 if governor is None else governor.estimate(calls)
+
+
+@define(eq=False)
+class Rate:
+    """Hold each attempt until its token's window has room.
+
+    Args:
+        following: The next stage.
+        limit: The budget, and who keeps the books.
+        credential: The token, or what gives it.
+        base_url: Where the token is used.
+        clock: Time.
+    """
+
+    following: Stage
+    limit: RateLimit
+    credential: Secret | Callable[[], Awaitable[str]]
+    base_url: str
+    clock: Clock
+    view: RateView = field(init=False)
+    _governor: Governor | None = field(init=False, default=None)
+    _key: Hashable = field(init=False, default=None)
+    _closed: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.view = RateView(self._find)
+        if self.limit.redis is not None:
+            # A missing extra shows when the client is built, not at the first payment.
+            importlib.import_module("frontpay_async._rate.redis")
+
+    async def send(self, call: Call) -> HttpResponse:
+        """Send the call on when it may be sent.
+
+        Raises:
+            RateBudgetExceededError: It would have to wait longer than its deadline allows.
+        """
+        governor = self._governor or self._find()
+        if governor is None:
+            _choose(call)
+            return await self.following.send(call)
+        permit = await governor.acquire(call, self)
+        call.counted = False
+        try:
+            _choose(call)
+            response = await self.following.send(call)
+        except BaseException:
+            # However it ended, a cancellation included, the permit is settled. A refused token was counted,
+            # too, though its answer ends in the auth stage.
+            sent = call.may_have_left or call.counted
+            with anyio.CancelScope(shield=True):
+                await (governor.lost(permit) if sent else governor.give_back(permit))
+            raise
+        with anyio.CancelScope(shield=True):
+            asked = retry_after(response.headers)
+            await governor.answered(permit, response.status, response.headers, asked)
+        return response
+
+    def remaining(self) -> int | None:
+        """Return what is left of the window, in any thread; None before the first call and after the last."""
+        governor = self._governor
+        return None if governor is None else governor.statistics().remaining
+
+    async def aclose(self) -> None:
+        """Let go of the governor; the last to do so closes its connections."""
+        self._closed = True
+        governor, self._governor = self._governor, None
+        if governor is not None:
+            governor.dismiss(self)
+            if governor.users == 1:
+                # Somebody may still hold it; whoever comes next needs one whose connections are open.
+                _governors.pop(self._key, None)
+            await governor.release()
+
+    def _find(self) -> Governor | None:
+        if self.limit.requests is None or self._closed:
+            # Of a closed client, the send stage lets nothing through.
+            return None
+        if self._governor is None:
+            who = _who(self.credential)
+            key = self._key = (who, self.base_url, self.limit, self.clock, os.getpid(), current_token())
+            governor = _governors.get(key)
+            if governor is None:
+                account = f"{self.base_url} {self.limit.account or who}"
+                governor = _governors[key] = _open(self.limit, account, self.clock)
+            governor.users += 1
+            self._governor = governor
+        return self._governor
+
+
+def _who(source: Secret | Callable[[], Awaitable[str]]) -> Hashable:
+    if isinstance(source, Secret):
+        # Not the token itself: what lives as long as the process should not hold it.
+        return hashlib.sha256(source.text.encode()).hexdigest()
+    try:
+        hash(source)
+    except TypeError:
+        # A callable that compares by value. It lives as long as the stage, and so does its number.
+        return id(source)
+    return source
+
+
+def _choose(call: Call) -> None:
+    """Let a call that was undecided until now say what is sent; a renewed token does not change that."""
+    if call.choose is not None:
+        call.request = call.choose()
+        call.choose = None
+
+
+def _open(limit: RateLimit, account: str, clock: Clock) -> Governor:
+    assert limit.requests is not None  # noqa: S101 - for the type checkers
+    ledger = Ledger(limit.requests, limit.window, limit.window * _DRIFT)
+    if limit.redis is None:
+        return Governor(ledger, clock)
+    # Imported where it is used: it needs the extra.
+    from frontpay_async._rate.redis import RedisLedger  # noqa: PLC0415
+
+    name = hashlib.sha256(account.encode()).hexdigest()
+    return Governor(ledger, clock, RedisLedger.open(limit.redis, name, ledger, clock))

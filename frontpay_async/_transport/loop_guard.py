@@ -1,0 +1,39 @@
+"""Where connections belong: to the process and the event loop that first used them."""
+
+from __future__ import annotations
+
+import os
+
+from anyio.lowlevel import current_token
+from attrs import define, field
+
+from frontpay_async.errors import ConfigurationError
+
+
+@define(eq=False)
+class LoopGuard:
+    """Remember the process and event loop of the first use."""
+
+    _where: tuple[int, object] | None = field(init=False, default=None)
+
+    def check(self, operation: str | None) -> None:
+        """Refuse any other process or event loop.
+
+        Args:
+            operation: The operation that is to be carried out; None when the connections are closed.
+
+        Raises:
+            ConfigurationError: It is another one.
+        """
+        here = (os.getpid(), current_token())
+        if self._where is None:
+            self._where = here
+        elif self._where != here:
+            another = (
+                "process: build the client after the fork"
+                if self._where[0] != here[0]
+                else "event loop: build one in each"
+            )
+            raise ConfigurationError(
+                f"this client's connections belong to another {another}", operation=operation
+            )

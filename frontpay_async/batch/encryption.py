@@ -1,0 +1,115 @@
+"""Encryption of what the journal keeps of an order; the only user of cryptography."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define, field, frozen
+
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
+
+
+class Cipher(Protocol):
+    """Close what is written, and open what is read."""
+
+    def encrypt(self, content: bytes) -> bytes:
+        """Return what may be written."""
+        ...
+
+    def decrypt(self, written: bytes) -> bytes:
+        """Return what was closed.
+
+        Raises:
+            ConfigurationError: It was closed with another key.
+        """
+        ...
+
+    def is_current(self, written: bytes) -> bool:
+        """Tell whether it was closed as ``close`` does it now."""
+        ...
+
+
+@frozen
+class NoCipher:
+    """Write as it is: the file's mode is what protects it."""
+
+    def encrypt(self, content: bytes) -> bytes:
+        """Return the content."""
+        return content
+
+    def decrypt(self, written: bytes) -> bytes:
+        """Return what was written."""
+        return written
+
+    def is_current(self, written: bytes) -> bool:
+        """Return True: there is but one way."""
+        del written
+        return True
+
+
+@define(eq=False)
+class FernetCipher:
+    """Encrypt with Fernet; the first key writes, all of them read."""
+
+    _first: Fernet = field(repr=False)
+    _all: MultiFernet = field(repr=False)
+
+    def encrypt(self, content: bytes) -> bytes:
+        """Encrypt."""
+        return self._first.encrypt(content)
+
+    def decrypt(self, written: bytes) -> bytes:
+        """Decrypt.
+
+        Raises:
+            ConfigurationError: It was encrypted with another key.
+        """
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - needs the extra
+
+        try:
+            return self._all.decrypt(written)
+        except InvalidToken:
+            pass
+        raise ConfigurationError("the journal was encrypted with another key than FRONTPAY_JOURNAL_KEY")
+
+    def is_current(self, written: bytes) -> bool:
+        """Tell whether it was encrypted with the first key."""
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - needs the extra
+
+        try:
+            self._first.decrypt(written)
+        except InvalidToken:
+            return False
+        return True
+
+
+def cipher_of(key: str | None) -> Cipher:
+    """Return what protects a journal.
+
+    Args:
+        key: Fernet keys, separated by commas: the first writes, all read. None or empty for none.
+
+    Raises:
+        ConfigurationError: It is no Fernet key.
+        ImportError: The package ``cryptography`` is not there.
+    """
+    if not key:
+        return NoCipher()
+    try:
+        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - needs the extra
+    except ImportError:
+        raise ImportError(
+            "an encrypted journal needs the extra: pip install 'frontpay_async[encryption]'"
+        ) from None
+    try:
+        keys = [Fernet(part.strip()) for part in key.split(",")]
+        return FernetCipher(keys[0], MultiFernet(keys))
+    except ValueError:
+        # Not told onwards: what it says quotes the key's form.
+        del key
+    raise ConfigurationError(
+        "the journal's key is no Fernet key: make one with cryptography.fernet.Fernet.generate_key()"
+    )

@@ -1,0 +1,135 @@
+"""Group commit: many callers, one transaction at a time, one fsync for all who wait.
+
+Whoever has something to write puts it in line and waits. One task takes the whole line at once, writes it in
+one transaction in a worker thread, and tells all who stood in it; meanwhile the next line forms. So a lone
+caller waits for one fsync, and a thousand callers share one.
+
+What came of a request need not be waited for: it is put in line, and whoever goes on to the next order waits
+for that order's claim, which stands behind it. So each order costs one wait, and at no moment are more
+orders in doubt than there are callers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+from attrs import define, field, frozen
+
+from frontpay_async.batch.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from frontpay_async.batch.journal import Journal
+    from frontpay_async.batch.transitions import Transition
+
+
+@frozen
+class Written:
+    """Say what came of a transition.
+
+    Args:
+        moved: Whether the row was moved, and that is on disk.
+        error: Why nothing was written.
+    """
+
+    moved: bool = False
+    error: JournalError | None = None
+
+
+@frozen
+class _Entry:
+    transition: Transition
+    then: Callable[[Written], object]
+
+
+@define(eq=False)
+class GroupCommit:
+    """Write transitions for many callers.
+
+    Args:
+        journal: Where they are written.
+    """
+
+    journal: Journal
+    _line: list[_Entry] = field(init=False, factory=list[_Entry])
+    _wake: anyio.Event = field(init=False, factory=anyio.Event)
+    _closed: bool = field(init=False, default=False)
+
+    def put(self, transition: Transition, *, then: Callable[[Written], object]) -> None:
+        """Put a transition in line.
+
+        Args:
+            transition: What is written.
+            then: Told when it is on disk, or why it is not.
+
+        Raises:
+            JournalError: Nothing more is taken.
+        """
+        if self._closed:
+            raise JournalError("the journal is closed")
+        self._line.append(_Entry(transition, then))
+        self._wake.set()
+
+    async def commit(self, transition: Transition) -> bool:
+        """Write a transition; return, when it is on disk, whether the row was moved.
+
+        A caller that is cancelled leaves; what it put in line is written all the same.
+
+        Raises:
+            JournalError: It could not be written.
+        """
+        written = anyio.Event()
+        came_of_it = Written()
+
+        def note(told: Written) -> None:
+            nonlocal came_of_it
+            came_of_it = told
+            written.set()
+
+        self.put(transition, then=note)
+        await written.wait()
+        if came_of_it.error is not None:
+            # Each caller raises its own: a traceback belongs to one.
+            raise JournalError(str(came_of_it.error)) from came_of_it.error.__cause__
+        return came_of_it.moved
+
+    async def run(self) -> None:
+        """Write until ``close``, and then what is left."""
+        try:
+            while self._line or not self._closed:
+                await self._wake.wait()
+                self._wake = anyio.Event()
+                line, self._line = self._line, []
+                if line:
+                    await self._write(line)
+                if self._line or self._closed:
+                    self._wake.set()
+        finally:
+            # Where it ends otherwise, nobody may wait for it any more.
+            self._closed = True
+            left, self._line = self._line, []
+            for entry in left:
+                entry.then(Written(error=JournalError("the writer has ended")))
+
+    async def _write(self, line: list[_Entry]) -> None:
+        try:
+            moved = await to_thread.run_sync(self.journal.apply, [entry.transition for entry in line])
+        except BaseException as error:
+            # Told to each who waits: nothing of this line was written, as far as anybody knows.
+            why = JournalError(f"not written: {error}")
+            why.__cause__ = error
+            for entry in line:
+                entry.then(Written(error=why))
+            if not isinstance(error, JournalError):
+                raise
+        else:
+            for entry, was_moved in zip(line, moved, strict=True):
+                entry.then(Written(moved=was_moved))
+
+    def close(self) -> None:
+        """Take nothing more; ``run`` ends when the line is empty."""
+        self._closed = True
+        self._wake.set()

@@ -1,0 +1,85 @@
+"""One order on its way: how far it has come, and how it is called back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
+from attrs import define, field
+
+from frontpay_async._transport.instrumentation import logger
+from frontpay_async.batch.states import RowEvent
+
+if TYPE_CHECKING:
+    from frontpay_async.batch.group_commit import GroupCommit
+    from frontpay_async.batch.journal import LeasedRow
+    from frontpay_async.batch.transitions import Transition
+    from frontpay_async.order_files.items import BatchOrder
+
+# The part of a lease after which its request is given up.
+_LEASE_SHARE = 0.6
+
+
+class NotOursError(Exception):
+    """The row was taken in hand by somebody else before it was claimed."""
+
+
+@define(eq=False)
+class InFlight:
+    """Follow one order.
+
+    Args:
+        leased: Its row.
+        scope: What cancels its request, and nothing else does.
+        has_left: Whether its request may have left.
+        confirmed: The order's id and content, once it was confirmed.
+    """
+
+    leased: LeasedRow
+    scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
+    has_left: bool = False
+    confirmed: tuple[str, BatchOrder] | None = field(default=None, repr=False)
+
+    async def claim(self, commits: GroupCommit, claim: Transition) -> None:
+        """Write down that the request is about to leave, and bound its time.
+
+        Args:
+            commits: What writes.
+            claim: What is written.
+
+        Raises:
+            NotOursError: Somebody else has taken the row in hand.
+            JournalError: It could not be written.
+        """
+        # The lease begins when the claim is written, at the earliest now.
+        dead_at = anyio.current_time() + claim.lease * _LEASE_SHARE
+        if not await commits.commit(claim):
+            raise NotOursError
+        if anyio.current_time() >= dead_at:
+            # This process stood still: by now another runner may be looking for it.
+            self.scope.cancel()
+        # Called back while the claim was written, too, it goes no further: nothing is in doubt.
+        await checkpoint_if_cancelled()
+        self.has_left = True
+        # It may be sent a second time, after a 401 and a new token: the first claim's lease goes on.
+        self.scope.deadline = min(self.scope.deadline, dead_at)
+
+    def recall(self, drain: float) -> None:
+        """Cancel the request, or give it so many seconds more if it has left."""
+        if self.has_left:
+            self.scope.deadline = min(self.scope.deadline, anyio.current_time() + drain)
+        else:
+            self.scope.cancel()
+
+    def report_too_late(self, ended: Transition) -> None:
+        """Tell the log of an end that the journal did not take: somebody else has the row in hand."""
+        if ended.event is RowEvent.CONFIRM:
+            logger.error(
+                "the answer for %r came too late: order %s was created, and another runner has taken the row"
+                " in hand: look whether it was sent twice",
+                self.leased.key,
+                ended.order_uuid,
+            )
+        else:
+            logger.warning("what came of %r (%s) was too late", self.leased.key, ended.event)

@@ -1,0 +1,105 @@
+"""What a batch tells: a row, the counts, the report. Frozen, and without personal data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from frontpay_async.batch.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@frozen(kw_only=True)
+class BatchRow:
+    """Tell where one order of a batch stands.
+
+    Args:
+        key: Your key.
+        kind: The operation that sends it, such as ``orders.send_invoice``.
+        state: pending, sending, unknown, done, failed or parked.
+        attempts: How often it was about to leave.
+        order_uuid: The order's id, once it is done.
+        customer_uuid: The customer's id, if the API told it.
+        error: Why it failed, was parked, or waits for another attempt; None otherwise.
+        candidates: The orders that may be this one, for a parked row.
+    """
+
+    key: str
+    kind: str
+    state: State
+    attempts: int = 0
+    order_uuid: str | None = None
+    customer_uuid: str | None = None
+    error: str | None = None
+    candidates: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class BatchStatus:
+    """Count the rows of a batch by state.
+
+    Args:
+        name: The batch.
+        counts: How many rows are in each state.
+    """
+
+    name: str
+    counts: Mapping[State, int]
+
+    @property
+    def total(self) -> int:
+        """How many orders the batch has."""
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        """How many were sent and stand at the API."""
+        return self.counts.get(State.DONE, 0)
+
+    @property
+    def failed(self) -> int:
+        """How many were refused."""
+        return self.counts.get(State.FAILED, 0)
+
+    @property
+    def parked(self) -> int:
+        """How many wait for a person."""
+        return self.counts.get(State.PARKED, 0)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing left that a runner could do."""
+        return self.total == self.done + self.failed + self.parked
+
+
+@frozen(kw_only=True)
+class BatchReport(BatchStatus):
+    """Tell what a run came to; ``InvoiceBatch.rows`` tells it row by row.
+
+    Args:
+        name: The batch.
+        counts: How many rows are in each state.
+        elapsed: Seconds that the run took.
+        sent: How many orders this run saw confirmed.
+        reconciled: How many rows in doubt this run decided by looking.
+    """
+
+    elapsed: float
+    sent: int
+    reconciled: int
+
+
+@frozen(kw_only=True)
+class Submission:
+    """Tell what came of submitting.
+
+    Args:
+        added: How many orders are new in the batch.
+        known: How many were there already, with the same content.
+    """
+
+    added: int
+    known: int

@@ -1,0 +1,30 @@
+"""Callbacks: what the API reports to a merchant by HTTP GET, read, checked, and accepted once."""
+
+from __future__ import annotations
+
+from frontpay_async.callbacks.guard import (
+    Acceptance,
+    CallbackGuard,
+    parse_callback,
+    sign_callback_url,
+    verify_checksum,
+)
+from frontpay_async.callbacks.query import Query
+from frontpay_async.callbacks.replay import Claim, MemoryReplayStore, ReplayStore
+from frontpay_async.models.callbacks import Callback, CallbackKind, OrderCallback, TerminalCallback
+
+__all__ = [
+    "Acceptance",
+    "Callback",
+    "CallbackGuard",
+    "CallbackKind",
+    "Claim",
+    "MemoryReplayStore",
+    "OrderCallback",
+    "Query",
+    "ReplayStore",
+    "TerminalCallback",
+    "parse_callback",
+    "sign_callback_url",
+    "verify_checksum",
+]

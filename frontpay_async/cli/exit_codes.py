@@ -1,0 +1,142 @@
+"""What an error means to whoever ran the command: the exit status, whether money moved, and what to do next.
+
+The exit status follows from the error's outcome, here and nowhere else. Pure.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from frontpay_async._protocol.operations import OPERATIONS, Safety
+from frontpay_async.errors import (
+    AlreadyCancelledError,
+    AlreadyPaidError,
+    AuthenticationError,
+    BusinessRuleError,
+    CallbackError,
+    ConfigurationError,
+    FrontPayError,
+    NotFoundError,
+    NotSentError,
+    Outcome,
+    PermissionDeniedError,
+    RateBudgetExceededError,
+    RateLimitedError,
+    ServerError,
+    WatchTimeoutError,
+)
+
+
+class Exit(IntEnum):
+    """Name the exit statuses."""
+
+    OK = 0
+    """It was done; a payment was paid."""
+    FAILED = 1
+    """It ended otherwise: a payment was cancelled, or a check did not hold."""
+    USAGE = 2
+    """The command or its settings were wrong; nothing was sent."""
+    UNKNOWN = 3
+    """The outcome is unknown: it may have been done."""
+    REJECTED = 4
+    """The API answered that it did not do it."""
+    NOT_SENT = 5
+    """Nothing reached the API."""
+    INTERRUPTED = 130
+    """It was stopped (Ctrl-C) before it changed anything."""
+
+
+_EXITS = {
+    Outcome.NOT_SENT: Exit.NOT_SENT,
+    Outcome.REJECTED: Exit.REJECTED,
+    Outcome.UNKNOWN: Exit.UNKNOWN,
+}
+
+
+def exit_of(error: FrontPayError) -> Exit:
+    """Return the exit status of a command that ended with an error."""
+    match error:
+        case CallbackError():
+            # A check that did not hold, and not a call whose outcome is unknown.
+            return Exit.FAILED
+        case ConfigurationError():
+            return Exit.USAGE
+        case _:
+            return _EXITS[error.outcome]
+
+
+def money_of(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each kind
+    """Say in a sentence whether money moved."""
+    if isinstance(error, CallbackError):
+        return "A refused callback says nothing about money."
+    if _reads(error):
+        return "None moved: this only looks."
+    if error.operation == _BATCH and error.outcome is Outcome.UNKNOWN:
+        return "Orders were sent before it; the journal knows which."
+    if isinstance(error, WatchTimeoutError):
+        return "None was seen to move, but it is not decided: it still may."
+    match error.outcome:
+        case Outcome.NOT_SENT:
+            return "None moved: nothing was done."
+        case Outcome.REJECTED:
+            return "None moved: the API refused."
+        case Outcome.UNKNOWN:
+            return "Not known: it may have been done."
+
+
+def next_step(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each kind
+    """Say in a sentence what to do next."""
+    if isinstance(error, CallbackError):
+        return "Ask the API for the order's status before you believe it."
+    if error.outcome is Outcome.UNKNOWN:
+        return _look(error)
+    match error:
+        case AuthenticationError():
+            return "Check FRONTPAY_TOKEN, and that it belongs to this environment."
+        case PermissionDeniedError():
+            return "Ask Front Payment for the right, or use another token."
+        case RateLimitedError(retry_after=float(seconds)) | RateBudgetExceededError(retry_after=seconds):
+            return f"Run it again in {seconds:.0f} s."
+        case BusinessRuleError():
+            return _about(error)
+        case NotFoundError():
+            return "Check the id, and the environment."
+        case ServerError():
+            return "Run it again later."
+        case NotSentError():
+            return "Look at what is wrong (frontpay doctor may tell), then run it again."
+        case _:
+            return "Correct what is named, then run it again."
+
+
+def _about(error: BusinessRuleError) -> str:
+    """Say what can be done with an order whose state did not allow it."""
+    uuid = error.order_uuid or "ORDER"
+    if isinstance(error, AlreadyCancelledError):
+        return "It is cancelled: nothing more can be done with it."
+    if isinstance(error, AlreadyPaidError):
+        where = " --terminal" if (error.operation or "").startswith("terminals.") else ""
+        return f"It is paid. To pay it back: frontpay orders refund {uuid}{where} --all"
+    return f"Look at what the order allows: frontpay orders details {uuid}"
+
+
+def _look(error: FrontPayError) -> str:
+    """Name what tells whether it happened."""
+    if _reads(error):
+        return "Run it again."
+    if error.operation == _BATCH:
+        return "Mend what is named, then: frontpay invoices resume. It sends nothing twice."
+    if error.order_uuid is None:
+        return "Look for it before you run it again: frontpay orders list"
+    if error.operation in _AT_THE_TERMINAL:
+        return f"Look, or take it back: frontpay orders cancel {error.order_uuid} --terminal"
+    return f"Look before you run it again: frontpay orders status {error.order_uuid}"
+
+
+_BATCH = "batch.run"
+_AT_THE_TERMINAL = frozenset({"watch.payment", "terminals.cancel_payment"})
+
+
+def _reads(error: FrontPayError) -> bool:
+    operation = OPERATIONS.get(error.operation or "")
+    return operation is not None and operation.safety is Safety.READ

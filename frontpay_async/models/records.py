@@ -1,0 +1,57 @@
+"""What the observer hooks are told: frozen records without body, header or personal data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from frontpay_async.errors import Outcome
+
+
+@frozen(kw_only=True)
+class AttemptRecord:
+    """Tell an observer of one attempt; carries no body, header or personal data.
+
+    Args:
+        operation: The operation's name.
+        order_uuid: The order that the call named, if it named one.
+        attempt: 1 for the first.
+        status: The HTTP status; None where no answer came.
+        elapsed: Seconds that the attempt took, waiting for the rate window included.
+        outcome: None when it succeeded, else what is known.
+    """
+
+    operation: str
+    order_uuid: str | None
+    attempt: int
+    status: int | None
+    elapsed: float
+    outcome: Outcome | None
+
+
+@frozen(kw_only=True)
+class ResultRecord:
+    """Tell an observer how a whole call ended; carries no body, header or personal data.
+
+    Args:
+        operation: The operation's name.
+        order_uuid: The order that the call named, if it named one.
+        attempts: How many attempts were made.
+        status: The last attempt's HTTP status; None where no answer came.
+        elapsed: Seconds that the call took, waits included.
+        outcome: None when it succeeded, else what is known of the whole call.
+        error: The class of what was raised, such as ``ServerError``; None when it succeeded.
+        may_have_happened_twice: It succeeded, but an earlier attempt was answered with a server error after
+            which this operation may already have been done.
+    """
+
+    operation: str
+    order_uuid: str | None
+    attempts: int
+    status: int | None
+    elapsed: float
+    outcome: Outcome | None
+    error: str | None = None
+    may_have_happened_twice: bool = False

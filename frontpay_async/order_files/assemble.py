@@ -1,0 +1,164 @@
+"""From the values that stood in a file to an order, with everything that is wrong with it. Pure.
+
+A draft is a tree of values by field name, each already of its form, or ``UNREADABLE``. The order is built
+even when values are missing or unreadable, with placeholders in their places: so the documented rules, which
+are those of every other order, can judge the rest, and all violations are told at once. What the rules
+say of a placeholder is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+from attrs import frozen
+
+from frontpay_async._protocol.build import build
+from frontpay_async.errors import InvalidOrderError
+from frontpay_async.models._fields import to_decimal
+from frontpay_async.models.common import OrderSummary
+from frontpay_async.order_files.columns import KINDS, ORDER_FIELDS, Form, Group, Leaf, field_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+
+    from frontpay_async.order_files.columns import Path
+    from frontpay_async.order_files.items import BatchOrder
+
+Draft: TypeAlias = "dict[str, object]"
+
+UNREADABLE: Final = object()
+"""Stands where a value was given that could not be read; whoever puts it there has told why."""
+
+KIND_DEMAND = f"must be {', '.join(list(KINDS)[:-1])} or {list(KINDS)[-1]}"
+NUMBER_DEMAND = "must be a plain number, such as {example}, with at most 30 digits before and after the point"
+DATE_DEMAND = (
+    "must be a date such as 2026-11-30, or a time with its zone such as 2026-11-30T09:00:00+01:00"
+    " (a time without one needs the zone argument)"
+)
+
+_PLACEHOLDERS: Mapping[Form, object] = {
+    Form.TEXT: "",
+    Form.NUMBER: Decimal(0),
+    Form.WHOLE: 0,
+    Form.BOOLEAN: False,
+    Form.DATE: date(2000, 1, 1),
+}
+_DATE = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
+)
+
+
+@frozen
+class Flaw:
+    """Name one thing that is wrong with an order, by the path of its field.
+
+    Args:
+        path: The names on the way to the field, with the row's number after ``products``.
+        message: What is asked. Rules may name other fields in it by their wire path.
+    """
+
+    path: Path
+    message: str
+
+
+def read_number(text: str | Decimal | int) -> Decimal | None:
+    """Read an exact number; None where there is none, or one of more than 30 digits on a side.
+
+    Args:
+        text: A number, or plain decimal text with a point.
+    """
+    try:
+        return to_decimal(text)
+    except ValueError:
+        # Its message quotes the text.
+        return None
+
+
+def read_date(text: str, zone: tzinfo | None) -> date | None:
+    """Read a date, or a time with a zone; None where there is none.
+
+    Args:
+        text: ISO 8601, as ``2026-11-30`` or ``2026-11-30T09:00:00+01:00``.
+        zone: The zone of a time that names none.
+    """
+    if _DATE.fullmatch(text) is None:
+        return None
+    try:
+        if len(text) == len("2026-11-30"):
+            return date.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.utcoffset() is None:
+        return None if zone is None else moment.replace(tzinfo=zone)
+    return moment
+
+
+def assemble(kind: str, draft: Draft) -> tuple[BatchOrder, list[Flaw]]:
+    """Build an order, and tell what was missing from it that no order can be built without.
+
+    Args:
+        kind: One of ``KINDS``.
+        draft: The values by name. Where there is no summary it is computed from the products.
+
+    Returns:
+        The order, and what is missing. It may only be sent when nothing is missing, nothing in the draft was
+        unreadable, and no rule is broken.
+    """
+    flaws: list[Flaw] = []
+    return cast("BatchOrder", _make(ORDER_FIELDS[kind], draft, (), flaws)), flaws
+
+
+def _make(group: Group, values: Draft, path: Path, flaws: list[Flaw]) -> object:
+    given: dict[str, Any] = {}
+    for name, member in group.fields.items():
+        value, place = values.get(name), (*path, name)
+        if isinstance(member, Leaf):
+            if value is UNREADABLE:
+                given[name] = _PLACEHOLDERS[member.form]
+            elif value is not None:
+                given[name] = value
+            elif member.is_required:
+                given[name] = _missing(member, place, flaws)
+        elif member.is_rows:
+            rows = cast("list[Draft]", value if isinstance(value, list) else [])
+            given[name] = [_make(member, row, (*place, index), flaws) for index, row in enumerate(rows)]
+        elif member.cls is OrderSummary and value is None:
+            given[name] = _summary(given, place, flaws)
+        elif isinstance(value, dict) or member.is_required:
+            given[name] = _make(member, cast("Draft", value if isinstance(value, dict) else {}), place, flaws)
+    return group.cls(**given)
+
+
+def _missing(member: Leaf, place: Path, flaws: list[Flaw]) -> object:
+    # A model takes a text that is missing, and the rules say so in the words that they have for it.
+    if member.form is Form.TEXT:
+        return None
+    flaws.append(Flaw(place, "is required"))
+    return _PLACEHOLDERS[member.form]
+
+
+def _summary(given: Mapping[str, Any], place: Path, flaws: list[Flaw]) -> OrderSummary:
+    try:
+        return OrderSummary.of(given["products"])
+    except ValueError:
+        flaws.append(Flaw(place, "cannot be computed from a product whose tax is -100 or less"))
+        return OrderSummary(sub_total=0, total_tax=0, total_discount=0, grand_total=0)
+
+
+def broken_rules(kind: str, order: BatchOrder) -> list[Flaw]:
+    """List the documented rules that an order breaks, as ``client.orders`` would before it sends.
+
+    Args:
+        kind: The order's kind.
+        order: The order.
+    """
+    try:
+        build(KINDS[kind], value=order)
+    except InvalidOrderError as error:
+        return [Flaw(field_path(violation.path), violation.message) for violation in error.violations]
+    return []

@@ -1,0 +1,236 @@
+"""What an order in a file is made of, read from the models, so that a new field cannot be forgotten.
+
+A field stands in a file when the model of some kind has it and the table of rules of some kind sends it.
+It has a path (``customer.address.zip``), which is its place in a JSON line; a column, which is its name
+in a CSV file (``customer_zip``); and a path on the wire (``customerDetails.address.zip``), by which the
+rules name it. Columns that stand in no other way than by rule:
+
+- ``product_`` and the field for a line of the order, ``customer_`` for the customer and the address,
+- ``summary_`` for a total, ``send_order_by_`` for a way, and the field itself for the rest,
+- without the prefix where the field begins with it: ``product_id``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args, get_type_hints
+
+import attrs
+from attrs import frozen
+
+from frontpay_async._protocol import operations
+from frontpay_async._protocol.codec import wire_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from frontpay_async._protocol.operations import Operation
+    from frontpay_async._protocol.rules import Field
+    from frontpay_async.models.orders import CreatedOrder
+
+Path: TypeAlias = "tuple[str | int, ...]"
+
+KINDS: Mapping[str, Operation[CreatedOrder]] = MappingProxyType(
+    {
+        "payment_link": operations.SEND_PAYMENT_LINK,
+        "invoice": operations.SEND_INVOICE,
+        "efaktura": operations.SEND_EFAKTURA,
+        "ehf": operations.SEND_EHF_INVOICE,
+    }
+)
+"""The kinds of orders that a file may hold, with the operation that sends each."""
+
+
+class Form(Enum):
+    """Say what a field's value is."""
+
+    TEXT = "text"
+    NUMBER = "a number"
+    WHOLE = "a whole number"
+    BOOLEAN = "true or false"
+    DATE = "a date"
+
+
+@frozen
+class Leaf:
+    """Describe a field that holds one value.
+
+    Args:
+        name: Its name in the model.
+        form: What it holds.
+        is_required: The model cannot be built without it.
+        column: Its name in a CSV file.
+    """
+
+    name: str
+    form: Form
+    is_required: bool
+    column: str
+
+
+@frozen
+class Group:
+    """Describe a field that holds another model, or rows of it.
+
+    Args:
+        name: Its name in the model; empty for the order itself.
+        cls: The model.
+        fields: The fields of the model that can stand in a file, by name.
+        is_required: The model that holds it cannot be built without it.
+        is_rows: It holds any number of them.
+    """
+
+    name: str
+    cls: type[Any]
+    fields: Mapping[str, Leaf | Group]
+    is_required: bool = True
+    is_rows: bool = False
+
+
+_PREFIXES: Mapping[str, str] = {
+    "products": "product_",
+    # An address is the customer's: customer_zip, not customer_address_zip.
+    "address": "customer_",
+}
+# The callback URL is flat in the models and nested on the wire.
+_FLAT_ON_WIRE = {"callbackUrl": "callback.callbackUrl"}
+
+
+def _sent(fields: tuple[Field, ...], prefix: str = "") -> Iterator[str]:
+    for member in fields:
+        yield prefix + member.name
+        yield from _sent(member.fields, f"{prefix}{member.name}.")
+
+
+_SENT = frozenset(path for row in KINDS.values() if row.rules for path in _sent(row.rules.fields))
+_FIELD_PATHS: dict[str, tuple[str, ...]] = {}
+
+
+def _form(types: Collection[object]) -> Form:
+    for cls, form in ((Decimal, Form.NUMBER), (date, Form.DATE), (bool, Form.BOOLEAN), (int, Form.WHOLE)):
+        if cls in types:
+            return form
+    return Form.TEXT
+
+
+def _fields(
+    cls: type[Any], path: tuple[str, ...] = (), wire: str = "", prefix: str = ""
+) -> Mapping[str, Leaf | Group]:
+    found: dict[str, Leaf | Group] = {}
+    hints = get_type_hints(cls)
+    wired = wire_names(cls)
+    for attribute in cast("tuple[attrs.Attribute[Any], ...]", attrs.fields(cls)):
+        name = attribute.name
+        on_wire = wire + _FLAT_ON_WIRE.get(wired[name], wired[name])
+        if on_wire not in _SENT:
+            continue
+        _FIELD_PATHS[on_wire] = (*path, name)
+        is_required = attribute.default is attrs.NOTHING
+        types = get_args(hints[name]) or (hints[name],)
+        nested = next((each for each in types if isinstance(each, type) and attrs.has(each)), None)
+        if nested is None:
+            column = name if name.startswith(prefix) else prefix + name
+            found[name] = Leaf(name, _form(types), is_required, column)
+        else:
+            inner = _PREFIXES.get(name, f"{name}_")
+            members = _fields(nested, (*path, name), f"{on_wire}.", inner)
+            found[name] = Group(name, nested, members, is_required, is_rows=Ellipsis in types)
+    return MappingProxyType(found)
+
+
+ORDER_FIELDS: Mapping[str, Group] = MappingProxyType(
+    {kind: Group("", row.request, _fields(row.request)) for kind, row in KINDS.items() if row.request}
+)
+"""The fields of each kind of order."""
+
+
+def _columns(fields: Mapping[str, Leaf | Group], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, member in fields.items():
+        if isinstance(member, Leaf):
+            yield member.column, ((*path, name), member)
+        else:
+            yield from _columns(member.fields, (*path, name))
+
+
+COLUMNS: Mapping[str, tuple[tuple[str, ...], Leaf]] = MappingProxyType(
+    {column: place for order in ORDER_FIELDS.values() for column, place in _columns(order.fields)}
+)
+"""Each column but ``key`` and ``kind``: the path of its field, without row numbers, and the field."""
+FIELD_OF: Mapping[tuple[str, ...], str] = MappingProxyType(
+    {path: column for column, (path, _) in COLUMNS.items()}
+)
+"""The column of each path."""
+
+_WIRE_PATH = re.compile(r"[A-Za-z]+(?:\.\w+)+", re.ASCII)
+_TITLE = re.compile(r"[A-Za-zÆØÅæøå][\wÆØÅæøå .,()/%#:-]{0,39}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
+
+
+def field_path(wire: str) -> Path:
+    """Return the path of the field that a path on the wire names; the same path where there is none.
+
+    Args:
+        wire: A path such as ``products.0.productId``.
+    """
+    steps = wire.split(".")
+    path = _FIELD_PATHS.get(".".join(step for step in steps if not step.isdecimal()))
+    if path is None:
+        return tuple(steps)
+    # The only rows are those of the order itself.
+    row = next((int(step) for step in steps if step.isdecimal()), None)
+    return path if row is None else (path[0], row, *path[1:])
+
+
+def words(message: str, name: Mapping[tuple[str, ...], str] | None = None) -> str:
+    """Name the fields in a rule's message as the file does.
+
+    Args:
+        message: What a rule asks; it may name another field by its path on the wire.
+        name: The name of each path in the file; the path itself unless given.
+    """
+
+    def rename(match: re.Match[str]) -> str:
+        path = _FIELD_PATHS.get(match[0])
+        if path is None:
+            return match[0]
+        return ".".join(path) if name is None else name.get(path, ".".join(path))
+
+    return _WIRE_PATH.sub(rename, message)
+
+
+@lru_cache(maxsize=256)
+def did_you_mean(name: str, known: frozenset[str]) -> str:
+    """Suggest the name that was meant, as the end of a sentence; empty where none is near.
+
+    Args:
+        name: The name that is not known.
+        known: The names that are.
+    """
+    snake = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name[:80]).lower().replace(" ", "_").replace("-", "_")
+    near = difflib.get_close_matches(snake, sorted(known), n=1, cutoff=0.7)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def shown_title(title: str, place: int) -> str:
+    """Return a CSV title for a message, if it can be one: what stands there may be personal data.
+
+    Args:
+        title: The title.
+        place: Its place in the header, from 1, which stands for it else.
+    """
+    return title if _TITLE.fullmatch(title) else f"column {place}"
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a JSON member for a message, if it can be one; an ellipsis stands for it else.
+
+    Args:
+        name: The name.
+    """
+    return name if _NAME.fullmatch(name) else "…"

@@ -1,0 +1,370 @@
+"""CSV: a header, then one record for each order or for each of its products.
+
+Consecutive records with the same key are one order: the first gives the order's own fields, each gives a
+product, and what a later one repeats of the order's fields must be the same text or empty. A key that comes
+back further down is a violation. So is a record that is repeated with all that it says of the order: it may
+have been exported twice, and somebody would pay for it twice. White space around a cell does not count, an
+empty cell is no value, and a record of empty cells is no record.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from attrs import field, frozen
+
+from frontpay_async.errors import ConfigurationError
+from frontpay_async.order_files.assemble import (
+    DATE_DEMAND,
+    KIND_DEMAND,
+    NUMBER_DEMAND,
+    UNREADABLE,
+    Flaw,
+    assemble,
+    read_date,
+    read_number,
+)
+from frontpay_async.order_files.columns import (
+    COLUMNS,
+    FIELD_OF,
+    KINDS,
+    ORDER_FIELDS,
+    Form,
+    did_you_mean,
+    shown_title,
+    words,
+)
+from frontpay_async.order_files.csv_records import records_of
+from frontpay_async.order_files.items import BatchItem, key_flaw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import tzinfo
+    from typing import Literal
+
+    from frontpay_async.order_files.assemble import Draft
+    from frontpay_async.order_files.columns import Leaf, Path
+    from frontpay_async.order_files.csv_records import Record
+    from frontpay_async.order_files.items import BatchOrder
+    from frontpay_async.order_files.lines import Lines
+    from frontpay_async.order_files.violations import ViolationLog
+
+_DELIMITERS = (";", ",", "\t")
+_MOST_COLUMNS = 1000
+_EXPORTED_TWICE = (
+    "is the same as one before it in this order, as if it was exported twice; if it is a line of its own,"
+    " leave the columns of the order empty, or count it in product_quantity"
+)
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "ja", "sann", "1"), True),
+    **dict.fromkeys(("false", "no", "nei", "usann", "0"), False),
+}
+_NUMBER_DEMANDS = {sign: NUMBER_DEMAND.format(example=f"51{sign}00") for sign in ".,"}
+_WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
+_KEY, _KIND = "key", "kind"
+_NAMES = frozenset({_KEY, _KIND, *COLUMNS})
+
+
+def _names_only(defaults: Mapping[str, str]) -> str:
+    return repr(sorted(defaults))
+
+
+@frozen
+class _Header:
+    """What stands in which place.
+
+    Args:
+        columns: The column of each place; empty where the place is passed over.
+        titles: The title, as it stands in the file, of each column that is there.
+        width: How many cells a record has; those behind the last title are empty.
+    """
+
+    columns: tuple[str, ...]
+    titles: Mapping[str, str]
+    width: int
+
+
+@frozen(kw_only=True)
+class CsvFormat:
+    """Say how a CSV file is read.
+
+    Args:
+        kind: The kind of the orders whose ``kind`` is empty or has no column.
+        mapping: Your titles, and the columns that they stand for; None for a title to pass over.
+        defaults: What stands in a column where the file has no cell or an empty one, as text of the file.
+        delimiter: What stands between cells; found in the header unless given.
+        decimal: What stands before the decimals of a number.
+        zone: The zone of times that name none.
+    """
+
+    kind: str | None = None
+    mapping: Mapping[str, str | None] = field(factory=dict[str, "str | None"])
+    defaults: Mapping[str, str] = field(factory=dict[str, str], repr=_names_only)
+    delimiter: str | None = None
+    decimal: Literal[".", ","] = "."
+    zone: tzinfo | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for column in (*self.mapping.values(), *self.defaults):
+            if column is not None and column not in _NAMES:
+                near = did_you_mean(column, _NAMES)
+                raise ConfigurationError(f"{column!r} is no column of a file of orders{near}")
+        if _KEY in self.defaults or _KIND in self.defaults:
+            raise ConfigurationError("each order has its own key, and the kind is an argument")
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise ConfigurationError("the delimiter must be one character, such as ; or ,")
+        if self.decimal not in (".", ","):
+            raise ConfigurationError("the decimal sign must be . or ,")
+
+    def read(
+        self, lines: Lines, log: ViolationLog, rules: Callable[[str, BatchOrder], list[Flaw]]
+    ) -> Iterator[tuple[str, BatchItem]]:
+        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
+
+        Args:
+            lines: The file.
+            log: Where violations are told.
+            rules: What lists the broken rules of an order.
+        """
+        delimiter = self.delimiter or self._sniff(lines)
+        records = records_of(lines, delimiter, log)
+        first = next(records, None)
+        header = self._header(first, log)
+        if header is None:
+            for _ in records:  # The lines themselves may be wrong, too.
+                pass
+            return
+        reader = _Reader(self, header, log, rules)
+        for record in records:
+            yield from reader.take(record)
+        yield from reader.finish()
+
+    def _column(self, title: str) -> str | None:
+        """Return the column of a title; empty where it is passed over, None where there is none."""
+        if title in self.mapping:
+            return self.mapping[title] or ""
+        name = title.casefold()
+        return name if name in _NAMES else None
+
+    def _sniff(self, lines: Lines) -> str:
+        """Find the delimiter by which the header has the most columns that are known."""
+        line = next((line for line in lines if line.strip()), None)
+        if line is None:
+            return _DELIMITERS[0]
+        lines.push_back([line])
+
+        def known(delimiter: str) -> tuple[int, int]:
+            titles = [title.strip(' "\r\n') for title in line.split(delimiter)]
+            return sum(self._column(title) is not None for title in titles), len(titles)
+
+        return max(_DELIMITERS, key=known)
+
+    def _header(self, record: Record | None, log: ViolationLog) -> _Header | None:
+        if record is None:
+            # What there is was told already, where it could not be read.
+            if not log.count:
+                log.add(1, "", "the file is empty: a header is needed, such as key;kind;product_name")
+            return None
+        titles = list(record.cells)
+        while titles and not titles[-1]:
+            titles.pop()
+        if len(titles) > _MOST_COLUMNS:
+            log.add(record.line, "", f"has more than {_MOST_COLUMNS} columns")
+            return None
+        columns = [self._column(title) for title in titles]
+        if _KEY not in columns:
+            # Its cells are not shown: where the header was forgotten they are somebody's order.
+            log.add(record.line, _KEY, "is no column of the header, which must name one (or map one to it)")
+            return None
+        self._judge_titles(record.line, titles, columns, log)
+        named = {column: title for title, column in zip(titles, columns, strict=True) if column}
+        return _Header(tuple(column or "" for column in columns), named, len(record.cells))
+
+    def _judge_titles(
+        self, line: int, titles: list[str], columns: list[str | None], log: ViolationLog
+    ) -> None:
+        for place, (title, column) in enumerate(zip(titles, columns, strict=True), 1):
+            if column is None:
+                near = did_you_mean(title, _NAMES)
+                log.add(line, shown_title(title, place), f"is not known{near}")
+            elif column and columns.index(column) < place - 1:
+                log.add(line, shown_title(title, place), f"gives {column} a second time")
+        for title, column in self.mapping.items():
+            if column is not None and title not in titles:
+                log.add(line, title, f"is not in the header, and is mapped to {column}")
+
+
+class _Reader:
+    """Gather the records of an order, until another key comes."""
+
+    def __init__(
+        self,
+        form: CsvFormat,
+        header: _Header,
+        log: ViolationLog,
+        rules: Callable[[str, BatchOrder], list[Flaw]],
+    ) -> None:
+        self._form = form
+        self._header = header
+        self._findings = log
+        self._rules = rules
+        self._names = {path: header.titles.get(column, column) for path, column in FIELD_OF.items()}
+        self._lines_of_keys: dict[str, int] = {}
+        self._told_of_all: set[tuple[str, str]] = set()
+        self._key = ""
+        self._records: list[tuple[int, dict[str, str]]] = []
+        self._cells: set[tuple[str, ...]] = set()
+        self._is_sound = True
+
+    def take(self, record: Record) -> Iterator[tuple[str, BatchItem]]:
+        """Add a record; yields the order that it ends."""
+        width, cells = self._header.width, record.cells
+        # Also where what is too much is empty: a decimal comma that parts a cell moves all behind it.
+        if len(cells) != width:
+            self._findings.add(record.line, "", f"has {len(cells)} cells, and the header has {width}")
+            return
+        if any(cells[len(self._header.columns) :]):
+            self._findings.add(record.line, "", "has a cell under an empty title")
+            return
+        values = {
+            column: cell for column, cell in zip(self._header.columns, cells, strict=False) if column and cell
+        }
+        key = values.pop(_KEY, "")
+        if not (self._records and key == self._key and key):
+            yield from self.finish()
+            self._key = key
+            self._cells = set()
+            self._is_sound = True
+        elif tuple(cells) in self._cells and not all(map(_is_of_product, values)):
+            self._findings.add(record.line, "", _EXPORTED_TWICE)
+            self._is_sound = False
+        self._cells.add(tuple(cells))
+        self._records.append((record.line, values))
+
+    def finish(self) -> Iterator[tuple[str, BatchItem]]:
+        """Yield the order whose records were gathered, if it is sound."""
+        if not self._records:
+            return
+        key, records = self._key, self._records
+        self._records = []
+        start, first = records[0]
+        self._judge_key(key, start)
+        for line, values in records[1:]:
+            self._judge_repeated(line, first, values)
+        kind = first.get(_KIND, "").casefold() or self._form.kind
+        if kind is None or kind not in KINDS:
+            self._tell(start, _KIND, KIND_DEMAND)
+            self._draft(None, records)
+            return
+        draft, unreadable = self._draft(kind, records)
+        order, flaws = assemble(kind, draft)
+        missing = {flaw.path for flaw in flaws}
+        lines = [line for line, values in records if self._has_product(values, records)]
+        for flaw in (*flaws, *(flaw for flaw in self._rules(kind, order) if flaw.path not in missing)):
+            row, column = _place(flaw.path)
+            line = start if row is None else lines[row]
+            if (line, column) not in unreadable:
+                self._tell(line, column, words(flaw.message, self._names))
+        if self._is_sound:
+            yield kind, BatchItem(key=key, order=order)
+
+    def _judge_key(self, key: str, line: int) -> None:
+        flaw = key_flaw(key)
+        if flaw is not None:
+            self._tell(line, _KEY, flaw)
+        elif (before := self._lines_of_keys.setdefault(key, line)) != line:
+            self._tell(
+                line,
+                _KEY,
+                f"stands in line {before} already; the records of one order must follow each other",
+            )
+
+    def _judge_repeated(self, line: int, first: Mapping[str, str], values: Mapping[str, str]) -> None:
+        if not any(map(_is_of_product, values)):
+            self._tell(line, "", "adds no product to the order of this key")
+        for column, text in values.items():
+            if not _is_of_product(column) and first.get(column, "") != text:
+                self._tell(line, column, "must be empty, or the same as in the first record of this key")
+
+    def _has_product(self, values: Mapping[str, str], records: list[tuple[int, dict[str, str]]]) -> bool:
+        # An order of one record may have its product from the defaults alone: everybody's membership fee.
+        cells = (*values, *self._form.defaults) if len(records) == 1 else values
+        return any(map(_is_of_product, cells))
+
+    def _draft(
+        self, kind: str | None, records: list[tuple[int, dict[str, str]]]
+    ) -> tuple[Draft, set[tuple[int, str]]]:
+        """Read the cells of an order; returns also the lines and columns of those that could not be read."""
+        draft: Draft = {}
+        products: list[Draft] = []
+        unreadable: set[tuple[int, str]] = set()
+        for index, (line, values) in enumerate(records):
+            has_product = self._has_product(values, records)
+            if has_product:
+                products.append({})
+            for column, text in {**self._form.defaults, **values}.items():
+                of_product = _is_of_product(column)
+                if column == _KIND or (not has_product if of_product else index > 0):
+                    continue
+                (*way, name), leaf = COLUMNS[column]
+                if kind is not None and (way[0] if way else name) not in ORDER_FIELDS[kind].fields:
+                    if column in values:
+                        self._tell(line, column, f"must be empty: it is no field of kind {kind}")
+                    continue
+                value = self._read(leaf, text)
+                if isinstance(value, Flaw):
+                    self._tell(line, column, value.message)
+                    unreadable.add((line, column))
+                    value = UNREADABLE
+                holder = products[-1] if of_product else draft
+                for step in () if of_product else way:
+                    holder = cast("Draft", holder.setdefault(step, {}))
+                holder[name] = value
+        draft["products"] = products
+        return draft, unreadable
+
+    def _read(self, leaf: Leaf, text: str) -> object:
+        """Read a cell; a Flaw without a path says why not."""
+        match leaf.form:
+            case Form.TEXT:
+                return text
+            case Form.NUMBER:
+                sign = self._form.decimal
+                plain = text if sign == "." else text.replace(",", ".") if "." not in text else ""
+                return _or_flaw(read_number(plain), _NUMBER_DEMANDS[sign])
+            case Form.WHOLE:
+                return int(text) if _WHOLE.fullmatch(text) else Flaw((), "must be a whole number")
+            case Form.BOOLEAN:
+                return _or_flaw(
+                    _WORDS.get(text.casefold()), "must be true or false (yes or no, ja or nei, 1 or 0)"
+                )
+            case Form.DATE:
+                return _or_flaw(read_date(text, self._form.zone), DATE_DEMAND)
+
+    def _tell(self, line: int, column: str, message: str) -> None:
+        self._is_sound = False
+        title = self._header.titles.get(column)
+        if title is None and (column in _NAMES):
+            # It is wrong in every record: telling it once is enough.
+            source = "in the defaults" if column in self._form.defaults else "the header has no such column"
+            message = f"{message} ({source})"
+            if (column, message) in self._told_of_all:
+                return
+            self._told_of_all.add((column, message))
+        self._findings.add(line, title or column, message)
+
+
+def _or_flaw(value: object, demand: str) -> object:
+    return Flaw((), demand) if value is None else value
+
+
+def _is_of_product(column: str) -> bool:
+    return column in COLUMNS and COLUMNS[column][0][0] == "products"
+
+
+def _place(path: Path) -> tuple[int | None, str]:
+    """Return the row of products and the column that a path names, or its nearest words."""
+    row = next((step for step in path if isinstance(step, int)), None)
+    names = tuple(step for step in path if isinstance(step, str))
+    return row, FIELD_OF.get(names, ".".join(names))

@@ -1,0 +1,75 @@
+"""CSV records with their line numbers, also past what is not well-formed."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from frontpay_async.order_files.lines import Lines
+    from frontpay_async.order_files.violations import ViolationLog
+
+# A quote that is never closed would take the rest of the file for its cell.
+_MOST_LINES_OF_A_RECORD = 100
+
+
+@frozen
+class Record:
+    """Hold one record.
+
+    Args:
+        line: The line where it begins, from 1.
+        cells: Its cells, without white space around them; not all are empty.
+    """
+
+    line: int
+    cells: list[str]
+
+
+class _Source:
+    """Feed the parser, and remember the lines of the record that it is reading."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.taken: list[str] = []
+
+    def __iter__(self) -> _Source:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.taken) == _MOST_LINES_OF_A_RECORD:
+            raise csv.Error(f"a record has more than {_MOST_LINES_OF_A_RECORD} lines")
+        line = next(self.lines)
+        self.taken.append(line)
+        return line
+
+
+def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Record]:
+    """Yield the records of a file that are not empty, and tell what is not well-formed.
+
+    Args:
+        lines: The file.
+        delimiter: What stands between cells.
+        log: Where violations are told.
+    """
+    source = _Source(lines)
+    parser = csv.reader(source, delimiter=delimiter, strict=True)
+    while True:
+        source.taken = []
+        start = lines.number + 1
+        try:
+            cells = [cell.strip() for cell in next(parser)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # The parser's own words: they name no cell.
+            log.add(start, "", f"is not well-formed CSV: {error}")
+            # Where a quote should have been closed is not known: only the first line is given up.
+            lines.push_back(source.taken[1:])
+            continue
+        if any(cells):
+            yield Record(start, cells)

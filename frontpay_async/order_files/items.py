@@ -1,0 +1,69 @@
+"""One order of a batch, and the key under which it is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import field, frozen
+
+from frontpay_async.models.orders import EFakturaOrder, EhfOrder, InvoiceOrder, PaymentLinkOrder
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+BatchOrder: TypeAlias = PaymentLinkOrder | InvoiceOrder | EFakturaOrder | EhfOrder
+
+LONGEST_KEY = 200
+"""The most characters that a key may have: it is an indexed column of the journal."""
+
+
+def key_flaw(key: object) -> str | None:
+    """Say what is wrong with a key, without showing it; None where nothing is.
+
+    Args:
+        key: What may become a ``BatchItem.key``.
+    """
+    if not isinstance(key, str):
+        return f"must be text, not {type(key).__name__}"
+    if not key or key != key.strip():
+        return "must not be empty, nor begin or end with white space"
+    if len(key) > LONGEST_KEY:
+        return f"may have at most {LONGEST_KEY} characters"
+    # A line break would break a log line and a report; a lone surrogate has no bytes.
+    if not key.isprintable():
+        return "must have printable characters only"
+    return None
+
+
+def _check_key(_: object, attribute: Attribute[str], value: object) -> None:
+    flaw = key_flaw(value)
+    if flaw is not None:
+        raise (ValueError if isinstance(value, str) else TypeError)(f"{attribute.name} {flaw}")
+
+
+def _check_order(_: object, attribute: Attribute[BatchOrder], value: object) -> None:
+    if not isinstance(value, BatchOrder):
+        raise TypeError(
+            f"{attribute.name} must be a PaymentLinkOrder, InvoiceOrder, EFakturaOrder or EhfOrder,"
+            f" not {type(value).__name__}"
+        )
+
+
+@frozen(kw_only=True)
+class BatchItem:
+    """Pair an order with your own key for it; a batch sends the order of each key once.
+
+    The key stands in the journal, in reports and in logs: it should name the order in your books, such as
+    an invoice number, and hold nothing personal.
+
+    Args:
+        key: Your identifier: 1 to 200 printable characters, no white space around it, unique in the batch.
+        order: What is sent; hidden in reprs, because it holds personal data.
+
+    Raises:
+        TypeError: The key is no text, or the order is none of the four kinds.
+        ValueError: The key is empty, too long, or has characters that cannot be printed.
+    """
+
+    key: str = field(validator=_check_key)
+    order: BatchOrder = field(repr=False, validator=_check_order)

@@ -1,0 +1,239 @@
+"""JSON lines: one object for each order, ``{"key": …, "kind": …, "order": {…}}``.
+
+The order has the fields of the models, under their Python names, nested as they are. Numbers are JSON numbers
+or text, and are read exactly. A field that is not known, a name that stands twice, and a text where there is
+none are violations. Blank lines are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, cast
+
+from attrs import frozen
+
+from frontpay_async.order_files.assemble import (
+    DATE_DEMAND,
+    KIND_DEMAND,
+    NUMBER_DEMAND,
+    UNREADABLE,
+    assemble,
+    read_date,
+    read_number,
+)
+from frontpay_async.order_files.columns import (
+    KINDS,
+    ORDER_FIELDS,
+    Form,
+    Group,
+    Leaf,
+    did_you_mean,
+    shown_name,
+    words,
+)
+from frontpay_async.order_files.items import BatchItem, key_flaw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import tzinfo
+
+    from frontpay_async.order_files.assemble import Draft, Flaw
+    from frontpay_async.order_files.columns import Path
+    from frontpay_async.order_files.items import BatchOrder
+    from frontpay_async.order_files.lines import Lines
+    from frontpay_async.order_files.violations import ViolationLog
+
+_MEMBERS = frozenset({"key", "kind", "order"})
+_LONGEST_INT = 40
+_NUMBER_DEMAND = NUMBER_DEMAND.format(example="51.00")
+
+
+def _read_float(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent that no Decimal has
+        return Decimal("Infinity")
+
+
+def _read_int(text: str) -> Decimal | int:
+    # int() refuses thousands of digits with an error that is none of JSON's.
+    return int(text) if len(text) <= _LONGEST_INT else Decimal("Infinity")
+
+
+class _Repeated(dict[str, object]):
+    """An object in which names stand twice."""
+
+    names: frozenset[str] = frozenset()
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    repeated = _Repeated(members)
+    counts = Counter(name for name, _ in pairs)
+    repeated.names = frozenset(name for name, count in counts.items() if count > 1)
+    return repeated
+
+
+_decode = json.JSONDecoder(
+    parse_float=_read_float, parse_int=_read_int, parse_constant=Decimal, object_pairs_hook=_object
+).decode
+
+
+@frozen(kw_only=True)
+class JsonlFormat:
+    """Say how a file of JSON lines is read.
+
+    Args:
+        kind: The kind of the orders that name none.
+        zone: The zone of times that name none.
+    """
+
+    kind: str | None = None
+    zone: tzinfo | None = None
+
+    def read(
+        self, lines: Lines, log: ViolationLog, rules: Callable[[str, BatchOrder], list[Flaw]]
+    ) -> Iterator[tuple[str, BatchItem]]:
+        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
+
+        Args:
+            lines: The file.
+            log: Where violations are told.
+            rules: What lists the broken rules of an order.
+        """
+        lines_of_keys: dict[str, int] = {}
+        for text in lines:
+            if text.strip():
+                sound = _Line(self, lines.number, log, lines_of_keys).read(text, rules)
+                if sound is not None:
+                    yield sound
+
+
+class _Line:
+    """Read one line."""
+
+    def __init__(
+        self, form: JsonlFormat, number: int, log: ViolationLog, lines_of_keys: dict[str, int]
+    ) -> None:
+        self._form = form
+        self._number = number
+        self._findings = log
+        self._lines_of_keys = lines_of_keys
+        self._is_sound = True
+        self._unreadable: set[Path] = set()
+
+    def read(self, text: str, rules: Callable[[str, BatchOrder], list[Flaw]]) -> tuple[str, BatchItem] | None:
+        """Return the line's kind and order, or None where something is wrong with them."""
+        source = self._parse(text)
+        if source is None:
+            return None
+        self._judge_names(source, (), _MEMBERS)
+        key = source.get("key")
+        self._judge_key(key)
+        kind, order = source.get("kind"), source.get("order")
+        if kind is None:
+            kind = self._form.kind
+        if not isinstance(kind, str) or kind not in KINDS:
+            self._tell(("kind",), KIND_DEMAND)
+            return None
+        draft = self._group(ORDER_FIELDS[kind], order, ("order",))
+        if draft is None:
+            return None
+        value, flaws = assemble(kind, draft)
+        missing = {flaw.path for flaw in flaws}
+        for flaw in (*flaws, *(flaw for flaw in rules(kind, value) if flaw.path not in missing)):
+            path = ("order", *flaw.path)
+            # Nor of what would stand in an object that is none.
+            if not any(path[:length] in self._unreadable for length in range(2, len(path) + 1)):
+                self._tell(path, words(flaw.message))
+        return (kind, BatchItem(key=cast("str", key), order=value)) if self._is_sound else None
+
+    def _parse(self, text: str) -> dict[str, object] | None:
+        try:
+            source: object = _decode(text)
+        except json.JSONDecodeError as error:
+            # Its message names the place, not the text.
+            self._tell((), f"is not JSON: {error.msg} at character {error.pos + 1}")
+            return None
+        except RecursionError:
+            self._tell((), "is nested too deeply")
+            return None
+        if not isinstance(source, dict):
+            self._tell((), "must be a JSON object")
+            return None
+        return cast("dict[str, object]", source)
+
+    def _judge_key(self, key: object) -> None:
+        flaw = "is required" if key is None else key_flaw(key)
+        if flaw is not None:
+            self._tell(("key",), flaw)
+        elif (before := self._lines_of_keys.setdefault(cast("str", key), self._number)) != self._number:
+            self._tell(("key",), f"stands in line {before} already")
+
+    def _judge_names(self, source: Mapping[str, object], path: Path, known: frozenset[str]) -> None:
+        for name in source.keys() - known:
+            # What is no name may be personal data.
+            self._tell((*path, shown_name(name)), f"is not known{did_you_mean(name, known)}")
+        if isinstance(source, _Repeated):
+            for name in source.names & known:
+                self._tell((*path, name), "stands twice")
+
+    def _group(self, group: Group, source: object, path: Path) -> Draft | None:
+        """Return the draft of an object; None where it is none."""
+        if not isinstance(source, dict):
+            self._refuse(path, "is required" if source is None else "must be an object")
+            return None
+        members = cast("dict[str, object]", source)
+        self._judge_names(members, path, frozenset(group.fields))
+        draft: Draft = {}
+        for name, member in group.fields.items():
+            value = members.get(name)
+            if value is not None:
+                draft[name] = self._member(member, value, (*path, name))
+        return draft
+
+    def _member(self, member: Leaf | Group, value: object, path: Path) -> object:
+        if isinstance(member, Leaf):
+            read, demand = self._leaf(member.form, value)
+            return self._refuse(path, demand) if read is None else read
+        if not member.is_rows:
+            return self._group(member, value, path)
+        if not isinstance(value, list):
+            return self._refuse(path, "must be a list of objects")
+        rows = cast("list[object]", value)
+        return [self._group(member, row, (*path, index)) or {} for index, row in enumerate(rows)]
+
+    def _leaf(self, form: Form, value: object) -> tuple[object, str]:
+        """Return a value of the form, or None with what is asked."""
+        match form, value:
+            case Form.TEXT, str():
+                return value, ""
+            case Form.TEXT, _:
+                return None, "must be text, in quotes"
+            case Form.BOOLEAN, _:
+                return (value if isinstance(value, bool) else None), "must be true or false"
+            case Form.DATE, _:
+                return (read_date(value, self._form.zone) if isinstance(value, str) else None), DATE_DEMAND
+            case _:
+                number = (
+                    read_number(value)
+                    if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool)
+                    else None
+                )
+                if form is Form.NUMBER:
+                    return number, _NUMBER_DEMAND
+                is_whole = number is not None and number == number.to_integral_value()
+                return (int(number) if number is not None and is_whole else None), "must be a whole number"
+
+    def _refuse(self, path: Path, message: str) -> object:
+        self._unreadable.add(path)
+        self._tell(path, message)
+        return UNREADABLE
+
+    def _tell(self, path: Path, message: str) -> None:
+        self._is_sound = False
+        self._findings.add(self._number, ".".join(map(str, path)), message)

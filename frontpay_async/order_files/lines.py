@@ -1,0 +1,124 @@
+"""The physical lines of a file: numbered, decoded, bounded in length, and summed up as they pass.
+
+Lines end with LF or CRLF. A line that cannot be used is told and comes back empty, so that the reader goes on
+and finds what else is wrong. The running digest is what shows, line by line, that a second pass reads what
+the first one judged.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections import deque
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from frontpay_async.order_files.violations import ViolationLog
+
+LONGEST_LINE = 1 << 20
+"""The most bytes that a line may have."""
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def codec_of(encoding: str) -> str:
+    """Return the codec by which single lines can be decoded.
+
+    Args:
+        encoding: The file's encoding: any in which a line ends with the byte of LF.
+
+    Raises:
+        ConfigurationError: There is no such encoding, or its line ends are other bytes (UTF-16).
+    """
+    try:
+        name = codecs.lookup(encoding).name
+        fits = "a\nb".encode(name).endswith(b"a\nb")
+    except (LookupError, TypeError, ValueError):
+        fits, name = False, encoding
+    if not fits:
+        raise ConfigurationError(f"{encoding} is no encoding of text with LF line ends; use utf-8 or cp1252")
+    # A mark stands only at the beginning of a file; it is taken off there, whatever the encoding is called.
+    return "utf-8" if name == "utf-8-sig" else name
+
+
+@define
+class Lines:
+    """Read a file line by line.
+
+    Args:
+        source: The file, opened for reading bytes.
+        codec: What ``codec_of`` gave.
+        log: Where violations are told.
+        number: The number of the line that came last.
+    """
+
+    source: BinaryIO = field(repr=False)
+    codec: str
+    log: ViolationLog = field(repr=False)
+    number: int = 0
+    _again: deque[str] = field(factory=deque[str], repr=False)
+    _digest: hashlib.blake2b = field(factory=lambda: hashlib.blake2b(digest_size=8), repr=False)
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> str:
+        if self._again:
+            self.number += 1
+            return self._again.popleft()
+        raw = self.source.readline(LONGEST_LINE)
+        if not raw:
+            raise StopIteration
+        self._digest.update(raw)
+        self.number += 1
+        if self.number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        return self._text(raw)
+
+    def push_back(self, lines: list[str]) -> None:
+        """Give lines back, to be read again.
+
+        Args:
+            lines: The lines that came last, in their order.
+        """
+        self._again.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+    def digest(self) -> int:
+        """Return what stands for every byte that was read so far."""
+        return int.from_bytes(self._digest.digest())
+
+    def _text(self, raw: bytes) -> str:
+        if len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
+            self._skip_rest()
+            self.log.add(self.number, "", f"is longer than {LONGEST_LINE} bytes")
+            return ""
+        if self.number == 1 and raw.startswith(_UTF_16):
+            self.log.add(1, "", "begins like UTF-16; save the file as UTF-8")
+            self._skip_all()
+            return ""
+        if b"\0" in raw:
+            self.log.add(self.number, "", "has a NUL byte: the file is damaged, or no text")
+            return ""
+        try:
+            return raw.decode(self.codec)
+        except UnicodeDecodeError:
+            demand = f"is not {self.codec} text; another encoding, such as cp1252, is an argument"
+            self.log.add(self.number, "", demand)
+        return raw.decode(self.codec, "replace")
+
+    def _skip_rest(self) -> None:
+        while chunk := self.source.readline(LONGEST_LINE):
+            self._digest.update(chunk)
+            if chunk.endswith(b"\n"):
+                return
+
+    def _skip_all(self) -> None:
+        while chunk := self.source.read(LONGEST_LINE):
+            self._digest.update(chunk)

@@ -1,0 +1,15 @@
+"""The rank of a call; pure, because the ledger decides by it. Settings offer it to callers."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """Rank a call among those that share a token; the lower number goes first."""
+
+    INTERACTIVE = 0
+    """Somebody waits at the till or in the browser."""
+    NORMAL = 1
+    WATCH = 2
+    BATCH = 3

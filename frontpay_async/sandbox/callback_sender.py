@@ -1,0 +1,363 @@
+"""The sandbox's courier: it tells merchants by HTTP GET what became of their orders.
+
+A callback is made when an order changes, and is due at once. Who sends it:
+
+- In ``Sandbox.serve()``, and in ``python -m frontpay_async.sandbox``, the courier runs by itself: it wakes up
+  when something changes or a cardholder's time has come. Each order has a lane of its own, and a hundred are
+  served at once: a dead or slow merchant holds up its own orders, and no answer of the API waits for one.
+- Otherwise ``Sandbox.deliver_callbacks()`` does, or it runs by itself while ``callback_sender.running()`` is entered.
+
+Requests go to this machine only, unless other hosts are named. Redirects are not followed, an answer's body
+is not read, and none is waited for longer than a few seconds. Nothing is repeated unless told: no source says
+whether the API does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import heapq
+import ipaddress
+import itertools
+from collections import deque
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import anyio
+import httpx
+from attrs import define, evolve, field, frozen
+
+from frontpay_async.models.statuses import OrderStatus, RefundStatus
+from frontpay_async.sandbox.handlers.context import json_object, number
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection
+
+    from anyio.abc import TaskGroup
+
+    from frontpay_async._transport.clock import Clock
+    from frontpay_async.sandbox.state import RefundRequest, SandboxOrder, SandboxState
+
+_AT_ONCE = 100
+_ENDED_PAYMENT = {
+    OrderStatus.PAID: "Approved",
+    OrderStatus.CANCELLED: "Cancelled",
+    OrderStatus.EXPIRED: "Cancelled",
+}
+_PAID_ONCE = frozenset({OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED, OrderStatus.REFUNDED})
+
+
+class CallbackFault(StrEnum):
+    """Name what can go wrong with a callback."""
+
+    LOSE = "lose"
+    """It is never sent."""
+    DELAY = "delay"
+    """It is sent some seconds later, with the timestamp it has."""
+    TWICE = "twice"
+    """The same callback is sent two times."""
+    SWAP = "swap"
+    """It is sent after the order's next callback."""
+    WRONG_CHECKSUM = "wrong-checksum"
+    """Its checksum is made with another secret; strikes only callbacks that have one."""
+
+
+@frozen(kw_only=True)
+class SentCallback:
+    """Tell what came of one callback.
+
+    Args:
+        order_uuid: The order.
+        url: Where it was sent, with all parameters; hidden in reprs.
+        status: The HTTP status of the merchant's answer; None where there was none.
+        problem: Why there was none: lost, forbidden host, no answer.
+        fault: What struck it, if anything.
+    """
+
+    order_uuid: str
+    url: str = field(repr=lambda _: "'***'")
+    status: int | None = None
+    problem: str | None = None
+    fault: CallbackFault | None = None
+
+
+@define(eq=False)
+class _Plan:
+    kind: CallbackFault
+    times: int | None
+    skip: int
+    every: int
+    seconds: float
+    seen: int = 0
+
+    def strikes(self) -> bool:
+        """Count one callback, and tell whether it is struck."""
+        self.seen += 1
+        due = self.seen > self.skip and (self.seen - self.skip) % self.every == 0
+        if not due or self.times == 0:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+@define(eq=False)
+class CallbackSender:
+    """Send callbacks.
+
+    Args:
+        clock: Time.
+        secret: What checksums are made with; hidden in reprs.
+        hosts: Hosts beside this machine that may be sent to.
+        transport: Sends the requests, wherever they go; over a socket unless given.
+        patience: How long an answer is waited for, in seconds.
+    """
+
+    _clock: Clock = field(repr=False)
+    _secret: str = field(repr=lambda _: "'***'")
+    _hosts: Collection[str]
+    _transport: httpx.AsyncBaseTransport | None = None
+    _patience: float = 5.0
+    sent: list[SentCallback] = field(init=False, factory=list[SentCallback], repr=False)
+    _state: SandboxState = field(init=False, repr=False)
+    _plans: list[_Plan] = field(init=False, factory=list[_Plan], repr=False)
+    _queue: list[tuple[float, int, SentCallback]] = field(
+        init=False, factory=list[tuple[float, int, SentCallback]], repr=False
+    )
+    _queued: itertools.count[int] = field(init=False, factory=itertools.count, repr=False)
+    # Held back until the order's next one.
+    _held: dict[str, SentCallback] = field(init=False, factory=dict[str, SentCallback], repr=False)
+    _last: dict[str, SentCallback] = field(init=False, factory=dict[str, SentCallback], repr=False)
+    _news: anyio.Event | None = field(init=False, default=None, repr=False)
+
+    def attend(self, state: SandboxState) -> None:
+        """Send what becomes of the orders of a state, and forget all that was before."""
+        self._state = state
+        state.tell, state.wake = self._hear, self._wake
+        for remembered in (self.sent, self._plans, self._queue, self._held, self._last):
+            remembered.clear()
+
+    def fail(
+        self,
+        kind: CallbackFault | str,
+        *,
+        times: int | None = 1,
+        skip: int = 0,
+        every: int = 1,
+        seconds: float = 0.0,
+    ) -> None:
+        """Let something go wrong with the callbacks that are made from now on.
+
+        Args:
+            kind: What.
+            times: How often; None for ever.
+            skip: How many callbacks pass first.
+            every: Which callback of how many is struck: 3 for each third.
+            seconds: For delays, how long.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: There is no such kind, or a number is out of range.
+        """
+        if every < 1 or skip < 0 or seconds < 0 or (times is not None and times < 1):
+            raise ValueError("a fault needs times and every from 1, skip and seconds from 0")
+        self._plans.append(_Plan(CallbackFault(kind), times, skip, every, seconds))
+
+    def repeat(self, order_uuid: str) -> None:
+        """Send an order's last callback once more, exactly as it was.
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            KeyError: It has had none.
+        """
+        self._state.catch_up()
+        self._put(evolve(self._last[order_uuid], fault=None))
+
+    async def deliver(self) -> tuple[SentCallback, ...]:
+        """Send all that is due, one after the other, and return what came of it."""
+        sent: list[SentCallback] = []
+        async with self._client() as client:
+            while (parcel := self._take()) is not None:
+                sent.append(await self._send(client, parcel))
+        return tuple(sent)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Send everything as soon as it is due, while the block runs."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.run)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def run(self) -> None:
+        """Send everything as soon as it is due, until cancelled."""
+        lanes: dict[str, deque[SentCallback]] = {}
+        limit = anyio.CapacityLimiter(_AT_ONCE)
+        async with self._client() as client, anyio.create_task_group() as tasks:
+
+            async def send_all(order_uuid: str) -> None:
+                lane = lanes[order_uuid]
+                while lane:
+                    async with limit:
+                        await self._send(client, lane.popleft())
+                del lanes[order_uuid]
+
+            try:
+                while True:
+                    news = self._news = anyio.Event()
+                    while (parcel := self._take()) is not None:
+                        if parcel.order_uuid in lanes:
+                            lanes[parcel.order_uuid].append(parcel)
+                        else:
+                            lanes[parcel.order_uuid] = deque([parcel])
+                            tasks.start_soon(send_all, parcel.order_uuid)
+                    await self._until_next(news)
+            finally:
+                self._news = None
+
+    async def _until_next(self, news: anyio.Event) -> None:
+        """Wait until something is due, or new."""
+        # Where nobody listens, nobody looks.
+        decision = self._state.next_due() if self._state.is_listened_to else None
+        dues = [decision, self._queue[0][0] if self._queue else None]
+        due = min((each for each in dues if each is not None), default=None)
+        if due is None:
+            await news.wait()
+            return
+        async with anyio.create_task_group() as race:
+
+            async def hear(race: TaskGroup) -> None:
+                await news.wait()
+                race.cancel_scope.cancel()
+
+            race.start_soon(hear, race)
+            await self._clock.sleep(max(0.0, due - self._clock.now()))
+            race.cancel_scope.cancel()
+
+    def _wake(self) -> None:
+        if self._news is not None:
+            self._news.set()
+
+    def _hear(self, order: SandboxOrder, refund: RefundRequest | None) -> None:
+        """Make the callback of what became of an order, and queue it as the faults have it."""
+        url = order.callback_url
+        said = self._words(order, refund)
+        if url is None or said is None:
+            return
+        plan = next((each for each in self._plans if self._hits(each, said)), None)
+        kind = None if plan is None else plan.kind
+        if kind is CallbackFault.WRONG_CHECKSUM:
+            said["checksum"] = _checksum(said, f"not {self._secret}")
+        parcel = SentCallback(order_uuid=order.uuid, url=_merged(url, said), fault=kind)
+        self._last[order.uuid] = parcel
+        held = self._held.pop(order.uuid, None)
+        if kind is CallbackFault.LOSE:
+            self.sent.append(evolve(parcel, problem="lost"))
+        elif kind is CallbackFault.SWAP:
+            self._held[order.uuid] = parcel
+        else:
+            for _ in range(2 if kind is CallbackFault.TWICE else 1):
+                self._put(parcel, plan.seconds if plan and kind is CallbackFault.DELAY else 0.0)
+        if held is not None:
+            self._put(held)
+
+    def _hits(self, plan: _Plan, said: dict[str, str]) -> bool:
+        concerned = plan.kind is not CallbackFault.WRONG_CHECKSUM or "checksum" in said
+        return concerned and plan.strikes()
+
+    def _words(self, order: SandboxOrder, refund: RefundRequest | None) -> dict[str, str] | None:
+        """Return the parameters; None where the API is not known to call back."""
+        if refund is not None:
+            approved = refund.status is RefundStatus.REFUNDED
+            return {
+                "orderUuid": order.uuid,
+                "status": "Approved" if approved else "Cancelled",
+                "type": "Payment_Refund",
+                "totalAmount": f"{refund.amount:f}",
+                "currency": "NOK",
+            }
+        if order.terminal_uuid is not None:
+            ended = _ENDED_PAYMENT.get(order.status)
+            if ended is None:
+                return None
+            summary = json_object(order.body["orderSummary"])
+            return {
+                "orderUuid": order.uuid,
+                "status": ended,
+                "type": "Payment",
+                "baseAmount": f"{number(summary['subTotal']):f}",
+                "vatAmount": f"{number(summary['totalTax']):f}",
+                "totalAmount": f"{order.amount:f}",
+                "currency": "NOK",
+            }
+        said = {
+            "orderUuid": order.uuid,
+            "status": order.status.value,
+            "createdAt": str(int(order.created_at)),
+            "paymentMethod": _payment_method(order),
+            "amount": f"{order.amount:f}",
+            "timestamp": str(int(self._state.wall())),
+        }
+        return {**said, "checksum": _checksum(said, self._secret)}
+
+    def _put(self, parcel: SentCallback, seconds: float = 0.0) -> None:
+        heapq.heappush(self._queue, (self._clock.now() + seconds, next(self._queued), parcel))
+        self._wake()
+
+    def _take(self) -> SentCallback | None:
+        """Return the next callback that is due."""
+        self._state.catch_up()
+        if self._queue and self._queue[0][0] <= self._clock.now():
+            return heapq.heappop(self._queue)[2]
+        return None
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=self._patience)
+
+    async def _send(self, client: httpx.AsyncClient, parcel: SentCallback) -> SentCallback:
+        status, problem = None, "no answer"
+        try:
+            url = httpx.URL(parcel.url)
+            if self._transport is None and not self._may_reach(url.host):
+                problem = "forbidden host"
+            else:
+                # The time-outs of httpx hold for each piece of an answer; this one for all of them.
+                with anyio.move_on_after(self._patience):
+                    async with client.stream("GET", url) as answer:
+                        status = answer.status_code
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            problem = f"no answer ({type(error).__name__})"
+        done = evolve(parcel, status=status, problem=None if status else problem)
+        self.sent.append(done)
+        return done
+
+    def _may_reach(self, host: str) -> bool:
+        if host == "localhost" or host.endswith(".localhost") or host in self._hosts:
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+def _payment_method(order: SandboxOrder) -> str:
+    if order.invoice_number is not None:
+        return "Invoice"
+    return "Card" if order.status in _PAID_ONCE else ""
+
+
+def _checksum(said: dict[str, str], secret: str) -> str:
+    values = "".join(value for name, value in said.items() if name != "checksum")
+    return hashlib.sha256(f"{values}{secret}".encode()).hexdigest()
+
+
+def _merged(url: str, said: dict[str, str]) -> str:
+    """Add parameters to a URL behind those that it has."""
+    before, mark, fragment = url.partition("#")
+    separator = "?" if "?" not in before else "" if before.endswith(("?", "&")) else "&"
+    return f"{before}{separator}{urlencode(said)}{mark}{fragment}"

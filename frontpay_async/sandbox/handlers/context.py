@@ -1,0 +1,155 @@
+"""One request as a handler sees it, and how the values in its body are read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import frozen
+
+from frontpay_async.models.statuses import OrderStatus
+from frontpay_async.sandbox.responses import Answer, Refusal, broken_rule, invalid, not_found, success
+from frontpay_async.sandbox.state import Event, ForbiddenEventError, Line, SandboxOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._protocol.operations import Operation
+    from frontpay_async.sandbox.account import Account
+    from frontpay_async.sandbox.settings import SandboxSettings
+    from frontpay_async.sandbox.state import SandboxState
+
+_FIRST_ORDER, _FIRST_CUSTOMER = 3506700000, 3463000000
+_ZERO = Decimal(0)
+_MORE_THAN_THE_ORDER = "refundRejectionForRefundRequestGreaterThanOrderAmount"
+_MORE_THAN_THE_LINE = "refundRejectionForProductAmountExceed"
+
+
+@frozen
+class RequestContext:
+    """Hold one request, as a handler sees it.
+
+    Args:
+        operation: The row of the operation table.
+        account: What the token sees.
+        state: Everything.
+        settings: How the sandbox behaves.
+        uuid: The id in the path, or "".
+        body: The JSON body, checked against the rules.
+        query: The query parameters.
+    """
+
+    operation: Operation[object]
+    account: Account
+    state: SandboxState
+    settings: SandboxSettings
+    uuid: str
+    body: JsonObject
+    query: Mapping[str, str]
+
+    def order(self) -> SandboxOrder:
+        """Return the order that the path names; the terminal routes know only terminal orders.
+
+        Raises:
+            Refusal: 404.
+        """
+        order = self.account.orders.get(self.uuid)
+        if order is None or (self.operation.name.startswith("terminals.") and order.terminal_uuid is None):
+            raise not_found(self.operation)
+        return order
+
+    def new_order(self, *, terminal_uuid: str | None = None) -> SandboxOrder:
+        """Keep a new order with what the body says."""
+        serial = len(self.state.orders) + 1
+        known_customer = json_object(self.body["customerDetails"]).get("customerUuid")
+        order = SandboxOrder(
+            uuid=f"ODR{_FIRST_ORDER + serial}",
+            customer_uuid=known_customer
+            if isinstance(known_customer, str)
+            else f"CSRT{_FIRST_CUSTOMER + serial}",
+            serial=serial,
+            operation=self.operation.name,
+            body=self.body,
+            created_at=self.state.wall(),
+            lines=[
+                Line(id=next(self.state.line_ids), amount=number(product["amount"]), product=product)
+                for product in json_objects(self.body["products"])
+            ],
+            amount=number(json_object(self.body["orderSummary"])["grandTotal"]),
+            terminal_uuid=terminal_uuid,
+            tell=self.state.tell,
+            note=self.state.note,
+        )
+        self.state.add(self.account, order)
+        return order
+
+    def apply_event(self, order: SandboxOrder, event: Event) -> None:
+        """Let an event happen to an order.
+
+        Raises:
+            Refusal: 400, by what the order already is.
+        """
+        try:
+            order.apply_event(event)
+        except ForbiddenEventError:
+            raise already(order) from None
+
+    def refund(self, order: SandboxOrder) -> tuple[Decimal, dict[Decimal, Decimal]]:
+        """Return what the body asks to pay back, in all and by line id.
+
+        Raises:
+            Refusal: 417 for a refund of nothing; 400 where a line is not known, or the order or a line is not
+                worth so much.
+        """
+        lines = json_objects(self.body["products"])
+        amounts = {"grand total": number(self.body["grandTotal"])}
+        amounts |= {f"products.{index}.amount": number(line["amount"]) for index, line in enumerate(lines)}
+        nothing = [f"The {name} must be greater than 0." for name, amount in amounts.items() if amount <= 0]
+        if nothing:
+            raise invalid(nothing)
+        by_line: dict[Decimal, Decimal] = {}
+        for line in lines:
+            line_id = number(line["id"])
+            by_line[line_id] = by_line.get(line_id, _ZERO) + number(line["amount"])
+        refundable = order.refundable_by_line()
+        if not by_line.keys() <= refundable.keys():
+            raise broken_rule("requestProductIdNotAvailable")
+        if amounts["grand total"] > order.refundable:
+            documented = self.operation.business_codes
+            raise broken_rule(
+                _MORE_THAN_THE_ORDER if _MORE_THAN_THE_ORDER in documented else _MORE_THAN_THE_LINE
+            )
+        if any(amount > refundable[line_id] for line_id, amount in by_line.items()):
+            raise broken_rule(_MORE_THAN_THE_LINE)
+        return amounts["grand total"], by_line
+
+    def done(self, order: SandboxOrder, data: Json = None, *, body_status: int | None = None) -> Answer:
+        """Return the operation's documented success, and remember what was done."""
+        self.account.note_effect(self.operation, order, self.body)
+        return success(self.operation, data, body_status=body_status)
+
+
+Handler: TypeAlias = "Callable[[RequestContext], Answer]"
+
+
+def already(order: SandboxOrder) -> Refusal:
+    """Return the refusal of what an order's status forbids."""
+    over = order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+    return broken_rule("orderStatusAlreadyCancelled" if over else "orderStatusAlreadyPaid")
+
+
+def number(value: Json) -> Decimal:
+    """Read a number that the rules have let through."""
+    return Decimal(str(value).strip())
+
+
+def json_object(value: Json) -> JsonObject:
+    """Read an object; a missing one is empty."""
+    return value if isinstance(value, dict) else {}
+
+
+def json_objects(value: Json) -> list[JsonObject]:
+    """Read the objects in a list, or in an object that is keyed by their places."""
+    rows = list(value.values()) if isinstance(value, dict) else value
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

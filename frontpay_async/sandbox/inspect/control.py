@@ -1,0 +1,158 @@
+"""The sandbox's own routes below ``/_sandbox``, for programs and tests in another process.
+
+GET  /_sandbox/orders | requests | duplicates | callbacks     look
+POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice, remind, collect; approve,
+                                                    decline, approve-refund, decline-refund; repeat-callback
+POST /_sandbox/faults/clear        forget all faults
+POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
+POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …, "every": …, "seconds": …}
+POST /_sandbox/callbacks/deliver   send what is due, where no courier runs
+POST /_sandbox/reset
+
+Requests from other sites, and to names that are not this machine's, are refused; see ``origin``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from frontpay_async.sandbox.inspect.origin import OwnOrigin
+from frontpay_async.sandbox.state import ForbiddenEventError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from frontpay_async.sandbox import Sandbox
+    from frontpay_async.sandbox.callback_sender import SentCallback
+
+
+@frozen
+class _Control:
+    sandbox: Sandbox
+
+    async def orders(self, _: Request) -> Response:
+        rows = [
+            {
+                "uuid": order.uuid,
+                "operation": order.operation,
+                "status": order.status,
+                "amount": str(order.amount),
+                "refunded": str(order.refunded),
+            }
+            for order in self.sandbox.orders.values()
+        ]
+        return JSONResponse(rows)
+
+    async def requests(self, _: Request) -> Response:
+        rows = [
+            {
+                "operation": each.operation,
+                "method": each.method,
+                "path": each.path,
+                "status": each.status,
+                "fault": each.fault,
+            }
+            for each in self.sandbox.requests
+        ]
+        return JSONResponse(rows)
+
+    async def duplicates(self, _: Request) -> Response:
+        rows = [
+            {"operation": each.operation, "order_uuids": each.order_uuids, "times": each.times}
+            for each in self.sandbox.duplicates()
+        ]
+        return JSONResponse(rows)
+
+    async def event(self, request: Request) -> Response:
+        sandbox, uuid, name = self.sandbox, request.path_params["uuid"], request.path_params["event"]
+        decisions = {
+            "approve": sandbox.approve,
+            "decline": sandbox.decline,
+            "approve-refund": sandbox.approve_refund,
+            "decline-refund": sandbox.decline_refund,
+            "repeat-callback": sandbox.callback_sender.repeat,
+        }
+        try:
+            if name in decisions:
+                decisions[name](uuid)
+            else:
+                sandbox.apply_event(uuid, name)
+        except KeyError:
+            return JSONResponse({"error": "no such order, or nothing to repeat"}, 404)
+        except ForbiddenEventError as error:
+            return JSONResponse({"error": str(error)}, 409)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 422)
+        return JSONResponse({"status": sandbox.orders[uuid].status})
+
+    async def callbacks(self, _: Request) -> Response:
+        return JSONResponse(_rows(self.sandbox.callbacks))
+
+    async def deliver(self, _: Request) -> Response:
+        return JSONResponse(_rows(await self.sandbox.deliver_callbacks()))
+
+    async def faults(self, request: Request) -> Response:
+        return await _add(request, self.sandbox.fail, self.sandbox.fail_randomly)
+
+    async def clear_faults(self, _: Request) -> Response:
+        self.sandbox.faults.clear()
+        return JSONResponse({})
+
+    async def callback_faults(self, request: Request) -> Response:
+        return await _add(request, self.sandbox.callback_sender.fail)
+
+    async def reset(self, _: Request) -> Response:
+        self.sandbox.reset()
+        return JSONResponse({})
+
+
+async def _add(
+    request: Request, add: Callable[..., None], add_at_rates: Callable[..., None] | None = None
+) -> Response:
+    """Add the fault that a body describes."""
+    try:
+        asked = json.loads(await request.body())
+        (add_at_rates if add_at_rates is not None and "rates" in asked else add)(**asked)
+    except (TypeError, ValueError, AttributeError) as error:
+        return JSONResponse({"error": str(error)}, 422)
+    return JSONResponse({})
+
+
+def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
+    # Without the URLs: they may hold secrets of the merchant's.
+    return [
+        {"uuid": each.order_uuid, "status": each.status, "problem": each.problem, "fault": each.fault}
+        for each in callbacks
+    ]
+
+
+def control_routes(sandbox: Sandbox, hosts: Collection[str] = ()) -> list[Route]:
+    """Return the routes by which a sandbox is looked into and steered.
+
+    Args:
+        sandbox: The sandbox.
+        hosts: Host names that it is reached by, beside this machine's.
+    """
+    control = _Control(sandbox)
+    own = [Middleware(OwnOrigin, hosts)]
+    return [
+        Route("/_sandbox/orders", control.orders, methods=["GET"], middleware=own),
+        Route("/_sandbox/requests", control.requests, methods=["GET"], middleware=own),
+        Route("/_sandbox/duplicates", control.duplicates, methods=["GET"], middleware=own),
+        Route("/_sandbox/callbacks", control.callbacks, methods=["GET"], middleware=own),
+        Route("/_sandbox/callbacks/deliver", control.deliver, methods=["POST"], middleware=own),
+        Route("/_sandbox/callbacks/faults", control.callback_faults, methods=["POST"], middleware=own),
+        Route("/_sandbox/orders/{uuid}/{event}", control.event, methods=["POST"], middleware=own),
+        Route("/_sandbox/faults", control.faults, methods=["POST"], middleware=own),
+        Route("/_sandbox/faults/clear", control.clear_faults, methods=["POST"], middleware=own),
+        Route("/_sandbox/reset", control.reset, methods=["POST"], middleware=own),
+    ]

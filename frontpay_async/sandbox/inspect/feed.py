@@ -1,0 +1,144 @@
+"""What has changed since somebody last looked.
+
+Each change gets the next number, the *revision*, and an order remembers the last one that concerned it. So
+a reader needs to be told only one number to be told all that is new: nobody keeps a queue for it, however
+slow it is, and an order that has changed ten times meanwhile is told once, as it stands. Of the requests the
+newest are kept. Numbers count within an *era*, which ends when everything is forgotten: a reader from
+another era, or from another process, starts over.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import anyio
+from attrs import define, field, frozen
+
+if TYPE_CHECKING:
+    from frontpay_async._protocol.messages import Json
+    from frontpay_async.sandbox.app import RecordedRequest
+    from frontpay_async.sandbox.responses import Answer
+
+_KEPT = 100
+_MOST_ROWS = 20
+_LONGEST_NUMBER = 20
+
+
+@frozen(kw_only=True)
+class Exchange:
+    """Hold a request and its answer.
+
+    Args:
+        number: Its revision.
+        at: When it arrived, in Unix seconds.
+        request: The request.
+        answer: The answer's body, a long list cut short; None where there was none. Hidden in reprs.
+    """
+
+    number: int
+    at: float
+    request: RecordedRequest
+    answer: Json = field(repr=False)
+
+
+@frozen
+class Place:
+    """Say how far a reader has come.
+
+    Args:
+        era: The era that the revision counts in.
+        revision: The last change that the reader knows of.
+    """
+
+    era: str
+    revision: int
+
+    def __str__(self) -> str:
+        return f"{self.era}-{self.revision}"
+
+    @classmethod
+    def read(cls, text: str) -> Place | None:
+        """Read a place as it was written; None where it is none."""
+        era, _, revision = text.partition("-")
+        if not era or not (revision.isascii() and revision.isdigit()) or len(revision) > _LONGEST_NUMBER:
+            return None
+        return cls(era, int(revision))
+
+
+@define(eq=False)
+class Feed:
+    """Number all changes, and wake who waits for them."""
+
+    revision: int = field(init=False, default=0)
+    era: str = field(init=False, factory=lambda: secrets.token_hex(4))
+    # By the last change, the newest last.
+    _orders: dict[str, int] = field(init=False, factory=dict[str, int], repr=False)
+    _exchanges: deque[Exchange] = field(init=False, factory=lambda: deque[Exchange](maxlen=_KEPT), repr=False)
+    _news: anyio.Event | None = field(init=False, default=None, repr=False)
+
+    @property
+    def place(self) -> Place:
+        """Where a reader is who knows everything."""
+        return Place(self.era, self.revision)
+
+    def begin_again(self) -> None:
+        """Forget everything, and start another era."""
+        self._orders.clear()
+        self._exchanges.clear()
+        self.era = secrets.token_hex(4)
+        self.note()
+
+    def note(self) -> None:
+        """Count a change that concerns no order, and wake who waits."""
+        self.revision += 1
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+    def note_order(self, uuid: str) -> None:
+        """Count a change of an order."""
+        self.note()
+        self._orders.pop(uuid, None)
+        self._orders[uuid] = self.revision
+
+    def note_exchange(self, at: float, request: RecordedRequest, answer: Answer | None) -> None:
+        """Count a request, and keep it with its answer.
+
+        Args:
+            at: When it arrived, in Unix seconds.
+            request: The request.
+            answer: The answer, if any.
+        """
+        self.note()
+        body = None if answer is None else _without_most_rows(answer.body)
+        self._exchanges.append(Exchange(number=self.revision, at=at, request=request, answer=body))
+
+    def orders_since(self, revision: int) -> list[str]:
+        """Return the ids of the orders that have changed after a revision, the last change first."""
+        changes = reversed(self._orders.items())
+        return [uuid for uuid, _ in takewhile(lambda change: change[1] > revision, changes)]
+
+    def exchanges_since(self, revision: int) -> list[Exchange]:
+        """Return the requests that are kept and arrived after a revision, the newest first."""
+        return list(takewhile(lambda each: each.number > revision, reversed(self._exchanges)))
+
+    def exchange(self, number: int) -> Exchange | None:
+        """Return a request by its number; None where it is not kept."""
+        return next((each for each in self._exchanges if each.number == number), None)
+
+    def news(self) -> anyio.Event:
+        """Return an event that is set at the next change."""
+        if self._news is None:
+            self._news = anyio.Event()
+        return self._news
+
+
+def _without_most_rows(body: Json) -> Json:
+    """Cut a long list of data: a hundred answers that list ten thousand orders are too much to keep."""
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(data, list) or len(data) <= _MOST_ROWS:
+        return body
+    return {**body, "data": [*data[:_MOST_ROWS], f"… and {len(data) - _MOST_ROWS} more"]}

@@ -1,0 +1,196 @@
+"""The API's answers in its usual envelope, byte for byte as it writes them: escaped slashes and all.
+
+The pages of the reference disagree on small things: which success says ``is_data`` (creating an order does
+not, although its data is there), whether a 404 speaks of ``data`` or of ``errors``, and whether a 510 says
+``somethingWentWrong`` or ``Something Went Wrong``. A reader must not stumble over them, so they are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._protocol.operations import Operation
+
+_SAYS_DATA = frozenset(
+    {
+        "orders.resend_payment_link",
+        "orders.refund",
+        "orders.list_statuses",
+        "orders.get_status",
+        "orders.get_details",
+        "orders.get_invoice_number",
+        "orders.charge_delayed",
+        "terminals.list",
+        "terminals.create_order",
+    }
+)
+_NOT_FOUND_SPEAKS_OF_DATA = frozenset(
+    {
+        "orders.cancel",
+        "orders.get_details",
+        "orders.get_invoice_number",
+        "orders.charge_delayed",
+        "terminals.cancel_payment",
+        "terminals.cancel_refund",
+    }
+)
+_FAILS_IN_A_CODE = frozenset(
+    {
+        "orders.send_payment_link",
+        "orders.send_invoice",
+        "orders.send_efaktura",
+        "orders.send_ehf_invoice",
+        "orders.refund",
+        "orders.charge_delayed",
+        "terminals.create_order",
+        "terminals.refund",
+    }
+)
+_NOTHING: Mapping[str, Json] = MappingProxyType({})
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_OF_DATA: Mapping[str, Json] = MappingProxyType({"is_data": False, "data": None})
+_OF_NO_ERRORS: Mapping[str, Json] = MappingProxyType({"is_error": False, "errors": None})
+_OF_ERRORS: Mapping[str, Json] = MappingProxyType({"is_error": True, "errors": None})
+_BROKEN_RULES: Mapping[str, Mapping[str, Json]] = MappingProxyType(
+    {
+        "requestProductIdNotAvailable": _OF_DATA,
+        "refundRejectionForProductAmountExceed": MappingProxyType({"is_error": True, "errors": []}),
+        "refundRejectionForWeeklyThresholdExceed": _OF_ERRORS,
+        "refundRejectionForRequestAmountThresholdExceed": _OF_ERRORS,
+    }
+)
+_MOST_DIGITS = 15
+
+
+@frozen
+class Answer:
+    """Hold one answer before it is written.
+
+    Args:
+        status: The HTTP status.
+        body: The JSON body; or the HTML of a proxy.
+        headers: Headers beyond those that every answer has.
+    """
+
+    status: int
+    body: JsonObject | str
+    headers: Mapping[str, str] = _NO_HEADERS
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, raised to leave a handler early
+    """Leave a handler with an answer that says no.
+
+    Args:
+        answer: The answer.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def success(
+    operation: Operation[object],
+    data: Json = None,
+    *,
+    message: str | None = None,
+    body_status: int | None = None,
+    beside: Mapping[str, Json] = _NOTHING,
+) -> Answer:
+    """Return a documented success.
+
+    Args:
+        operation: The row of the operation table.
+        data: What it carries.
+        message: Where it is not the operation's usual one.
+        body_status: The status in the body, where it is not the HTTP status.
+        beside: What stands next to ``data``, as the terminal checks have it.
+    """
+    status = operation.success
+    return Answer(
+        status,
+        {
+            "status_code": body_status or status,
+            "status_message": "OK",
+            **beside,
+            "message": message or operation.message,
+            "is_data": operation.name in _SAYS_DATA,
+            "data": data,
+        },
+    )
+
+
+def not_found(operation: Operation[object], message: str = "orderNotFound") -> Refusal:
+    """Return the refusal of an id that is not known."""
+    form = _OF_DATA if operation.name in _NOT_FOUND_SPEAKS_OF_DATA else _OF_NO_ERRORS
+    return Refusal(_failure(404, "Not Found", message, form))
+
+
+def broken_rule(code: str) -> Refusal:
+    """Return the refusal by a business rule."""
+    return Refusal(_failure(400, "Conflict of Business Logic", code, _BROKEN_RULES.get(code, _OF_NO_ERRORS)))
+
+
+def invalid(sentences: list[str]) -> Refusal:
+    """Return the refusal of a body that breaks rules, each told in a sentence."""
+    form: JsonObject = {"is_error": True, "errors": [*sentences]}
+    return Refusal(_failure(417, "Client Error", "payloadValidationErrors", form))
+
+
+def internal_error() -> Answer:
+    """Return the documented 500."""
+    found: JsonObject = {"happenedAt": "sandbox", "internalErrorDetails": ["a fault on demand"]}
+    message = "internalErrorOccurredPleaseTryAgainLater"
+    return _failure(500, "Internal Dependency Error", message, {"is_error": True, "errors": found})
+
+
+def something_wrong(operation: Operation[object]) -> Answer:
+    """Return the documented 510."""
+    if operation.name in _FAILS_IN_A_CODE:
+        return _failed("somethingWentWrong", None)
+    return _failed("Something Went Wrong", [])
+
+
+def busy() -> Answer:
+    """Return the 510 of a terminal that is busy."""
+    return _failed("terminalIsBusy", "Array")
+
+
+def bare(status: int, message: str, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
+    """Return an answer of Laravel's own, without the envelope."""
+    return Answer(status, {"message": message}, headers)
+
+
+def write(answer: Answer) -> tuple[bytes, str]:
+    """Return the body as the API writes it, and its content type."""
+    if isinstance(answer.body, str):
+        return answer.body.encode(), "text/html"
+    # A fraction becomes the double that PHP makes of it.
+    text = json.dumps(answer.body, ensure_ascii=True, separators=(",", ":"), default=float)
+    return text.replace("/", "\\/").encode(), "application/json"
+
+
+def wire_number(value: Decimal) -> Json:
+    """Return a number that is written as a JSON number, whole ones without a point."""
+    if value.adjusted() >= _MOST_DIGITS:
+        # More than a double can tell.
+        return str(value)
+    return int(value) if value == value.to_integral_value() else value
+
+
+def _failed(message: str, errors: Json) -> Answer:
+    form: JsonObject = {"is_error": True, "errors": errors}
+    return _failure(510, "Execution Exception Occurred", message, form)
+
+
+def _failure(status: int, phrase: str, message: str, form: Mapping[str, Json]) -> Answer:
+    return Answer(status, {"status_code": status, "status_message": phrase, "message": message, **form})

@@ -1,0 +1,381 @@
+"""A stateful sandbox of Front Payment's Connect API, for trying out, for demos and for tests.
+
+    sandbox = Sandbox()
+    async with sandbox.client() as client:              # in-process, no socket
+        created = await client.orders.send_invoice(order)
+        sandbox.apply_event(created.order_uuid, "pay")
+
+    async with sandbox.serve() as base_url: ...         # over a socket, in this event loop
+    python -m frontpay_async.sandbox --port 0           # over a socket, in a process of its own
+
+Over a socket it has a page, at ``/``, on which a person decides at the terminals and watches.
+
+It answers all twenty operations from the same table that the client sends by, checks the documented
+rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
+throttles like Laravel, calls merchants back (``callback_sender``), and goes wrong on demand (``fail``). Where sources
+disagree it keeps the traps: numbers as JSON numbers and as text, ``is_data`` false beside data, a list
+without orders as a 404.
+
+What it does not reproduce, mostly because no source tells:
+- Whether the API refuses an order date in the past, adds up totals, or limits amounts. It does none of this;
+  a refund pays back its ``grandTotal``, whatever its lines add up to, and one of nothing or less gets 417.
+- Laravel's leniency, such as 1 for true; and the wording of 417 beyond the sentences that were seen.
+- What a status check answers before a payment or refund is decided. It says ``pending_status``; None leaves
+  the member out.
+- What the API answers where an order's state forbids something and the reference does not say so: to
+  cancelling a cancelled order (here 400 ``orderStatusAlreadyCancelled``), to charging or showing again an
+  order that is paid or over (400 ``orderStatusAlreadyPaid`` or ``…Cancelled``), to refunding one that is not
+  paid (400, as if the refund were too large), to cancelling a refund that has gone through (400
+  ``orderStatusAlreadyRefunded``), to asking for an invoice number or a refund that is not there (404), and
+  to an unknown terminal (417).
+- Delayed charge and reversal beyond their effect: any unpaid order can be charged, a reversal is a refund,
+  and ``regular`` and ``invoiced`` refunds are one. An invoice may be refunded before it is paid, and is then
+  not paid any more. Sending the link of an expired order again makes it good again.
+- Whether the terminal routes know other orders (here they do not: 404), whether the list of statuses includes
+  terminal orders (``list_terminal_orders`` decides), and what the list answers to a status that there is not.
+- When a terminal is busy: only by the ``busy`` fault.
+- The words for an order's ``type`` in its details, and which numbers come as text. Details always tell the
+  ids of lines and a status its amounts, though real ones may lack them; a terminal check knows one message
+  for each outcome, though two are documented.
+- Delivery: no e-mail, SMS, EHF or bank is involved, invoices are not gathered by interval, no fee is added,
+  and links expire only by ``apply_event(uuid, "expire")``.
+- What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate
+  headers, too, and words of their own.
+- Which callbacks the API repeats, and after which answers (here none, but by ``callback_sender.repeat``), and how it
+  words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the payment or a
+  refund is decided, others at each change of status, which being invoiced is. The checksum covers the
+  documented parameters, not the callback URL's own.
+- TLS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+try:
+    import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport] - one place tells of the extra
+    from starlette.routing import Router
+except ModuleNotFoundError as error:
+    needs = "frontpay_async.sandbox needs the extra: pip install 'frontpay_async[sandbox]'"
+    raise ModuleNotFoundError(needs, name=error.name) from error
+
+from frontpay_async._protocol.operations import DateFormat
+from frontpay_async._transport.clock import Clock
+from frontpay_async.client import FrontPayClient
+from frontpay_async.priority import Priority
+from frontpay_async.sandbox.app import BASE_PATH, Api, RecordedRequest
+from frontpay_async.sandbox.callback_sender import CallbackSender, SentCallback
+from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
+from frontpay_async.sandbox.inspect.control import control_routes
+from frontpay_async.sandbox.inspect.feed import Feed
+from frontpay_async.sandbox.inspect.routes import page_routes
+from frontpay_async.sandbox.settings import (
+    DEFAULT_CALLBACK_SECRET,
+    DEFAULT_TOKEN,
+    Cardholder,
+    SandboxSettings,
+    default_terminals,
+)
+from frontpay_async.sandbox.state import (
+    OUTSIDE_EVENTS,
+    Decision,
+    Event,
+    ForbiddenEventError,
+    SandboxOrder,
+    SandboxState,
+)
+from frontpay_async.sandbox.throttle import Throttle
+from frontpay_async.sandbox.transport import SandboxTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+    from decimal import Decimal
+
+    import httpx
+
+    from frontpay_async._transport.instrumentation import TelemetryProvider
+    from frontpay_async.models.records import AttemptRecord, ResultRecord
+    from frontpay_async.models.terminals import Terminal
+    from frontpay_async.sandbox.account import Duplicate
+    from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
+
+
+class Sandbox:
+    """Simulate the API; each token is an account of its own.
+
+    Args:
+        tokens: The tokens that are accepted; any other gets 401.
+        rate_limit: Requests a window for each token; None for no throttle.
+        rate_window: Seconds.
+        cardholder: What happens at the terminals.
+        terminals: The card terminals; two of ``DEFAULT_ORGANIZATION`` unless given.
+        order_date_format: ``unix`` or ``day``, demanded of every order; each operation's documented form
+            unless given.
+        pending_status: What a terminal status check answers before the decision; None leaves the member out.
+        list_terminal_orders: Whether the list of statuses includes terminal orders.
+        refund_request_threshold: The most that one refund may pay back; None for no limit.
+        refund_weekly_threshold: The most that the refunds of seven days may pay back; None for no limit.
+        callback_secret: What the checksums of callbacks are made with.
+        callback_hosts: Hosts that callbacks may be sent to, beside this machine.
+        callback_transport: Sends the callbacks, to any host; over a socket unless given.
+        page_hosts: Names, beside this machine's, by which the page and ``/_sandbox`` are reached.
+        clock: Time; for tests.
+
+    Raises:
+        ValueError: The rate limit or window is not more than 0, or there is no such form of dates.
+    """
+
+    faults: Faults
+    """What goes wrong."""
+    app: Router
+    """The ASGI app, for servers of your own."""
+    callback_sender: CallbackSender
+    """What sends callbacks: its ``fail``, ``repeat`` and ``running``."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Collection[str] = (DEFAULT_TOKEN,),
+        rate_limit: int | None = 240,
+        rate_window: float = 60.0,
+        cardholder: Cardholder | None = None,
+        terminals: Collection[Terminal] | None = None,
+        order_date_format: DateFormat | str | None = None,
+        pending_status: str | None = "SENT",
+        list_terminal_orders: bool = True,
+        refund_request_threshold: Decimal | None = None,
+        refund_weekly_threshold: Decimal | None = None,
+        callback_secret: str = DEFAULT_CALLBACK_SECRET,
+        callback_hosts: Collection[str] = (),
+        callback_transport: httpx.AsyncBaseTransport | None = None,
+        page_hosts: Collection[str] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        settings = SandboxSettings(
+            tokens=frozenset(tokens),
+            cardholder=cardholder or Cardholder(),
+            terminals=tuple(default_terminals() if terminals is None else terminals),
+            order_date_format=None if order_date_format is None else DateFormat(order_date_format),
+            pending_status=pending_status,
+            list_terminal_orders=list_terminal_orders,
+            refund_request_threshold=refund_request_threshold,
+            refund_weekly_threshold=refund_weekly_threshold,
+        )
+        self._clock = clock or Clock()
+        # Wall-clock time follows the clock, so that tests that move the one move the other.
+        self._epoch = time.time() - self._clock.now()
+        feed = self._feed = Feed()
+        self.faults = Faults(feed.note)
+        self.callback_sender = CallbackSender(
+            self._clock, callback_secret, callback_hosts, callback_transport
+        )
+        throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
+        self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed)
+        own = [*page_routes(self._api, page_hosts), *control_routes(self, page_hosts)]
+        self.app = Router([*own, *self._api.routes()], redirect_slashes=False)
+        self.app.default = self._api.no_route
+
+    def _new_state(self) -> SandboxState:
+        now = self._clock.now
+        state = SandboxState(now, lambda: self._epoch + now(), note=self._feed.note_order)
+        self.callback_sender.attend(state)
+        return state
+
+    def transport(self) -> SandboxTransport:
+        """Return an httpx transport that leads here without a socket."""
+        return SandboxTransport(self.app)
+
+    def client(
+        self,
+        token: str = DEFAULT_TOKEN,
+        *,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        rate_limit: RateLimit | None = None,
+        priority: Priority = Priority.NORMAL,
+        order_date_format: DateFormat | str | None = None,
+        on_attempt: Callable[[AttemptRecord], object] | None = None,
+        on_result: Callable[[ResultRecord], object] | None = None,
+        telemetry: TelemetryProvider | None = None,
+        clock: Clock | None = None,
+    ) -> FrontPayClient:
+        """Return a client of this sandbox, without a socket.
+
+        Args:
+            token: The token; the account it sees is its own.
+            timeouts: Bounds, in seconds; of the phases only ``read`` has a meaning here.
+            retry: How failed attempts are repeated.
+            rate_limit: How many requests it expects the token to have.
+            priority: The rank of its calls among those that share the token.
+            order_date_format: The form of order dates that it sends.
+            on_attempt: Called with a record after each attempt.
+            on_result: Called with a record after each call.
+            telemetry: Traces and measures the calls.
+            clock: Time and chance of the client; the sandbox's clock unless given.
+        """
+        return FrontPayClient(
+            token,
+            base_url=f"http://sandbox.localhost{BASE_PATH}",
+            transport=self.transport(),
+            timeouts=timeouts,
+            retry=retry,
+            rate_limit=rate_limit,
+            priority=priority,
+            order_date_format=order_date_format,
+            on_attempt=on_attempt,
+            on_result=on_result,
+            telemetry=telemetry,
+            clock=clock or self._clock,
+        )
+
+    @contextlib.asynccontextmanager
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
+        """Serve over a socket, in the running asyncio loop, while the block runs; yields the base URL.
+
+        Callbacks are sent as soon as they are due.
+
+        Args:
+            host: The address to listen on.
+            port: The port; 0 takes a free one.
+        """
+        # Imported here, so that tests that open no socket do not pay for uvicorn.
+        from frontpay_async.sandbox.server import bind, serving  # noqa: PLC0415
+
+        async with serving(self.app, bind(host, port), self.callback_sender.run) as base_url:
+            yield base_url
+
+    @property
+    def orders(self) -> Mapping[str, SandboxOrder]:
+        """All orders of all accounts, by id, in the order of their creation; a live view."""
+        self._api.state.catch_up()
+        return MappingProxyType(self._api.state.orders)
+
+    @property
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """All requests that arrived, in their order."""
+        return tuple(self._api.requests)
+
+    @property
+    def callbacks(self) -> tuple[SentCallback, ...]:
+        """What came of all callbacks so far, in the order in which they were sent or lost."""
+        return tuple(self.callback_sender.sent)
+
+    async def deliver_callbacks(self) -> tuple[SentCallback, ...]:
+        """Send the callbacks that are due, one after the other, and return what came of them.
+
+        ``serve`` does so by itself.
+        """
+        return await self.callback_sender.deliver()
+
+    def duplicates(self) -> tuple[Duplicate, ...]:
+        """Name all that was done more than once with the same content: the same order sent twice, say."""
+        return self._api.state.duplicates()
+
+    def apply_event(self, order_uuid: str, event: Event | str) -> None:
+        """Let something happen to an order from outside the API.
+
+        Args:
+            order_uuid: The order.
+            event: pay, cancel, expire, invoice, remind or collect.
+
+        Raises:
+            KeyError: There is no such order.
+            ValueError: There is no such event, or it does not come from outside.
+            ForbiddenEventError: The order's status does not allow it.
+        """
+        order = self.orders[order_uuid]
+        if Event(event) not in OUTSIDE_EVENTS:
+            raise ValueError(f"{event!r} happens through the API only")
+        order.apply_event(Event(event))
+
+    def approve(self, order_uuid: str) -> None:
+        """Let the cardholder pay an order that waits on a terminal.
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            KeyError: There is no such order.
+            ForbiddenEventError: It does not wait on a terminal.
+        """
+        self.orders[order_uuid].decide_payment(Decision.APPROVE)
+
+    def decline(self, order_uuid: str) -> None:
+        """Let the cardholder decline an order that waits on a terminal; see ``approve``."""
+        self.orders[order_uuid].decide_payment(Decision.DECLINE)
+
+    def approve_refund(self, order_uuid: str) -> None:
+        """Let the cardholder take a refund that waits on a terminal.
+
+        Args:
+            order_uuid: The order.
+
+        Raises:
+            KeyError: There is no such order.
+            ForbiddenEventError: No refund waits on a terminal.
+        """
+        self._decide_refund(order_uuid, Decision.APPROVE)
+
+    def decline_refund(self, order_uuid: str) -> None:
+        """Let the cardholder decline a refund that waits on a terminal; see ``approve_refund``."""
+        self._decide_refund(order_uuid, Decision.DECLINE)
+
+    def _decide_refund(self, order_uuid: str, decision: Decision) -> None:
+        order = self.orders[order_uuid]
+        if order.refund_request is None:
+            raise ForbiddenEventError(decision, "an order of which no refund was asked")
+        order.decide_refund(order.refund_request, decision)
+
+    def fail(
+        self,
+        kind: FaultKind | str,
+        *,
+        operation: str = "*",
+        times: int | None = 1,
+        skip: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
+        """Let something go wrong.
+
+        Args:
+            kind: What; see ``FaultKind``.
+            operation: The operations that are struck, as a shell pattern, such as ``terminals.*``.
+            times: How often; None for ever.
+            skip: How many matching requests pass first.
+            seconds: For slowness, how long.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: There is no such kind, it strikes no such operation, or a number is out of range.
+        """
+        fault = Fault(kind=FaultKind(kind), operation=operation, times=times, skip=skip, seconds=seconds)
+        self.faults.add(fault)
+
+    def fail_randomly(
+        self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
+    ) -> None:
+        """Let things go wrong at random: the same seed and the same requests give the same faults.
+
+        Args:
+            rates: The share of requests that each kind strikes, such as ``{"510-after": 0.05}``.
+            seed: Decides which.
+            operation: The operations that are struck, as a shell pattern.
+            seconds: For slowness, how long.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: A rate is no share, the shares add up to more than 1, or see ``fail``.
+        """
+        self.faults.add_random(rates, seed=seed, operation=operation, seconds=seconds)
+
+    def reset(self) -> None:
+        """Forget all orders, requests, callbacks, faults and rate windows."""
+        self._api.state = self._new_state()
+        self._api.requests.clear()
+        self.faults.clear()
+        if self._api.throttle is not None:
+            self._api.throttle.reset()
+        self._feed.begin_again()

@@ -1,0 +1,272 @@
+"""The watch hub: wait until a payment, a refund or an order has ended; reached as ``client.watch``.
+
+    status = await client.watch.payment(created.order_uuid, timeout=60)
+
+Which watch is asked for when is decided in ``watch/schedule.py``, and by whom in
+``watch/poller.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+from attrs import define, field, frozen
+
+from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+from frontpay_async.watch.kinds import KINDS, WatchKind
+from frontpay_async.watch.snapshot import Kept, Key, Snapshot, read_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection, Mapping
+
+    from frontpay_async.watch.kinds import Status
+    from frontpay_async.watch.poller import Poller
+    from frontpay_async.watch.subscription import Subscription
+
+
+class _TellsOfOrder(Protocol):
+    @property
+    def order_uuid(self) -> str: ...
+
+
+@frozen(kw_only=True)
+class WatchStatistics:
+    """Show what the hub does.
+
+    Args:
+        watches: How many are watched by somebody.
+        restored: How many were restored and have not been asked for yet.
+        polls: How many single polls were sent.
+        sweeps: How many times the list of orders was asked for.
+        decided: How many watches were seen to end.
+        sweeping: Whether the list of orders looks after the watches at present.
+        mean_age: How long they have been watched, in seconds.
+        staleness: How long ago they were last looked at, on average, in seconds.
+    """
+
+    watches: int
+    restored: int
+    polls: int
+    sweeps: int
+    decided: int
+    sweeping: bool
+    mean_age: float
+    staleness: float
+
+
+@define(eq=False)
+class WatchHub:
+    """Wait until payments, refunds and orders have ended; one hub for a client and all derived from it.
+
+    All waits share the polls, and the polls take what the rate limit leaves. They are made while somebody
+    waits, in the task of one who does: nothing runs in the background. Trouble with the network or the API is
+    waited out within the time-out.
+    """
+
+    _poller: Poller
+    _restored: dict[Key, Kept] = field(init=False, factory=dict[Key, Kept])
+
+    async def payment(self, order_uuid: str, *, timeout: float | None) -> PaymentStatus:  # noqa: ASYNC109 - on the client's clock
+        """Wait until the payment on a terminal is decided.
+
+        Args:
+            order_uuid: The order.
+            timeout: Seconds to wait at most; None for no bound.
+
+        Returns:
+            PAID or CANCELLED, as the payment's own status check says.
+
+        Raises:
+            WatchTimeoutError: It was not decided in time; it may still be paid.
+            NotFoundError: There is no such order; one that was just created is given some seconds.
+            AuthenticationError: The token was refused.
+            NotSentError: The client was closed.
+        """
+        with self._reader(WatchKind.PAYMENT, order_uuid, timeout) as subscription:
+            return cast("PaymentStatus", await self._poller.next(subscription))
+
+    async def refund(self, order_uuid: str, *, timeout: float | None) -> RefundStatus:  # noqa: ASYNC109 - on the client's clock
+        """Wait until the last refund on a terminal is decided.
+
+        Args:
+            order_uuid: The order.
+            timeout: Seconds to wait at most; None for no bound.
+
+        Returns:
+            REFUNDED or REJECTED, as the refund's own status check says.
+
+        Raises:
+            WatchTimeoutError: It was not decided in time; it may still be paid back.
+            NotFoundError: There is no such order, or no refund was asked of it.
+            AuthenticationError: The token was refused.
+            NotSentError: The client was closed.
+        """
+        with self._reader(WatchKind.REFUND, order_uuid, timeout) as subscription:
+            return cast("RefundStatus", await self._poller.next(subscription))
+
+    async def order(
+        self,
+        order_uuid: str,
+        *,
+        until: OrderStatus | str | Collection[OrderStatus | str] | None = None,
+        timeout: float | None,  # noqa: ASYNC109 - on the client's clock
+    ) -> OrderStatus:
+        """Wait until an order has a status.
+
+        Args:
+            order_uuid: The order.
+            until: The status or statuses to wait for: PAID, CANCELLED, EXPIRED or REFUNDED unless given.
+            timeout: Seconds to wait at most; None for no bound.
+
+        Returns:
+            The status that was waited for, as the order's own status says.
+
+        Raises:
+            WatchTimeoutError: It was not reached in time; it may still be.
+            NotFoundError: There is no such order; one that was just created is given some seconds.
+            AuthenticationError: The token was refused.
+            NotSentError: The client was closed.
+            ValueError: ``until`` is empty.
+        """
+        wanted = None
+        if until is not None:
+            wanted = frozenset(map(OrderStatus, [until] if isinstance(until, str) else until))
+            if not wanted:
+                raise ValueError("until must name a status to wait for")
+        with self._reader(WatchKind.ORDER, order_uuid, timeout, until=wanted) as subscription:
+            return cast("OrderStatus", await self._poller.next(subscription))
+
+    def updates(
+        self,
+        order_uuid: str,
+        *,
+        kind: WatchKind | str = WatchKind.PAYMENT,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[PaymentStatus | RefundStatus | OrderStatus]:
+        """Iterate over the changes: first the status as it is, then each other one, the final one last.
+
+        Polls for it are made while its next change is waited for, or any other. Leave it early with
+        ``contextlib.aclosing``, so that it is not watched for any longer.
+
+        Args:
+            order_uuid: The order.
+            kind: ``payment``, ``refund`` or ``order``.
+            timeout: Seconds for the whole iteration; None for no bound.
+
+        Raises:
+            WatchTimeoutError: The final status was not seen in time.
+            NotFoundError: There is no such order; one that was just created is given some seconds.
+            AuthenticationError: The token was refused.
+            NotSentError: The client was closed.
+            ValueError: There is no such kind.
+        """
+        kind = WatchKind(kind)
+        self._check(kind, order_uuid, timeout)
+        return self._changes(kind, order_uuid, timeout)
+
+    def notify(self, callback: _TellsOfOrder | str) -> bool:
+        """Take in a callback: what it tells of is asked for at once, and believed when the API says it.
+
+        Call it in the event loop of the client.
+
+        Args:
+            callback: Anything with an ``order_uuid``, or the order's id.
+
+        Returns:
+            Whether anything of the order is watched.
+        """
+        order_uuid = callback if isinstance(callback, str) else callback.order_uuid
+        schedule, now = self._poller.schedule, self._now()
+        told = [watch for kind in WatchKind if (watch := schedule.watches.get((kind, order_uuid)))]
+        for watch in told:
+            schedule.tell(watch, now)
+        self._poller.poke()
+        return bool(told)
+
+    def snapshot(self) -> dict[str, object]:
+        """Return what is watched and what was learnt, as plain data that JSON can hold.
+
+        Take it while the waits go on: what nobody waits for any more is not watched.
+        """
+        schedule, now = self._poller.schedule, self._now()
+        watches = {key: Kept(now - kept.since, kept.status) for key, kept in self._restored.items()}
+        watches |= {key: Kept(now - watch.since, watch.status) for key, watch in schedule.watches.items()}
+        learnt = {kind: hazard.state() for kind, hazard in schedule.learnt().items()}
+        return Snapshot(watches, learnt).plain()
+
+    def restore(
+        self, snapshot: Mapping[str, object], *, elapsed: float = 0.0
+    ) -> tuple[tuple[WatchKind, str], ...]:
+        """Take up what a snapshot holds; a watch is polled again once somebody waits for it.
+
+        Args:
+            snapshot: What ``snapshot`` returned, perhaps in another process.
+            elapsed: Seconds since it was taken.
+
+        Returns:
+            The kind and order of each watch in it, to wait for.
+
+        Raises:
+            ValueError: It is no snapshot, or one of a later version.
+        """
+        read, now = read_snapshot(snapshot), self._now()
+        for kind, hazard in self._poller.schedule.learnt().items():
+            if kind in read.learnt:
+                hazard.resume(read.learnt[kind])
+        for key, kept in read.watches.items():
+            if key in self._poller.schedule.watches:
+                continue
+            self._restored[key] = Kept(now - kept.since - elapsed, kept.status)
+        return tuple(read.watches)
+
+    def statistics(self) -> WatchStatistics:
+        """Show what the hub does."""
+        schedule, now = self._poller.schedule, self._now()
+        watches = schedule.watches.values()
+        count = max(1, len(watches))
+        return WatchStatistics(
+            watches=len(watches),
+            restored=len(self._restored),
+            polls=self._poller.polls,
+            sweeps=self._poller.sweeps,
+            decided=self._poller.decided,
+            sweeping=schedule.sweeps.on,
+            mean_age=sum(now - watch.since for watch in watches) / count,
+            staleness=sum(now - max(watch.looked_at, watch.began) for watch in watches) / count,
+        )
+
+    async def _changes(
+        self,
+        kind: WatchKind,
+        order_uuid: str,
+        timeout: float | None,  # noqa: ASYNC109 - on the client's clock
+    ) -> AsyncGenerator[Status]:
+        with self._reader(kind, order_uuid, timeout, every=True) as subscription:
+            while True:
+                yield await self._poller.next(subscription)
+                if subscription.over and not subscription.served:
+                    return
+
+    def _reader(
+        self,
+        kind: WatchKind,
+        order_uuid: str,
+        timeout: float | None,
+        *,
+        until: Collection[str] | None = None,
+        every: bool = False,
+    ) -> Subscription:
+        self._check(kind, order_uuid, timeout)
+        now = self._now()
+        kept = self._restored.pop((kind, order_uuid), Kept(now, None))
+        watch = self._poller.schedule.begin(kind, order_uuid, now, age=now - kept.since, status=kept.status)
+        return self._poller.begin(watch, timeout, until=until, every=every)
+
+    def _check(self, kind: WatchKind, order_uuid: str, timeout: float | None) -> None:
+        if timeout is not None and not timeout > 0:
+            raise ValueError("timeout must be more than 0 seconds, or None for no bound")
+        self._poller.session.check(f"watch.{kind}")
+        self._poller.session.request(KINDS[kind].operation, uuid=order_uuid)
+
+    def _now(self) -> float:
+        return self._poller.session.clock.now()

@@ -1,0 +1,142 @@
+"""What can be watched: the kinds, where each is asked for, and when it has ended."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import define, frozen
+
+from frontpay_async._protocol import operations
+from frontpay_async.models.orders import OrderStatusReport
+from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frontpay_async._protocol.operations import Operation
+
+Status: TypeAlias = PaymentStatus | RefundStatus | OrderStatus
+
+
+class WatchKind(StrEnum):
+    """Name what of an order is watched."""
+
+    PAYMENT = "payment"
+    """The payment on a terminal: until PAID or CANCELLED."""
+    REFUND = "refund"
+    """The refund on a terminal: until REFUNDED or REJECTED."""
+    ORDER = "order"
+    """The order itself: until PAID, CANCELLED, EXPIRED or REFUNDED, unless told otherwise."""
+
+
+@frozen(kw_only=True)
+class WatchSpec:
+    """Hold the facts of a kind.
+
+    Args:
+        operation: Where its status is asked for.
+        statuses: The class of its status.
+        median: Seconds; half of them have ended by then, as a first guess.
+        spread: The standard deviation of ln(seconds), as a first guess.
+        listed: Whether the list of orders can tell that it has ended. Of a refund it cannot: an order that is
+            partly refunded looks the same after the next refund, and a rejected one leaves no mark.
+    """
+
+    operation: Operation[object]
+    statuses: type[PaymentStatus | RefundStatus | OrderStatus]
+    median: float
+    spread: float
+    listed: bool
+
+
+KINDS: Mapping[WatchKind, WatchSpec] = MappingProxyType(
+    {
+        WatchKind.PAYMENT: WatchSpec(
+            operation=operations.GET_PAYMENT_STATUS,
+            statuses=PaymentStatus,
+            median=20.0,
+            spread=0.8,
+            listed=True,
+        ),
+        WatchKind.REFUND: WatchSpec(
+            operation=operations.GET_REFUND_STATUS,
+            statuses=RefundStatus,
+            median=20.0,
+            spread=0.8,
+            listed=False,
+        ),
+        # A payment link is paid after a minute, or on the next pay day.
+        WatchKind.ORDER: WatchSpec(
+            operation=operations.GET_ORDER_STATUS,
+            statuses=OrderStatus,
+            median=120.0,
+            spread=2.0,
+            listed=True,
+        ),
+    }
+)
+
+
+class WatchState(Enum):
+    """Name where a watch stands in the schedule."""
+
+    RESTING = "resting"
+    """Looked at so lately that it is not asked for yet."""
+    READY = "ready"
+    """Waiting for its share."""
+    TOLD = "told"
+    """Said to have changed; confirmed before anything else is asked."""
+    ASKED = "asked"
+    """A poll is under way."""
+    GONE = "gone"
+
+
+# Without a slot for weak references: there may be ten thousand.
+@define(eq=False, weakref_slot=False)
+class Watch:
+    """Hold one watch; all times are seconds on the hub's clock.
+
+    Args:
+        kind: What is watched.
+        order_uuid: The order.
+        since: When its age began.
+        began: When it was taken up here.
+    """
+
+    kind: WatchKind
+    order_uuid: str
+    since: float
+    began: float
+    state: WatchState = WatchState.GONE
+    place: int = 0
+    # Its turn, in virtual time; and its share, which is the root of its hazard.
+    tag: float = 0.0
+    share: float = 0.0
+    asked_at: float = -math.inf
+    # Its own route's answers: the first, the last, and what that said.
+    known_at: float = math.inf
+    seen_at: float = -math.inf
+    status: Status | None = None
+    # What the list of orders said last, and when.
+    listed: OrderStatus | None = None
+    listed_at: float = -math.inf
+    # News that no poll has been sent after; and how often an answer that does not bear it out is doubted.
+    told_at: float = -math.inf
+    doubts: int = 0
+
+    @property
+    def looked_at(self) -> float:
+        """When anything was last heard of it."""
+        return max(self.seen_at, self.listed_at)
+
+
+def status_in(answer: object) -> Status:
+    """Return the status that an answer to a kind's operation tells."""
+    if isinstance(answer, OrderStatusReport):
+        return answer.status
+    if isinstance(answer, PaymentStatus | RefundStatus):
+        return answer
+    raise TypeError(f"{type(answer).__name__} tells no status")

@@ -1,0 +1,70 @@
+"""A heap whose items can be taken out of the middle: their entry stays behind, and is skipped later."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import Generic, Protocol, TypeVar
+
+from attrs import define, field
+
+_FEW = 16
+# One count for all heaps: an entry that was left behind in one is never taken for one in another.
+_arrivals = itertools.count(1)
+
+
+class Placed(Protocol):
+    """Be something that stands in at most one heap; ``place`` is 0 while it stands in none."""
+
+    place: int
+
+
+ItemT = TypeVar("ItemT", bound=Placed)
+
+
+@define(eq=False)
+class LazyHeap(Generic[ItemT]):
+    """Keep items by key; equal keys in the order of their arrival.
+
+    All operations are O(log n), amortised. An item must be dropped from the heap that it stands in.
+    """
+
+    _heap: list[tuple[float, int, ItemT]] = field(init=False, factory=list[tuple[float, int, ItemT]])
+    _stale: int = field(init=False, default=0)
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._stale
+
+    def push(self, item: ItemT, key: float) -> None:
+        """Put in an item that stands in no heap."""
+        item.place = next(_arrivals)
+        heapq.heappush(self._heap, (key, item.place, item))
+
+    def drop(self, item: ItemT) -> None:
+        """Take out an item that stands in this heap."""
+        item.place = 0
+        self._stale += 1
+        if self._stale > _FEW and self._stale * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].place == entry[1]]
+            heapq.heapify(self._heap)
+            self._stale = 0
+
+    def first(self) -> tuple[float, ItemT] | None:
+        """Return the least key and its item; None where there is none."""
+        heap = self._heap
+        while heap:
+            key, arrival, item = heap[0]
+            if item.place == arrival:
+                return key, item
+            heapq.heappop(heap)
+            self._stale -= 1
+        return None
+
+    def pop(self) -> ItemT:
+        """Take out the item with the least key; there must be one."""
+        found = self.first()
+        if found is None:
+            raise IndexError("an empty heap")
+        heapq.heappop(self._heap)
+        found[1].place = 0
+        return found[1]

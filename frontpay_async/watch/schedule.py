@@ -1,0 +1,372 @@
+"""The schedule: which watch is asked for next. No I/O, no clock: who drives it says what time it is.
+
+Theory. A watch has a hazard h: the chance a second that what it waits for is decided. Asked for evenly at
+rate r, a change is found after 1/(2r) on average, so n watches collect Σ h/(2r) of delay a second. With a
+budget of B = Σr polls a second that is least where h/(2r²) is one and the same λ for all, so
+
+    r = B·√h / Σ√h,    mean delay = (Σ√h)² / (2·B·Σh),    λ = K²/2 with K = Σ√h / B.
+
+(Inspection of a thing that fails once, Barlow, Hunter and Proschan 1963; the density √(h/2λ) is Keller's,
+1974.) λ is the price of a poll, in seconds of delay, and K says when the next is due: √h has added up to K
+since the last. (Σ√h)²/Σh is how many equal watches they are worth, n_eff; it is at most n. The mean delay is
+a bound for single polls: it needs all of B on watches that are not decided yet, and each evenly spaced. The
+hub cannot know who is decided and not found out, and these take their share, too.
+
+*Fair queueing* gives these rates without knowing B. Virtual time V is the turn (``tag``) of the watch that is
+asked; the next turn of that watch is V + T/K, where T is what the hazard needs from now until √h adds up
+to K. The least turn goes first. Were h constant, T/K = 1/√h, and each gets its share √h of whatever budget
+there is, as evenly as can be. K is the sum of the shares times the mean time between polls, and need only
+be about right: it decides how far ahead the hazard is looked at. Whoever is asked is chosen when the rate
+governor has let the poll through, not before (late binding).
+
+*The first look.* A watch that is begun may be decided already, say with p0. To look at once and not when due
+at T saves p0·T of delay and costs λ: so it is looked at once where p0·T > K²/2, which is unless many wait.
+
+*Bounds.* No watch is asked for more often than every ``CLOSEST``, or a four-hundredth of its age: who has
+waited an hour does not mind nine seconds. None rests for longer than ``LONGEST``. And none starves: its share
+is at least a tenth of the greatest of its kind, so between two of its turns another has eleven at most, and V
+passes every turn that was given. While the budget allows n polls per ``LONGEST``, none waits much longer
+than that; otherwise about n/B, a round of all. What is left of a rate window is spread (``least_gap``).
+
+*Sweeps.* The list of orders tells about all in one request, and pays where there are many: ``sweeps.py``.
+While they run, what they show is asked for by itself every ``LONGEST`` only, in case the list lags; and a
+watch that is begun waits for the list before it is asked for.
+
+*News* (a callback, or a status in the list that was not there before) is confirmed by a poll before anything
+else is asked. If the answer does not bear it out, it is doubted: asked again a few times, further and further
+apart. News during a poll is followed by another poll, because the answer may be older.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from frontpay_async.watch.hazard import Hazard
+from frontpay_async.watch.kinds import KINDS, Watch, WatchKind, WatchState
+from frontpay_async.watch.lazy_heap import LazyHeap
+from frontpay_async.watch.sweeps import Sweeps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frontpay_async.models.statuses import OrderStatus
+    from frontpay_async.watch.kinds import Status
+
+CLOSEST = 0.25
+"""The least seconds between two looks at one watch."""
+LONGEST = 60.0
+"""The most seconds between two looks at one watch, as long as the budget allows it."""
+
+_RETRY_SHARE = 1 / 400
+# The chance that a watch is decided already when it is begun.
+_DECIDED_ALREADY = 0.05
+_SURPRISE = 0.02
+_HURRY = 0.1
+_DOUBTS = 4
+_DOUBT_AFTER = 0.25
+# The part of the greatest share of its kind that a watch has at least.
+_LEAST_SHARE = 0.1
+_LEAST_PACE = 1e-4
+_SMOOTHING = 0.1
+_MOST_PAUSE = 8.0
+
+
+class Sweep(Enum):
+    """Say that the list of orders is asked for, instead of a watch."""
+
+    LIST = "list"
+
+
+@define(eq=False)
+class _Share:
+    """The watches of a kind: their hazard, the sums of their shares, and those that wait for their turn."""
+
+    hazard: Hazard
+    count: int = 0
+    shares: float = 0.0
+    squares: float = 0.0
+    ready: LazyHeap[Watch] = field(factory=LazyHeap[Watch])
+
+
+def _by_kind() -> dict[WatchKind, _Share]:
+    return {kind: _Share(Hazard(median=facts.median, spread=facts.spread)) for kind, facts in KINDS.items()}
+
+
+@define(eq=False)
+class Schedule:
+    """Decide what is asked for next."""
+
+    watches: dict[tuple[WatchKind, str], Watch] = field(
+        init=False, factory=dict[tuple[WatchKind, str], Watch]
+    )
+    sweeps: Sweeps = field(init=False, factory=Sweeps)
+    least_gap: float = field(init=False, default=0.0)
+    """The least seconds between two single polls: what is left of the rate is spread, not spent at once."""
+    _kinds: dict[WatchKind, _Share] = field(init=False, factory=_by_kind)
+    _resting: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
+    _told: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
+    _virtual: float = field(init=False, default=0.0)
+    # The mean time between single polls, and when the last was.
+    _gap: float = field(init=False, default=CLOSEST)
+    _single_at: float = field(init=False, default=-math.inf)
+    _failures: int = field(init=False, default=0)
+    _paused_until: float = field(init=False, default=-math.inf)
+
+    def begin(
+        self, kind: WatchKind, order_uuid: str, now: float, *, age: float = 0.0, status: Status | None = None
+    ) -> Watch:
+        """Take up a watch, or return the one that there is.
+
+        Args:
+            kind: What is watched.
+            order_uuid: The order.
+            now: Seconds.
+            age: How long it has been watched before, in seconds.
+            status: What was known of it.
+        """
+        key = (kind, order_uuid)
+        watch = self.watches.get(key)
+        if watch is not None:
+            return watch
+        if not self.watches:
+            self._single_at = -math.inf
+        watch = self.watches[key] = Watch(kind, order_uuid, now - age if age else now, now, status=status)
+        share = self._kinds[kind]
+        share.count += 1
+        pace = self._pace()
+        due = self._set_share(watch, now, pace)
+        if self.sweeps.on and self.sweeps.has(kind, now):
+            # The next list or the one after it will show it.
+            self._rest(watch, now + 2 * self.sweeps.period(math.inf))
+            watch.tag = self._virtual
+        else:
+            at_once = _DECIDED_ALREADY * due > pace * pace / 2
+            watch.tag = self._virtual + (0.0 if at_once else due / pace)
+            self._ready(watch)
+        return watch
+
+    def end(self, watch: Watch) -> None:
+        """Let go of a watch."""
+        self._take_out(watch)
+        watch.state = WatchState.GONE
+        share = self._kinds[watch.kind]
+        share.count -= 1
+        share.shares -= watch.share
+        share.squares -= watch.share**2
+        if not share.count:
+            # The rounding errors go with them.
+            share.shares = share.squares = 0.0
+        del self.watches[watch.kind, watch.order_uuid]
+
+    def decided(self, watch: Watch) -> None:
+        """Learn from the age at which a watch was decided; call it before ``looked`` and ``end``.
+
+        One that was decided at its first look, at an age by which next to none are, teaches nothing: it was
+        so before it was watched.
+        """
+        hazard = self._kinds[watch.kind].hazard
+        latest = watch.asked_at if watch.told_at == -math.inf else watch.told_at
+        by = latest - watch.since
+        if watch.looked_at > -math.inf:
+            hazard.learn(max(min(watch.looked_at, latest), watch.began) - watch.since, by)
+        elif hazard.before(by) > _SURPRISE:
+            hazard.learn(watch.began - watch.since, by)
+
+    def wakes(self, now: float, budget: float) -> float:
+        """Return when there is something to ask for, in seconds; now or earlier: there is.
+
+        Args:
+            now: Seconds.
+            budget: Polls a second that there are.
+        """
+        if now < self._paused_until:
+            return self._paused_until
+        self._stir(now, budget)
+        told = self._told.first()
+        if self._most_due(now):
+            single = max(now, self._single_at + self.least_gap)
+        else:
+            resting = self._resting.first()
+            single = resting[0] if resting else math.inf
+        return min(told[0] if told else math.inf, self.sweeps.due(budget), single)
+
+    def take(self, now: float, budget: float) -> Watch | Sweep | None:
+        """Return what is asked for now; None where there is nothing.
+
+        Args:
+            now: Seconds.
+            budget: Polls a second that there are.
+        """
+        self._stir(now, budget)
+        told = self._told.first()
+        if told and told[0] <= now:
+            return self._ask(told[1], now)
+        if self.sweeps.due(budget) <= now:
+            self.sweeps.begin(now)
+            return Sweep.LIST
+        watch = self._most_due(now)
+        if watch is None:
+            return None
+        self._virtual = max(self._virtual, watch.tag)
+        gap = min(now - self._single_at, LONGEST)
+        if self._single_at > -math.inf:
+            self._gap += _SMOOTHING * (gap - self._gap)
+        self._single_at = now
+        return self._ask(watch, now)
+
+    def tell(self, watch: Watch, now: float) -> None:
+        """Take in that a watch is said to have changed."""
+        watch.told_at = now
+        watch.doubts = _DOUBTS
+        if watch.state is not WatchState.ASKED:
+            self._confirm(watch, max(now, watch.asked_at + _HURRY))
+
+    def hasten(self, watch: Watch, now: float) -> None:
+        """Look at a watch before others, because somebody wants to know how it stands."""
+        if watch.state is not WatchState.ASKED:
+            self._confirm(watch, max(now, watch.asked_at + _HURRY))
+
+    def looked(self, watch: Watch, status: Status, now: float) -> None:
+        """Take in what a watch's own route says; not for one that has ended."""
+        self._failures, self._paused_until = 0, -math.inf
+        watch.known_at = min(watch.known_at, now)
+        watch.seen_at = now
+        watch.status = status
+        if watch.told_at > watch.asked_at:
+            self._confirm(watch, now)
+        elif watch.doubts > 0:
+            watch.doubts -= 1
+            self._confirm(watch, watch.asked_at + _DOUBT_AFTER * 2 ** (_DOUBTS - watch.doubts))
+        else:
+            watch.told_at = -math.inf
+            self._next_turn(watch, now)
+
+    def missed(self, watch: Watch, now: float) -> None:
+        """Take in that a poll of a watch brought nothing; not for one that has ended."""
+        if watch.doubts > 0:
+            self._confirm(watch, now + _DOUBT_AFTER)
+        else:
+            self._next_turn(watch, now)
+
+    def again(self, watch: Watch, now: float) -> None:
+        """Take in that a poll of a watch was given up under way: it is asked for before others."""
+        self._confirm(watch, now)
+
+    def trouble(self, now: float) -> None:
+        """Take in that the API or the network is in trouble: after two failures in a row, wait a little."""
+        self._failures += 1
+        if self._failures > 1:
+            self._paused_until = now + min(0.25 * 2 ** min(self._failures - 1, 10), _MOST_PAUSE)
+
+    def swept(self, listed: Mapping[str, OrderStatus], now: float) -> None:
+        """Take in the list of orders.
+
+        Args:
+            listed: The status of every order in it, by id.
+            now: Seconds.
+        """
+        self._failures, self._paused_until = 0, -math.inf
+        for watch in self.sweeps.read(self.watches.values(), listed, now):
+            self.tell(watch, now)
+
+    def learnt(self) -> dict[WatchKind, Hazard]:
+        """Return what was learnt of each kind."""
+        return {kind: share.hazard for kind, share in self._kinds.items()}
+
+    def _stir(self, now: float, budget: float) -> None:
+        """Wake those that have rested, and see whether sweeps pay."""
+        shares = squares = 0.0
+        for kind, share in self._kinds.items():
+            if share.count and self.sweeps.has(kind, now) is not False:
+                shares += share.shares
+                squares += share.squares
+        if self.sweeps.weigh(shares**2 / squares if squares > 0 else 0.0, budget):
+            for watch in self.watches.values():
+                if watch.state is WatchState.RESTING:
+                    self._take_out(watch)
+                    self._rest(watch, self._rested(watch, now))
+        while (resting := self._resting.first()) and resting[0] <= now:
+            self._ready(self._resting.pop())
+
+    def _most_due(self, now: float) -> Watch | None:
+        """Return the watch whose turn it is; those that sweeps look after are put to rest."""
+        best: Watch | None = None
+        for share in self._kinds.values():
+            while first := share.ready.first():
+                watch = first[1]
+                until = max(watch.asked_at, watch.began) + LONGEST
+                if self.sweeps.looks_after(watch) and until > now:
+                    share.ready.drop(watch)
+                    self._rest(watch, until)
+                    continue
+                if best is None or watch.tag < best.tag:
+                    best = watch
+                break
+        return best
+
+    def _ask(self, watch: Watch, now: float) -> Watch:
+        self._take_out(watch)
+        watch.state = WatchState.ASKED
+        watch.asked_at = now
+        return watch
+
+    def _next_turn(self, watch: Watch, now: float) -> None:
+        pace = self._pace()
+        due = self._set_share(watch, watch.asked_at, pace)
+        watch.tag = self._virtual + due / pace
+        self._take_out(watch)
+        self._rest(watch, self._rested(watch, now))
+
+    def _rested(self, watch: Watch, now: float) -> float:
+        """Return when a watch may be asked for again."""
+        if self.sweeps.looks_after(watch):
+            return max(watch.asked_at, watch.began) + LONGEST
+        return watch.asked_at + min(max(CLOSEST, (now - watch.since) * _RETRY_SHARE), LONGEST)
+
+    def _pace(self) -> float:
+        """Return K: how far √h adds up between two looks at one watch."""
+        shares = sum(
+            share.shares
+            for kind, share in self._kinds.items()
+            if not (self.sweeps.on and self.sweeps.has(kind, -math.inf))
+        )
+        return max(shares * self._gap, _LEAST_PACE)
+
+    def _set_share(self, watch: Watch, now: float, pace: float) -> float:
+        """Set the share that a watch has from now on; return the seconds until it is due."""
+        kind = self._kinds[watch.kind]
+        due = min(max(kind.hazard.reaches(max(0.0, now - watch.since), pace), 1e-3), LONGEST)
+        # Where LONGEST makes it due early, it is still worth no more than the best.
+        share = kind.hazard.peak * min(max(pace / due / kind.hazard.peak, _LEAST_SHARE), 1.0)
+        kind.shares += share - watch.share
+        kind.squares += share**2 - watch.share**2
+        watch.share = share
+        return pace / share
+
+    def _confirm(self, watch: Watch, when: float) -> None:
+        self._take_out(watch)
+        watch.state = WatchState.TOLD
+        self._told.push(watch, when)
+
+    def _rest(self, watch: Watch, until: float) -> None:
+        watch.state = WatchState.RESTING
+        self._resting.push(watch, until)
+
+    def _ready(self, watch: Watch) -> None:
+        watch.state = WatchState.READY
+        self._kinds[watch.kind].ready.push(watch, watch.tag)
+
+    def _take_out(self, watch: Watch) -> None:
+        match watch.state:
+            case WatchState.RESTING:
+                self._resting.drop(watch)
+            case WatchState.READY:
+                self._kinds[watch.kind].ready.drop(watch)
+            case WatchState.TOLD:
+                self._told.drop(watch)
+            case WatchState.ASKED | WatchState.GONE:
+                pass

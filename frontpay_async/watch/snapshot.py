@@ -1,0 +1,103 @@
+"""Watches as plain data that JSON can hold, and back."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from attrs import frozen
+
+from frontpay_async.watch.kinds import KINDS, WatchKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from frontpay_async.watch.kinds import Status
+
+_VERSION = 1
+
+Key: TypeAlias = tuple[WatchKind, str]
+
+
+@frozen
+class Kept:
+    """Hold what is kept of a watch.
+
+    Args:
+        since: When its age began; in a snapshot, its age in seconds.
+        status: What was seen last.
+    """
+
+    since: float
+    status: Status | None
+
+
+@frozen
+class Snapshot:
+    """Hold what a snapshot holds.
+
+    Args:
+        watches: Age and last status of each watch.
+        learnt: What was learnt of each kind; see ``Hazard.state``.
+    """
+
+    watches: Mapping[Key, Kept]
+    learnt: Mapping[WatchKind, list[float]]
+
+    def plain(self) -> dict[str, object]:
+        """Return plain data."""
+        return {
+            "version": _VERSION,
+            "watches": [
+                {
+                    "kind": kind.value,
+                    "order_uuid": order_uuid,
+                    "age": round(kept.since, 3),
+                    "status": None if kept.status is None else kept.status.value,
+                }
+                for (kind, order_uuid), kept in self.watches.items()
+            ],
+            "learnt": {kind.value: state for kind, state in self.learnt.items()},
+        }
+
+
+def read_snapshot(data: object) -> Snapshot:
+    """Read plain data.
+
+    Raises:
+        ValueError: It is no snapshot, or one of another version.
+    """
+    whole = _mapping(data)
+    if whole.get("version") != _VERSION:
+        raise ValueError(f"not a snapshot of version {_VERSION}")
+    watches: dict[Key, Kept] = {}
+    for each in _sequence(whole.get("watches")):
+        row = _mapping(each)
+        kind, order_uuid, status = WatchKind(str(row.get("kind"))), row.get("order_uuid"), row.get("status")
+        if not isinstance(order_uuid, str) or not isinstance(status, str | None):
+            raise ValueError("a snapshot's watch lacks its order")  # noqa: TRY004 - whatever is wrong with it
+        known = None if status is None else KINDS[kind].statuses(status)
+        watches[kind, order_uuid] = Kept(_number(row.get("age")), known)
+    learnt = {
+        WatchKind(kind): [_number(number) for number in _sequence(state)]
+        for kind, state in _mapping(whole.get("learnt")).items()
+    }
+    return Snapshot(watches, learnt)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError("not a snapshot")  # noqa: TRY004 - whatever is wrong with it
+    return cast("dict[str, object]", value)
+
+
+def _sequence(value: object) -> Iterable[object]:
+    if not isinstance(value, list | tuple):
+        raise ValueError("not a snapshot")  # noqa: TRY004 - whatever is wrong with it
+    return cast("list[object]", value)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= abs(value) < math.inf:
+        raise ValueError("a snapshot's number is none")
+    return float(value)

@@ -1,0 +1,142 @@
+"""Sweeps: the list of orders tells about all watches in one request, if it has them.
+
+Sweeps every P seconds with one poll for each change give a mean delay of P/2 + 1/(2B); single polls give
+n_eff/(2B) (see ``schedule.py``). So sweeps pay where n_eff > B·P + 1. P is at least a second, and so long
+that sweeps take at most a third of the budget. It grows with what a list costs: it may take half of the
+time, and a second for each 1,000 orders in it, so that a huge account is not listed again and again.
+
+Whether the list has terminal orders is documented nowhere, so it is found out for each kind: an order that
+its own route has known for ``SETTLED`` seconds before the list was asked for is in it, or the kind is not.
+"Not" is asked again after ``RELEARN`` seconds. Of one watch the list is only trusted once it has shown it.
+
+What the list shows is news, and never the answer. News is a status that it did not show before and that may
+be an end, or that a watch is gone from it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from frontpay_async.models.statuses import OrderStatus
+from frontpay_async.watch.kinds import KINDS, WatchKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from frontpay_async.watch.kinds import Watch
+
+SETTLED = 3.0
+RELEARN = 600.0
+
+_EVERY = 1.0
+_PART = 3.0
+_TIMES_ITS_COST = 2.0
+_ENTRIES_A_SECOND = 1000.0
+# Once sweeps run, they go on until they are worth clearly less than single polls.
+_STAY = 0.7
+_AFTER_FAILURE = 1.0
+
+_NEWS_OF_REFUND = frozenset({OrderStatus.REFUNDED, OrderStatus.PARTIAL_REFUNDED})
+_OPEN = frozenset({OrderStatus.SENT, OrderStatus.UNKNOWN})
+
+
+@define(eq=False)
+class Sweeps:
+    """Decide when the list of orders is asked for, and read it."""
+
+    on: bool = field(init=False, default=False)
+    """Whether sweeps pay at present."""
+    asked_at: float = field(init=False, default=-math.inf)
+    under_way: bool = field(init=False, default=False)
+    _took: float = field(init=False, default=0.0)
+    _entries: int = field(init=False, default=0)
+    # Whether the list has a kind's orders; when that was last seen not to be so.
+    _has: dict[WatchKind, bool | None] = field(
+        init=False, factory=lambda: {kind: None if facts.listed else False for kind, facts in KINDS.items()}
+    )
+    _missed_at: dict[WatchKind, float] = field(init=False, factory=dict[WatchKind, float])
+
+    def has(self, kind: WatchKind, now: float) -> bool | None:
+        """Tell whether the list has a kind's orders; None where that is not known."""
+        if self._has[kind] is False and KINDS[kind].listed and now >= self._missed_at[kind] + RELEARN:
+            return None
+        return self._has[kind]
+
+    def looks_after(self, watch: Watch) -> bool:
+        """Tell whether sweeps tell of a watch at present."""
+        return self.on and watch.listed is not None and self._has[watch.kind] is True
+
+    def period(self, budget: float) -> float:
+        """Return the seconds from one sweep to the next, with so many requests a second."""
+        return max(_EVERY, _PART / budget, _TIMES_ITS_COST * self._took, self._entries / _ENTRIES_A_SECOND)
+
+    def weigh(self, worth: float, budget: float) -> bool:
+        """Decide whether sweeps pay; tell whether they do not pay any more.
+
+        Args:
+            worth: How many equal watches they would look after.
+            budget: Requests a second that there are.
+        """
+        least = budget * self.period(budget) + 1
+        was_on = self.on
+        self.on = worth > (_STAY * least if was_on else least)
+        return was_on and not self.on
+
+    def due(self, budget: float) -> float:
+        """Return when the next is due; infinite for never."""
+        return self.asked_at + self.period(budget) if self.on and not self.under_way else math.inf
+
+    def begin(self, now: float) -> None:
+        """Take in that the list is asked for."""
+        self.under_way, self.asked_at = True, now
+
+    def give_up(self) -> None:
+        """Take in that a sweep was given up under way: it is repeated at once."""
+        self.under_way, self.asked_at = False, -math.inf
+
+    def fail(self, now: float) -> None:
+        """Take in that a sweep brought nothing: they become less frequent."""
+        self.under_way = False
+        self._took = max(_AFTER_FAILURE, 2 * self._took, now - self.asked_at)
+
+    def read(self, watches: Iterable[Watch], listed: Mapping[str, OrderStatus], now: float) -> list[Watch]:
+        """Take in the list; return the watches that it has news of.
+
+        Args:
+            watches: All of them.
+            listed: The status of every order in it, by id.
+            now: Seconds.
+        """
+        self.under_way = False
+        self._took, self._entries = now - self.asked_at, len(listed)
+        news: list[Watch] = []
+        for watch in watches:
+            before = watch.listed
+            watch.listed = listed.get(watch.order_uuid)
+            if watch.listed is None:
+                if before is not None:
+                    news.append(watch)
+                elif self._has[watch.kind] is not True and watch.known_at <= self.asked_at - SETTLED:
+                    self._has[watch.kind], self._missed_at[watch.kind] = False, now
+                continue
+            if KINDS[watch.kind].listed:
+                self._has[watch.kind] = True
+            # It tells how things stood at some time since it was asked for.
+            watch.listed_at = self.asked_at
+            if watch.listed != before and _may_have_ended(watch, before):
+                news.append(watch)
+        return news
+
+
+def _may_have_ended(watch: Watch, before: OrderStatus | None) -> bool:
+    """Tell whether a status that the list has not shown before says so."""
+    match watch.kind:
+        case WatchKind.PAYMENT:
+            return watch.listed not in _OPEN
+        case WatchKind.REFUND:
+            return watch.listed in _NEWS_OF_REFUND and before is not None
+        case WatchKind.ORDER:
+            return watch.listed not in (watch.status or OrderStatus.SENT, OrderStatus.UNKNOWN)

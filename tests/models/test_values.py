@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import decimal
+import pickle
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import attrs
+import pytest
+
+import frontpay_async
+from frontpay_async import (
+    CustomerType,
+    InvalidOrderError,
+    InvoiceInterval,
+    Language,
+    OrderSummary,
+    Product,
+    RefundLine,
+    SendOrderBy,
+)
+from tests.support import builders
+
+ORDERS = [
+    builders.payment_link,
+    builders.invoice,
+    builders.efaktura,
+    builders.ehf,
+    builders.terminal_order,
+]
+PUBLIC = [getattr(frontpay_async, name) for name in frontpay_async.__all__]
+VALUES = [value for value in PUBLIC if isinstance(value, type) and attrs.has(value)]
+
+
+@pytest.mark.parametrize("given", [Decimal("51.00"), "51.00", "+51.00"])
+def test_numbers_keep_every_digit(given: Decimal | str) -> None:
+    assert str(builders.product(rate=given).rate) == "51.00"
+
+
+def test_whole_numbers_are_numbers() -> None:
+    line = builders.product(quantity=3, rate=51, tax=25)
+    assert (line.quantity, line.amount) == (Decimal(3), Decimal(153))
+
+
+@pytest.mark.parametrize("name", ["quantity", "rate", "tax", "amount", "discount"])
+def test_a_float_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(TypeError, match=r"a float cannot be money.*binary floats.*Decimal"):
+        builders.product(**{name: 51.0})
+
+
+@pytest.mark.parametrize("given", [True, None, b"51", [51], object()])
+def test_what_is_no_number_is_refused(given: object) -> None:
+    with pytest.raises(TypeError, match=f"a {type(given).__name__} cannot be money"):
+        builders.product(rate=given)
+
+
+@pytest.mark.parametrize(
+    "given", ["", " 51", "51,00", "1e3", "0x10", "NaN", "1_000", "\u0665\u0661", "51.", "51\n"]
+)
+def test_text_that_is_no_plain_number_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match="is not a plain number"):
+        builders.product(rate=given)
+
+
+@pytest.mark.parametrize("given", [Decimal("NaN"), Decimal("Infinity"), Decimal("-Infinity")])
+def test_numbers_are_finite(given: Decimal) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        builders.product(amount=given)
+
+
+@pytest.mark.parametrize("given", [Decimal("1E+30"), 10**30, Decimal("1E-31"), "9" * 31])
+def test_absurdly_long_numbers_are_refused(given: Decimal | int | str) -> None:
+    with pytest.raises(ValueError, match="at most 30 digits"):
+        builders.product(rate=given)
+
+
+@pytest.mark.parametrize("given", [Decimal("1E+29"), 10**29, Decimal("1E-30")])
+def test_thirty_digits_on_each_side_are_fine(given: Decimal | int) -> None:
+    assert builders.product(rate=given).rate == given
+
+
+def test_decimals_of_a_subclass_are_decimals() -> None:
+    class Money(Decimal):
+        pass
+
+    assert type(builders.product(rate=Money("51.00")).rate) is Decimal
+
+
+def test_the_amount_follows_from_rate_quantity_and_discount() -> None:
+    assert builders.product(rate="10.10", quantity="3", discount="0.30").amount == Decimal("30.00")
+
+
+def test_an_amount_that_is_given_stands() -> None:
+    assert builders.product(rate="10", quantity=3, amount="29.99").amount == Decimal("29.99")
+
+
+def test_money_does_not_depend_on_the_callers_decimal_context() -> None:
+    with decimal.localcontext(prec=2, rounding=decimal.ROUND_DOWN):
+        line = builders.product(rate="1234.56", quantity=3)
+        summary = OrderSummary.of([line])
+    assert (line.amount, summary.grand_total) == (Decimal("3703.68"), Decimal("3703.68"))
+    assert summary.sub_total + summary.total_tax == summary.grand_total
+
+
+def test_the_widest_product_is_exact() -> None:
+    line = builders.product(rate="9" * 30 + "." + "9" * 30, quantity="9" * 30 + "." + "9" * 30)
+    assert decimal.Context(prec=200).divide(line.amount, line.rate) == line.quantity
+    with pytest.raises(ValueError, match="at most 30 digits"):
+        OrderSummary.of([line])
+
+
+@pytest.mark.parametrize(
+    ("amount", "tax", "sub_total", "total_tax"),
+    [
+        ("4500", "12", "4017.86", "482.14"),
+        ("100", "25", "80.00", "20.00"),
+        ("51", "0", "51.00", "0.00"),
+        ("0.01", "25", "0.01", "0.00"),
+        ("-100", "25", "-80.00", "-20.00"),
+        ("0.015", "0", "0.02", "0.00"),
+        ("0.03", "100", "0.02", "0.01"),
+    ],
+)
+def test_a_summary_splits_each_amount_half_up(amount: str, tax: str, sub_total: str, total_tax: str) -> None:
+    summary = OrderSummary.of([builders.product(amount=amount, tax=tax)])
+    assert (str(summary.sub_total), str(summary.total_tax)) == (sub_total, total_tax)
+
+
+def test_a_summary_adds_lines_of_different_tax() -> None:
+    lines = [
+        builders.product(quantity=1, rate="115", tax=15, discount="0"),
+        builders.product(quantity=1, rate="130", tax=25, discount="5"),
+    ]
+    assert OrderSummary.of(lines) == OrderSummary(
+        sub_total="200.00", total_tax="40.00", total_discount="5.00", grand_total="240.00"
+    )
+
+
+def test_a_summary_rounds_discounts_to_the_ore() -> None:
+    summary = OrderSummary.of([builders.product(discount="0.005"), builders.product(discount="0.005")])
+    assert str(summary.total_discount) == "0.01"
+
+
+def test_a_summary_of_nothing_is_zero() -> None:
+    assert str(OrderSummary.of([]).grand_total) == "0.00"
+
+
+def test_a_tax_may_be_anything_above_minus_a_hundred_percent() -> None:
+    summary = OrderSummary.of([builders.product(amount="1", tax="-99.5")])
+    assert (summary.sub_total, summary.total_tax) == (Decimal(200), Decimal(-199))
+
+
+@pytest.mark.parametrize("tax", ["-100", "-250"])
+def test_no_amount_can_include_a_tax_of_minus_a_hundred_percent(tax: str) -> None:
+    with pytest.raises(ValueError, match="no amount can include"):
+        OrderSummary.of([builders.product(tax=tax)])
+
+
+@pytest.mark.parametrize("build", ORDERS)
+def test_products_are_frozen_into_a_tuple(build: builders.Builder) -> None:
+    lines = [builders.product()]
+    order = build(products=lines)
+    lines.clear()
+    assert order.products == (builders.product(),)
+
+
+@pytest.mark.parametrize("build", ORDERS)
+@pytest.mark.parametrize("name", ["products", "summary", "customer"])
+def test_orders_refuse_parts_of_another_class_without_showing_them(
+    build: builders.Builder, name: str
+) -> None:
+    part = {"name": builders.NAME}
+    fields = {"summary": OrderSummary.of([]), name: [part] if name == "products" else part}
+    with pytest.raises(TypeError, match=r"not a? ?dict") as caught:
+        build(**fields)
+    assert builders.NAME not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (builders.customer, "address"),
+        (builders.payment_link, "send_order_by"),
+        (builders.terminal_order, "send_order_by"),
+        (builders.terminal_order, "invoice_references"),
+    ],
+)
+def test_nested_parts_of_another_class_are_refused(build: builders.Builder, name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{name} must be .*, not str$"):
+        build(**{name: "sms"})
+
+
+@pytest.mark.parametrize(("build", "name"), [(builders.payment_link, "send_order_by")])
+def test_optional_parts_may_be_none(build: builders.Builder, name: str) -> None:
+    assert getattr(build(**{name: None}), name) is None
+
+
+@pytest.mark.parametrize("build", [builders.refund, builders.terminal_refund])
+def test_refund_lines_are_refund_lines(build: builders.Builder) -> None:
+    assert build(lines=[RefundLine(id=1, amount=2)]).lines == (RefundLine(id=1, amount=Decimal(2)),)
+    with pytest.raises(TypeError, match="RefundLine is needed here, not a dict"):
+        build(lines=[{"id": 1, "amount": 2}])
+
+
+@pytest.mark.parametrize("build", ORDERS)
+def test_a_naive_datetime_is_refused(build: builders.Builder) -> None:
+    with pytest.raises(
+        InvalidOrderError, match="orderDate must be a date or a datetime with a zone"
+    ) as caught:
+        build(order_date=datetime(2035, 6, 15, 10, 30))  # noqa: DTZ001 - what is refused
+    assert [violation.path for violation in caught.value.violations] == ["orderDate"]
+
+
+@pytest.mark.parametrize("given", ["2035-06-15", 2065516200, None])
+def test_a_date_is_a_date(given: object) -> None:
+    with pytest.raises(TypeError, match="order_date must be a date or a zone-aware datetime"):
+        builders.invoice(order_date=given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        date(2035, 6, 15),
+        datetime(2035, 6, 15, tzinfo=UTC),
+        datetime(2035, 6, 15, tzinfo=timezone(timedelta(hours=2))),
+    ],
+)
+def test_days_and_moments_are_dates(given: date) -> None:
+    assert builders.invoice(order_date=given).order_date is given
+
+
+@pytest.mark.parametrize("cls", VALUES, ids=lambda cls: cls.__name__)
+def test_values_are_frozen_and_keyword_only(cls: type[attrs.AttrsInstance]) -> None:
+    with_few_fields = {"Clock", "Timeouts", "Violation"}
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        cls.__new__(cls).any_name = 1  # type: ignore[attr-defined]
+    assert cls.__name__ in with_few_fields or all(each.kw_only for each in attrs.fields(cls))
+
+
+def test_choices_stand_for_what_the_api_takes() -> None:
+    assert {kind.__name__: [member.value for member in kind] for kind in (InvoiceInterval, Language)} == {
+        "InvoiceInterval": [0, 1, 2],
+        "Language": ["en", "no", "sv", "da", "de"],
+    }
+    assert (InvoiceInterval.DAILY, InvoiceInterval.ONCE_A_MONTH, InvoiceInterval.TWICE_A_MONTH) == (0, 1, 2)
+    assert (CustomerType.PRIVATE, CustomerType.CORPORATE) == ("private", "corporate")
+
+
+def test_values_with_the_same_fields_are_equal() -> None:
+    assert builders.terminal_order() == builders.terminal_order()
+    assert builders.terminal_order() != builders.terminal_order(
+        send_order_by=SendOrderBy(sms=True, email=True)
+    )
+    assert len({builders.product(), builders.product(), Product(name="x", quantity=1, rate=1, tax=0)}) == 2
+
+
+@pytest.mark.parametrize("build", [*ORDERS, builders.refund, builders.terminal_refund])
+def test_values_can_be_handed_to_another_process(build: builders.Builder) -> None:
+    value = build()
+    assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - our own

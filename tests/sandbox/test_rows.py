@@ -1,0 +1,28 @@
+"""Every row of the operation table has a route and a handler in the sandbox, and a client method."""
+
+from __future__ import annotations
+
+import pytest
+
+from frontpay_async._protocol.operations import OPERATIONS
+from frontpay_async.sandbox import Cardholder, Sandbox
+from frontpay_async.sandbox.handlers import HANDLERS
+from tests.support.sandboxes import NO_RETRY, call, prepare
+
+
+def test_every_row_has_a_handler_and_every_handler_a_row() -> None:
+    assert HANDLERS.keys() == OPERATIONS.keys()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_every_row_is_reached_by_its_client_method(operation: str) -> None:
+    """The method named by the row sends a request that the sandbox takes for that row, and that succeeds."""
+    sandbox = Sandbox(cardholder=Cardholder(after=None))
+    async with sandbox.client(retry=NO_RETRY) as client:
+        uuid = await prepare(client, sandbox, operation)
+        line_id = sandbox.orders[uuid].lines[0].id
+        before = len(sandbox.requests)
+        await call(client, operation, uuid, line_id=line_id)
+    (request,) = sandbox.requests[before:]
+    row = OPERATIONS[operation]
+    assert (request.operation, request.method, request.status) == (operation, row.method, row.success)

@@ -1,0 +1,129 @@
+"""What the sandbox's tests share: raw requests, and a way to carry out every operation."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from frontpay_async import FrontPayClient, RateLimit, Refund, RefundLine, RetryPolicy, TerminalRefund
+from frontpay_async._protocol.build import build
+from frontpay_async._protocol.operations import CREATE_TERMINAL_ORDER
+from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, DEFAULT_TOKEN, Sandbox
+from frontpay_async.sandbox.app import BASE_PATH
+from tests.support import builders
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from frontpay_async import DateFormat, TerminalOrder
+    from frontpay_async._protocol.operations import Operation
+
+__all__ = [
+    "BASE_URL",
+    "NO_RETRY",
+    "UNKNOWN_UUID",
+    "body_of",
+    "call",
+    "client_of",
+    "paid",
+    "prepare",
+    "raw_client",
+    "terminal_order",
+    "waiting",
+]
+
+BASE_URL = f"http://sandbox.localhost{BASE_PATH}"
+_ORDERS = {
+    "orders.send_payment_link": builders.payment_link,
+    "orders.send_invoice": builders.invoice,
+    "orders.send_efaktura": builders.efaktura,
+    "orders.send_ehf_invoice": builders.ehf,
+}
+NO_RETRY = RetryPolicy(attempts=1)
+UNKNOWN_UUID = "ODR9999999999"
+
+
+def raw_client(sandbox: Sandbox, token: str = DEFAULT_TOKEN) -> httpx.AsyncClient:
+    """Return an HTTP client of the sandbox, for what the SDK would not send or does not show."""
+    return httpx.AsyncClient(
+        transport=sandbox.transport(),
+        base_url=BASE_URL,
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+    )
+
+
+def terminal_order(**fields: Any) -> TerminalOrder:
+    """A terminal order to a terminal that the sandbox has."""
+    return builders.terminal_order(**{"terminal_uuid": DEFAULT_TERMINAL, **fields})
+
+
+def body_of(operation: Operation[object], date_format: DateFormat | None = None) -> dict[str, Any]:
+    """Return the valid body that the client would send to create an order."""
+    order = terminal_order() if operation is CREATE_TERMINAL_ORDER else _ORDERS[operation.name]()
+    content = build(operation, value=order, date_format=date_format).body
+    assert content is not None
+    body: dict[str, Any] = json.loads(content)
+    return body
+
+
+def client_of(base_url: str, token: str = DEFAULT_TOKEN) -> FrontPayClient:
+    """Return a client, without retries, of a sandbox that is served at a URL."""
+    return FrontPayClient(
+        token, base_url=base_url, retry=NO_RETRY, rate_limit=RateLimit.unlimited(), trust_env=False
+    )
+
+
+async def waiting(client: FrontPayClient) -> str:
+    """Put an order on a terminal; with the default cardholder it is paid at the next look."""
+    return (await client.terminals.create_order(terminal_order())).order_uuid
+
+
+async def paid(client: FrontPayClient, sandbox: Sandbox) -> str:
+    """Send an order of 102.00 by payment link and have it paid."""
+    uuid = (await client.orders.send_payment_link(builders.payment_link())).order_uuid
+    sandbox.apply_event(uuid, "pay")
+    return uuid
+
+
+async def prepare(client: FrontPayClient, sandbox: Sandbox, operation: str) -> str:
+    """Return an order with which the operation succeeds; the cardholder must wait to be told."""
+    match operation:
+        case "orders.get_invoice_number":
+            return (await client.orders.send_invoice(builders.invoice())).order_uuid
+        case "orders.refund":
+            return await paid(client, sandbox)
+        case "terminals.cancel_payment" | "terminals.resend_order" | "terminals.get_payment_status":
+            return await waiting(client)
+        case "terminals.refund" | "terminals.get_refund_status" | "terminals.cancel_refund":
+            uuid = await waiting(client)
+            sandbox.approve(uuid)
+            if operation != "terminals.refund":
+                await call(client, "terminals.refund", uuid, line_id=sandbox.orders[uuid].lines[0].id)
+            return uuid
+        case _:
+            return (await client.orders.send_payment_link(builders.payment_link())).order_uuid
+
+
+def call(client: FrontPayClient, operation: str, uuid: str, *, line_id: int = 1) -> Awaitable[Any]:
+    """Call the method that an operation is named after."""
+    lines = [RefundLine(id=line_id, amount=10)]
+    arguments: dict[str, tuple[tuple[object, ...], dict[str, str]]] = {
+        "orders.send_payment_link": ((builders.payment_link(),), {}),
+        "orders.send_invoice": ((builders.invoice(),), {}),
+        "orders.send_efaktura": ((builders.efaktura(),), {}),
+        "orders.send_ehf_invoice": ((builders.ehf(),), {}),
+        "orders.resend_payment_link": ((uuid,), {"email": builders.EMAIL}),
+        "orders.cancel": ((uuid,), {"note": "changed my mind"}),
+        "orders.refund": ((uuid, Refund(grand_total=10, lines=lines)), {}),
+        "orders.list_statuses": ((), {}),
+        "terminals.list": ((DEFAULT_ORGANIZATION,), {}),
+        "terminals.create_order": ((terminal_order(),), {}),
+        "terminals.refund": ((uuid, TerminalRefund(grand_total=10, lines=lines)), {}),
+    }
+    positional, named = arguments.get(operation, ((uuid,), {}))
+    resource, method = operation.split(".")
+    result: Awaitable[Any] = getattr(getattr(client, resource), method)(*positional, **named)
+    return result

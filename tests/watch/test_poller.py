@@ -1,0 +1,169 @@
+"""How the watch hub polls: shared, few at a time, told by callbacks and by the list of orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from frontpay_async import (
+    PaymentStatus,
+    Priority,
+)
+from frontpay_async.sandbox import Cardholder
+from tests.support.simulated_time import BACKENDS, passes, simulate
+from tests.support.watching import Waiter, world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture(params=BACKENDS)
+def run(request: pytest.FixtureRequest) -> Callable[..., None]:
+    return lambda scenario, *arguments: simulate(scenario, *arguments, backend=request.param)
+
+
+def test_what_is_left_of_the_rate_is_spread(run: Callable[..., None]) -> None:
+    """Half a window without a call leaves 120 requests: they are not spent in the first second."""
+
+    async def scenario() -> None:
+        async with world(list_terminal_orders=False) as here:
+            await here.client.orders.list_statuses()
+            uuids = [await here.order() for _ in range(100)]
+            await passes(30)
+            since = anyio.current_time()
+            async with anyio.create_task_group() as tasks:
+                for uuid in uuids:
+                    tasks.start_soon(Waiter().wait, here.client, uuid)
+                await passes(1)
+                assert 4 <= len(here.polls(since)) <= 15
+                await passes(28)
+                assert len(here.polls(since)) > 200
+                tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+def test_two_waiters_share_their_polls(run: Callable[..., None]) -> None:
+    async def scenario() -> None:
+        async with world(cardholder=Cardholder(after=20)) as here:
+            uuid, waiters = await here.order(), [Waiter() for _ in range(10)]
+            clients = [here.client, here.client.with_options()]
+            async with anyio.create_task_group() as tasks:
+                for number, waiter in enumerate(waiters):
+                    tasks.start_soon(waiter.wait, clients[number % 2], uuid)
+            assert [waiter.result for waiter in waiters] == [PaymentStatus.PAID] * 10
+            assert len({waiter.ended_at for waiter in waiters}) == 1
+            assert len(here.polls()) <= 20 / 0.25 + 2
+            assert here.client.watch.statistics().decided == 1
+
+    run(scenario)
+
+
+def test_polls_are_few_at_a_time_and_rank_below_other_calls(run: Callable[..., None]) -> None:
+    """At most one waits for the rate, at most eight are under way, and the till overtakes them all."""
+
+    async def scenario() -> None:
+        async with world(latency=10.0) as here:
+            uuids = [await here.order() for _ in range(100)]
+            till = here.client.with_options(priority=Priority.INTERACTIVE)
+            async with anyio.create_task_group() as tasks:
+                for uuid in uuids:
+                    tasks.start_soon(Waiter().wait, here.client, uuid)
+                most_waiting = most_under_way = 0
+                for _ in range(400):
+                    await passes(0.25)
+                    most_waiting = max(most_waiting, here.client.rate.statistics().waiting[Priority.WATCH])
+                    under_way = len(here.wire.sent) - len(here.wire.ended)
+                    most_under_way = max(most_under_way, under_way)
+                assert (most_waiting, most_under_way) == (1, 8)
+                begun = anyio.current_time()
+                await till.terminals.get_payment_status(uuids[0])
+                assert anyio.current_time() - begun == pytest.approx(10)
+                tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+def test_a_callback_is_confirmed_at_once(run: Callable[..., None]) -> None:
+    """By one poll: a forged one ends nothing."""
+
+    async def scenario() -> None:
+        async with world() as here:
+            uuids = [await here.order() for _ in range(100)]
+            waiters = [Waiter() for _ in uuids]
+            async with anyio.create_task_group() as tasks:
+                for waiter, uuid in zip(waiters, uuids, strict=True):
+                    tasks.start_soon(waiter.wait, here.client, uuid)
+                await passes(30)
+                assert here.client.watch.notify(uuids[5])
+                await passes(10)
+                assert waiters[5].ended_at is None
+                here.sandbox.approve(uuids[7])
+                told_at = anyio.current_time()
+                assert here.client.watch.notify(here.sandbox.orders[uuids[7]].uuid)
+                await passes(0.5)
+                assert waiters[7].result is PaymentStatus.PAID
+                assert waiters[7].ended_at - told_at < 0.45
+                tasks.cancel_scope.cancel()
+            assert not here.client.watch.notify(uuids[7])
+
+    run(scenario)
+
+
+def test_a_callback_may_be_any_object_with_an_order(run: Callable[..., None]) -> None:
+    class Callback:
+        order_uuid = "ODR1"
+
+    async def scenario() -> None:
+        async with world() as here:
+            assert here.client.watch.notify(Callback()) is False
+            assert here.client.watch.notify("ODR1") is False
+
+    run(scenario)
+
+
+def test_sweeps_find_what_is_confirmed_by_one_poll(run: Callable[..., None]) -> None:
+    async def scenario() -> None:
+        async with world(latency=0.05) as here:
+            uuids = [await here.order() for _ in range(60)]
+            waiters = [Waiter() for _ in uuids]
+            async with anyio.create_task_group() as tasks:
+                for waiter, uuid in zip(waiters, uuids, strict=True):
+                    tasks.start_soon(waiter.wait, here.client, uuid)
+                await passes(20)
+                since, statistics = anyio.current_time(), here.client.watch.statistics()
+                assert statistics.sweeping
+                assert statistics.staleness < 1.1
+                delays = []
+                for waiter, uuid in zip(waiters[:30], uuids, strict=False):
+                    here.sandbox.approve(uuid)
+                    paid_at = anyio.current_time()
+                    await passes(1.5)
+                    assert waiter.result is PaymentStatus.PAID
+                    delays.append(waiter.ended_at - paid_at)
+                polls = here.polls(since)
+                assert sum(delays) / len(delays) < 0.9
+                assert polls.count("orders/status") == pytest.approx(45, abs=2)
+                # Of the others some were asked for in case that the list lags, once in a minute.
+                assert len(polls) - polls.count("orders/status") <= 30 + 60
+                tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+def test_a_list_without_terminal_orders_is_found_out(run: Callable[..., None]) -> None:
+    """After a few sweeps the hub polls, and everybody is served all the same."""
+
+    async def scenario() -> None:
+        async with world(list_terminal_orders=False, cardholder=Cardholder(after=60)) as here:
+            uuids = [await here.order() for _ in range(40)]
+            waiters = [Waiter() for _ in uuids]
+            async with anyio.create_task_group() as tasks:
+                for waiter, uuid in zip(waiters, uuids, strict=True):
+                    tasks.start_soon(waiter.wait, here.client, uuid)
+            assert {waiter.result for waiter in waiters} == {PaymentStatus.PAID}
+            assert here.client.watch.statistics().sweeps < 6
+
+    run(scenario)

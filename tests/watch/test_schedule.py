@@ -1,0 +1,367 @@
+"""The schedule alone, driven by hand: who is asked next, and who never waits for ever."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+import pytest
+
+from frontpay_async import OrderStatus, PaymentStatus, WatchKind
+from frontpay_async.watch.kinds import Watch, WatchState
+from frontpay_async.watch.schedule import CLOSEST, LONGEST, Schedule, Sweep
+from frontpay_async.watch.sweeps import RELEARN, SETTLED
+
+BUDGET = 4.0
+OPEN = PaymentStatus.UNKNOWN
+
+
+def unlisted() -> Schedule:
+    """A schedule that knows that the list has no terminal orders."""
+    schedule = Schedule()
+    schedule.sweeps._has[WatchKind.PAYMENT] = False
+    schedule.sweeps._missed_at[WatchKind.PAYMENT] = 1e9
+    return schedule
+
+
+def begin(schedule: Schedule, count: int, now: float = 0.0, age: float = 0.0) -> list[Watch]:
+    return [
+        schedule.begin(WatchKind.PAYMENT, f"ODR{now:g}-{number}", now, age=age) for number in range(count)
+    ]
+
+
+def poll(schedule: Schedule, now: float, budget: float = BUDGET) -> Watch | Sweep | None:
+    """Ask for what is most valuable, and be told that it is not decided."""
+    asked = schedule.take(now, budget)
+    if isinstance(asked, Watch):
+        schedule.looked(asked, OPEN, now)
+    return asked
+
+
+def polls(schedule: Schedule, start: float, seconds: float) -> list[tuple[float, Watch]]:
+    """Ask at the full budget for so long."""
+    asked: list[tuple[float, Watch]] = []
+    for step in range(int(seconds * BUDGET)):
+        now = start + step / BUDGET
+        found = poll(schedule, now)
+        if isinstance(found, Watch):
+            asked.append((now, found))
+    return asked
+
+
+def test_shares_are_in_proportion_to_the_root_of_the_hazard() -> None:
+    schedule = unlisted()
+    young, old = begin(schedule, 10, age=15.0), begin(schedule, 10, now=1.0, age=2000.0)
+    counted = Counter(watch for _, watch in polls(schedule, 1.0, 40.0)[40:])
+    hazard = schedule.learnt()[WatchKind.PAYMENT]
+    wanted = math.sqrt(hazard.at(40.0) / hazard.at(2030.0))
+    ratio = sum(counted[watch] for watch in young) / sum(counted[watch] for watch in old)
+    assert ratio == pytest.approx(wanted, rel=0.2)
+
+
+def test_equal_watches_are_asked_in_turn() -> None:
+    schedule = unlisted()
+    watches = begin(schedule, 8, age=30.0)
+    asked = [watch for _, watch in polls(schedule, 0.0, 20.0)]
+    assert all(set(asked[at : at + 8]) == set(watches) for at in range(0, 80, 8))
+
+
+@pytest.mark.parametrize("age", [0.0, 30.0, 400.0, 3600.0, 1e6])
+def test_no_watch_is_asked_for_too_often(age: float) -> None:
+    """However little else there is to do; and those who have waited long need it less often."""
+    schedule = unlisted()
+    begin(schedule, 1, age=age)
+    asked = [now for now, _ in polls(schedule, 0.0, 130.0)]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    least = min(max(CLOSEST, age / 400), LONGEST)
+    assert least <= min(gaps)
+    assert max(gaps) <= max(least * 1.5, CLOSEST) + 1 / BUDGET
+
+
+@pytest.mark.parametrize(("count", "longest"), [(1, 1.0), (20, 30.0), (200, 150.0)])
+def test_no_watch_starves(count: int, longest: float) -> None:
+    """Old ones with next to no hazard are asked for among young ones that keep coming."""
+    schedule = unlisted()
+    old = begin(schedule, count, age=50_000.0)
+    last = dict.fromkeys(old, 0.0)
+    most: dict[Watch, float] = defaultdict(float)
+    for step in range(int(600 * BUDGET)):
+        now = step / BUDGET
+        if step % 8 == 0:
+            schedule.begin(WatchKind.PAYMENT, f"young-{step}", now)
+        asked = poll(schedule, now)
+        if isinstance(asked, Watch) and asked.order_uuid.startswith("young") and now - asked.since > 25:
+            schedule.end(asked)
+        elif asked in last:
+            most[asked] = max(most[asked], now - last[asked])
+            last[asked] = now
+    assert min(last.values()) > 600 - LONGEST - longest
+    assert max(most.values()) <= LONGEST + longest
+
+
+def test_young_ones_that_were_alone_do_not_wait_for_ever() -> None:
+    """A turn far in the future, given when there was nothing else to do, does not outlast that."""
+    schedule = unlisted()
+    first, second = begin(schedule, 2)
+    asked = polls(schedule, 0.0, 30.0)
+    for watch in (first, second):
+        times = [now for now, each in asked if each is watch and now > 5]
+        assert max(b - a for a, b in pairwise(times)) < 2
+
+
+def test_a_new_watch_is_looked_at_at_once_unless_many_wait() -> None:
+    schedule = unlisted()
+    begin(schedule, 3, age=20.0)
+    polls(schedule, 0.0, 5.0)
+    (newcomer,) = begin(schedule, 1, now=5.0)
+    assert newcomer in {poll(schedule, 5.0), poll(schedule, 5.25)}
+    begin(schedule, 100, now=6.0, age=20.0)
+    polls(schedule, 6.0, 60.0)
+    (newcomer,) = begin(schedule, 1, now=66.0)
+    assert newcomer not in {watch for _, watch in polls(schedule, 66.0, 3.0)}
+
+
+def test_more_watches_than_can_be_polled_share_alike() -> None:
+    """Far more than the longest interval allows: shares stay within their bounds, and turns are a round."""
+    schedule = unlisted()
+    watches = begin(schedule, 5000, age=20.0)
+    peak = schedule.learnt()[WatchKind.PAYMENT].peak
+    assert all(0 < watch.share <= peak for watch in watches)
+    asked = Counter(watch for _, watch in polls(schedule, 0.0, 1.1 * 5000 / BUDGET))
+    assert asked.keys() == set(watches)
+    assert max(asked.values()) == 2
+
+
+def test_what_is_told_goes_first() -> None:
+    schedule = unlisted()
+    watches = begin(schedule, 50, age=20.0)
+    polls(schedule, 0.0, 20.0)
+    schedule.tell(watches[7], 20.0)
+    assert schedule.wakes(20.0, BUDGET) <= 20.0
+    assert schedule.take(20.0, BUDGET) is watches[7]
+
+
+def test_news_that_no_answer_bears_out_are_doubted_for_a_while() -> None:
+    """Asked again further and further apart, and then left alone."""
+    schedule = unlisted()
+    (watch,) = begin(schedule, 1, age=5000.0)
+    poll(schedule, 0.0)
+    schedule.tell(watch, 1.0)
+    asked: list[float] = []
+    now = 1.0
+    while len(asked) < 6:
+        now = max(now, schedule.wakes(now, BUDGET))
+        assert poll(schedule, now) is watch
+        asked.append(now)
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert gaps[:4] == [pytest.approx(0.5), pytest.approx(1.0), pytest.approx(2.0), pytest.approx(4.0)]
+    assert gaps[4] > 10
+
+
+def test_news_during_a_poll_are_followed_by_another() -> None:
+    """The answer that is on its way may be older than the news."""
+    schedule = unlisted()
+    watch, _ = begin(schedule, 2, age=20.0)
+    while schedule.take(0.0, BUDGET) is not watch:
+        pass
+    schedule.tell(watch, 0.1)
+    assert schedule.wakes(0.1, BUDGET) > 0.1 or schedule.take(0.1, BUDGET) is not watch
+    schedule.looked(watch, OPEN, 0.2)
+    assert schedule.take(0.2, BUDGET) is watch
+
+
+def test_a_poll_that_was_given_up_is_repeated_before_anything_else() -> None:
+    schedule = unlisted()
+    begin(schedule, 20, age=20.0)
+    asked = schedule.take(0.0, BUDGET)
+    assert isinstance(asked, Watch)
+    schedule.again(asked, 0.1)
+    assert schedule.take(0.1, BUDGET) is asked
+
+
+def test_a_watch_under_way_is_not_asked_for_twice() -> None:
+    schedule = unlisted()
+    begin(schedule, 3)
+    asked = [schedule.take(0.0, BUDGET) for _ in range(5)]
+    assert len(set(asked[:3])) == 3
+    assert asked[3:] == [None, None]
+    assert schedule.wakes(100.0, BUDGET) == math.inf
+
+
+def test_trouble_makes_it_pause_and_an_answer_ends_that() -> None:
+    schedule = unlisted()
+    (watch,) = begin(schedule, 1)
+    pauses: list[float] = []
+    now = 0.0
+    for _ in range(8):
+        now = max(now, schedule.wakes(now, BUDGET))
+        assert schedule.take(now, BUDGET) is watch
+        schedule.trouble(now)
+        schedule.missed(watch, now)
+        pauses.append(schedule.wakes(now, BUDGET) - now)
+    assert pauses == [pytest.approx(each) for each in (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)]
+    now += 8
+    assert poll(schedule, now) is watch
+    assert schedule.wakes(now, BUDGET) == pytest.approx(now + CLOSEST)
+
+
+def sweep(schedule: Schedule, now: float, status: OrderStatus = OrderStatus.SENT) -> None:
+    """Answer a sweep that is due with all that is watched."""
+    assert schedule.take(now, BUDGET) is Sweep.LIST
+    schedule.swept({watch.order_uuid: status for watch in schedule.watches.values()}, now)
+
+
+def test_few_watches_are_polled_and_many_are_swept() -> None:
+    few, many = Schedule(), Schedule()
+    begin(few, 4, age=20.0)
+    begin(many, 40, age=20.0)
+    assert isinstance(few.take(0.0, BUDGET), Watch)
+    assert many.take(0.0, BUDGET) is Sweep.LIST
+
+
+def test_while_sweeps_run_nothing_else_is_asked_until_they_show_a_change() -> None:
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    assert schedule.wakes(0.1, BUDGET) == pytest.approx(1.0)
+    assert schedule.take(0.5, BUDGET) is None
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    listed = {watch.order_uuid: OrderStatus.SENT for watch in watches}
+    schedule.swept({**listed, watches[3].order_uuid: OrderStatus.PAID}, 1.1)
+    assert schedule.take(1.1, BUDGET) is watches[3]
+    assert schedule.take(1.1, BUDGET) is None
+
+
+def test_what_sweeps_look_after_is_asked_for_now_and_then() -> None:
+    """In case that the list lags."""
+    schedule = Schedule()
+    watches = set(begin(schedule, 40, age=20.0))
+    seen: set[Watch] = set()
+    for step in range(int((LONGEST + 30) * BUDGET)):
+        now = step / BUDGET
+        asked = poll(schedule, now)
+        if asked is Sweep.LIST:
+            schedule.swept({watch.order_uuid: OrderStatus.SENT for watch in watches}, now)
+        elif isinstance(asked, Watch):
+            assert now >= LONGEST
+            seen.add(asked)
+    assert seen == watches
+
+
+def test_a_watch_that_is_gone_from_the_list_is_asked_for() -> None:
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    assert schedule.take(0.5, BUDGET) is None
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    schedule.swept({watch.order_uuid: OrderStatus.SENT for watch in watches[1:]}, 1.0)
+    assert schedule.take(1.0, BUDGET) is watches[0]
+
+
+def test_a_list_that_says_more_than_the_api_is_not_asked_about_for_ever() -> None:
+    """The same word in each list is news once."""
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    listed = {watch.order_uuid: OrderStatus.SENT for watch in watches}
+    asked = 0
+    for step in range(200):
+        now = step / BUDGET
+        found = poll(schedule, now)
+        if found is Sweep.LIST:
+            schedule.swept({**listed, watches[0].order_uuid: OrderStatus.PAID}, now)
+        asked += found is watches[0]
+    assert asked == 5
+
+
+def test_a_list_without_an_order_that_is_known_has_not_its_kind() -> None:
+    """One that nobody has seen yet may be missing because it is new; so may one that was seen just now."""
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    assert schedule.take(0.0, BUDGET) is Sweep.LIST
+    schedule.swept({"ODR-other": OrderStatus.SENT}, 0.0)
+    assert schedule.sweeps.has(WatchKind.PAYMENT, 0.0) is None
+    assert isinstance(poll(schedule, 0.5), Watch)
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    schedule.swept({}, 1.0)
+    assert schedule.sweeps.has(WatchKind.PAYMENT, 1.0) is None
+    now = 0.5 + SETTLED
+    assert schedule.take(now, BUDGET) is Sweep.LIST
+    schedule.swept({}, now)
+    assert schedule.sweeps.has(WatchKind.PAYMENT, now) is False
+    assert {type(poll(schedule, now + step / 4)) for step in range(4, 40)} == {Watch}
+    assert schedule.sweeps.has(WatchKind.PAYMENT, now + RELEARN) is None
+    assert len(watches) == len(schedule.watches)
+
+
+def test_a_list_that_costs_much_is_asked_for_less_often() -> None:
+    slow, huge, scarce = Schedule(), Schedule(), Schedule()
+    for schedule in (slow, huge, scarce):
+        begin(schedule, 400, age=20.0)
+        assert schedule.take(0.0, BUDGET) is Sweep.LIST
+    mine = {watch.order_uuid: OrderStatus.SENT for watch in slow.watches.values()}
+    slow.swept(mine, 2.0)
+    assert slow.sweeps.due(BUDGET) == pytest.approx(4.0)
+    huge.swept({**mine, **{f"old-{number}": OrderStatus.PAID for number in range(10_000)}}, 0.1)
+    assert huge.sweeps.due(BUDGET) == pytest.approx(10.4)
+    scarce.swept(mine, 0.1)
+    assert scarce.sweeps.due(0.5) == pytest.approx(6.0)
+
+
+def test_sweeps_that_fail_become_less_frequent() -> None:
+    schedule = Schedule()
+    begin(schedule, 400, age=20.0)
+    due = 0.0
+    periods: list[float] = []
+    for _ in range(4):
+        assert schedule.take(due, BUDGET) is Sweep.LIST
+        schedule.sweeps.fail(due)
+        periods.append(schedule.sweeps.due(BUDGET) - due)
+        due += periods[-1]
+    assert periods == [2.0, 4.0, 8.0, 16.0]
+
+
+def test_when_sweeps_do_not_pay_any_more_the_rest_is_polled() -> None:
+    """Those that were left to the sweeps are not forgotten."""
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    schedule.take(0.2, BUDGET)
+    for watch in watches[2:]:
+        schedule.end(watch)
+    asked = {poll(schedule, 0.5), poll(schedule, 0.75)}
+    assert asked == set(watches[:2])
+
+
+def test_a_refund_is_news_when_the_list_turns_to_refunded() -> None:
+    schedule = Schedule()
+    begin(schedule, 40, age=20.0)
+    refund = schedule.begin(WatchKind.REFUND, "ODR-refund", 0.0)
+    others = {watch.order_uuid: OrderStatus.SENT for watch in schedule.watches.values()}
+    assert schedule.take(0.0, BUDGET) is Sweep.LIST
+    schedule.swept({**others, "ODR-refund": OrderStatus.PARTIAL_REFUNDED}, 0.0)
+    assert refund.state is not WatchState.TOLD
+    schedule.swept({**others, "ODR-refund": OrderStatus.REFUNDED}, 1.0)
+    assert refund.state is WatchState.TOLD
+
+
+def test_it_learns_between_which_looks_one_was_decided() -> None:
+    schedule = unlisted()
+    (watch,) = begin(schedule, 1)
+    poll(schedule, 10.0)
+    schedule.hasten(watch, 14.0)
+    assert schedule.take(14.0, BUDGET) is watch
+    schedule.decided(watch)
+    hazard = schedule.learnt()[WatchKind.PAYMENT]
+    assert hazard.seen == 1
+    assert 10 < math.exp(hazard.state()[1]) < 14
+
+
+@pytest.mark.parametrize(("age", "learns"), [(0.5, False), (12.0, True)])
+def test_one_that_was_decided_before_it_was_watched_teaches_nothing(age: float, learns: bool) -> None:
+    """At a first look so early that next to none are decided by then."""
+    schedule = unlisted()
+    (watch,) = begin(schedule, 1)
+    assert schedule.take(age, BUDGET) is watch
+    schedule.decided(watch)
+    assert schedule.learnt()[WatchKind.PAYMENT].seen == learns
