@@ -42,7 +42,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from frontpay_async._protocol.messages import Json
+    from frontpay_async._json import Json
     from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
 
 

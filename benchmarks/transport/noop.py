@@ -4,7 +4,8 @@ What is left is the client itself: its model checked and encoded, its pipeline, 
 model. The variants run in one process and take turns, so that the machine's moods fall on all alike, with
 the garbage collector on as in real use. CPU time is counted, so a neighbour on the core does not.
 
-Run as `python -m benchmarks.transport.noop CORE ROUNDS CALLS`; prints microseconds a call, by variant and round.
+Run as `python -m benchmarks.transport.noop CORE ROUNDS CALLS`; prints microseconds a call,
+by variant and round.
 """
 
 import asyncio

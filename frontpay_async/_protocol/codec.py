@@ -43,7 +43,7 @@ from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, Term
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import DateFormat
     from frontpay_async._protocol.rules import Field, Rules
 

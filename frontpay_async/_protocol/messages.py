@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+
+from frontpay_async._json import Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from frontpay_async._json import JsonObject
     from frontpay_async._protocol.operations import Operation
-
-Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
-JsonObject: TypeAlias = "dict[str, Json]"
 
 
 class WireBody(dict[str, "Json"]):

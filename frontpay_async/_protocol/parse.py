@@ -21,7 +21,8 @@ from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frontpay_async._protocol.messages import HttpResponse, Json, JsonObject
+    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.operations import Operation
 
 T = TypeVar("T")

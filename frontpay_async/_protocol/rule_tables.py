@@ -34,7 +34,7 @@ from frontpay_async._protocol.rules import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from frontpay_async._protocol.messages import JsonObject
+    from frontpay_async._json import JsonObject
 
 REQUIRED, OPTIONAL = Presence.REQUIRED, Presence.OPTIONAL
 LANGUAGE = one_of("en", "no", "sv", "da", "de")

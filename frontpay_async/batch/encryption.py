@@ -1,15 +1,23 @@
-"""Encryption of what the journal keeps of an order; the only user of cryptography."""
+"""Encryption of what the journal keeps of an order; the only user of cryptography.
+
+Rotation: a journal that is opened with a new first key is encrypted again with that key, so the old one can
+be left out as soon as the journal has been opened once with both. A runner that has only the old key stops
+at the next order, with an error that says so.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
+from sqlalchemy import bindparam, select, update
 
+from frontpay_async.batch.schema import notes, rows
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet, MultiFernet
+    from sqlalchemy import Connection
 
 
 class Cipher(Protocol):
@@ -113,3 +121,33 @@ def cipher_of(key: str | None) -> Cipher:
     raise ConfigurationError(
         "the journal's key is no Fernet key: make one with cryptography.fernet.Fernet.generate_key()"
     )
+
+
+_PAGE = 500
+
+
+def rotate(connection: Connection, cipher: Cipher, check: bytes) -> None:
+    """Close what the journal keeps with the first key, unless it is.
+
+    Args:
+        connection: The transaction.
+        cipher: What protects the journal.
+        check: What tells by which key the journal is closed.
+    """
+    if cipher.is_current(check):
+        return
+    closed = update(rows).where(rows.c.id == bindparam("row")).values(payload=bindparam("closed"))
+    after = 0
+    while page := connection.execute(
+        select(rows.c.id, rows.c.payload)
+        .where(rows.c.id > after, rows.c.payload.is_not(None))
+        .order_by(rows.c.id)
+        .limit(_PAGE)
+    ).all():
+        renewed = [
+            {"row": row, "closed": cipher.encrypt(cipher.decrypt(bytes(payload)))} for row, payload in page
+        ]
+        connection.execute(closed, renewed)
+        after = page[-1].id
+    content = cipher.encrypt(cipher.decrypt(check))
+    connection.execute(update(notes).where(notes.c.name == "seal").values(content=content))

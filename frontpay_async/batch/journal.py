@@ -16,11 +16,10 @@ from sqlalchemy import func, inspect, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from frontpay_async.batch.encryption import rotate
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
-from frontpay_async.batch.fingerprint import SALT_BYTES, fingerprint
-from frontpay_async.batch.payload import KINDS, kind_of, write
+from frontpay_async.batch.payload import KINDS, SALT_BYTES, fingerprint, kind_of, write
 from frontpay_async.batch.results import BatchRow
-from frontpay_async.batch.rotation import rotate
 from frontpay_async.batch.schema import (
     READING,
     SCHEMA_VERSION,

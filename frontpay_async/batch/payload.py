@@ -2,6 +2,12 @@
 
 Not the wire form: that depends on the client's settings, such as the form of dates. Not pickle: a journal is
 shared by hosts, and reading it must not run code.
+
+Where the content is removed, a keyed fingerprint of it stays. It answers one question: is this the order that
+was submitted under this key before? Two orders have the same fingerprint where they would be sent as the same
+request: 51 is 51.00, and a moment is the same in any zone. The key is a salt that each journal draws for
+itself: an order can be guessed, so without a salt, a reader of the fingerprint could try personal numbers
+until one fits.
 """
 
 from __future__ import annotations
@@ -11,6 +17,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import partial
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -160,3 +167,19 @@ _READ: Mapping[str, Callable[[Any], object]] = {
     **{name: partial(_build, cls) for name, cls in _NESTED.items()},
     **dict.fromkeys(_NUMBERS, Decimal),
 }
+
+
+SALT_BYTES = 32
+FINGERPRINT_BYTES = 20
+
+
+def fingerprint(salt: bytes, kind: str, content: bytes) -> bytes:
+    """Return the fingerprint of an order.
+
+    Args:
+        salt: The journal's own.
+        kind: The name of the operation that sends it.
+        content: The order as ``payload.write`` wrote it.
+    """
+    # The kind is no free text: no two pairs run together the same way.
+    return blake2b(kind.encode() + b"\0" + content, key=salt, digest_size=FINGERPRINT_BYTES).digest()

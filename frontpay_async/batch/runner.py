@@ -23,11 +23,10 @@ from attrs import define, evolve, field
 
 from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
 from frontpay_async._transport.instrumentation import logger
-from frontpay_async.batch.breaker import Breaker
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.in_flight import InFlight, NotOursError
-from frontpay_async.batch.outcomes import backoff, is_outage, judge
+from frontpay_async.batch.outcomes import Breaker, backoff, is_outage, judge
 from frontpay_async.batch.payload import KINDS, read
 from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition

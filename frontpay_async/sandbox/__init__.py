@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from frontpay_async.sandbox.account import Duplicate
-from frontpay_async.sandbox.app import RecordedRequest
 from frontpay_async.sandbox.callback_sender import CallbackFault, CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind
+from frontpay_async.sandbox.inspect.feed import RecordedRequest
 from frontpay_async.sandbox.sandbox import Sandbox
 from frontpay_async.sandbox.settings import (
     DEFAULT_CALLBACK_SECRET,
@@ -14,7 +13,7 @@ from frontpay_async.sandbox.settings import (
     DEFAULT_TOKEN,
     Cardholder,
 )
-from frontpay_async.sandbox.state import Event, ForbiddenEventError, SandboxOrder
+from frontpay_async.sandbox.state import Duplicate, Event, ForbiddenEventError, SandboxOrder
 
 __all__ = [
     "DEFAULT_CALLBACK_SECRET",

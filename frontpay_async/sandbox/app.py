@@ -12,7 +12,7 @@ from decimal import localcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -21,6 +21,7 @@ from frontpay_async._protocol.rules import check
 from frontpay_async.models._fields import EXACT
 from frontpay_async.sandbox.faults import FaultKind, Strike
 from frontpay_async.sandbox.handlers import HANDLERS, RequestContext
+from frontpay_async.sandbox.inspect.feed import RecordedRequest
 from frontpay_async.sandbox.response_faults import ConnectionDroppedError, WireResponse, read_json, spoilt
 from frontpay_async.sandbox.responses import Answer, Refusal, bare, write
 from frontpay_async.sandbox.validation import validate
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
-    from frontpay_async._protocol.messages import JsonObject
+    from frontpay_async._json import JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._transport.clock import Clock
     from frontpay_async.sandbox.faults import Faults
@@ -43,29 +44,6 @@ if TYPE_CHECKING:
 BASE_PATH = "/api/v1/connect"
 # All of them, so that a wrong one gets the API's own 405 and not Starlette's.
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-
-
-@frozen(kw_only=True)
-class RecordedRequest:
-    """Tell of one request that reached the sandbox.
-
-    Args:
-        operation: The operation's name; None where no operation has this method and path.
-        method: The HTTP method.
-        path: The path and query.
-        token: The bearer token; hidden in reprs.
-        body: The JSON body, or None; hidden in reprs.
-        status: The HTTP status of the answer; None where there was none.
-        fault: What struck it, if anything.
-    """
-
-    operation: str | None
-    method: str
-    path: str
-    token: str = field(repr=lambda _: "'***'")
-    body: JsonObject | None = field(repr=False)
-    status: int | None
-    fault: FaultKind | None
 
 
 @define(eq=False)

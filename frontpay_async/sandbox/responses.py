@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
 _SAYS_DATA = frozenset(

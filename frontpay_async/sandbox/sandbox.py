@@ -12,8 +12,8 @@ Over a socket it has a page, at ``/``, on which a person decides at the terminal
 
 It answers all twenty operations from the same table that the client sends by, checks the documented
 rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
-throttles like Laravel, calls merchants back (``callback_sender``), and goes wrong on demand (``fail``). Where sources
-disagree it keeps the traps: numbers as JSON numbers and as text, ``is_data`` false beside data, a list
+throttles like Laravel, calls merchants back (``callback_sender``), and goes wrong on demand (``fail``). Where
+sources disagree it keeps the traps: numbers as JSON numbers and as text, ``is_data`` false beside data, a list
 without orders as a 404.
 
 What it does not reproduce, mostly because no source tells:
@@ -41,8 +41,8 @@ What it does not reproduce, mostly because no source tells:
   and links expire only by ``apply_event(uuid, "expire")``.
 - What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate
   headers, too, and words of their own.
-- Which callbacks the API repeats, and after which answers (here none, but by ``callback_sender.repeat``), and how it
-  words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the payment or a
+- Which callbacks the API repeats, and after which answers (here none, but by ``callback_sender.repeat``), and how
+  it words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the payment or a
   refund is decided, others at each change of status, which being invoiced is. The checksum covers the
   documented parameters, not the callback URL's own.
 - TLS.
@@ -66,11 +66,11 @@ from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._transport.clock import Clock
 from frontpay_async.client import FrontPayClient
 from frontpay_async.priority import Priority
-from frontpay_async.sandbox.app import BASE_PATH, Api, RecordedRequest
+from frontpay_async.sandbox.app import BASE_PATH, Api
 from frontpay_async.sandbox.callback_sender import CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
 from frontpay_async.sandbox.inspect.control import control_routes
-from frontpay_async.sandbox.inspect.feed import Feed
+from frontpay_async.sandbox.inspect.feed import Feed, RecordedRequest
 from frontpay_async.sandbox.inspect.routes import page_routes
 from frontpay_async.sandbox.settings import (
     DEFAULT_CALLBACK_SECRET,
@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
     from frontpay_async.models.terminals import Terminal
-    from frontpay_async.sandbox.account import Duplicate
+    from frontpay_async.sandbox.state import Duplicate
     from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
 
 

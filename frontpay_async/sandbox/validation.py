@@ -12,7 +12,7 @@ from frontpay_async._protocol.rules import DATE, check, is_missing
 from frontpay_async.sandbox.responses import invalid
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._protocol.rules import Breach
 

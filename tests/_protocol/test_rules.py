@@ -6,9 +6,8 @@ import pycountry
 import pytest
 
 from frontpay_async._protocol import operations
-from frontpay_async._protocol.countries import COUNTRY_CODES
 from frontpay_async._protocol.operations import OPERATIONS, Operation
-from frontpay_async._protocol.rules import OBJECT, Field, Rules, check, is_missing, one_of
+from frontpay_async._protocol.rules import COUNTRY_CODES, OBJECT, Field, Rules, check, is_missing, one_of
 from tests.support.rule_cases import BODIES, FIELDS
 from tests.support.wire import changed, without
 

@@ -13,8 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from frontpay_async import InvoiceOrder, TerminalOrder
 from frontpay_async._protocol.build import build
-from frontpay_async.batch.fingerprint import SALT_BYTES, fingerprint
-from frontpay_async.batch.payload import KINDS, kind_of, read, write
+from frontpay_async.batch.payload import KINDS, SALT_BYTES, fingerprint, kind_of, read, write
 from tests.support import strategies
 from tests.support.builders import (
     PERSONAL_NUMBER,

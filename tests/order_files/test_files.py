@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from frontpay_async import ConfigurationError, FrontPayError, Outcome
-from frontpay_async.order_files import files as files_module, lines as lines_module, violations as violations_module
+from frontpay_async.order_files import (
+    files as files_module,
+    lines as lines_module,
+    violations as violations_module,
+)
 from frontpay_async.order_files.files import KindTotal, read_csv, read_jsonl
 from frontpay_async.order_files.items import BatchItem
 from frontpay_async.order_files.violations import InvalidFileError, LineViolation

@@ -26,7 +26,7 @@ from frontpay_async import (
     TerminalOrder,
     TerminalRefund,
 )
-from frontpay_async._protocol.countries import COUNTRY_CODES
+from frontpay_async._protocol.rules import COUNTRY_CODES
 
 __all__ = ["json_values", "money", "numbers", "orders", "products", "refunds", "texts", "wire_numbers"]
 

@@ -14,11 +14,10 @@ from frontpay_async.sandbox.state import Event, ForbiddenEventError, Line, Sandb
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async.sandbox.account import Account
     from frontpay_async.sandbox.settings import SandboxSettings
-    from frontpay_async.sandbox.state import SandboxState
+    from frontpay_async.sandbox.state import Account, SandboxState
 
 _FIRST_ORDER, _FIRST_CUSTOMER = 3506700000, 3463000000
 _ZERO = Decimal(0)

@@ -10,7 +10,7 @@ from frontpay_async.sandbox.responses import broken_rule, not_found, success, wi
 from frontpay_async.sandbox.state import Event, ForbiddenEventError
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
     from frontpay_async.sandbox.state import Line, SandboxOrder

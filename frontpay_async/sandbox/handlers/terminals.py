@@ -11,7 +11,7 @@ from frontpay_async.sandbox.responses import broken_rule, invalid, not_found, su
 from frontpay_async.sandbox.state import Decision, ForbiddenEventError, RefundRequest
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.messages import Json
+    from frontpay_async._json import Json
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
 

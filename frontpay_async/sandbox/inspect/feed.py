@@ -18,13 +18,36 @@ import anyio
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.messages import Json
-    from frontpay_async.sandbox.app import RecordedRequest
+    from frontpay_async._json import Json
+    from frontpay_async.sandbox.faults import FaultKind
     from frontpay_async.sandbox.responses import Answer
 
 _KEPT = 100
 _MOST_ROWS = 20
 _LONGEST_NUMBER = 20
+
+
+@frozen(kw_only=True)
+class RecordedRequest:
+    """Tell of one request that reached the sandbox.
+
+    Args:
+        operation: The operation's name; None where no operation has this method and path.
+        method: The HTTP method.
+        path: The path and query.
+        token: The bearer token; hidden in reprs.
+        body: The JSON body, or None; hidden in reprs.
+        status: The HTTP status of the answer; None where there was none.
+        fault: What struck it, if anything.
+    """
+
+    operation: str | None
+    method: str
+    path: str
+    token: str = field(repr=lambda _: "'***'")
+    body: JsonObject | None = field(repr=False)
+    status: int | None
+    fault: FaultKind | None
 
 
 @frozen(kw_only=True)

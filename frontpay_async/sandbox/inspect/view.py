@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from typing import TypeAlias
 
-    from frontpay_async._protocol.messages import Json, JsonObject
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async.sandbox.app import Api
     from frontpay_async.sandbox.inspect.feed import Exchange, Place
     from frontpay_async.sandbox.state import Line, SandboxOrder
