@@ -12,6 +12,7 @@ nox.options.sessions = ["tests", "lint", "types", "docs"]
 
 # A worker that has nothing left takes half of what another still has.
 IN_PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
+NOT_INTEGRATION = "not integration and not browser and not chaos and not package and not slow"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 DISTRIBUTIONS = Path("dist").absolute()
 
@@ -48,9 +49,9 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def core(session: nox.Session) -> None:
-    """Run the unit tests without any extra, with the oldest dependencies that are allowed."""
+    """Run the tests that need no extra and no socket, with the oldest dependencies that are allowed."""
     install_oldest(session, ".", "core")
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("pytest", "-m", NOT_INTEGRATION, *session.posargs, env={"CORE_ALONE": "1"})
 
 
 def install_oldest(session: nox.Session, what: str, tools: str) -> None:

@@ -1,4 +1,4 @@
-"""The errors, and what each one knows.
+"""The errors, and what each one knows. Pure.
 
 Every error answers the question that decides whether a customer pays twice: did it happen?
 

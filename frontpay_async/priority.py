@@ -1,4 +1,4 @@
-"""The rank of a call; pure, because the ledger decides by it. Settings offer it to callers."""
+"""The rank of a call; pure, because the ledger decides by it. Settings offer it to callers. Pure."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ class RetryPolicy:
         attempts: The most attempts for one call, the first included; 1 means no retry.
         base_delay: Seconds; the wait before retry n is random, up to ``base_delay * 2 ** (n - 1)``.
         max_delay: Seconds; the cap on that.
-        retry_unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500 or
-            510 is sent again. The API says that it failed, but it may fail after it has stored the order.
+        retry_unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500
+            or 510 is sent again. The API says that it failed, but it may fail after it has stored the order.
         max_retry_after: Seconds; an answer that asks to wait longer is raised instead of waited for.
     """
 

@@ -1,4 +1,4 @@
-"""The one cattrs converter; every quirk of the wire lives here.
+"""The one cattrs converter; every quirk of the wire lives here. Pure.
 
 Out: camelCase, numbers as text with their exact digits, and of an order only the members that stand
 in its table of rules. In: numbers as JSON numbers or as text, names that differ between routes, and

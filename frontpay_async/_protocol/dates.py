@@ -1,4 +1,4 @@
-"""Dates on the wire, without a locale and without a time-zone database."""
+"""Dates on the wire, without a locale and without a time-zone database. Pure."""
 
 from __future__ import annotations
 

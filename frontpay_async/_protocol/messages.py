@@ -1,4 +1,4 @@
-"""One request and one response, as plain frozen values that hide what they carry."""
+"""One request and one response, as plain frozen values that hide what they carry. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""THE TABLE: one named row per operation; an endpoint's facts stand here and nowhere else.
+"""THE TABLE: one named row per operation; an endpoint's facts stand here and nowhere else. Pure.
 
 Resources, the sandbox's routes, the tests and the docs derive from these rows. They are keyed by
 name, because cancelling a terminal payment and cancelling its refund share one path.

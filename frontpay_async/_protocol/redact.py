@@ -1,4 +1,4 @@
-"""Masking of what may be personal or secret in text that the API sent."""
+"""Masking of what may be personal or secret in text that the API sent. Pure."""
 
 from __future__ import annotations
 

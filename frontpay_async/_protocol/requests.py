@@ -1,4 +1,4 @@
-"""The bodies that resource methods build from their arguments: small values with no public name."""
+"""The bodies that resource methods build from their arguments: small values with no public name. Pure."""
 
 from __future__ import annotations
 

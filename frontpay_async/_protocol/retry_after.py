@@ -1,4 +1,4 @@
-"""How long an answer asks to wait, read without a clock."""
+"""How long an answer asks to wait, read without a clock. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documented rules for every request body, as literal tables over wire paths.
+"""The documented rules for every request body, as literal tables over wire paths. Pure.
 
 One tree of fields per body, in the order of the reference's "Validation Rules" tables. A rule that the
 reference does not state does not stand here: the API stays the judge. Two consequences: an order date

@@ -1,4 +1,4 @@
-"""How a body is checked: kinds of values, rules for fields, and the walk over a body.
+"""How a body is checked: kinds of values, rules for fields, and the walk over a body. Pure.
 
 Three readers share the rules: ``build`` checks what is about to be sent, the codec sends only the
 fields that they name, and the sandbox checks what arrived. The rules themselves are literal tables in

@@ -1,4 +1,4 @@
-"""The window ledger: what may be sent now so that the server's window is used up and never overrun.
+"""The window ledger: what may be sent now so that the server's window is used up and never overrun. Pure.
 
 The server counts requests per token in a *fixed window*: it starts with the first request it works on,
 ends ``window`` seconds later, and the next one starts with the next request. A request over the limit is

@@ -1,4 +1,4 @@
-"""What an answer's headers tell of the rate limit."""
+"""What an answer's headers tell of the rate limit. Pure."""
 
 from __future__ import annotations
 

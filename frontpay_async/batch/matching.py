@@ -2,7 +2,8 @@
 
 Rows in doubt on one side, orders that nobody accounts for on the other, and for each pair whether they are
 the same (``Comparison``). It is a matching of multisets, because identical orders in one batch are
-legitimate: three doubtful rows of one content and two such orders mean two sent and one not, whichever is which.
+legitimate: three doubtful rows of one content and two such orders mean two sent and one not, whichever is
+which.
 
 What keeps money safe:
 - "Absent" is only said of a row where every order that nobody accounts for is clearly another one, or is

@@ -1,4 +1,4 @@
-"""Callbacks: what the API tells a merchant by HTTP GET, read, checked, and accepted once.
+"""Callbacks: what the API tells a merchant by HTTP GET, read, checked, and accepted once. Pure.
 
     guard = CallbackGuard(secret)
     callback = await guard.check(request.url.query)

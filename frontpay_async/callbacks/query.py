@@ -1,4 +1,4 @@
-"""Callbacks on the wire: reading a query, checking a checksum, making and reading a token.
+"""Callbacks on the wire: reading a query, checking a checksum, making and reading a token. Pure.
 
 **The query.** Values are percent-decoded as UTF-8 and ``+`` is a space, as in any form. The decoded values
 are what is hashed: the reference says "values", and an encoding is nobody's value, for proxies change it

@@ -1,4 +1,4 @@
-"""Which callbacks were handled already.
+"""Which callbacks were handled already. Pure.
 
 A mark is claimed, and then committed or released. What is claimed is neither new nor done: its handling may
 yet fail, so a second delivery in the meantime is neither handled nor told that all is well.

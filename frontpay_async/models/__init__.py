@@ -1,1 +1,1 @@
-"""The values that go in and come out: frozen attrs classes in Python's names and types."""
+"""The values that go in and come out: frozen attrs classes in Python's names and types. Pure."""

@@ -1,4 +1,4 @@
-"""What a callback says."""
+"""What a callback says. Pure."""
 
 from __future__ import annotations
 

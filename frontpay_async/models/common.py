@@ -1,4 +1,4 @@
-"""The values that several orders share. All are frozen, keyword-only and exact."""
+"""The values that several orders share. All are frozen, keyword-only and exact. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders, refunds, and what the API tells about them."""
+"""Orders, refunds, and what the API tells about them. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the observer hooks are told: frozen records without body, header or personal data."""
+"""What the observer hooks are told: frozen records without body, header or personal data. Pure."""
 
 from __future__ import annotations
 

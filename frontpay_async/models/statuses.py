@@ -1,4 +1,4 @@
-"""Open status enums: what the API reports about orders, payments and refunds.
+"""Open status enums: what the API reports about orders, payments and refunds. Pure.
 
 The reference lists some values, recorded traffic shows more, and new ones may come. So each enum
 keeps an unlisted value verbatim (``status == "ON HOLD"`` holds, and ``is_final`` is False), and a

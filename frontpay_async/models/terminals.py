@@ -1,4 +1,4 @@
-"""Card terminals: the orders sent to them, their refunds, and the terminals themselves."""
+"""Card terminals: the orders sent to them, their refunds, and the terminals themselves. Pure."""
 
 from __future__ import annotations
 

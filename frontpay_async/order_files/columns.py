@@ -1,4 +1,4 @@
-"""What an order in a file is made of, read from the models, so that a new field cannot be forgotten.
+"""What an order in a file is made of, read from the models, so that no field is forgotten. Pure.
 
 A field stands in a file when the model of some kind has it and the table of rules of some kind sends it.
 It has a path (``customer.address.zip``), which is its place in a JSON line; a column, which is its name

@@ -20,7 +20,8 @@ from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async._protocol.rules import check
 from frontpay_async.models._fields import EXACT
 from frontpay_async.sandbox.faults import FaultKind, Strike
-from frontpay_async.sandbox.handlers import HANDLERS, RequestContext
+from frontpay_async.sandbox.handlers import HANDLERS
+from frontpay_async.sandbox.handlers.context import RequestContext
 from frontpay_async.sandbox.inspect.feed import RecordedRequest
 from frontpay_async.sandbox.response_faults import ConnectionDroppedError, WireResponse, read_json, spoilt
 from frontpay_async.sandbox.responses import Answer, Refusal, bare, write

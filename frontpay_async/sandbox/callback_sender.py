@@ -5,7 +5,8 @@ A callback is made when an order changes, and is due at once. Who sends it:
 - In ``Sandbox.serve()``, and in ``python -m frontpay_async.sandbox``, the courier runs by itself: it wakes up
   when something changes or a cardholder's time has come. Each order has a lane of its own, and a hundred are
   served at once: a dead or slow merchant holds up its own orders, and no answer of the API waits for one.
-- Otherwise ``Sandbox.deliver_callbacks()`` does, or it runs by itself while ``callback_sender.running()`` is entered.
+- Otherwise ``Sandbox.deliver_callbacks()`` does, or it runs by itself while
+  ``callback_sender.running()`` is entered.
 
 Requests go to this machine only, unless other hosts are named. Redirects are not followed, an answer's body
 is not read, and none is waited for longer than a few seconds. Nothing is repeated unless told: no source says

@@ -13,8 +13,8 @@ Over a socket it has a page, at ``/``, on which a person decides at the terminal
 It answers all twenty operations from the same table that the client sends by, checks the documented
 rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
 throttles like Laravel, calls merchants back (``callback_sender``), and goes wrong on demand (``fail``). Where
-sources disagree it keeps the traps: numbers as JSON numbers and as text, ``is_data`` false beside data, a list
-without orders as a 404.
+sources disagree it keeps the traps: numbers as JSON numbers and as text, ``is_data`` false beside data, a
+list without orders as a 404.
 
 What it does not reproduce, mostly because no source tells:
 - Whether the API refuses an order date in the past, adds up totals, or limits amounts. It does none of this;
@@ -41,10 +41,10 @@ What it does not reproduce, mostly because no source tells:
   and links expire only by ``apply_event(uuid, "expire")``.
 - What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate
   headers, too, and words of their own.
-- Which callbacks the API repeats, and after which answers (here none, but by ``callback_sender.repeat``), and how
-  it words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the payment or a
-  refund is decided, others at each change of status, which being invoiced is. The checksum covers the
-  documented parameters, not the callback URL's own.
+- Which callbacks the API repeats, and after which answers (here none, but by ``callback_sender.repeat``), and
+  how it words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the
+  payment or a refund is decided, others at each change of status, which being invoiced is. The checksum covers
+  the documented parameters, not the callback URL's own.
 - TLS.
 """
 

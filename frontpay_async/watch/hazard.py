@@ -1,4 +1,4 @@
-"""How likely a payment is to be decided in the next second, by how long it has been waited for.
+"""How likely a payment is to be decided in the next second, by how long it has been waited for. Pure.
 
 The time that a payment takes is taken to be log-normal: most are decided within a minute, a few take
 many. With F its distribution and f its density, the *hazard* at age a is

@@ -1,4 +1,4 @@
-"""What can be watched: the kinds, where each is asked for, and when it has ended."""
+"""What can be watched: the kinds, where each is asked for, and when it has ended. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A heap whose items can be taken out of the middle: their entry stays behind, and is skipped later."""
+"""A heap whose items can be taken out of the middle: their entry stays behind, and is skipped later. Pure."""
 
 from __future__ import annotations
 

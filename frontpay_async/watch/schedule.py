@@ -1,4 +1,4 @@
-"""The schedule: which watch is asked for next. No I/O, no clock: who drives it says what time it is.
+"""The schedule: which watch is asked for next. No I/O, no clock: who drives it says what time it is. Pure.
 
 Theory. A watch has a hazard h: the chance a second that what it waits for is decided. Asked for evenly at
 rate r, a change is found after 1/(2r) on average, so n watches collect Σ h/(2r) of delay a second. With a

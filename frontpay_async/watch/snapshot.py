@@ -1,4 +1,4 @@
-"""Watches as plain data that JSON can hold, and back."""
+"""Watches as plain data that JSON can hold, and back. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps: the list of orders tells about all watches in one request, if it has them.
+"""Sweeps: the list of orders tells about all watches in one request, if it has them. Pure.
 
 Sweeps every P seconds with one poll for each change give a mean delay of P/2 + 1/(2B); single polls give
 n_eff/(2B) (see ``schedule.py``). So sweeps pay where n_eff > B·P + 1. P is at least a second, and so long

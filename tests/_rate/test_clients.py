@@ -22,6 +22,8 @@ from tests.support.virtual_time import settle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.integration
+
 
 def test_clients_of_one_token_share_a_governor() -> None:
     async def scenario() -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 LIMIT, WINDOW, CALLS, PROCESSES = 60, 1.0, 60, 4
 
 # Makes so many calls as batch work, four at a time, with a call at the till now and then.

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+
 pytest.importorskip("redis")
 from redis import Redis
 
 from frontpay_async._rate.redis import RedisLedger
+
+pytestmark = pytest.mark.integration
+
 
 LIMIT, WINDOW = 60, 60.0
 

@@ -24,6 +24,8 @@ from tests.support.virtual_time import settle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.integration
+
 
 def test_three_windows_are_used_up_without_a_429(run: Callable[..., None]) -> None:
     async def scenario() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.support.wire_server import WireServer
     from tests.support.wire_steps import Step
 
+pytestmark = pytest.mark.integration
+
 ONCE = RetryPolicy(attempts=1)
 BODY = json.dumps({"message": "orderAddedSuccessfully", "data": CREATED}).encode()
 CREATED_ORDER = CreatedOrder(order_uuid=CREATED["uuid"], customer_uuid=CREATED["customerUuid"])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from frontpay_async import CreatedOrder
 
+pytestmark = pytest.mark.integration
+
 CREATED = {"status_code": 201, "message": "orderAddedSuccessfully", "data": {"uuid": "ODR1"}}
 HEADERS = {"x-ratelimit-limit": "240", "x-ratelimit-remaining": "200"}
 

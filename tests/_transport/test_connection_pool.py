@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from frontpay_async._transport.engines import Engine
     from tests.support.wire_server import WireServer
 
+pytestmark = pytest.mark.integration
+
 MERCHANTS = ("oslo-1f0e", "bergen-7c2d", "troms-55a9")
 
 

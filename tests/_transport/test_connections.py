@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.wire_steps import Step
 
+pytestmark = pytest.mark.integration
+
 PATIENCE = 20
 
 

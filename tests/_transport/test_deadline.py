@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.support.fakes import FakeClock
     from tests.support.wire_server import WireServer
 
+pytestmark = pytest.mark.integration
+
 # Short where nothing needs to happen before; longer where the request must have left by then.
 SOON = Timeouts(total=0.05)
 LATER = Timeouts(total=0.3)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from frontpay_async._transport.engines import Engine
     from tests._transport.conftest import Connect
 
+pytestmark = pytest.mark.integration
+
 
 def test_a_client_is_built_without_a_loop_and_works_in_one(engine: Engine) -> None:
     """A web application builds it when it is imported, and uses it when it serves."""

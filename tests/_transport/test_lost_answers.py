@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.wire_steps import Step
 
+pytestmark = pytest.mark.integration
+
 IMPATIENT = Timeouts(read=0.05, write=0.05)
 
 

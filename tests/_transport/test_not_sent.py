@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from tests._transport.conftest import Connect
 
+pytestmark = pytest.mark.integration
+
 ONCE = RetryPolicy(attempts=1)
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.support.wire_server import WireServer
     from tests.support.wire_steps import Step
 
+pytestmark = pytest.mark.integration
+
 INVOICE, STATUS = "orders.send_invoice", "orders.get_status"
 
 

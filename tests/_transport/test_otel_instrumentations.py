@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.wire_server import WireServer
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def recorded(engine: Engine) -> Iterator[Recorded]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from frontpay_async._transport.engines import Engine
     from tests._transport.conftest import Connect
 
+pytestmark = pytest.mark.integration
+
 ONCE = RetryPolicy(attempts=1)
 API = "https://demo-api.frontpayment.no/api/v1/connect"
 

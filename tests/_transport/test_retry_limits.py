@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.support.wire_server import WireServer
     from tests.support.wire_steps import Step
 
+pytestmark = pytest.mark.integration
+
 NOW = datetime(2035, 6, 15, 10, 30, tzinfo=UTC)
 
 

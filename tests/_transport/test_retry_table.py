@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.support.wire_server import WireServer
     from tests.support.wire_steps import Step
 
+pytestmark = pytest.mark.integration
+
 READ, IDEMPOTENT, UNSAFE = Safety.READ, Safety.IDEMPOTENT, Safety.UNSAFE
 ALL = frozenset(Safety)
 HARMLESS = frozenset({READ, IDEMPOTENT})

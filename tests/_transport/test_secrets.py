@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.wire_steps import Step
 
+pytestmark = pytest.mark.integration
+
 PAYMENT_URL = "https://pay.frontpayment.no/session/bankid-0f9e8d7c6b5a"
 SECRETS = {
     "token": TOKEN,

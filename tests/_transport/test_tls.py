@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.wire_server import WireServer
 
+pytestmark = pytest.mark.integration
+
 ONCE = RetryPolicy(attempts=1)
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from tests.support.wire_server import WireServer
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def server() -> Iterator[WireServer]:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.wire_server import WireServer
 
+pytestmark = pytest.mark.integration
+
 DEMO = "https://demo-api.frontpayment.no"
 ONCE = RetryPolicy(attempts=1)
 AGENT = f"frontpay-async/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"

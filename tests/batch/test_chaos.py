@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.support.chaos_run import Outcome
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from frontpay_async.batch import BatchRow
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def night(tmp_path: Path) -> Night:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
+pytestmark = pytest.mark.integration
+
 ORDERS, LIMIT, WINDOW = 90, 60, 1.0
 HOST = f"""
 import asyncio, sys

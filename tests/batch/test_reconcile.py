@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from frontpay_async.batch import BatchItem, BatchRow
 
+pytestmark = pytest.mark.integration
+
 SETTLING = 60.0
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
     from frontpay_async.batch import BatchStatus
 
+pytestmark = pytest.mark.integration
+
 ITEMS = [item(number) for number in range(12)]
 
 

@@ -18,6 +18,8 @@ from frontpay_async.batch import InvoiceBatch, State
 from frontpay_async.sandbox import FaultKind, Sandbox
 from tests.support.batches import CREATE, Night, assert_each_sent_once, item, rows_of
 
+pytestmark = pytest.mark.integration
+
 ITEMS = [item(number) for number in range(12)]
 
 

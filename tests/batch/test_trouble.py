@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
+pytestmark = pytest.mark.integration
+
 ITEMS = [item(number) for number in range(12)]
 
 

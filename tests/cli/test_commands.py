@@ -25,6 +25,8 @@ from tests.support.sandboxes import UNKNOWN_UUID, client_of, paid, terminal_orde
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.integration
+
 # A port that nobody listens on.
 NOWHERE = "http://127.0.0.1:9/api/v1/connect"
 

@@ -24,6 +24,8 @@ from tests.support.command import Here, frontpay, in_process, on_terminal, setti
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.integration
+
 FILES = Path(__file__).parents[2] / "docs" / "batch-files"
 CSV, JSONL = str(FILES / "invoices.csv"), str(FILES / "orders.jsonl")
 CTRL_C = "\x03"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 GENUINE = query(signed())
 NOWHERE = "http://127.0.0.1:9/api/v1/connect"
 

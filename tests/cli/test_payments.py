@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from frontpay_async.sandbox import Sandbox
 
+pytestmark = pytest.mark.integration
+
 STATUS = "terminals.get_payment_status"
 CANCEL = "terminals.cancel_payment"
 

@@ -17,6 +17,8 @@ from tests.support.sandboxes import client_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:

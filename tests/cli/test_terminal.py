@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 CTRL_C = "\x03"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -20,6 +20,8 @@ from tests.support.shell_lines import check_command, commands
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 SUITES = "docs/testing.md"  # its blocks are test suites: test_pytest_plugin.py runs them
 PAGES = {

@@ -15,6 +15,8 @@ from frontpay_async._protocol.retry import Failure, may_retry
 from frontpay_async.batch.states import NEXT
 from frontpay_async.settings import RetryPolicy
 
+pytestmark = pytest.mark.integration
+
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -21,6 +21,8 @@ from tests.support.order_files import csv_text
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+pytestmark = pytest.mark.integration
+
 RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
 ITEMS = [item(number) for number in range(5)]
 

@@ -23,6 +23,8 @@ from tests.support.sandboxes import NO_RETRY, call, prepare
 if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
 
+pytestmark = pytest.mark.integration
+
 DOCS = Path(__file__).parents[2] / "docs"
 READ, IDEMPOTENT, UNSAFE = Safety.READ, Safety.IDEMPOTENT, Safety.UNSAFE
 # The columns of the page, as the design's table has them.

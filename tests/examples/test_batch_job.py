@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.support.command import Ended
 
+pytestmark = pytest.mark.integration
+
 NAME = "batch_job"
 ORDERS = 6
 MANY = 150

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+pytestmark = pytest.mark.integration
+
 PATH = "/frontpay/callback"
 LOOK = "orders.get_status"
 

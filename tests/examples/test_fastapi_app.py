@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+pytestmark = pytest.mark.integration
+
 pytest.importorskip("fastapi")
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 from attrs import define
 
 from frontpay_async import ConnectionPool
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-    import pytest
+
+pytestmark = pytest.mark.integration
 
 SEND = "orders.send_payment_link"
 TOKENS = {"oslo": "oslo-1f0e", "bergen": "bergen-7c2d", "tromso": "tromso-55a9"}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 NAME = "order_pipeline"
 SEND = "orders.send_payment_link"
 

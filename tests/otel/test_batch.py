@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.batches import CREATE, Night, item, rows_of
 from tests.support.builders import EMAIL, PERSONAL_NUMBER
 from tests.support.telemetry import Recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.integration
 
 ORDERS = 5
 

@@ -33,6 +33,8 @@ from tests.support.virtual_time import VirtualTime
 if TYPE_CHECKING:
     from frontpay_async._transport.instrumentation import Gauge
 
+pytestmark = pytest.mark.integration
+
 PAGE = Path(__file__).parents[2] / "docs/observability.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 BASE = "/api/v1/connect"

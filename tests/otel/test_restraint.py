@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.support.wire_server import WireServer
 
+pytestmark = pytest.mark.integration
+
 BASE = "/api/v1/connect"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from frontpay_async import PaymentStatus
@@ -15,6 +16,8 @@ from frontpay_async.sandbox import DEFAULT_ORGANIZATION
 from tests.support.simulated_time import passes, simulate
 from tests.support.telemetry import Recorded
 from tests.support.watching import Waiter, world
+
+pytestmark = pytest.mark.integration
 
 PAGE = Path(__file__).parents[2] / "docs/observability.md"
 STALENESS = "frontpay.client.watch.staleness"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 PLUGIN = "frontpay_async.pytest_plugin"
 HEAVY = {"httpx", "attrs", "attr", "cattrs", "starlette", "uvicorn", "anyio", "tenacity"}

@@ -13,6 +13,8 @@ from frontpay_async import pytest_plugin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/testing.md").read_text("utf-8")
 FILES: Mapping[str, str] = dict(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
     from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.integration
+
 SECRET = "merchant-s3cret"
 URL = "http://shop.example.no/cb?shop=7"
 

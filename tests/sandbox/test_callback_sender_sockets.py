@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
     from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.integration
+
 PATH = "/frontpay/callback"
 
 

@@ -32,6 +32,8 @@ from tests.support.sandboxes import client_of, raw_client, terminal_order, waiti
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.integration
+
 # A process that does not come up or go down is killed after this.
 PATIENCE = 30
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.integration
+
 
 _AN_ALARM = 15.0
 

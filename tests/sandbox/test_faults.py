@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.integration
+
 SLOW = [FaultKind.LATENCY, FaultKind.DRIP]
 SERVER_ERRORS = [
     (FaultKind.ERROR_500_BEFORE, 500),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from frontpay_async import FrontPayClient
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     "names", [responses._SAYS_DATA, responses._NOT_FOUND_SPEAKS_OF_DATA, responses._FAILS_IN_A_CODE]

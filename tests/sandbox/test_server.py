@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
     from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.integration
+
 
 @asynccontextmanager
 async def connected(sandbox: Sandbox) -> AsyncIterator[FrontPayClient]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from frontpay_async import FrontPayClient
 
+pytestmark = pytest.mark.integration
+
 TOKENS = ["one", "two"]
 KINDS: dict[str, Any] = {
     "orders.send_payment_link": payment_link,

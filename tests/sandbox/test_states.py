@@ -17,6 +17,8 @@ from tests.support.sandboxes import call, waiting
 if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
 
+pytestmark = pytest.mark.integration
+
 STATUSES = [status for status in OrderStatus if status is not OrderStatus.UNKNOWN]
 FROM_OUTSIDE = [Event.PAY, Event.CANCEL, Event.EXPIRE, Event.INVOICE, Event.REMIND, Event.COLLECT]
 WAYS = {

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.integration
+
 TERMINAL_ROUTES = [
     name for name, row in OPERATIONS.items() if name.startswith("terminals.") and "{order_uuid}" in row.path
 ]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
     from frontpay_async._protocol.operations import Operation
 
+pytestmark = pytest.mark.integration
+
 ABSENT = object()
 NOT_A_DAY = "The order date does not match the format d M, Y."
 

@@ -30,6 +30,8 @@ from tests.support.watching import Waiter, world
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(params=BACKENDS)
 def run(request: pytest.FixtureRequest) -> Callable[..., None]:

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 
 from frontpay_async._protocol import operations
 from frontpay_async.sandbox.handlers import orders, terminals
-from frontpay_async.sandbox.handlers.context import RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from frontpay_async.sandbox.handlers.context import Handler
-
-__all__ = ["HANDLERS", "RequestContext"]
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
     from frontpay_async.sandbox import Sandbox
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 async def control(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:

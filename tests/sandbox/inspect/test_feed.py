@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from frontpay_async import FrontPayClient
 
+pytestmark = pytest.mark.integration
+
 
 @asynccontextmanager
 async def asked(

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
     from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.integration
+
 FINGERPRINTS = [EMAIL, NAME, DEFAULT_TOKEN]
 
 

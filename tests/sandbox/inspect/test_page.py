@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from frontpay_async import FrontPayClient
 
+pytestmark = pytest.mark.integration
+
 PARTS = ["/", "/_sandbox/page/page.css", "/_sandbox/page/page.js", "/_sandbox/page/icon.svg"]
 LOOKS = ["/_sandbox/orders", "/_sandbox/requests", "/_sandbox/duplicates", "/_sandbox/callbacks"]
 STEERS = [
