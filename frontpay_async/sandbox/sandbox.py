@@ -43,8 +43,8 @@ What it does not reproduce, mostly because no source tells:
   headers, too, and words of their own.
 - Which callbacks the API repeats, and after which answers (here none, but by ``callback_sender.repeat``), and
   how it words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the
-  payment or a refund is decided, others at each change of status, which being invoiced is. The checksum covers
-  the documented parameters, not the callback URL's own.
+  payment or a refund is decided, others at each change of status, which being invoiced is. The checksum
+  covers the documented parameters, not the callback URL's own.
 - TLS.
 """
 
