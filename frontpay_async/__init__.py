@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from frontpay_async.client import FrontPayClient as FrontPayClient
     from frontpay_async.errors import (
         AlreadyCancelledError as AlreadyCancelledError,
+        AlreadyInvoicedError as AlreadyInvoicedError,
         AlreadyPaidError as AlreadyPaidError,
+        AlreadyPaidOrCancelledError as AlreadyPaidOrCancelledError,
         APIError as APIError,
         AuthenticationError as AuthenticationError,
         BusinessRuleError as BusinessRuleError,

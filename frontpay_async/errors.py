@@ -17,6 +17,8 @@ Every error answers the question that decides whether a customer pays twice: did
     │   ├── BusinessRuleError        400; .code
     │   │   ├── AlreadyPaidError
     │   │   ├── AlreadyCancelledError
+    │   │   ├── AlreadyPaidOrCancelledError
+    │   │   ├── AlreadyInvoicedError
     │   │   └── RefundRejectedError  .reason
     │   ├── RateLimitedError         429; .retry_after
     │   └── ServerError              5xx; UNKNOWN when the operation changes something
@@ -306,6 +308,17 @@ class AlreadyPaidError(BusinessRuleError):
 
 class AlreadyCancelledError(BusinessRuleError):
     """Report that the order is cancelled already (``orderStatusAlreadyCancelled``)."""
+
+
+class AlreadyPaidOrCancelledError(BusinessRuleError):
+    """A refusal because the order is paid or cancelled; the API does not say which.
+
+    The code is ``orderStatusAlreadyPaidOrCancelled``. Read the order's status to find out.
+    """
+
+
+class AlreadyInvoicedError(BusinessRuleError):
+    """A refusal because the order is invoiced already (``orderStatusAlreadyInvoiced``)."""
 
 
 class RefundRejectedError(BusinessRuleError):

@@ -121,6 +121,7 @@ CONTRACT = """
     FrontPayError ConfigurationError InvalidOrderError Violation NotSentError RateBudgetExceededError
     OutcomeUnknownError APIError AuthenticationError PermissionDeniedError NotFoundError
     RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError
+    AlreadyPaidOrCancelledError AlreadyInvoicedError
     RateLimitedError ServerError TerminalBusyError
     CallbackError InvalidChecksumError StaleCallbackError ReplayedCallbackError
     WatchKind WatchStatistics WatchTimeoutError

@@ -64,6 +64,8 @@ PARENTS = {
     "BusinessRuleError": "APIError",
     "AlreadyPaidError": "BusinessRuleError",
     "AlreadyCancelledError": "BusinessRuleError",
+    "AlreadyPaidOrCancelledError": "BusinessRuleError",
+    "AlreadyInvoicedError": "BusinessRuleError",
     "RefundRejectedError": "BusinessRuleError",
     "RateLimitedError": "APIError",
     "ServerError": "APIError",

@@ -71,6 +71,13 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
             "Send a new order. In answer to a second try of a cancellation the client takes it for the "
             "success that was lost, and does not raise it."
         ),
+        errors.AlreadyPaidOrCancelledError: (
+            "Read the order's status: the API does not say which of the two it is. After a cancellation "
+            "whose response was lost the outcome is `UNKNOWN`: it may be that cancellation."
+        ),
+        errors.AlreadyInvoicedError: (
+            "Read the order's status. An invoiced order is refunded with the type `invoiced`."
+        ),
         errors.RefundRejectedError: (
             "Look at `reason`: an unknown line, too large an amount, or a threshold of the account."
         ),

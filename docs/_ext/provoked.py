@@ -253,6 +253,18 @@ async def _cancelled_already() -> None:
         await client.orders.charge_delayed(created.order_uuid)
 
 
+@_leads_to(errors.AlreadyPaidOrCancelledError, "a payment link is sent again for an order that is settled")
+async def _settled_already() -> None:
+    async with _answering(400, "orderStatusAlreadyPaidOrCancelled") as client:
+        await client.orders.resend_payment_link(_NOBODY, email="kari@example.no")
+
+
+@_leads_to(errors.AlreadyInvoicedError, "an order is charged that was invoiced")
+async def _invoiced_already() -> None:
+    async with _answering(400, "orderStatusAlreadyInvoiced") as client:
+        await client.orders.charge_delayed(_NOBODY)
+
+
 @_leads_to(errors.RefundRejectedError, "more is refunded than was paid")
 async def _too_large_a_refund() -> None:
     async with _trial() as (sandbox, client):

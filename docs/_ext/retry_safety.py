@@ -39,7 +39,7 @@ __all__ = [
 _JSON, _HTML = {"content-type": "application/json"}, {"content-type": "text/html"}
 
 
-def _api(*statuses: int, message: str = "x") -> tuple[HttpResponse, ...]:
+def _api(*statuses: int, message: str = "somethingWentWrong") -> tuple[HttpResponse, ...]:
     return tuple(HttpResponse(status, _JSON, f'{{"message": "{message}"}}'.encode()) for status in statuses)
 
 
@@ -50,13 +50,19 @@ FAILURES: Mapping[str, tuple[HttpResponse | FrontPayError, ...]] = MappingProxyT
             *_api(429),
             *_api(510, message="terminalIsBusy"),
         ),
-        "500, 510": _api(500, 510),
+        "500, 510": (
+            *_api(500, 510),
+            *_api(500, 510, message="internalErrorOccurredPleaseTryAgainLater"),
+        ),
         "502, 503, 504, lost answer": (
+            *_api(500, 510, message="personCurrentStatusIsWrong"),
+            HttpResponse(200, _JSON, b'{"error": "upstream"}'),
+            HttpResponse(204, _JSON, b""),
             *_api(502, 503, 504, 408, 499),
             HttpResponse(500, _HTML, b"<html>"),
             OutcomeUnknownError("x"),
         ),
-        "Other 4xx": _api(400, 401, 403, 404, 409, 417, 422),
+        "Other 4xx": _api(400, 401, 403, 404, 409, 417, 422, message="x"),
     }
 )
 """The columns, and examples of each kind of failure."""

@@ -74,6 +74,8 @@ class Operation(Generic[ResultT_co]):
         rules: The rules for the body; None where there is none.
         date_format: The form of ``orderDate``; None where there is none.
         business_codes: The documented codes of a 400.
+        done_code: The code of a refusal that shows that the operation has taken effect before.
+        undone_code: The code of a refusal that shows that the operation has never taken effect.
         evidence: Where to look after a lost answer; None where it may simply be sent again.
         message: The ``message`` of a success.
         reference: The page of the reference.
@@ -92,6 +94,8 @@ class Operation(Generic[ResultT_co]):
     rules: Rules | None = field(default=None, repr=False)
     date_format: DateFormat | None = None
     business_codes: tuple[str, ...] = ()
+    done_code: str | None = None
+    undone_code: str | None = None
     evidence: Evidence | None = None
     message: str
     reference: str
@@ -180,6 +184,8 @@ CANCEL_ORDER: Operation[None] = Operation(
     request=requests.Cancellation,
     rules=rule_tables.CANCEL,
     business_codes=("orderStatusAlreadyPaid",),
+    done_code="orderStatusAlreadyCancelled",
+    undone_code="orderStatusAlreadyPaid",  # a cancelled order cannot be paid
     message="cancelledOrderSuccessfully",
     reference="Cancel Order",
 )
@@ -291,6 +297,8 @@ CANCEL_TERMINAL_PAYMENT: Operation[None] = Operation(
     request=requests.TerminalCancellation,
     rules=rule_tables.CANCEL_PAYMENT,
     business_codes=("orderStatusAlreadyPaid",),
+    done_code="orderStatusAlreadyCancelled",
+    undone_code="orderStatusAlreadyPaid",  # a cancelled order cannot be paid
     message="cancelledOrderSuccessfully",
     reference="Cancel Terminal Order",
 )

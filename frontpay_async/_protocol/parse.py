@@ -1,11 +1,21 @@
 """From the response to the value or the error. Pure.
 
-Two steps, because retrying needs only the first: ``problem`` says whether the answer is a success,
-``result`` reads its value. The HTTP status decides; the ``status_code`` in the body can differ.
+Two steps, because retrying needs only the first: ``problem`` decides whether the response is a success,
+``result`` reads its value.
+
+*Invariant*: a call counts as done only where the API says so. A 2xx is a success if its body is the success
+envelope of its operation: nothing in it marks an error, it names no other order, and the documented data is
+there. A row without a result needs the documented ``message``, or the members of the envelope and a
+``message`` that does not sound like a refusal. Any other 2xx is the error that its ``message`` names, else
+an OutcomeUnknownError.
+
+The HTTP status and the ``status_code`` in the body may differ (202 and 200), but not in their meaning.
 """
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -30,15 +40,39 @@ T = TypeVar("T")
 CUT_OFF = frozenset({408, 499})
 """A proxy's words for a request that was cut off: they do not say how far it had come."""
 _SUCCESSES = range(200, 300)
-_BUSY_CODE = "terminalIsBusy"
+# They have no body, or a part of one.
+_BODILESS = frozenset({204, 205, 206})
+_STATUSES = range(100, 600)
 _NO_ORDER_CODE = "orderNotFound"
+# Statuses whose meaning no code changes.
+_SETTLED = frozenset({401, 403, 408, 429, 499})
+# Codes that say only that the API failed: internalErrorOccurredPleaseTryAgainLater, Laravel's "Server Error".
+_GENERIC_FAILURE = re.compile(r"somethingWentWrong|internalError(?:Occurred\w*)?|(?:internalS|s)erverError")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+# Beginnings of words that no success has in its message, except in the documented one.
+_REFUSING = re.compile(
+    r"reject|fail|error|wrong|invalid|den(?:y|ied)|declin|refus|unable|cannot|not$|already|exceed|busy|missing"
+    r"|expired|forbid|unauth|unprocess|unavailable|unsupported|unsuccess|conflict|retrieved|again|many",
+    re.IGNORECASE,
+)
+_NO_ERRORS: tuple[object, ...] = (None, "", "Array", [], {})
 # The reference's errors nest three deep; what nests deeper than this is masked as a whole.
 _DEEPEST = 16
-_BY_CODE: Mapping[str, type[errors.BusinessRuleError]] = MappingProxyType(
+_BY_CODE: Mapping[str, type[errors.APIError]] = MappingProxyType(
     {
         "orderStatusAlreadyPaid": errors.AlreadyPaidError,
         "orderStatusAlreadyCancelled": errors.AlreadyCancelledError,
+        "orderStatusAlreadyPaidOrCancelled": errors.AlreadyPaidOrCancelledError,
+        "orderStatusAlreadyInvoiced": errors.AlreadyInvoicedError,
+        "orderRefundRequestAlreadySubmitted": errors.RefundRejectedError,
         "requestProductIdNotAvailable": errors.RefundRejectedError,
+        "reservationStatusAlreadyCompleted": errors.BusinessRuleError,
+        "prerequisiteFailedToCancelReservation": errors.BusinessRuleError,
+        "prerequisiteFailedToCompleteReservation": errors.BusinessRuleError,
+        "someCyclesFailedToPassValidation": errors.BusinessRuleError,
+        "payloadValidationErrors": errors.RequestRejectedError,
+        "terminalIsBusy": errors.TerminalBusyError,
+        "personCurrentStatusIsWrong": errors.ServerError,
     }
 )
 _BY_STATUS: Mapping[int, type[errors.APIError]] = MappingProxyType(
@@ -78,21 +112,108 @@ def problem(
         order_uuid: The order that the call named, if it named one.
     """
     status = response.status
+    if status not in _STATUSES:
+        return _unusable(operation, response, order_uuid)
     if status in _SUCCESSES:
-        return None if is_json_object(response) else _unusable(operation, response, order_uuid)
+        return _problem_of_success(operation, response, order_uuid)
     if operation.empty_when_not_found and _says_no_order(response):
         return None
     if status < HTTPStatus.BAD_REQUEST:
         return _unusable(operation, response, order_uuid)
+    cls = _error_class(status, errors.to_code(_text(response.envelope().get("message"))))
+    return _error(cls, operation, response, order_uuid)
+
+
+def _problem_of_success(
+    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+) -> errors.FrontPayError | None:
+    if response.status in _BODILESS or not is_json_object(response):
+        return _unusable(operation, response, order_uuid)
     envelope = response.envelope()
+    if order_uuid is not None and _is_about_another(operation, envelope, order_uuid):
+        return _unusable(operation, response, order_uuid, "it is about another order")
+    has_data = _has_data(operation, envelope)
+    if _is_success(operation, envelope, has_data=has_data):
+        return None
+    cls = _named_error(errors.to_code(_text(envelope.get("message"))))
+    # Data beside a refusal is a contradiction: the data may be what an order was created with.
+    if cls is None or (has_data and operation.safety is not Safety.READ):
+        return _unusable(operation, response, order_uuid, "it is not a success of this operation")
+    return _error(cls, operation, response, order_uuid)
+
+
+def _is_success(operation: Operation[object], envelope: JsonObject, *, has_data: bool) -> bool:
+    if _marks_error(envelope):
+        return False
+    message = _text(envelope.get("message"))
+    code = errors.to_code(message)
+    if operation.safety is Safety.READ:
+        # The status checks leave the status out while nothing is decided.
+        undecided = operation.result in _STATUS_KEYS and "data" in envelope and _named_error(code) is None
+        return has_data or undecided
+    if operation.result is not None and not has_data:
+        return False
+    if code is not None and code == errors.to_code(operation.message):
+        return True
+    if message is not None and (_named_error(code) or _sounds_refused(message)):
+        return False
+    return operation.result is not None or "is_data" in envelope or {"data", "status_code"} <= envelope.keys()
+
+
+def _sounds_refused(message: str) -> bool:
+    return any(map(_REFUSING.match, _WORD.findall(message)))
+
+
+def _marks_error(envelope: JsonObject) -> bool:
+    """Whether a member of the body says that the request failed."""
+    status = envelope.get("status_code")
+    if isinstance(status, str) and status.isascii() and status.isdigit():
+        status = Decimal(status)
+    return (
+        envelope.get("is_error") not in (None, False, "", "0", "false")
+        or envelope.get("success") is False
+        or bool(envelope.get("error"))
+        or envelope.get("errors") not in _NO_ERRORS
+        or (isinstance(status, (int, Decimal)) and not 200 <= status < 300)  # noqa: PLR2004 - the 2xx
+    )
+
+
+def _has_data(operation: Operation[object], envelope: JsonObject) -> bool:
+    data = envelope.get("data")
+    kind = operation.result
+    if kind is None:
+        return False
+    if kind in _STATUS_KEYS:
+        return _status_text(kind, envelope) is not None
+    # PHP writes an empty object as an empty list, so that only a list may be empty.
+    return (
+        isinstance(data, list)
+        if operation.listed and not data
+        else isinstance(data, (dict, list)) and bool(data)
+    )
+
+
+def _is_about_another(operation: Operation[object], envelope: JsonObject, order_uuid: str) -> bool:
+    data = envelope.get("data")
+    if not isinstance(data, dict):
+        return False
+    # What changes something may answer with an id of its own, such as a refund's, as ``uuid``.
+    names = ("orderUuid", "uuid") if operation.safety is Safety.READ else ("orderUuid",)
+    told = [data[name] for name in names if data.get(name) is not None]
+    # The API was seen to compare ids without regard to case.
+    return bool(told) and all(str(each).casefold() != order_uuid.casefold() for each in told)
+
+
+def _error(
+    cls: type[errors.APIError], operation: Operation[object], response: HttpResponse, order_uuid: str | None
+) -> errors.APIError:
+    status, envelope = response.status, response.envelope()
     said = _text(envelope.get("message"))
-    cls = _error_class(status, errors.to_code(said))
+    failed = (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in CUT_OFF or issubclass(cls, errors.ServerError)
+    )
     outcome = Outcome.REJECTED
-    if (
-        (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in CUT_OFF)
-        and cls is not errors.TerminalBusyError
-        and operation.safety is not Safety.READ
-    ):
+    if failed and cls is not errors.TerminalBusyError and operation.safety is not Safety.READ:
         outcome = Outcome.UNKNOWN
     found = _redacted(envelope.get("errors"))
     return cls(
@@ -140,8 +261,7 @@ def _read(operation: Operation[object], envelope: JsonObject) -> object:
     kind = cast("type[object]", operation.result)
     data = envelope.get("data")
     if kind in _STATUS_KEYS:
-        key = _STATUS_KEYS[kind]
-        return decode(kind, envelope.get(key) or (data.get(key) if isinstance(data, dict) else None))
+        return decode(kind, _status_text(kind, envelope))
     if operation.listed:
         rows = list(data.values()) if isinstance(data, dict) else data
         if rows is not None and not isinstance(rows, list):
@@ -150,11 +270,24 @@ def _read(operation: Operation[object], envelope: JsonObject) -> object:
     return decode(kind, data)
 
 
+def _status_text(kind: type[object], envelope: JsonObject) -> str | None:
+    key, data = _STATUS_KEYS[kind], envelope.get("data")
+    within = data.get(key) if isinstance(data, dict) else None
+    return next(
+        (each for each in (envelope.get(key), within) if isinstance(each, str) and each.strip()), None
+    )
+
+
 def _says_no_order(response: HttpResponse) -> bool:
     # A 404 of a proxy or of a wrong base URL is no empty list.
     if response.status != HTTPStatus.NOT_FOUND:
         return False
     return errors.to_code(_text(response.envelope().get("message"))) == _NO_ORDER_CODE
+
+
+def is_generic_failure(code: str | None) -> bool:
+    """Return whether a code says only that the API failed, and not why."""
+    return code is not None and _GENERIC_FAILURE.fullmatch(code) is not None
 
 
 def is_json_object(response: HttpResponse) -> bool:
@@ -166,25 +299,37 @@ def is_json_object(response: HttpResponse) -> bool:
 
 
 def _unusable(
-    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+    operation: Operation[object],
+    response: HttpResponse,
+    order_uuid: str | None,
+    why: str = "it is not the API's JSON",
 ) -> errors.OutcomeUnknownError:
     kind = redact(response.headers.get("content-type", "no content type").split(";")[0])
     return errors.OutcomeUnknownError(
         f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes)"
-        f" is not the API's JSON. {consequence(operation, Outcome.UNKNOWN)}",
+        f" cannot be used: {why}. {consequence(operation, Outcome.UNKNOWN)}",
         operation=operation.name,
         order_uuid=order_uuid,
     )
 
 
 def _error_class(status: int, code: str | None) -> type[errors.APIError]:
+    named = _named_error(code)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return errors.TerminalBusyError if code == _BUSY_CODE else errors.ServerError
-    if status == HTTPStatus.BAD_REQUEST and code is not None:
-        if code.startswith("refundRejection"):
-            return errors.RefundRejectedError
-        return _BY_CODE.get(code, errors.BusinessRuleError)
+        return errors.TerminalBusyError if named is errors.TerminalBusyError else errors.ServerError
+    if named is not None and issubclass(named, errors.BusinessRuleError) and status not in _SETTLED:
+        return named
     return _BY_STATUS.get(status, errors.APIError)
+
+
+def _named_error(code: str | None) -> type[errors.APIError] | None:
+    if code is None:
+        return None
+    if code.startswith("refundRejection"):
+        return errors.RefundRejectedError
+    if is_generic_failure(code):
+        return errors.ServerError
+    return errors.NotFoundError if code.endswith("NotFound") else _BY_CODE.get(code)
 
 
 def _explain(

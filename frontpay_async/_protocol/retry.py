@@ -2,11 +2,14 @@
 
     failure                          READ    IDEMPOTENT   UNSAFE
     not sent; 429; busy terminal     retry   retry        retry
-    500, 510: the API says it failed retry   retry        retry, unless the policy says no
+    500, 510 with a generic message  retry   retry        retry, unless the policy says no
+    500, 510 with any other message  retry   retry        stop: it may have happened
     502, 503, 504; lost answer       retry   retry        stop: it may have happened
+    a 2xx that is not a success      retry   retry        stop: it may have happened
     any other answer                 stop    stop         stop
 
-The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 that is not the
+The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 or 510 with a code of its
+own (``personCurrentStatusIsWrong``) may be a refusal for good, after work was done. A 500 that is not the
 API's JSON, such as a proxy's page or an empty one, does not say that the API failed: it counts with 502,
 and so do 408 and 499, by which a proxy tells of a request that was cut off.
 """
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from frontpay_async._protocol.operations import Safety
-from frontpay_async._protocol.parse import CUT_OFF, is_json_object
+from frontpay_async._protocol.parse import CUT_OFF, is_generic_failure, is_json_object
 from frontpay_async.errors import (
     APIError,
     NotSentError,
@@ -74,8 +77,8 @@ def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  #
             return Failure.DID_NOT_HAPPEN
         case OutcomeUnknownError():
             return Failure.NO_USABLE_ANSWER
-        case ServerError(status=500 | 510) if response is not None and is_json_object(response):
-            return Failure.SERVER_FAILED
+        case ServerError(status=500 | 510, code=code) if response is not None and is_json_object(response):
+            return Failure.SERVER_FAILED if is_generic_failure(code) else Failure.NO_USABLE_ANSWER
         case ServerError():
             return Failure.NO_USABLE_ANSWER
         case APIError(status=status) if status in CUT_OFF:

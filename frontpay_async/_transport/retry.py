@@ -5,9 +5,10 @@ only when a first attempt has failed. It is handed that failure and then drives 
 further attempts; what may be repeated, and after how long, is decided in ``_protocol.decisions``.
 
 An error speaks for the whole call. An attempt after which the operation may have happened leaves its
-mark (``call.doubt``), and a later error that says "not sent" or "refused" is corrected by it. The one
-exception: an idempotent operation that a business rule refuses is refused for good, and "already
-cancelled" after a doubtful cancel is the success that was asked for.
+mark (``call.doubt``), and a later error that says "not sent" or "refused" is corrected by it. Two refusals of
+an idempotent operation settle the doubt, and its row names them: "already cancelled" after a doubtful cancel
+is the success that was asked for, "already paid" shows that no attempt cancelled it. A read leaves its mark
+wherever it was received, so that "not sent" is not said of it.
 
 The deadline bounds everything from here inwards: the wait for the rate, the token callable, the pool,
 the send, and the reading of a slow answer.
@@ -28,7 +29,6 @@ from frontpay_async._protocol.retry import classify, delay, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.instrumentation import logger, tell
 from frontpay_async.errors import (
-    AlreadyCancelledError,
     APIError,
     BusinessRuleError,
     FrontPayError,
@@ -115,6 +115,10 @@ class Retry:
             or not may_retry(operation.safety, classify(error, call.response), policy, call.attempt)
         ):
             return None
+        if error.outcome is Outcome.UNKNOWN or (
+            operation.safety is Safety.READ and not isinstance(error, NotSentError)
+        ):
+            call.doubt = error
         if self.governed and isinstance(error, RateLimitedError):
             # The governor holds it back until the gate opens.
             call.may_have_left = False
@@ -126,8 +130,6 @@ class Retry:
         if not self.budget.take_retry(now):
             logger.warning("%s: not retried: the share of retries is used up", operation.name)
             return None
-        if error.outcome is Outcome.UNKNOWN and operation.safety is not Safety.READ:
-            call.doubt = error
         # What the attempt left in doubt is noted; while waiting, nothing more is on its way.
         call.may_have_left = False
         logger.info(
@@ -197,15 +199,18 @@ def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
     doubt = call.doubt
     if doubt is None or last is doubt:
         raise last
-    if call.request.operation.safety is Safety.IDEMPOTENT:
-        if isinstance(last, AlreadyCancelledError) and call.response is not None:
+    operation = call.request.operation
+    if operation.safety is Safety.IDEMPOTENT and isinstance(last, BusinessRuleError):
+        if last.code == operation.done_code and call.response is not None:
             return call.response
-        if isinstance(last, BusinessRuleError):
+        if last.code == operation.undone_code:
             raise last
     if isinstance(last, NotSentError):
+        if isinstance(last, RateBudgetExceededError) and isinstance(doubt, RateLimitedError):
+            doubt.retry_after = last.retry_after
         doubt.add_note(f"A further attempt did not leave: {last}")
         raise doubt
-    if last.outcome is not Outcome.UNKNOWN:
+    if operation.safety is not Safety.READ and last.outcome is not Outcome.UNKNOWN:
         last.outcome = Outcome.UNKNOWN
         last.args = (f"{last} But an earlier attempt may have happened ({doubt})",)
     raise last

@@ -47,10 +47,9 @@ def details(command: CommandContext, order_uuid: str) -> None:
 
 
 def _statuses(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from frontpay_async.models.statuses import OrderStatus
+    from frontpay_async.resources.orders import FILTERS
 
-    known = (each.value for each in OrderStatus if each is not OrderStatus.UNKNOWN)
-    return [CompletionItem(each) for each in known if each.startswith(incomplete.upper())]
+    return [CompletionItem(each.value) for each in FILTERS if each.startswith(incomplete.upper())]
 
 
 @orders.command("list", cls=LookingCommand)
@@ -58,12 +57,8 @@ def _statuses(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 @click.pass_obj
 def list_(command: CommandContext, status: str | None) -> None:
     """List the account's orders with their status."""
-    from frontpay_async.models.statuses import OrderStatus
-
     found = command.call(lambda client: client.orders.list_statuses(status=status))
     command.output.rows(found, ("order_uuid", "status"))
-    if status is not None and not found and OrderStatus(status) not in list(OrderStatus):
-        command.output.note(f"{status} is no status that is known here; is it misspelt?")
     command.output.note(counted(len(found), "order"))
 
 

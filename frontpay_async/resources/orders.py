@@ -33,6 +33,17 @@ if TYPE_CHECKING:
         Refund,
     )
 
+# Another value is answered as if there were no orders.
+FILTERS = (
+    OrderStatus.SENT,
+    OrderStatus.PAID,
+    OrderStatus.CANCELLED,
+    OrderStatus.EXPIRED,
+    OrderStatus.INVOICED,
+    OrderStatus.REFUNDED,
+    OrderStatus.PARTIAL_REFUNDED,
+)
+
 
 @frozen(eq=False)
 class Orders:
@@ -185,13 +196,13 @@ class Orders:
             The orders; empty where there are none.
 
         Raises:
-            InvalidOrderError: The status is blank or UNKNOWN; nothing was sent.
+            InvalidOrderError: The API cannot filter by this status; nothing was sent.
         """
         query = None
         if status is not None:
             wanted = OrderStatus(status)
-            if not wanted.isascii() or not wanted.strip() or wanted is OrderStatus.UNKNOWN:
-                must = Violation("type", "must be an order status, such as PAID")
+            if wanted not in FILTERS:
+                must = Violation("type", f"must be one of {', '.join(FILTERS)}")
                 raise InvalidOrderError([must], operation=operations.LIST_ORDER_STATUSES.name)
             query = {"type": wanted.value}
         return await self._session.execute(operations.LIST_ORDER_STATUSES, self._options, query=query)

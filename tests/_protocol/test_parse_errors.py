@@ -10,7 +10,9 @@ import pytest
 
 from frontpay_async import (
     AlreadyCancelledError,
+    AlreadyInvoicedError,
     AlreadyPaidError,
+    AlreadyPaidOrCancelledError,
     APIError,
     AuthenticationError,
     BusinessRuleError,
@@ -56,6 +58,16 @@ def test_a_404_names_what_is_not_there(operation: Operation[Any]) -> None:
     assert type(error) is NotFoundError
     assert (error.outcome, error.code) == (Outcome.REJECTED, "terminalNotFound")
     assert "Check the id and the environment." in str(error)
+
+
+@pytest.mark.parametrize("operation", [operations.REFUND_ORDER, operations.REFUND_TERMINAL_ORDER])
+@pytest.mark.parametrize("status", [400, 404, 409, 417])
+def test_a_refused_refund_is_one_whatever_its_status(operation: Operation[Any], status: int) -> None:
+    """The API answers a refund without a transaction with 404."""
+    code = "refundRejectionForTransactionNotFound"
+    error = error_of(operation, status, {"message": code, "is_data": False, "data": None})
+    assert isinstance(error, RefundRejectedError)
+    assert (type(error), error.reason, error.outcome) == (RefundRejectedError, code, Outcome.REJECTED)
 
 
 @pytest.mark.parametrize("message", ["orderNotFound", "Order Not Found"])
@@ -131,6 +143,14 @@ def test_errors_may_be_missing() -> None:
         (operations.CANCEL_ORDER, "orderStatusAlreadyPaid", AlreadyPaidError),
         (operations.CANCEL_ORDER, "Order Status Already Paid", AlreadyPaidError),
         (operations.CANCEL_TERMINAL_PAYMENT, "orderStatusAlreadyPaid", AlreadyPaidError),
+        (operations.CHARGE_DELAYED, "orderStatusAlreadyInvoiced", AlreadyInvoicedError),
+        (operations.CANCEL_ORDER, "orderStatusAlreadyPaidOrCancelled", AlreadyPaidOrCancelledError),
+        (operations.REFUND_ORDER, "orderRefundRequestAlreadySubmitted", RefundRejectedError),
+        (
+            operations.REFUND_ORDER,
+            "refundRejectionForRefundedCancelledInvoicedOrderParamRefunded",
+            RefundRejectedError,
+        ),
         (operations.SEND_INVOICE, "somethingNew", BusinessRuleError),
         (operations.SEND_INVOICE, "That cannot be done.", BusinessRuleError),
         *(

@@ -106,7 +106,7 @@ def test_any_answer_is_a_value_or_an_error_of_ours(
         assert status in range(200, 300) or (operation.empty_when_not_found and outcome == ())
 
 
-@given(operation=ROWS, status=st.integers(400, 999), headers=HEADERS, body=BODIES)
+@given(operation=ROWS, status=st.integers(400, 599), headers=HEADERS, body=BODIES)
 def test_a_change_that_may_have_happened_is_never_called_rejected(
     operation: Operation[Any], status: int, headers: dict[str, str], body: bytes
 ) -> None:
@@ -114,11 +114,29 @@ def test_a_change_that_may_have_happened_is_never_called_rejected(
     if isinstance(outcome, APIError):
         changes = operation.safety is not Safety.READ
         busy = outcome.code == "terminalIsBusy"
-        expected = Outcome.UNKNOWN if status >= 500 and changes and not busy else Outcome.REJECTED
+        failed = status >= 500 or status in (408, 499)
+        expected = Outcome.UNKNOWN if failed and changes and not busy else Outcome.REJECTED
         assert outcome.outcome is expected
         assert outcome.status == status
     else:
         assert outcome == ()
+
+
+@given(operation=ROWS, status=st.integers(200, 299), body=BODIES)
+def test_a_2xx_that_says_no_is_never_done(operation: Operation[Any], status: int, body: bytes) -> None:
+    """Whatever else it holds: an error that is marked as one, or a code of a refusal."""
+    try:
+        envelope = json.loads(body)
+    except ValueError:
+        envelope = {}
+    if not isinstance(envelope, dict):
+        envelope = {}
+    for refusal in ({"is_error": True}, {"status_code": 510}, {"errors": ["no"]}, {"error": {"code": "x"}}):
+        content = json.dumps({**envelope, **refusal}).encode()
+        assert isinstance(outcome_of(operation, HttpResponse(status, {}, content)), FrontPayError)
+    if operation.safety is not Safety.READ:
+        content = json.dumps({**envelope, "message": "refundRejectionForProductAmountExceed"}).encode()
+        assert isinstance(outcome_of(operation, HttpResponse(status, {}, content)), FrontPayError)
 
 
 @given(HEADERS)

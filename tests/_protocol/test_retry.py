@@ -38,8 +38,8 @@ TABLE = {
 }
 
 
-def failed(status: int) -> ServerError:
-    return ServerError("x", status=status)
+def failed(status: int, message: str | None = "somethingWentWrong") -> ServerError:
+    return ServerError("x", status=status, message=message)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,13 @@ def failed(status: int) -> ServerError:
         (OutcomeUnknownError("x"), Failure.NO_USABLE_ANSWER),
         (failed(500), Failure.SERVER_FAILED),
         (failed(510), Failure.SERVER_FAILED),
+        (failed(510, "Something Went Wrong"), Failure.SERVER_FAILED),
+        (failed(500, "internalErrorOccurredPleaseTryAgainLater"), Failure.SERVER_FAILED),
+        (failed(500, "Server Error"), Failure.SERVER_FAILED),
+        (failed(510, "personCurrentStatusIsWrong"), Failure.NO_USABLE_ANSWER),
+        (failed(500, "orderCouldNotBeSentToKravia"), Failure.NO_USABLE_ANSWER),
+        (failed(500, "Undefined index: foo."), Failure.NO_USABLE_ANSWER),
+        (failed(510, None), Failure.NO_USABLE_ANSWER),
         (failed(501), Failure.NO_USABLE_ANSWER),
         (failed(502), Failure.NO_USABLE_ANSWER),
         (failed(503), Failure.NO_USABLE_ANSWER),
@@ -69,7 +76,9 @@ def failed(status: int) -> ServerError:
         (InvalidOrderError([]), Failure.DECIDED),
     ],
     ids=lambda each: (
-        f"{type(each).__name__} {getattr(each, 'status', '')}" if isinstance(each, Exception) else ""
+        f"{type(each).__name__} {getattr(each, 'status', '')} {getattr(each, 'message', '')}"
+        if isinstance(each, Exception)
+        else ""
     ),
 )
 def test_what_a_failure_tells(error: FrontPayError, failure: Failure) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,7 +16,7 @@ from frontpay_async import Clock, NotSentError, Outcome, Timeouts
 from frontpay_async._transport.engines import CONNECTIONS
 from tests.support.fakes import Hooks, create, read
 from tests.support.wire_server import WireServer, serving
-from tests.support.wire_steps import Exchange, envelope, whole
+from tests.support.wire_steps import CREATED, Exchange, envelope, whole
 
 if TYPE_CHECKING:
     import ssl
@@ -168,7 +169,7 @@ async def test_a_cancelled_call_closes_its_own_connection_alone(
 ) -> None:
     """The calls beside it end well, and their connections stay open and are used again."""
     go_on = asyncio.Event()
-    answer = whole(201, b'{"data": {"uuid": "ODR1"}}')
+    answer = whole(201, json.dumps({"data": CREATED}).encode())
     first = answer[:-5] if begun else b""
 
     async def wait(exchange: Exchange) -> None:

@@ -86,7 +86,7 @@ async def test_an_order_that_breaks_a_rule_is_told_as_not_sent(server: WireServe
 
 async def test_a_success_that_cannot_be_read_is_told_as_unknown(server: WireServer, connect: Connect) -> None:
     """The attempt succeeded; what came of it is not known."""
-    server.otherwise = envelope(data=None)
+    server.otherwise = envelope(data={"uuid": ["odd"]})
     hooks = Hooks()
     with pytest.raises(OutcomeUnknownError):
         await create(connect(server, **hooks.settings()))
@@ -225,7 +225,7 @@ async def test_the_log_holds_nothing_personal_at_any_level(
         client = connect(server)
         server.script(
             envelope(data={"uuid": "ODR1", "paymentUrl": url}),
-            failed(500, f"no {EMAIL}"),
+            envelope(500, message="somethingWentWrong", errors=[f"no {EMAIL}"]),
             envelope(417, message=f"bad {PERSONAL_NUMBER}", errors=echo),
             close,
             after(go_on, envelope()),

@@ -11,6 +11,8 @@ import pytest
 from frontpay_async import (
     AlreadyCancelledError,
     AlreadyPaidError,
+    BusinessRuleError,
+    FrontPayError,
     NotFoundError,
     Outcome,
     OutcomeUnknownError,
@@ -163,6 +165,85 @@ async def test_a_cancel_that_is_not_found_after_a_doubtful_attempt_is_unknown(
     with pytest.raises(NotFoundError) as caught:
         await cancel(connect(server))
     assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["orderStatusAlreadyPaidOrCancelled", "orderStatusAlreadyInvoiced", "somethingNew", "No. Not now."],
+)
+async def test_any_other_refusal_after_a_doubtful_cancel_is_unknown(
+    server: WireServer, connect: Connect, code: str
+) -> None:
+    """It may be what the lost attempt led to."""
+    server.script(close, failed(400, code))
+    with pytest.raises(BusinessRuleError) as caught:
+        await cancel(connect(server))
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("code", ["orderStatusAlreadyPaid", "orderStatusAlreadyCancelled"])
+async def test_the_orders_status_says_nothing_about_a_cancelled_refund(
+    server: WireServer, connect: Connect, code: str
+) -> None:
+    """Only its own row names the refusals that settle a doubt."""
+    server.script(close, failed(400, code))
+    with pytest.raises(BusinessRuleError) as caught:
+        await connect(server).terminals.cancel_refund(ORDER_UUID)
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [("orderStatusAlreadyPaid", Outcome.REJECTED), ("orderStatusAlreadyPaidOrCancelled", Outcome.UNKNOWN)],
+)
+async def test_a_terminal_payment_is_cancelled_by_the_same_rules(
+    server: WireServer, connect: Connect, code: str, outcome: Outcome
+) -> None:
+    """The customer stands at the terminal: "nothing was changed" must be right."""
+    server.script(close, failed(400, code))
+    with pytest.raises(BusinessRuleError) as caught:
+        await connect(server).terminals.cancel_payment(ORDER_UUID)
+    assert caught.value.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("received", "error", "outcome"),
+    [
+        (then_close(failed(500)), ServerError, Outcome.REJECTED),
+        (then_close(failed(429)), RateLimitedError, Outcome.REJECTED),
+        (close, OutcomeUnknownError, Outcome.UNKNOWN),
+        (then_close(envelope(is_error=True)), OutcomeUnknownError, Outcome.UNKNOWN),
+    ],
+    ids=["500", "429", "lost answer", "a 2xx that says no"],
+)
+async def test_a_read_that_was_received_is_not_called_not_sent(
+    server: WireServer, connect: Connect, received: Step, error: type[FrontPayError], outcome: Outcome
+) -> None:
+    """The server goes away after the first attempt; the call ends with what that attempt met."""
+    listening = server.listener
+
+    async def last_word(exchange: Exchange) -> None:
+        listening.close()
+        await received(exchange)
+
+    server.script(last_word)
+    with pytest.raises(error) as caught:
+        await read(connect(server))
+    assert caught.value.outcome is outcome
+    assert any("did not leave" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("code", ["personCurrentStatusIsWrong", "Undefined index.", ""])
+@pytest.mark.parametrize("status", [500, 510])
+async def test_a_server_error_with_a_message_of_its_own_is_not_sent_again(
+    server: WireServer, connect: Connect, status: int, code: str
+) -> None:
+    """It may be a refusal for good, sent after the order was stored."""
+    server.script(failed(status, code), envelope())
+    with pytest.raises(ServerError) as caught:
+        await create(connect(server))
+    assert (len(server.requests), caught.value.outcome) == (1, Outcome.UNKNOWN)
+    assert caught.value.message == (code or None)
 
 
 async def test_a_refusal_after_a_doubtful_create_is_unknown(server: WireServer, connect: Connect) -> None:

@@ -55,6 +55,16 @@ TABLE: dict[str, tuple[Step, frozenset[Safety], type[FrontPayError], Outcome]] =
     "cut in chunks": (cut_chunked(), HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
     "garbage": (garbage(), HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
     "200 in HTML": (html(200), HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
+    "200 of a gateway": (answer(200, b"{}"), HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
+    "201 with an error": (envelope(is_error=True), HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
+    "204": (answer(204), HARMLESS, OutcomeUnknownError, Outcome.UNKNOWN),
+    "500 with its own code": (failed(500, "odd"), HARMLESS, ServerError, Outcome.UNKNOWN),
+    "510 with its own code": (
+        failed(510, "personCurrentStatusIsWrong"),
+        HARMLESS,
+        ServerError,
+        Outcome.UNKNOWN,
+    ),
 }
 
 

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 BASE_PATH = "/api/v1/connect"
-CREATED = {"uuid": "ODR3506777330", "customerUuid": "CSRT3463048878"}
+CREATED = {"uuid": "ODR2210048815", "customerUuid": "CSRT3463048878"}
 _ABORT = struct.pack("ii", 1, 0)
 
 
@@ -136,7 +136,8 @@ def answer(
 
 def envelope(status: int = 201, *headers: tuple[str, str], **members: Any) -> Step:
     """Answer as the API does: chunked JSON with the usual members; a created order unless told otherwise."""
-    whole = {"status_code": status, "status_message": "OK", "message": "orderAddedSuccessfully"}
+    said: dict[str, Any] = {"status_code": status, "status_message": "OK", "is_data": True}
+    whole = {**said, "message": "orderAddedSuccessfully"}
     return answer(status, json.dumps(whole | {"data": CREATED} | members).encode(), *headers, chunked=True)
 
 
