@@ -120,9 +120,14 @@ def sbom(session: nox.Session) -> None:
 
 @nox.session
 def rate(session: nox.Session) -> None:
-    """Run the tests of rate control that take real processes and real time; arguments go to pytest."""
+    """Run the tests of rate control that take real processes and real time, and search the ledger for longer.
+
+    Arguments go to pytest. A failure of the search prints what reproduces it.
+    """
     session.install("-e", ".[batch,cli,redis,sandbox]", *group("tests"))
     session.run("pytest", "-m", "slow", *session.posargs)
+    long = ("--hypothesis-profile", "long", "tests/_rate/test_ledger_properties.py")
+    session.run("pytest", *IN_PARALLEL, *long, *session.posargs)
 
 
 @nox.session

@@ -19,6 +19,7 @@ pytest_plugins = ["pytester", *(["tests.support.fixtures"] if find_spec("starlet
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, database=None, deadline=None, max_examples=100, print_blob=True
 )
+hypothesis.settings.register_profile("long", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("repeatable")
 
 

@@ -144,9 +144,9 @@ def draw() -> str:
         404,
         "The window ledger at work",
         "Requests over time. Batch requests climb along the pacing line. Five interactive requests go above"
-        " it at once, and the batch waits until the line has caught up. Between the earliest and the latest"
-        " possible end of the window, the guard zone, only an interactive request passes, and it is charged"
-        " to the next window, too.",
+        " it at once, and what is left, less a reserve, is spread over the rest of the window. Between the"
+        " earliest and the latest possible end of the window, the guard zone, only an interactive request"
+        " passes, and it is charged to the next window, too.",
     )
     _legend(sheet)
     _axes(sheet)
@@ -165,8 +165,8 @@ def draw() -> str:
     for each in scene.sent:
         till = each.priority is Priority.INTERACTIVE
         sheet.dot(_x(each.at), _y(each.used), 4.5 if till else 3.2, "till" if till else "dot")
-    sheet.text(_x(1.5), _y(12.6), "the till goes first, at once", "small")
-    sheet.text(_x(30.5), _y(9.8), "the batch waits for the line", "small")
+    sheet.text(_x(1.5), _y(12.6), "interactive calls go first, at once", "small")
+    sheet.text(_x(30.5), _y(9.8), "the batch spreads what is left", "small")
     sheet.text(_x(64), _TOP - 8, "guard zone: the window ends in here", "small middle")
     for place, begin in enumerate(scene.windows):
         width = _x(begin + WINDOW) - _x(begin)

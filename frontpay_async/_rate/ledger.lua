@@ -18,9 +18,9 @@ end
 local stored = redis.call('GET', KEYS[1])
 local s = stored and cmsgpack.unpack(stored) or {
   limit = limit, generation = 0, lo = -inf, hi = -inf, own = 0, foreign = 0, foreign_before = 0,
-  granted = 0, lost = 0, late = 0, greatest = 0, greatest_at = -inf, older = 0, start = -inf,
+  granted = 0, grants = 0, losses = {}, late = 0, greatest = 0, greatest_at = -inf, older = 0, start = -inf,
   start_count = 0, lo_if_shared = -inf, answered = false, quiet_since = -inf, unknown = true, probing = false,
-  gate = -inf, gated_at = -inf, shift = 0, last = -inf, calls = {},
+  gate = -inf, gated_at = -inf, paced_at = -inf, probed_at = -inf, shift = 0, last = -inf, calls = {},
 }
 
 -- A system clock that was set back must not hold anything up.
@@ -37,6 +37,16 @@ for name, grant in pairs(s.calls) do
   if grant.at < now - 2 * window then s.calls[name] = nil else unanswered = unanswered + 1 end
 end
 
+local LINGER, PROBES, RESERVE, BURST, SHARERS = window / 6, window / 12, 0.1, window / 12, 4
+
+local function lost_since(moment)
+  local count = 0
+  for _, lost_at in ipairs(s.losses) do
+    if lost_at + LINGER > moment then count = count + 1 end
+  end
+  return count
+end
+
 local function used() return s.own + s.foreign end
 local function shared() return s.foreign > 0 or s.foreign_before > 0 end
 
@@ -49,31 +59,54 @@ local function open(start, lo, hi)
   s.generation = s.generation + 1
   s.lo, s.lo_if_shared, s.hi = lo, lo, hi
   s.start, s.start_count = start, 0
-  s.own = unanswered + s.lost + s.late
-  s.lost, s.late, s.granted, s.older = 0, 0, 0, 0
+  local began, losses = lo - window + margin, {}
+  for _, lost_at in ipairs(s.losses) do
+    if lost_at + LINGER > began then losses[#losses + 1] = lost_at end
+  end
+  s.losses = losses
+  s.own = unanswered + #losses + s.late
+  s.late, s.granted, s.older = 0, 0, 0
   s.foreign_before, s.foreign = s.foreign, 0
   s.greatest, s.greatest_at = 0, -inf
   s.answered = false
 end
 
 local function roll()
-  if unanswered == 0 and now >= s.quiet_since + window + margin then s.lost, s.late = 0, 0 end
-  local earliest = math.max(s.lo, now - window) + window - margin
-  local carried = unanswered > 0 or s.lost > 0 or s.late > 0
+  if unanswered == 0 and now >= s.quiet_since + window + margin then s.losses, s.late = {}, 0 end
+  local began = math.max(s.lo, now - window)
+  local earliest = began + window - margin
+  local carried = unanswered > 0 or s.late > 0 or lost_since(began) > 0 or s.probing or shared()
   local unknown = s.generation == 0 or s.probing or shared()
-  open(now, (carried or unknown) and earliest or now + window - margin, inf)
+  open(now, carried and earliest or now + window - margin, inf)
   s.lo_if_shared = earliest
   s.unknown = unknown
 end
 
+local function line_end()
+  local known = s.hi == inf or s.hi - s.lo < window / 2
+  return known and not shared() and s.lo or s.hi
+end
+
 local function due()
-  if not shared() then
-    local stop = (s.hi - s.lo < window / 2 or s.hi == inf) and s.lo or s.hi
-    return s.start + (stop - s.start) * used() / s.limit
-  end
-  local left = s.limit - s.start_count
-  if left <= 0 then return s.hi end
-  return s.start + (s.hi - s.start) * (used() - s.start_count) / left
+  local stop, left = line_end(), s.limit - s.start_count
+  if left <= 0 then return stop end
+  return s.start + (stop - s.start) * (used() - s.start_count) / left
+end
+
+local function catches_up(moment, spoken_for)
+  local rest, left = line_end() - now, s.limit - spoken_for
+  left = left - math.min(RESERVE * s.limit * rest / window, left / 2)
+  if rest <= 0 or left < 1 then return inf end
+  if not shared() then return s.paced_at + rest / left end
+  return moment > now + BURST and s.paced_at + SHARERS * rest / left or inf
+end
+
+local function wait_for_end()
+  if not shared() or s.hi - s.lo < PROBES then return window_end() end
+  local probe = math.max(s.lo, s.probed_at + PROBES)
+  if now < probe then return math.min(probe, window_end()) end
+  s.probed_at = now
+  return nil
 end
 
 local function must_wait(priority)
@@ -92,12 +125,11 @@ local function must_wait(priority)
   elseif now >= s.lo and priority ~= 0 and s.hi - s.lo < window / 2 then
     return s.hi
   end
-  if priority <= 1 then
-    if used() + expected < s.limit then return nil end
-    return window_end()
-  end
-  if used() + expected + math.sqrt(expected) >= s.limit then return window_end() end
+  local paced = priority > 1
+  if used() + expected + (paced and math.sqrt(expected) or 0) >= s.limit then return wait_for_end() end
+  if not paced then return nil end
   local moment = due()
+  if now < moment then moment = math.min(moment, catches_up(moment, used() + expected)) end
   if now >= moment then return nil end
   return moment
 end
@@ -107,12 +139,16 @@ local function note_answer()
   s.answered, s.unknown = true, false
 end
 
+local function bound(grant, count)
+  s.own = math.min(s.own, count + grant.open + s.grants - grant.number)
+end
+
 local function take_in_first(grant, stop, small)
   if small and now < stop then
     s.hi, s.late = inf, 0
     s.greatest, s.greatest_at, s.older = 0, -inf, s.granted
   elseif small then
-    if s.granted ~= 1 or unanswered > 0 or s.lost > 0 then return end
+    if s.granted ~= 1 or unanswered > 0 or #s.losses > 0 then return end
     s.late = s.late - 1
   end
   if stop >= s.lo then s.lo, s.lo_if_shared, s.start = stop, stop, grant.at end
@@ -120,10 +156,11 @@ end
 
 local function take_in(grant, told, count)
   s.limit = told
-  local small = now >= s.lo and count <= s.late + unanswered + s.lost + 1
+  local small = now >= s.lo and not shared() and count <= s.late + unanswered + lost_since(s.lo) + 1
   if small then s.late = s.late + 1 end
   if grant.generation ~= s.generation or grant.order <= s.older then
     if count > used() then s.own = s.own - 1 end
+    bound(grant, count)
     return
   end
   local stop = grant.at + window - margin
@@ -140,6 +177,7 @@ local function take_in(grant, told, count)
     s.lo_if_shared = math.max(s.lo_if_shared, grant.at)
   end
   note_answer()
+  bound(grant, count)
   if count > s.own or shared() then
     if s.foreign == 0 then s.lo = math.min(s.lo, s.lo_if_shared) end
     local after = math.max(0, math.min(unanswered, s.granted - grant.order))
@@ -176,9 +214,12 @@ if command == 'acquire' then
   if wait then
     answer = {'wait', string.format('%.17g', wait - now)}
   else
-    s.own, s.granted = s.own + 1, s.granted + 1
+    if tonumber(ARGV[7]) > 1 then s.paced_at = now end
+    local earlier = unanswered + lost_since(now)
+    s.own, s.granted, s.grants = s.own + 1, s.granted + 1, s.grants + 1
     s.calls[call] = {
       at = now, generation = s.generation, order = s.granted, floor = s.greatest, floor_at = s.greatest_at,
+      number = s.grants, open = earlier,
     }
     answer = {'granted'}
   end
@@ -195,7 +236,7 @@ elseif s.calls[call] then
   else
     s.quiet_since = now
     if command == 'lost' then
-      s.lost = s.lost + 1
+      s.losses[#s.losses + 1] = now
       s.probing = false
     elseif command == 'refused' then
       refuse(grant, tonumber(ARGV[7]))

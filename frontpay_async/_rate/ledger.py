@@ -1,43 +1,59 @@
-"""The window ledger: what may be sent now so that the server's window is used up and never overrun. Pure.
+"""The window ledger: which requests may be sent now so that the window is used up and never exceeded. Pure.
 
-The server counts requests per token in a *fixed window*: it starts with the first request it works on,
-ends ``window`` seconds later, and the next one starts with the next request. A request over the limit is
-refused with 429 and not counted. Every answer tells ``limit`` and ``remaining``, so it tells *n*, how
-manyeth its request was in its window. It does not tell when the window ends.
+Model. The server counts requests per token in a *fixed window*: it starts with the first request that the
+server counts, ends ``window`` seconds later, and the next one starts with the next request. A request over
+the limit is refused with 429 and not counted. Every response states ``limit`` and ``remaining``, from which
+we derive *n*: the request's ordinal in its window or, where the headers are made when the response is
+written (as in the framework's own middleware), the count at that time. When the window ends is not stated.
 
-What an answer proves. For a request sent at *a* and answered at *b*, the server worked on it in [a, b].
+What a response proves. A request sent at *a* and answered at *b* was counted in [a, b].
 
 - n = 1: the window started in [a, b], so it ends in [a + T, b + T]: the phase is known.
-- n = 1 does not tell whether that window is the one of the answers before it, where none of them had come
-  by a, and the old one can have ended by b. If b < a + T, it is the one that runs: the older bounds and
-  counts are dropped, and all charges kept. If not, it may be over, too: then nothing is learnt.
-- Any n: the window had started by b, so it ends by b + T; and it ended after a.
-- Two requests of one window, the second sent after the first was answered: the second has the greater n.
-  Where it has not, a new window started after the first was sent, and before the second was answered.
-  So a grant remembers its *floor*, the greatest n known when it was given. No threshold, no guess.
-- An n beyond all that this process can have sent: others use the token. So many of them, at least.
-- 429: the window was full; ``Retry-After`` r, rounded somehow: it ends in [a + r - 1, b + r + 1].
+- n = 1 does not show whether that window is the one of the responses before it if none of those had come by
+  a and the old window can have ended by b. If b < a + T, it is the open one: the older bounds and counts are
+  dropped, all charges kept. Otherwise it may be over as well, and nothing is learnt.
+- Any n: the window had started by b, so it ends by b + T, and it ended after a.
+- Of two requests of one window, the second sent after the first was answered, the second has the greater n.
+  If it has not, a new window started after the first was sent and before the second was answered. So a
+  grant records its *floor*, the greatest n known when it was given. No threshold, no guess.
+- n bounds the count from above, too: what the server has counted in the open window is at most n plus the
+  requests of this process that it may have counted later: those that were open when this one was granted,
+  and those granted since. What is charged beyond that is dropped.
+- n above everything that this process can have sent: others use the token, at least for the difference.
+- 429: the window was full; ``Retry-After`` r, rounded in some way: it ends in [a + r - 1, b + r + 1].
 - Bounds that contradict one another belong to two windows.
 
-The ledger keeps the bounds ``[lo, hi]`` of the current window's end, and charges in *generations*: one
-begins when now passes ``hi``, or with an answer that proves a new window. What a grant may cost is
-charged when it is given. A request without an answer when a generation begins may be worked on in either
-window, so it is charged to both; an answer that shows it in the old one gives the new one its charge back.
+The ledger keeps the bounds ``[lo, hi]`` of the open window's end, and charges in *generations*: one starts
+when now passes ``hi``, or with a response that proves a new window. A grant is charged when it is given. A
+request without a response when a generation starts may be counted in either window, so it is charged to
+both; so is a lost one whose loss was noticed so late that it may be counted in the new window, and so is a
+response between ``lo`` and ``hi`` that may be of the new window.
 
-Invariant (only user, phase known, any latency and any loss): what the server has counted in its window is
-at most ``used``, and ``used`` at most ``limit``. Hence no 429. Between ``lo`` and ``hi`` only INTERACTIVE
-passes, charged to both windows.
+Only user, until a count proves otherwise. A process that starts presumes that its first request starts the
+window. So the phase is known from the first response on, also if that response is lost, has no headers, or
+its count includes requests in flight. As soon as a count shows others, the bounds fall back to what holds
+whoever started the window.
 
-With others on the token nothing is certain between two looks, and a look costs a request. Then:
+Invariant (only user, any latency; a lost request is counted within a sixth of a window of its loss or
+never): the count of the server's open window is at most ``used``, and ``used`` at most ``limit``. Hence no
+429. Between ``lo`` and ``hi`` only INTERACTIVE passes, charged to both windows.
 
-- Everybody paces by the same line, from the window's first look to ``hi``, and compares it with the n last
-  seen. Whoever is due sends one and sees what the others did: the sum follows the line, and all get alike.
+Pace. WATCH and BATCH follow the line from the window's start to its end. Above the line, after a burst of
+the others, what is left, less a reserve, is spread over the rest of the window.
+
+With others on the token nothing is certain between two responses, and a response costs a request. Then:
+
+- Every process paces by the same line, from its first count in the window to ``hi``, and compares the line
+  with the n last seen. The process that is due sends one request and sees what the others did: the sum
+  follows the line, and the shares are alike.
 - Paced calls pass between ``lo`` and ``hi``, too. They find the new window within a call or two of its
-  start, so the bounds are measured afresh in each window instead of widening from one to the next.
-- What others sent since the last look is estimated by their rate in this window or the last, and paced
+  start, so the bounds are measured in each window instead of widening from one to the next.
+- What others sent since the last response is estimated by their rate in this window or the last, and paced
   calls leave one standard deviation more free.
-- A generation that began by time alone says nothing about what others have used of it: a few calls may
-  go until the first answer.
+- A generation that began by time alone shows nothing of what others have used of it: a few calls may go
+  before the first response.
+- A window that others used up and whose end is not known is probed, one request at a time: a 429 is not
+  counted and states the end.
 """
 
 from __future__ import annotations
@@ -52,20 +68,31 @@ from frontpay_async.priority import Priority
 if TYPE_CHECKING:
     from frontpay_async._rate.quota import Quota
 
-# While nobody knows what others have used: a few may go, not a stampede.
+# While it is unknown what others have used: a few may go, not a stampede.
 _BLIND_GRANTS = 8
+# The part of a window after its loss in which a lost request may still be counted.
+_LINGER = 1 / 6
+# The part of a window between two probes of a window that others have used up.
+_PROBES = 1 / 12
+# The part of the budget that paced requests leave to the others after a burst.
+_RESERVE = 0.1
+# On a shared token: how far ahead of the line a burst is, in windows, and how many may share what is left.
+_BURST = 1 / 12
+_SHARERS = 4
 
 
 @frozen(eq=False)
 class Grant:
-    """Remember one request that was let through.
+    """The permission for one request.
 
     Args:
-        at: When, in seconds.
+        at: When it was given, in seconds.
         generation: The window that it was charged to.
-        order: How manyeth it was of this process in its generation.
+        order: Its ordinal among the grants of its generation.
         floor: The greatest count known when it was given.
         floor_at: When the request with that count was sent.
+        number: Its ordinal among all grants of the ledger.
+        open: How many earlier requests the server could still count at that time.
     """
 
     at: float
@@ -73,14 +100,16 @@ class Grant:
     order: int = 0
     floor: int = 0
     floor_at: float = -math.inf
+    number: int = 0
+    open: int = 0
 
 
 @define(eq=False)
 class Ledger:
-    """Mirror the server's window for one token.
+    """The accounting of the server's window for one token.
 
     Args:
-        limit: Requests a window, until an answer tells another.
+        limit: Requests a window, until a response states another.
         window: Seconds.
         margin: Seconds that clocks may drift in a window.
     """
@@ -97,10 +126,12 @@ class Ledger:
     _own: int = field(init=False, default=0)
     _foreign: int = field(init=False, default=0)
     _foreign_before: int = field(init=False, default=0)
-    # Grants of this generation; and what the next will be charged: lost, or answered out of its window.
+    # Grants of this generation, and of all.
     _granted: int = field(init=False, default=0)
-    _lost: int = field(init=False, default=0)
+    _grants: int = field(init=False, default=0)
+    # What the next generation is charged with as well: answers that may be of its window, and losses.
     _late: int = field(init=False, default=0)
+    _losses: list[float] = field(init=False, factory=list[float])
     # The greatest count of this generation, and when its request was sent.
     _greatest: int = field(init=False, default=0)
     _greatest_at: float = field(init=False, default=-math.inf)
@@ -118,10 +149,13 @@ class Ledger:
     _probing: bool = field(init=False, default=False)
     _gate: float = field(init=False, default=-math.inf)
     _gated_at: float = field(init=False, default=-math.inf)
+    # When the last paced request was let through, and the last probe.
+    _paced_at: float = field(init=False, default=-math.inf)
+    _probed_at: float = field(init=False, default=-math.inf)
 
     @property
     def used(self) -> int:
-        """How many requests of the window are spoken for, by whomever."""
+        """How many requests of the window are used or reserved, by this process and others."""
         return self._own + self._foreign
 
     @property
@@ -131,30 +165,34 @@ class Ledger:
 
     @property
     def _end(self) -> float:
-        """When the window has ended for certain: an answer proves it, or nothing is left to keep it open."""
+        """When the window has ended for certain: by a response, or because nothing can have kept it open."""
         if self.unanswered:
             return self.hi
         return min(self.hi, self._quiet_since + self.window + self.margin)
 
     def acquire(self, now: float, priority: Priority) -> Grant | float:
-        """Let a request through, or return when to ask again.
+        """Grant a request, or return when to ask again.
 
         Args:
             now: Seconds on a clock that never jumps.
             priority: The request's rank.
 
         Returns:
-            A grant; or a time, in seconds, before which asking is of no use unless an answer comes.
+            A grant; or a time, in seconds, before which asking again is pointless unless a response comes.
         """
         if now < self._gate:
             return self._gate
         if now >= self._end:
             self._roll(now)
         wait = self._must_wait(now, priority)
-        return self._grant(now) if wait is None else wait
+        if wait is not None:
+            return wait
+        if priority > Priority.NORMAL:
+            self._paced_at = now
+        return self._grant(now)
 
     def charge(self, now: float) -> Grant:
-        """Let a request through that another ledger of the same token has let through.
+        """Grant a request that another ledger of the same token has granted.
 
         Args:
             now: Seconds on the ledger's clock.
@@ -164,10 +202,18 @@ class Ledger:
         return self._grant(now)
 
     def _grant(self, now: float) -> Grant:
+        earlier = self.unanswered + (self._lost_since(now) if self._losses else 0)
         self._own += 1
         self._granted += 1
+        self._grants += 1
         self.unanswered += 1
-        return Grant(now, self.generation, self._granted, self._greatest, self._greatest_at)
+        return Grant(
+            now, self.generation, self._granted, self._greatest, self._greatest_at, self._grants, earlier
+        )
+
+    def _lost_since(self, moment: float) -> int:
+        """Return how many lost requests the server may have counted after a moment."""
+        return sum(lost_at + self.window * _LINGER > moment for lost_at in self._losses)
 
     def _must_wait(self, now: float, priority: Priority) -> float | None:
         used, limit = self._own + self._foreign, self.limit
@@ -182,32 +228,61 @@ class Ledger:
             expected = others * (now - max(self._greatest_at, self._start))
         elif now >= self.lo and priority is not Priority.INTERACTIVE and self.hi - self.lo < self.window / 2:
             return self.hi
-        if priority <= Priority.NORMAL:
-            return None if used + expected < limit else self._end
-        if used + expected + math.sqrt(expected) >= limit:
-            return self._end
+        paced = priority > Priority.NORMAL
+        if used + expected + (math.sqrt(expected) if paced else 0.0) >= limit:
+            return self._wait_for_end(now)
+        if not paced:
+            return None
         due = self._due(used)
+        if now < due:
+            due = min(due, self._catches_up(now, due, used + expected))
         return None if now >= due else due
+
+    def _wait_for_end(self, now: float) -> float | None:
+        """Return when to ask again in a window that is used up; None: ask the server now."""
+        pause = self.window * _PROBES
+        if not self.shared or self.hi - self.lo < pause:
+            return self._end
+        probe = max(self.lo, self._probed_at + pause)
+        if now < probe:
+            return min(probe, self._end)
+        self._probed_at = now
+        return None
+
+    def _catches_up(self, now: float, due: float, used: float) -> float:
+        """Return when one more may go after a burst: the rest, less a reserve, is spread."""
+        rest = self._line_end - now
+        left = self.limit - used
+        left -= min(_RESERVE * self.limit * rest / self.window, left / 2)
+        if rest <= 0 or left < 1:
+            return math.inf
+        if not self.shared:
+            return self._paced_at + rest / left
+        # Others may do the same at the same time.
+        return self._paced_at + _SHARERS * rest / left if due > now + self.window * _BURST else math.inf
 
     def _due(self, used: int) -> float:
         """Return when the pace allows one more."""
-        if not self.shared:
-            end = self.lo if self.hi - self.lo < self.window / 2 or self.hi == math.inf else self.hi
-            return self._start + (end - self._start) * used / self.limit
-        left = self.limit - self._start_count
-        return (
-            self._start + (self.hi - self._start) * (used - self._start_count) / left if left > 0 else self.hi
-        )
+        end, left = self._line_end, self.limit - self._start_count
+        return self._start + (end - self._start) * (used - self._start_count) / left if left > 0 else end
+
+    @property
+    def _line_end(self) -> float:
+        """When the pacing line reaches the limit."""
+        known = self.hi == math.inf or self.hi - self.lo < self.window / 2
+        return self.lo if known and not self.shared else self.hi
 
     def _roll(self, now: float) -> None:
         """Begin a generation because the old window has ended for certain."""
         if not self.unanswered and now >= self._quiet_since + self.window + self.margin:
-            self._lost = self._late = 0
+            self._late = 0
+            self._losses.clear()
         # Others, or what is still under way, may have begun the next as soon as the old one could have ended.
-        earliest = max(self.lo, now - self.window) + self.window - self.margin
-        carried = self.unanswered or self._lost or self._late
+        began = max(self.lo, now - self.window)
+        earliest = began + self.window - self.margin
+        carried = self.unanswered or self._late or self._lost_since(began) or self._probing or self.shared
         unknown = self.generation == 0 or self._probing or self.shared
-        self._open(now, lo=earliest if carried or unknown else now + self.window - self.margin, hi=math.inf)
+        self._open(now, lo=earliest if carried else now + self.window - self.margin, hi=math.inf)
         self._lo_if_shared = earliest
         self._unknown = unknown
 
@@ -216,19 +291,21 @@ class Ledger:
         self.lo = self._lo_if_shared = lo
         self.hi = hi
         self._start, self._start_count = start, 0
-        self._own = self.unanswered + self._lost + self._late
-        self._lost = self._late = self._granted = self._older = 0
+        began = lo - self.window + self.margin
+        self._losses = [each for each in self._losses if each + self.window * _LINGER > began]
+        self._own = self.unanswered + len(self._losses) + self._late
+        self._late = self._granted = self._older = 0
         self._foreign_before, self._foreign = self._foreign, 0
         self._greatest, self._greatest_at = 0, -math.inf
         self._answered = False
 
     def report(self, grant: Grant, now: float, quota: Quota | None) -> bool:
-        """Take in an answer; tell whether somebody who waits should ask again.
+        """Record a response; return whether waiting requests should ask again.
 
         Args:
-            grant: What the request was let through by.
-            now: When the answer came.
-            quota: What its headers tell, if anything.
+            grant: The request's grant.
+            now: When the response came.
+            quota: What its headers state, if anything.
         """
         known = self.generation, self._unknown, self.hi, self.limit
         self.unanswered -= 1
@@ -249,11 +326,16 @@ class Ledger:
     def _take_in(self, grant: Grant, now: float, quota: Quota) -> None:
         self.limit, count = quota.limit, quota.count
         # Small enough to be of a window that has begun since: the next generation is charged with it, too.
-        small = now >= self.lo and count <= self._late + self.unanswered + self._lost + 1
+        small = (
+            now >= self.lo
+            and not self.shared
+            and count <= self._late + self.unanswered + self._lost_since(self.lo) + 1
+        )
         self._late += small
         if grant.generation != self.generation or grant.order <= self._older:
             # Given before this window was known, and charged to it; a greater count shows an older one.
             self._own -= count > self.used
+            self._bound(grant, count)
             return
         end = grant.at + self.window - self.margin
         if count <= grant.floor or (count == 1 and end > self.hi):
@@ -269,24 +351,29 @@ class Ledger:
                 self.lo = max(self.lo, grant.at)
                 self._lo_if_shared = max(self._lo_if_shared, grant.at)
         self._note_answer(now)
+        self._bound(grant, count)
         self._charge_others(grant, count)
         if first and self.shared:
             self._start, self._start_count = now, count
         if count > self._greatest:
             self._greatest, self._greatest_at = count, grant.at
 
+    def _bound(self, grant: Grant, count: int) -> None:
+        """Drop the charges that a count proves not to be of the open window."""
+        self._own = min(self._own, count + grant.open + self._grants - grant.number)
+
     def _take_in_first(self, grant: Grant, now: float, end: float, *, small: bool) -> None:
-        """Take in n = 1 where no bound contradicts it: it began this window, or a later one."""
+        """Record n = 1 that contradicts no bound: it started this window, or a later one."""
         if small and now < end:
-            # Whichever it is, it runs now: no answer so far was of a later one. What is under way may tell a
-            # count of the one before.
+            # Whichever it is, it is open now: no response so far was of a later one. What is in flight may
+            # still state a count of the window before.
             self.hi, self._late = math.inf, 0
             self._greatest, self._greatest_at, self._older = 0, -math.inf, self._granted
         elif small:
-            if self._granted != 1 or self.unanswered or self._lost:
-                # It took longer than a window: nothing tells which it began.
+            if self._granted != 1 or self.unanswered or self._losses:
+                # It took longer than a window: which one it started is unknown.
                 return
-            # The only request there was: it began this window, and cannot be of a later one.
+            # The only request there was: it started this window, and cannot be of a later one.
             self._late -= 1
         if end >= self.lo:
             self.lo = self._lo_if_shared = end
@@ -302,18 +389,18 @@ class Ledger:
         self._foreign = max(self._foreign, count - (self._own - after))
 
     def refused(self, grant: Grant, now: float, retry_after: float | None) -> None:
-        """Take in a 429: gate the token once.
+        """Record a 429: close the gate once.
 
         Args:
-            grant: What the request was let through by.
-            now: When the answer came.
+            grant: The request's grant.
+            now: When the response came.
             retry_after: Seconds that it asks to wait, if it does.
         """
         self.unanswered -= 1
         self._quiet_since = now
         self.refusals += 1
         if grant.at <= self._gated_at:
-            # Sent before the gate was shut: the same news once more.
+            # Sent before the gate was closed: it states nothing new.
             return
         lo, hi = grant.at, now + self.window + self.margin
         if retry_after is not None and retry_after <= self.window:
@@ -328,18 +415,18 @@ class Ledger:
         self._probing = True
 
     def lost(self, now: float) -> None:
-        """Take in that no answer came: the request may have been counted, in this window or in the next.
+        """Record that no response came: the request may be counted, in this window or in the next.
 
         Args:
             now: When that became known.
         """
         self.unanswered -= 1
         self._quiet_since = now
-        self._lost += 1
+        self._losses.append(now)
         self._probing = False
 
     def give_back(self, grant: Grant) -> None:
-        """Take back a grant that was not used: nothing was sent.
+        """Cancel a grant that was not used: nothing was sent.
 
         Args:
             grant: The grant; an older generation's is charged to this one, too.
@@ -350,11 +437,11 @@ class Ledger:
             self._granted -= 1
 
     def gated_for(self, now: float) -> float:
-        """Return the seconds for which a 429 lets nothing through."""
+        """Return the seconds for which nothing is granted after a 429."""
         return max(0.0, self._gate - now)
 
     def eta(self, now: float, priority: Priority, ahead: int) -> float:
-        """Return about when a request would be let through that has so many ahead of it.
+        """Return about when a request with so many ahead of it would be granted.
 
         Args:
             now: Seconds on the ledger's clock.

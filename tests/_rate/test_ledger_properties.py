@@ -37,12 +37,18 @@ class Flight:
         self.worked_on, self.number = True, server.work_on(now)
         self.limit, self.retry_after = server.limit, float(math.ceil(server.began + server.window - now))
 
+    def write(self, server: Server, now: float) -> None:
+        if self.number is not None:
+            self.number, self.limit = server.counted(now), server.limit
+
 
 class Traffic(RuleBasedStateMachine):
     """Send, work on, answer and lose requests in any order."""
 
     server: Server
     ledger: Ledger
+    # Whether the headers are made when the response is written, as the framework does it.
+    written: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,6 +92,12 @@ class Traffic(RuleBasedStateMachine):
         for flight in waiting[: data.draw(st.integers(0, len(waiting)))]:
             flight.arrive(self.server, self.now)
 
+    @precondition(lambda self: self.written)
+    @rule()
+    def answers_are_written(self) -> None:
+        for flight in self.flights:
+            flight.write(self.server, self.now)
+
     @precondition(lambda self: self.flights)
     @rule(data=st.data(), headers=st.sampled_from([True, True, True, False]))
     def answer_arrives(self, data: st.DataObject, headers: bool) -> None:
@@ -118,21 +130,27 @@ class Traffic(RuleBasedStateMachine):
         if flight.number is None:
             self.ledger.refused(flight.grant, self.now, flight.retry_after)
         else:
-            quota = Quota(flight.limit, flight.number) if headers else None
+            # A window that has ended without a successor shows nothing used, which tells nothing.
+            quota = Quota(flight.limit, flight.number) if headers and flight.number else None
             self.ledger.report(flight.grant, self.now, quota)
 
 
 class OnlyUser(Traffic):
     """One process has the token to itself and knows the phase: it never meets a 429."""
 
-    @initialize(limit=st.integers(1, 12), drift=st.sampled_from([-1, 0, 0, 1]))
-    def begin(self, limit: int, drift: int) -> None:
+    @initialize(limit=st.integers(1, 12), drift=st.sampled_from([-1, 0, 0, 1]), written=st.booleans())
+    def begin(self, limit: int, drift: int, *, written: bool) -> None:
+        self.written = written
         self.server = Server(limit, WINDOW + drift * MARGIN * 0.99)
         self.ledger = Ledger(limit, WINDOW, MARGIN)
 
     @invariant()
     def nothing_is_refused(self) -> None:
         assert self.server.refusals == 0
+
+    @invariant()
+    def nobody_else_is_believed_in(self) -> None:
+        assert not self.ledger.shared
 
     @invariant()
     def what_the_server_counted_is_charged(self) -> None:
@@ -148,8 +166,11 @@ class OnlyUser(Traffic):
 class Neighbours(Traffic):
     """Others use the token, too, and nobody knows since when."""
 
-    @initialize(limit=st.integers(1, 12), counted=st.integers(0, 12), age=st.floats(0, 59.9))
-    def begin(self, limit: int, counted: int, age: float) -> None:
+    @initialize(
+        limit=st.integers(1, 12), counted=st.integers(0, 12), age=st.floats(0, 59.9), written=st.booleans()
+    )
+    def begin(self, limit: int, counted: int, age: float, *, written: bool) -> None:
+        self.written = written
         self.server = Server(limit, began=-age, count=min(counted, limit))
         self.ledger = Ledger(limit, WINDOW, MARGIN)
 
@@ -198,11 +219,18 @@ class Neighbours(Traffic):
         self.deliver(flight)
 
 
+# `nox -s rate` searches longer, and elsewhere each time.
+_LONG = settings.get_current_profile_name() == "long"
+
 TestOnlyUser = OnlyUser.TestCase
 TestOnlyUser.settings = settings(
-    max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=5000 if _LONG else 300,
+    stateful_step_count=60,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestNeighbours = Neighbours.TestCase
 TestNeighbours.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=1000 if _LONG else 200,
+    stateful_step_count=40,
+    suppress_health_check=[HealthCheck.too_slow],
 )

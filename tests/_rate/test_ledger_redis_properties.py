@@ -132,7 +132,7 @@ class Pair:
 
 @given(seed=st.integers(0, 2**32), limit=st.integers(1, 12))
 @settings(
-    max_examples=25,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -201,9 +201,13 @@ def test_same_books_where_a_count_of_the_window_before_is_told_late(redis: Redis
     pair = Pair(redis.register_script(SCRIPT), redis.register_script(LOOK), 10)
     began = pair.now
     pair.acquire(Priority.INTERACTIVE)
+    pair.now = began + 1
+    pair.end("lost", 0, None)
+    pair.now = began + 50
+    pair.acquire(Priority.INTERACTIVE)
     pair.acquire(Priority.INTERACTIVE)
     (before, first), pair.flights = [each[:2] for each in pair.flights], []
-    for moment, (call, grant), count in ((10.5, first, 1), (10.75, before, 2)):
+    for moment, (call, grant), count in ((60.5, first, 1), (60.75, before, 2)):
         pair.now = began + moment
         pair.answer(call, grant, count)
     pair.acquire(Priority.INTERACTIVE)

@@ -33,3 +33,7 @@ class Server:
             return None
         self.count += 1
         return self.count
+
+    def counted(self, now: float) -> int:
+        """Return the open window's count, as in headers that are made when a response is written."""
+        return self.count if self.open(now) else 0
