@@ -82,7 +82,7 @@ MAY_IMPORT = {
     "uuid": {"sandbox/"},
     "os": {"_rate/", "batch/", "cli/", "order_files/", "client.py", "settings.py", "_transport/", "sandbox/"},
     "socket": {"_transport/", "sandbox/", "cli/doctor.py"},
-    "threading": {"_transport/", "otel.py", "sandbox/", "cli/local.py"},
+    "threading": {"_transport/", "otel.py", "sandbox/"},
     "subprocess": {"sandbox/"},
     "locale": set[str](),
 }

@@ -22,11 +22,11 @@ _INTERRUPTED = 130
 COMMANDS = {
     "callbacks": ("callbacks:callbacks", "Check callbacks."),
     "completion": ("completion:completion", "Print the script that completes words in a shell."),
-    "demo": ("local:demo", "Run the main job against the sandbox."),
+    "demo": ("demo:demo", "Run the main job against the sandbox."),
     "doctor": ("doctor:doctor", "Check token, reachability, clock and rate limit."),
     "invoices": ("invoices:invoices", "Send a file of orders, each once."),
     "orders": ("orders:orders", "Look at orders, and change them."),
-    "sandbox": ("local:sandbox", "Run the sandbox, with its page in a browser."),
+    "sandbox": ("sandbox:sandbox", "Run the sandbox, with its page in a browser."),
     "terminals": ("terminals:terminals", "List card terminals, and take payments on them."),
 }
 """Name -> where it is, below this package, and what it does."""

@@ -284,7 +284,8 @@ async def run(sandbox: AbstractAsyncContextManager[str], clock: Clock) -> int:
 @contextlib.asynccontextmanager
 async def _own_process(cardholder_after: float) -> AsyncGenerator[str]:
     """Run the sandbox in a process of its own; yields its base URL."""
-    command = ["-m", "frontpay_async.sandbox", "--port", "0", "--cardholder-after", str(cardholder_after)]
+    command = ["-m", "frontpay_async.sandbox", "--quiet", "--port", "0"]
+    command += ["--cardholder-after", str(cardholder_after)]
     for fault in ON_THE_WAY:
         command += ["--fault", fault]
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)

@@ -71,6 +71,7 @@ from frontpay_async.sandbox.callback_sender import CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
 from frontpay_async.sandbox.inspect.control import control_routes
 from frontpay_async.sandbox.inspect.feed import Feed, RecordedRequest
+from frontpay_async.sandbox.inspect.origin import AllowedHost
 from frontpay_async.sandbox.inspect.routes import page_routes
 from frontpay_async.sandbox.settings import (
     DEFAULT_CALLBACK_SECRET,
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     import httpx
+    from starlette.types import ASGIApp
 
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
@@ -121,7 +123,7 @@ class Sandbox:
         callback_secret: What the checksums of callbacks are made with.
         callback_hosts: Hosts that callbacks may be sent to, beside this machine.
         callback_transport: Sends the callbacks, to any host; over a socket unless given.
-        page_hosts: Names, beside this machine's, by which the page and ``/_sandbox`` are reached.
+        allowed_hosts: Host names, beside this machine's, by which the sandbox is reached; others get 403.
         clock: Time; for tests.
 
     Raises:
@@ -130,7 +132,7 @@ class Sandbox:
 
     faults: Faults
     """What goes wrong."""
-    app: Router
+    app: ASGIApp
     """The ASGI app, for servers of your own."""
     callback_sender: CallbackSender
     """What sends callbacks: its ``fail``, ``repeat`` and ``running``."""
@@ -151,7 +153,7 @@ class Sandbox:
         callback_secret: str = DEFAULT_CALLBACK_SECRET,
         callback_hosts: Collection[str] = (),
         callback_transport: httpx.AsyncBaseTransport | None = None,
-        page_hosts: Collection[str] = (),
+        allowed_hosts: Collection[str] = (),
         clock: Clock | None = None,
     ) -> None:
         settings = SandboxSettings(
@@ -174,9 +176,10 @@ class Sandbox:
         )
         throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
         self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed)
-        own = [*page_routes(self._api, page_hosts), *control_routes(self, page_hosts)]
-        self.app = Router([*own, *self._api.routes()], redirect_slashes=False)
-        self.app.default = self._api.no_route
+        own = [*page_routes(self._api), *control_routes(self)]
+        router = Router([*own, *self._api.routes()], redirect_slashes=False)
+        router.default = self._api.no_route
+        self.app = AllowedHost(router, allowed_hosts)
 
     def _new_state(self) -> SandboxState:
         now = self._clock.now

@@ -18,9 +18,9 @@ import pytest
 from frontpay_async import Outcome, ResultRecord
 from frontpay_async.cli import main
 from frontpay_async.cli.app import run
+from frontpay_async.cli.demo import _Aloud
 from frontpay_async.cli.doctor import why_unreached
 from frontpay_async.cli.exit_codes import Exit
-from frontpay_async.cli.local import _Aloud
 from frontpay_async.cli.options import CommandContext, PlainCommand
 from frontpay_async.cli.output import Output
 from frontpay_async.cli.signals import heed_signals

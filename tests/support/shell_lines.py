@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from frontpay_async.cli.app import root
-from frontpay_async.sandbox.__main__ import _parser as sandbox_parser
+from frontpay_async.sandbox.__main__ import _command as sandbox_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +97,7 @@ def check_command(command: Sequence[str], *, scripts: frozenset[str]) -> list[tu
 def _check_python(arguments: Sequence[str], scripts: frozenset[str]) -> None:
     match arguments:
         case ["-m", "frontpay_async.sandbox", *rest]:
-            sandbox_parser().parse_args(rest)
+            sandbox_command.make_context("sandbox", rest)
         case ["-m", "pip", "install", *packages]:
             for each in packages:
                 named = re.search(r"\[(.*)\]", each)

@@ -26,7 +26,7 @@ from frontpay_async.sandbox.inspect.origin import OwnOrigin
 from frontpay_async.sandbox.state import ForbiddenEventError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -135,15 +135,14 @@ def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
     ]
 
 
-def control_routes(sandbox: Sandbox, hosts: Collection[str] = ()) -> list[Route]:
-    """Return the routes by which a sandbox is looked into and steered.
+def control_routes(sandbox: Sandbox) -> list[Route]:
+    """Return the routes that inspect and control a sandbox.
 
     Args:
         sandbox: The sandbox.
-        hosts: Host names that it is reached by, beside this machine's.
     """
     control = _Control(sandbox)
-    own = [Middleware(OwnOrigin, hosts)]
+    own = [Middleware(OwnOrigin)]
     return [
         Route("/_sandbox/orders", control.orders, methods=["GET"], middleware=own),
         Route("/_sandbox/requests", control.requests, methods=["GET"], middleware=own),

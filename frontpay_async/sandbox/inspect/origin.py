@@ -1,13 +1,14 @@
-"""Who may look into the sandbox and steer it: programs, and its own page in a browser.
+"""Protection of the sandbox against web sites that a developer has open.
 
-A site that a developer has open can send requests to the developer's machine. Two checks keep it out:
+A web site can send requests to the developer's machine. Two checks refuse them:
 
-- The ``Host`` must be this machine's, an IP address or a name that was allowed. Otherwise a site could let
-  its own name point here (DNS rebinding), and the browser would take us for that site.
-- A request that a browser says comes from another site (``Sec-Fetch-Site``), or whose ``Origin`` is not
-  where it arrives, is refused. Programs send neither header, and pass.
+- On every route, the ``Host`` must be this machine's, an IP address or an allowed name. Otherwise a site
+  could point its own name here (DNS rebinding), and the browser would treat the sandbox as part of it.
+- On the page and the control routes, a request that the browser marks as sent by another site
+  (``Sec-Fetch-Site``), or whose ``Origin`` is not where it arrives, is refused. Programs send neither header,
+  and pass.
 
-And no answer is taken for anything but what it says it is, embedded by another site, or kept.
+Answers of the page and the control routes are not sniffed, embedded by other sites, or stored.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _OWN = frozenset({"same-origin", "none"})
+_OTHER_HOST = (
+    "the sandbox does not answer to this host name; start it with --allow-host NAME, or"
+    " Sandbox(allowed_hosts=[...]), to reach it by that name"
+)
+_OTHER_SITE = "another site may not control the sandbox"
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "same-origin",
@@ -52,45 +58,54 @@ def _is_ours(name: str, allowed: Collection[str]) -> bool:
     return True
 
 
-def objection(headers: Headers, allowed: Collection[str], *, to_read: bool) -> str | None:
-    """Say why a request is refused; None where it may pass.
+class AllowedHost:
+    """An ASGI middleware that refuses requests to other host names.
 
     Args:
-        headers: The request's headers.
-        allowed: Host names beside this machine's, in lower case.
-        to_read: Whether it asks for nothing but a page that may be linked to.
+        app: The protected app.
+        allowed: Host names beside this machine's.
     """
-    if not _is_ours(host_name(headers.get("host", "")), allowed):
-        return "this host name is not the sandbox's; name it as a page host to allow it"
-    if to_read:
-        return None
-    # Sent to addresses like this machine's by all browsers, and by no page's own doing.
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str] = ()) -> None:
+        self._app = app
+        self._allowed = frozenset(name.lower() for name in allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer 403."""
+        app = self._app
+        if not _is_ours(host_name(Headers(scope=scope).get("host", "")), self._allowed):
+            # "message" is what a client of the API shows.
+            app = JSONResponse({"error": _OTHER_HOST, "message": _OTHER_HOST}, 403, headers=_HEADERS)
+        await app(scope, receive, send)
+
+
+def objection(headers: Headers) -> str | None:
+    """Return why a request of a browser is refused; None where it may pass."""
+    # Sent to addresses like this machine's by all browsers, and never set by a page itself.
     site = headers.get("sec-fetch-site")
     if site is not None:
-        return None if site in _OWN else "another site may not steer the sandbox"
+        return None if site in _OWN else _OTHER_SITE
     origin = headers.get("origin")
     if origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower():
         return None
-    return "another site may not steer the sandbox"
+    return _OTHER_SITE
 
 
 class OwnOrigin:
-    """Refuse what comes from other sites (an ASGI middleware).
+    """An ASGI middleware that refuses requests from other sites.
 
     Args:
-        app: What is protected.
-        allowed: Host names beside this machine's.
-        to_read: Whether it is a page that may be linked to.
+        app: The protected app.
+        to_read: Whether the app is a page that other sites may link to.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Collection[str] = (), *, to_read: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, to_read: bool = False) -> None:
         self._app = app
-        self._allowed = frozenset(name.lower() for name in allowed)
         self._to_read = to_read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 403."""
-        reason = objection(Headers(scope=scope), self._allowed, to_read=self._to_read)
+        reason = None if self._to_read else objection(Headers(scope=scope))
         app: ASGIApp = self._app if reason is None else JSONResponse({"error": reason}, 403)
 
         async def closed(message: Message) -> None:

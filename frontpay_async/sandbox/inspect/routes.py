@@ -26,7 +26,7 @@ from frontpay_async.sandbox.inspect.origin import OwnOrigin
 from frontpay_async.sandbox.inspect.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator
 
     from anyio.abc import TaskGroup
     from starlette.requests import Request
@@ -109,15 +109,14 @@ class Stream:
             race.cancel_scope.cancel()
 
 
-def page_routes(api: Api, hosts: Collection[str] = ()) -> list[Route]:
+def page_routes(api: Api) -> list[Route]:
     """Return the page's routes.
 
     Args:
         api: The sandbox's insides.
-        hosts: Host names that it is reached by, beside this machine's.
     """
-    linked = [Middleware(OwnOrigin, hosts, to_read=True)]
-    own = [Middleware(OwnOrigin, hosts)]
+    linked = [Middleware(OwnOrigin, to_read=True)]
+    own = [Middleware(OwnOrigin)]
 
     def part(name: str) -> Route:
         async def answer(_: Request) -> Response:

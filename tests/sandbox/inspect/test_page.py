@@ -159,7 +159,7 @@ async def test_this_machine_and_addresses_are_the_sandboxs(browser: httpx.AsyncC
 
 
 async def test_other_names_can_be_allowed() -> None:
-    sandbox = Sandbox(page_hosts=["Sandbox"])
+    sandbox = Sandbox(allowed_hosts=["Sandbox"])
     async with httpx.AsyncClient(
         transport=sandbox.transport(), base_url="http://sandbox:8123", trust_env=False
     ) as browser:
@@ -168,8 +168,15 @@ async def test_other_names_can_be_allowed() -> None:
         assert (await browser.get("/", headers={"host": "other"})).status_code == 403
 
 
-async def test_the_api_itself_is_reached_by_any_name(raw: httpx.AsyncClient) -> None:
-    assert (await raw.get("orders/status", headers={"host": "sandbox"})).status_code == 404
+@pytest.mark.parametrize("path", ["orders/status", "orders/everything", ""])
+async def test_the_api_is_not_reached_by_another_name(
+    raw: httpx.AsyncClient, sandbox: Sandbox, path: str
+) -> None:
+    """A site whose name points at this machine must not read orders with the default token."""
+    answer = await raw.get(path, headers={"host": "evil.example:8123"})
+    assert answer.status_code == 403
+    assert "--allow-host" in answer.json()["message"]
+    assert sandbox.requests == ()
 
 
 async def test_faults_are_switched_off(browser: httpx.AsyncClient, raw: httpx.AsyncClient) -> None:
