@@ -46,6 +46,13 @@ BASE_PATH = "/api/v1/connect"
 # All of them, so that a wrong one gets the API's own 405 and not Starlette's.
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
+# As nginx and Laravel were seen to send them with every answer.
+_HEADERS = {
+    "server": "nginx/1.24.0 (Ubuntu)",
+    "cache-control": "no-cache, private",
+    "access-control-allow-origin": "*",
+}
+
 
 @define(eq=False)
 class Api:
@@ -171,7 +178,7 @@ class Api:
         return WireResponse(
             answer.status,
             content,
-            {**headers, **answer.headers, "content-type": content_type},
+            {**_HEADERS, **headers, **answer.headers, "content-type": content_type},
             is_cut=strike.kind is FaultKind.CUT_BODY,
             pause=partial(self.clock.sleep, strike.drip / len(content)) if strike.drip else None,
         )

@@ -348,8 +348,8 @@ class CallbackSender:
 
 def _payment_method(order: SandboxOrder) -> str:
     if order.invoice_number is not None:
-        return "Invoice"
-    return "Card" if order.status in _PAID_ONCE else ""
+        return "invoice"
+    return "Visa" if order.status in _PAID_ONCE else ""
 
 
 def _checksum(said: dict[str, str], secret: str) -> str:

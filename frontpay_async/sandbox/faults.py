@@ -17,7 +17,13 @@ from attrs import define, field, frozen
 from attrs.validators import ge, instance_of
 
 from frontpay_async._protocol.operations import OPERATIONS
-from frontpay_async.models.orders import InvoiceNumber, OrderDetails, OrderStatusEntry, OrderStatusReport
+from frontpay_async.models.orders import (
+    CreatedOrder,
+    InvoiceNumber,
+    OrderDetails,
+    OrderStatusEntry,
+    OrderStatusReport,
+)
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
@@ -45,6 +51,9 @@ class FaultKind(StrEnum):
     """An answer that tells a status tells one that no reference lists; strikes no other answers."""
     BUSY = "busy"
     """The terminal is busy: a 510 that says so, and nothing was done; strikes what needs the terminal."""
+    REFUSED_510 = "510-refused"
+    """A 510 that refuses for good (``personCurrentStatusIsWrong``), and nothing was done; strikes orders with
+    a credit check."""
     LATENCY = "latency"
     """It is done, and the answer takes ``seconds`` longer; may come with any other."""
     DRIP = "drip"
@@ -62,7 +71,7 @@ class FaultKind(StrEnum):
     @property
     def prevents(self) -> bool:
         """Whether it keeps the request from doing anything."""
-        return self.value.endswith("-before") or self is FaultKind.BUSY
+        return self.value.endswith("-before") or self in (FaultKind.BUSY, FaultKind.REFUSED_510)
 
 
 _TELLS_STATUS = (
@@ -77,6 +86,9 @@ _TELLS_STATUS = (
 _ONLY_FOR: Mapping[FaultKind, frozenset[str]] = MappingProxyType(
     {
         FaultKind.BUSY: frozenset({"terminals.create_order", "terminals.resend_order", "terminals.refund"}),
+        FaultKind.REFUSED_510: frozenset(
+            row.name for row in OPERATIONS.values() if row.result is CreatedOrder
+        ),
         FaultKind.UNKNOWN_STATUS: frozenset(
             row.name for row in OPERATIONS.values() if row.result in _TELLS_STATUS
         ),

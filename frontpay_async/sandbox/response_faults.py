@@ -12,7 +12,13 @@ from attrs import evolve
 from starlette.responses import Response
 
 from frontpay_async.sandbox.faults import FaultKind
-from frontpay_async.sandbox.responses import Answer, busy, internal_error, something_wrong
+from frontpay_async.sandbox.responses import (
+    Answer,
+    busy,
+    internal_error,
+    refused_for_good,
+    something_wrong,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -35,6 +41,7 @@ _SPOILERS: Mapping[FaultKind | None, Callable[[Operation[object]], Answer]] = Ma
         FaultKind.HTML_502_BEFORE: lambda _: Answer(502, _HTML_502),
         FaultKind.HTML_502_AFTER: lambda _: Answer(502, _HTML_502),
         FaultKind.BUSY: lambda _: busy(),
+        FaultKind.REFUSED_510: lambda _: refused_for_good(),
     }
 )
 

@@ -1,8 +1,9 @@
 """The API's answers in its usual envelope, byte for byte as it writes them: escaped slashes and all.
 
 The pages of the reference disagree on small things: which success says ``is_data`` (creating an order does
-not, although its data is there), whether a 404 speaks of ``data`` or of ``errors``, and whether a 510 says
-``somethingWentWrong`` or ``Something Went Wrong``. A reader must not stumble over them, so they are kept.
+not, although its data is there), and whether a 510 says ``somethingWentWrong`` or ``Something Went Wrong``.
+A reader must cope with them, so they are kept. A 404 is as the demo API was seen to answer it, with
+``is_data`` and ``data`` on every route, although some pages of the reference show ``is_error``.
 """
 
 from __future__ import annotations
@@ -31,16 +32,6 @@ _SAYS_DATA = frozenset(
         "orders.charge_delayed",
         "terminals.list",
         "terminals.create_order",
-    }
-)
-_NOT_FOUND_SPEAKS_OF_DATA = frozenset(
-    {
-        "orders.cancel",
-        "orders.get_details",
-        "orders.get_invoice_number",
-        "orders.charge_delayed",
-        "terminals.cancel_payment",
-        "terminals.cancel_refund",
     }
 )
 _FAILS_IN_A_CODE = frozenset(
@@ -129,10 +120,15 @@ def success(
     )
 
 
-def not_found(operation: Operation[object], message: str = "orderNotFound") -> Refusal:
-    """Return the refusal of an id that is not known."""
-    form = _OF_DATA if operation.name in _NOT_FOUND_SPEAKS_OF_DATA else _OF_NO_ERRORS
-    return Refusal(_failure(404, "Not Found", message, form))
+def not_found(operation: Operation[object], message: str | None = None) -> Refusal:
+    """Return the refusal of an id that is not known.
+
+    Args:
+        operation: The row of the operation table.
+        message: The message. Defaults to the operation's: in words where its success speaks in words.
+    """
+    usual = "Order Not Found" if " " in operation.message else "orderNotFound"
+    return Refusal(_failure(404, "Not Found", message or usual, _OF_DATA))
 
 
 def broken_rule(code: str) -> Refusal:
@@ -163,6 +159,11 @@ def something_wrong(operation: Operation[object]) -> Answer:
 def busy() -> Answer:
     """Return the 510 of a terminal that is busy."""
     return _failed("terminalIsBusy", "Array")
+
+
+def refused_for_good() -> Answer:
+    """Return the 510 of a credit check that refuses the identity number."""
+    return _failed("personCurrentStatusIsWrong", [])
 
 
 def bare(status: int, message: str, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:

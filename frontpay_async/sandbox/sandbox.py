@@ -10,42 +10,50 @@
 
 Over a socket it has a page, at ``/``, on which a person decides at the terminals and watches.
 
-It answers all twenty operations from the same table that the client sends by, checks the documented
-rules and answers 417 with the sentences, keeps orders, payments and refunds in real state machines,
-throttles like Laravel, calls merchants back (``callback_sender``), and goes wrong on demand (``fail``). Where
-sources disagree it keeps the traps: numbers as JSON numbers and as text, ``is_data`` false beside data, a
-list without orders as a 404.
+It answers every operation of the table that the client sends by, checks the documented rules and answers 417
+with the sentences, keeps orders, payments and refunds in state machines, throttles like Laravel, sends
+callbacks (``callback_sender``), and fails on demand (``fail``). Envelopes, messages and headers are those
+that the demo API was seen to send; where sources disagree it keeps the traps: numbers as JSON numbers and as
+text, ``is_data`` false beside data, an empty list as a 404.
 
-What it does not reproduce, mostly because no source tells:
-- Whether the API refuses an order date in the past, adds up totals, or limits amounts. It does none of this;
-  a refund pays back its ``grandTotal``, whatever its lines add up to, and one of nothing or less gets 417.
-- Laravel's leniency, such as 1 for true; and the wording of 417 beyond the sentences that were seen.
-- What a status check answers before a payment or refund is decided. It says ``pending_status``; None leaves
-  the member out.
-- What the API answers where an order's state forbids something and the reference does not say so: to
-  cancelling a cancelled order (here 400 ``orderStatusAlreadyCancelled``), to charging or showing again an
-  order that is paid or over (400 ``orderStatusAlreadyPaid`` or ``…Cancelled``), to refunding one that is not
-  paid (400, as if the refund were too large), to cancelling a refund that has gone through (400
-  ``orderStatusAlreadyRefunded``), to asking for an invoice number or a refund that is not there (404), and
-  to an unknown terminal (417).
-- Delayed charge and reversal beyond their effect: any unpaid order can be charged, a reversal is a refund,
-  and ``regular`` and ``invoiced`` refunds are one. An invoice may be refunded before it is paid, and is then
-  not paid any more. Sending the link of an expired order again makes it good again.
-- Whether the terminal routes know other orders (here they do not: 404), whether the list of statuses includes
-  terminal orders (``list_terminal_orders`` decides), and what the list answers to a status that there is not.
-- When a terminal is busy: only by the ``busy`` fault.
-- The words for an order's ``type`` in its details, and which numbers come as text. Details always tell the
-  ids of lines and a status its amounts, though real ones may lack them; a terminal check knows one message
-  for each outcome, though two are documented.
-- Delivery: no e-mail, SMS, EHF or bank is involved, invoices are not gathered by interval, no fee is added,
-  and links expire only by ``apply_event(uuid, "expire")``.
-- What stands around the API: the HTML of a 502 and the answers to unknown routes and methods have rate
-  headers, too, and words of their own.
-- Which callbacks the API repeats, and after which answers (here none, but by ``callback_sender.repeat``), and
-  how it words payment methods (here Card, Invoice, or nothing). Terminal orders are told of when the
-  payment or a refund is decided, others at each change of status, which being invoiced is. The checksum
-  covers the documented parameters, not the callback URL's own.
-- TLS.
+Limits. Mostly because no source describes it, the sandbox does not reproduce:
+
+- **Rules of money.** It accepts any order date, totals that do not add up, and any amount, as the demo API
+  was seen to. A refund pays back its ``grandTotal``, whatever its lines add up to; one of nothing or less
+  gets 417.
+- **Laravel's leniency**, such as 1 for true, and the wording of 417 beyond the sentences that were seen. The
+  order of the sentences is that of the fields, lines last.
+- **Other revisions.** It demands what the reference demands. The API of July 2025 demanded more members
+  (``sendOrderBy.invoice``, ``dueDateForPaymentLink`` and others), dates such as ``07 Apr, 2024``
+  (``order_date_format`` does that here), and other paths for e-faktura and EHF.
+- **Undecided payments and refunds.** A check answers ``pending_status``; None leaves the member out. The
+  status of an order whose refund waits is as before, unless ``pending_refund_status`` says otherwise. A
+  second refund in that time gets 400 ``orderRefundRequestAlreadySubmitted``.
+- **Refusals by state** for which the reference has no code: cancelling a cancelled order gets 400
+  ``orderStatusAlreadyCancelled`` (``orderStatusAlreadyPaidOrCancelled`` exists, too); charging or resending a
+  paid or ended order 400 ``orderStatusAlreadyPaid`` or ``…Cancelled``; refunding an unpaid order 404
+  ``refundRejectionForTransactionNotFound``, a cancelled or refunded one 400
+  ``refundRejectionForRefundedCancelledInvoicedOrderParamRefunded``; cancelling a refund that has gone through
+  400 ``orderStatusAlreadyRefunded``; a missing invoice number or refund 404; an unknown terminal 417.
+- **Delayed charge and reversal** beyond their effect: any unpaid order can be charged, a reversal is a
+  refund, and ``regular`` and ``invoiced`` refunds are one. An invoice may be refunded before it is paid, and
+  is then not paid any more. Resending the link of an expired order makes it valid again.
+- **Routes and kinds of orders.** The terminal routes do not know other orders (404). Whether the list of
+  statuses includes terminal orders is ``list_terminal_orders``; for an unknown status the list is empty.
+- **Credit checks and their 510s** (``personCurrentStatusIsWrong``): only by the fault ``510-refused``.
+- **Words**: an order's ``type`` in its details, which numbers come as text, and which display statuses
+  (``Reminder``, ``Debt Collection``, ``Over Payment`` and others) the API shows. Details always have the ids
+  of lines, and a status its amounts, though real ones may lack them. A terminal check has one message for
+  each outcome, though two are documented.
+- **Delivery**: no e-mail, SMS, EHF or bank is involved, invoices are not gathered by interval, no fee is
+  added, and links expire only by ``apply_event(uuid, "expire")``.
+- **Proxies**: the HTML of a 502 and the answers to unknown routes and methods have the API's headers, and
+  words of their own.
+- **Callbacks**: which of them the API repeats, and after which answers (here none, but by
+  ``callback_sender.repeat``); its full list of payment methods (here Visa, invoice, or nothing). Terminal
+  orders are reported when the payment or a refund is decided, others at each change of status, including
+  being invoiced.
+- **TLS.**
 """
 
 from __future__ import annotations
@@ -117,6 +125,8 @@ class Sandbox:
         order_date_format: ``unix`` or ``day``, demanded of every order; each operation's documented form
             unless given.
         pending_status: What a terminal status check answers before the decision; None leaves the member out.
+        pending_refund_status: The status of an order whose refund waits on a terminal, such as
+            ``Refund Pending``. Defaults to the order's status before the refund.
         list_terminal_orders: Whether the list of statuses includes terminal orders.
         refund_request_threshold: The most that one refund may pay back; None for no limit.
         refund_weekly_threshold: The most that the refunds of seven days may pay back; None for no limit.
@@ -147,6 +157,7 @@ class Sandbox:
         terminals: Collection[Terminal] | None = None,
         order_date_format: DateFormat | str | None = None,
         pending_status: str | None = "SENT",
+        pending_refund_status: str | None = None,
         list_terminal_orders: bool = True,
         refund_request_threshold: Decimal | None = None,
         refund_weekly_threshold: Decimal | None = None,
@@ -162,6 +173,7 @@ class Sandbox:
             terminals=tuple(default_terminals() if terminals is None else terminals),
             order_date_format=None if order_date_format is None else DateFormat(order_date_format),
             pending_status=pending_status,
+            pending_refund_status=pending_refund_status,
             list_terminal_orders=list_terminal_orders,
             refund_request_threshold=refund_request_threshold,
             refund_weekly_threshold=refund_weekly_threshold,

@@ -50,6 +50,7 @@ class SandboxSettings:
     terminals: tuple[Terminal, ...]
     order_date_format: DateFormat | None
     pending_status: str | None
+    pending_refund_status: str | None
     list_terminal_orders: bool
     refund_request_threshold: Decimal | None
     refund_weekly_threshold: Decimal | None

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from frontpay_async._protocol.dates import read_date
 from frontpay_async._protocol.operations import DateFormat
-from frontpay_async._protocol.rules import DATE, check, is_missing
+from frontpay_async._protocol.rules import DATE, Breach, check, is_missing
 from frontpay_async.sandbox.responses import invalid
 
 if TYPE_CHECKING:
     from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async._protocol.rules import Breach
 
 _SENTENCES = {
     "required": "The {field} field is required.",
@@ -52,14 +51,20 @@ def validate(operation: Operation[object], body: JsonObject, demanded: DateForma
     """
     if operation.rules is None:
         return
-    breaches = check(operation.rules, body)
-    form, moment = demanded or operation.date_format, body.get("orderDate")
     # The rules take either form of a date; only one of them is demanded.
-    sentences = [_sentence(breach) for breach in breaches if breach.code != DATE.code]
+    breaches = [breach for breach in check(operation.rules, body) if breach.code != DATE.code]
+    form, moment = demanded or operation.date_format, body.get("orderDate")
     if form is not None and not is_missing(moment) and not _is_written(moment, form):
-        sentences.append(_DATE_SENTENCES[form])
-    if sentences:
-        raise invalid(sentences)
+        breaches.append(Breach("orderDate", DATE.code, DATE.demand))
+    places = {member.name: index for index, member in enumerate(operation.rules.fields)}
+
+    def place(breach: Breach) -> tuple[bool, int]:
+        return breach.path.startswith("products."), places.get(breach.path.partition(".")[0], len(places))
+
+    # By field, as Laravel does, and those of lines last.
+    breaches.sort(key=place)
+    if breaches:
+        raise invalid([_sentence(each, form) for each in breaches])
 
 
 def _is_written(moment: Json, form: DateFormat) -> bool:
@@ -69,7 +74,9 @@ def _is_written(moment: Json, form: DateFormat) -> bool:
     return not isinstance(read, str) and isinstance(read, datetime) is (form is DateFormat.UNIX)
 
 
-def _sentence(breach: Breach) -> str:
+def _sentence(breach: Breach, form: DateFormat | None) -> str:
+    if breach.code == DATE.code and form is not None:
+        return _DATE_SENTENCES[form]
     return _SENTENCES[breach.code].format(
         field=_words(breach.path), other=_words(breach.other or ""), value=breach.value
     )

@@ -107,7 +107,7 @@ async def test_a_change_of_an_order_is_told_with_a_checksum(
     callback = await guard(sandbox).check(merchant.queries()[0])
     assert isinstance(callback, OrderCallback)
     assert (callback.order_uuid, callback.status) == (uuid, OrderStatus.PAID)
-    assert (callback.amount, callback.payment_method) == (Decimal("102.00"), "Card")
+    assert (callback.amount, callback.payment_method) == (Decimal("102.00"), "Visa")
 
 
 async def test_every_change_of_status_is_told(

@@ -10,6 +10,7 @@ import pytest
 from frontpay_async import (
     AlreadyCancelledError,
     AlreadyPaidError,
+    APIError,
     CreatedOrder,
     CustomerType,
     Language,
@@ -222,15 +223,24 @@ async def test_a_refund_is_refused_for_each_documented_reason(
     assert sandbox.orders[uuid].refunded == 0
 
 
-@pytest.mark.parametrize("event", [None, "cancel", "expire"])
+@pytest.mark.parametrize(
+    ("event", "status", "code"),
+    [
+        (None, 404, "refundRejectionForTransactionNotFound"),
+        ("expire", 404, "refundRejectionForTransactionNotFound"),
+        ("cancel", 400, "refundRejectionForRefundedCancelledInvoicedOrderParamRefunded"),
+    ],
+)
 async def test_what_was_never_paid_is_not_paid_back(
-    client: FrontPayClient, sandbox: Sandbox, event: str | None
+    client: FrontPayClient, sandbox: Sandbox, event: str | None, status: int, code: str
 ) -> None:
     uuid = (await client.orders.send_payment_link(payment_link())).order_uuid
     line_id = sandbox.orders[uuid].lines[0].id
     if event:
         sandbox.apply_event(uuid, event)
-    assert await refund_error(client, uuid, 1, RefundLine(id=line_id, amount=1))
+    with pytest.raises(APIError) as caught:
+        await client.orders.refund(uuid, Refund(grand_total=1, lines=[RefundLine(id=line_id, amount=1)]))
+    assert (caught.value.status, caught.value.message) == (status, code)
     assert sandbox.orders[uuid].refunded == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from frontpay_async._protocol.operations import CREATE_TERMINAL_ORDER, OPERATIONS, SEND_INVOICE
 from frontpay_async.sandbox import Cardholder, Sandbox, responses
-from tests.support.sandboxes import UNKNOWN_UUID, body_of, paid, raw_client, waiting
+from tests.support.sandboxes import body_of, paid, raw_client, waiting
 
 if TYPE_CHECKING:
     import httpx
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize(
-    "names", [responses._SAYS_DATA, responses._NOT_FOUND_SPEAKS_OF_DATA, responses._FAILS_IN_A_CODE]
-)
+@pytest.mark.parametrize("names", [responses._SAYS_DATA, responses._FAILS_IN_A_CODE])
 def test_the_exceptions_name_operations_that_there_are(names: frozenset[str]) -> None:
     assert names < OPERATIONS.keys()
 
@@ -111,29 +109,15 @@ async def test_the_filter_of_the_list_is_spelled_in_several_ways(
 
 
 @pytest.mark.parametrize(
-    ("operation", "form"),
-    [
-        ("orders.get_status", {"is_error": False, "errors": None}),
-        ("orders.get_details", {"is_data": False, "data": None}),
-    ],
-)
-async def test_a_404_speaks_of_errors_or_of_data(
-    raw: httpx.AsyncClient, operation: str, form: dict[str, object]
-) -> None:
-    answer = await raw.get(OPERATIONS[operation].path.replace("{order_uuid}", UNKNOWN_UUID))
-    head = {"status_code": 404, "status_message": "Not Found", "message": "orderNotFound"}
-    assert (answer.status_code, answer.json()) == (404, {**head, **form})
-
-
-@pytest.mark.parametrize(
     ("kind", "path", "told"),
     [
         ("510-before", "orders/cancel/ODR1", {"message": "Something Went Wrong", "errors": []}),
         ("510-before", "orders/delayed/charge/ODR1", {"message": "somethingWentWrong", "errors": None}),
         ("busy", "terminal/orders/resend/ODR1", {"message": "terminalIsBusy", "errors": "Array"}),
+        ("510-refused", "orders/invoice/create", {"message": "personCurrentStatusIsWrong", "errors": []}),
     ],
 )
-async def test_a_510_comes_in_three_forms(
+async def test_a_510_comes_in_several_forms(
     raw: httpx.AsyncClient, sandbox: Sandbox, kind: str, path: str, told: dict[str, object]
 ) -> None:
     sandbox.fail(kind)

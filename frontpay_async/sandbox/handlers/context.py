@@ -58,6 +58,14 @@ class RequestContext:
             raise not_found(self.operation)
         return order
 
+    def status_of(self, order: SandboxOrder) -> str:
+        """Return the status that the API shows of an order."""
+        pending = self.settings.pending_refund_status
+        request = order.refund_request
+        return (
+            pending if pending is not None and request is not None and request.waits else order.status.value
+        )
+
     def new_order(self, *, terminal_uuid: str | None = None) -> SandboxOrder:
         """Keep a new order with what the body says."""
         serial = len(self.state.orders) + 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from frontpay_async.models.statuses import OrderStatus
 from frontpay_async.sandbox.handlers.context import json_object, number
 from frontpay_async.sandbox.responses import broken_rule, not_found, success, wire_number
-from frontpay_async.sandbox.state import Event, ForbiddenEventError
+from frontpay_async.sandbox.state import Event
 
 if TYPE_CHECKING:
     from frontpay_async._json import Json, JsonObject
@@ -21,6 +21,8 @@ _LINK_IS_GOOD_FOR = 14 * _DAY
 _WITH_INVOICE_NUMBER = frozenset(
     {OrderStatus.INVOICED, OrderStatus.INKASSO, OrderStatus.PURRING, OrderStatus.PAID, OrderStatus.REFUNDED}
 )
+_OVER = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED})
+_NEVER_PAID = frozenset({OrderStatus.SENT, OrderStatus.EXPIRED})
 _TOLD_OF_CUSTOMER = (
     "countryCode",
     "msisdn",
@@ -72,6 +74,10 @@ def charge(context: RequestContext) -> Answer:
 def refund(context: RequestContext) -> Answer:
     """Pay an order back, wholly or in part."""
     order = context.order()
+    if order.status in _OVER:
+        raise broken_rule("refundRejectionForRefundedCancelledInvoicedOrderParamRefunded")
+    if order.status in _NEVER_PAID:
+        raise not_found(context.operation, "refundRejectionForTransactionNotFound")
     amount, by_line = context.refund(order)
     most, most_weekly = context.settings.refund_request_threshold, context.settings.refund_weekly_threshold
     if most is not None and amount > most:
@@ -79,11 +85,7 @@ def refund(context: RequestContext) -> Answer:
     now = context.state.now()
     if most_weekly is not None and context.account.refunded_since(now - _WEEK) + amount > most_weekly:
         raise broken_rule("refundRejectionForWeeklyThresholdExceed")
-    try:
-        order.pay_back(amount, by_line)
-    except ForbiddenEventError:
-        # What was never paid has nothing that could be paid back.
-        raise broken_rule("refundRejectionForRefundRequestGreaterThanOrderAmount") from None
+    order.pay_back(amount, by_line)
     context.account.note_refund(now, amount)
     return context.done(order)
 
@@ -92,13 +94,13 @@ def list_statuses(context: RequestContext) -> Answer:
     """List the account's orders; to have none is a 404."""
     wanted = context.query.get("type", "").replace("_", " ").upper()
     rows: list[Json] = [
-        {"uuid": order.uuid, "status": order.status.value}
+        {"uuid": order.uuid, "status": context.status_of(order)}
         for order in context.account.orders.values()
-        if (not wanted or order.status == wanted)
+        if (not wanted or context.status_of(order).upper() == wanted)
         and (context.settings.list_terminal_orders or order.terminal_uuid is None)
     ]
     if not rows:
-        raise not_found(context.operation, "Order Not Found")
+        raise not_found(context.operation)
     return success(context.operation, rows)
 
 
@@ -109,7 +111,7 @@ def status(context: RequestContext) -> Answer:
         context.operation,
         {
             "uuid": order.uuid,
-            "status": order.status.value,
+            "status": context.status_of(order),
             "orderAmount": wire_number(order.amount),
             "refundedAmount": wire_number(order.refunded),
         },
@@ -126,7 +128,7 @@ def details(context: RequestContext) -> Answer:
             "type": "terminal" if order.terminal_uuid else order.operation.removeprefix("orders.send_"),
             "orderUuid": order.uuid,
             "invoiceNumber": order.invoice_number,
-            "status": order.status.value,
+            "status": context.status_of(order),
             "orderDate": order.body["orderDate"],
             "paymentLinkDueDate": str(int(order.created_at) + _LINK_IS_GOOD_FOR),
             "productList": [_line(line) for line in order.lines],
@@ -173,5 +175,5 @@ def invoice_number(context: RequestContext) -> Answer:
         raise not_found(context.operation)
     return success(
         context.operation,
-        {"orderUuid": order.uuid, "invoiceNumber": order.invoice_number, "status": order.status.value},
+        {"orderUuid": order.uuid, "invoiceNumber": order.invoice_number, "status": context.status_of(order)},
     )

@@ -68,10 +68,12 @@ def payment_status(context: RequestContext) -> Answer:
 def refund(context: RequestContext) -> Answer:
     """Ask the cardholder to take a refund."""
     order = context.order()
-    amount, by_line = context.refund(order)
     asked = order.refund_request
-    if (asked and asked.waits) or order.status not in (OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED):
-        raise broken_rule("refundRejectionForProductAmountExceed")
+    if asked and asked.waits:
+        raise broken_rule("orderRefundRequestAlreadySubmitted")
+    if order.status not in (OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED, OrderStatus.REFUNDED):
+        raise not_found(context.operation, "refundRejectionForTransactionNotFound")
+    amount, by_line = context.refund(order)
     request = RefundRequest(amount=amount, by_line=by_line)
     order.ask_refund(request)
     holder = context.settings.cardholder
