@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from frontpay_async.cli.output import Output
 
+_FAILED = 1
 _USAGE = 2
 _INTERRUPTED = 130
 
@@ -79,13 +80,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
             reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        _refuse_nul(words)
         status = root.main(words, prog_name="frontpay", standalone_mode=False)
     except click.ClickException as error:
         return _output(words).wrong_usage(error)
     except (click.Abort, KeyboardInterrupt):
         _output(words).tell("stopped: nothing was changed")
         return _INTERRUPTED
+    except Exception:  # noqa: BLE001 - the end of the process
+        _output(words).crash()
+        return _FAILED
     return int(status or 0)
+
+
+def _refuse_nul(words: Sequence[str]) -> None:
+    if any("\0" in word for word in words):
+        raise click.UsageError("an argument contains a NUL character, which no path or id can have")
 
 
 def _output(words: Sequence[str]) -> Output:

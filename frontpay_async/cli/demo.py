@@ -11,6 +11,7 @@ import click
 
 from frontpay_async.cli.exit_codes import Exit
 from frontpay_async.cli.options import CommandContext, PlainCommand, Seconds, extra
+from frontpay_async.cli.output import clean
 
 if TYPE_CHECKING:
     from frontpay_async.cli.output import Output
@@ -25,7 +26,7 @@ class _Aloud(io.TextIOBase):
     def write(self, text: str) -> int:
         if self._stream is not None:
             try:
-                self._stream.write(text)
+                self._stream.write(clean(text, keep="\n\t"))
                 self._stream.flush()
             except OSError as error:
                 self._output.lose(self._stream, error)
@@ -56,7 +57,7 @@ def demo(command: CommandContext, *, cardholder_after: float) -> int:
         status = main(["--cardholder-after", str(cardholder_after)])
     told = story.getvalue()
     if status != Exit.OK:
-        sys.stderr.write(told)
+        output.block(told.rstrip("\n"))
     if output.as_json:
         output.result({"held": status == Exit.OK})
     return status

@@ -7,7 +7,6 @@ import contextlib
 import math
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,7 +15,8 @@ from attrs import define, field
 
 from frontpay_async._protocol.operations import OPERATIONS, Safety
 from frontpay_async.cli.exit_codes import Exit
-from frontpay_async.cli.output import Output
+from frontpay_async.cli.logs import clean_logs
+from frontpay_async.cli.output import Output, clean
 from frontpay_async.errors import ConfigurationError, FrontPayError, Outcome, OutcomeUnknownError
 from frontpay_async.priority import Priority
 from frontpay_async.settings import Environment, RetryPolicy, Timeouts, resolve_base_url
@@ -80,7 +80,7 @@ class CommandContext:
                 raise click.UsageError(
                     f"no token for {host}: set FRONTPAY_TOKEN, or run this on a terminal to be asked for it"
                 )
-            self._token = str(click.prompt(f"Token for {host}", hide_input=True, err=True)).strip()
+            self._token = str(click.prompt(f"Token for {clean(host)}", hide_input=True, err=True)).strip()
         return self._token
 
     def call(self, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
@@ -142,7 +142,7 @@ class CommandContext:
             return True
         if not is_interactive():
             raise click.UsageError("this changes something, and there is no terminal to ask at: give --yes")
-        if click.confirm(question(), err=True):
+        if click.confirm(clean(question()), err=True):
             return True
         self.output.tell("Not done: nothing was sent.")
         return False
@@ -201,6 +201,7 @@ class PlainCommand(click.Command):
         taken = {name: ctx.params.pop(name) for name in _COMMON if name in ctx.params}
         output = Output(as_json=taken.pop("as_json"), quiet=taken.pop("quiet"))
         command = ctx.obj = CommandContext(output, **taken)
+        clean_logs()
         try:
             status = super().invoke(ctx)
         except FrontPayError as error:
@@ -213,7 +214,7 @@ class PlainCommand(click.Command):
             if trouble is None:
                 raise
             if isinstance(error, Exception):
-                traceback.print_exc()
+                output.crash()
             status = output.error(trouble)
         return output.finish(Exit.OK if status is None else status)
 

@@ -1,8 +1,11 @@
 """What a command prints: results on standard output, everything else on standard error.
 
 On a terminal results are tables; elsewhere they are lines for other programs: ``name: value``, or a row a
-line with tabs. With ``--json`` each result is an object on a line, and so is an error. Text from the API
-cannot steer the terminal: control characters are shown, not sent.
+line with tabs. With ``--json`` each result is an object on a line, and so is an error.
+
+*Invariant*: text from outside (the API, a file, an argument, a name as well as a value) cannot control the
+terminal or forge a line: ``clean`` spells out what is not printable. It is applied to each cell, message and
+question, and once more to all that is written, where only tabs and line breaks of our own are left.
 
 A result that nobody reads any more (a closed pipe) is dropped, and the exit status still tells what
 happened; one that cannot be written is told of.
@@ -14,6 +17,7 @@ import io
 import json
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, TextIO
 
 from attrs import define, field
@@ -43,11 +47,20 @@ _COLOURS = {
     "failed": "red",
     "SENT": "yellow",
 }
+_OWN = "\n\t"
+_LONGEST_ID = 60
 
 
-def clean(text: str) -> str:
-    """Return text with its control characters spelled out."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+def clean(text: str, *, keep: str = "") -> str:
+    """Return text whose control, format and unpaired surrogate characters are spelled out.
+
+    Args:
+        text: The text.
+        keep: Characters that are not printable, and stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in text)
 
 
 def counted(number: int, noun: str) -> str:
@@ -96,7 +109,7 @@ class Output:
             self._line(json.dumps(shown))
         elif table is not None and _is_terminal(sys.stdout):
             columns, rows = table
-            self._table([[clean(cell) for cell in row] for row in rows], columns)
+            self._table(rows, columns)
         else:
             self._pairs(list(flat(shown)))
 
@@ -180,8 +193,17 @@ class Output:
             return error.exit_code
         told = io.StringIO()
         error.show(told)
-        _say(told.getvalue().rstrip("\n"))
+        message = error.format_message()
+        _say(told.getvalue().rstrip("\n").replace(message, clean(message)))
         return error.exit_code
+
+    def crash(self) -> None:
+        """Print the traceback of the exception that is being handled."""
+        _say(traceback.format_exc().rstrip("\n"))
+
+    def block(self, text: str) -> None:
+        """Print lines beside the result, with ``--quiet``, too."""
+        _say(text)
 
     def finish(self, status: int) -> int:
         """Flush; return the exit status, which is FAILED if a result of success could not be written."""
@@ -195,19 +217,22 @@ class Output:
     def _pairs(self, pairs: list[tuple[str, str]]) -> None:
         if not _is_terminal(sys.stdout):
             for name, value in pairs:
-                self._line(f"{name}: {clean(value)}")
+                self._line(f"{clean(name)}: {clean(value)}")
             return
-        self._table([[name, clean(value)] for name, value in pairs], ("", ""), header=False)
+        self._table(pairs, ("", ""), header=False)
 
-    def _table(self, cells: list[list[str]], columns: Sequence[str], *, header: bool = True) -> None:
+    def _table(self, cells: Sequence[Sequence[str]], columns: Sequence[str], *, header: bool = True) -> None:
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=None, show_header=header, pad_edge=False)
+        rows = [[clean(cell) for cell in row] for row in cells]
+        # An id stays on one line, to be copied; an absurdly long one must not push the other columns out.
+        is_short = all(len(row[0]) <= _LONGEST_ID for row in rows)
         for index, name in enumerate(columns):
-            # An id that is cut is worth nothing.
-            table.add_column(name, overflow="fold", no_wrap=index == 0, style="" if index else "bold")
-        for row in cells:
+            is_id = index == 0 and is_short
+            table.add_column(name, overflow="fold", no_wrap=is_id, style="" if index else "bold")
+        for row in rows:
             table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
         console = console_of(sys.stdout)
         with console.capture() as captured:
@@ -215,7 +240,7 @@ class Output:
         self._write(captured.get())
 
     def _line(self, text: str) -> None:
-        self._write(f"{text}\n")
+        self._write(f"{clean(text, keep=_OWN)}\n")
 
     def _write(self, text: str) -> None:
         stream: TextIO | None = sys.stdout
@@ -250,7 +275,7 @@ def _say(text: str) -> None:
     if stream is None:
         return
     try:
-        stream.write(f"{text}\n")
+        stream.write(f"{clean(text, keep=_OWN)}\n")
         stream.flush()
     except OSError:
         if sys.__stderr__ is not None:

@@ -1,0 +1,22 @@
+"""Log records on a terminal: as Python prints them without a logging setup, but unable to control it."""
+
+from __future__ import annotations
+
+import logging
+
+from frontpay_async.cli.output import clean
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record), keep="\n\t")
+
+
+def clean_logs() -> None:
+    """Print warnings and errors clean, unless the process has a logging setup."""
+    if logging.getLogger().handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_Formatter())
+    logging.getLogger().addHandler(handler)
