@@ -1,6 +1,7 @@
 """A shop's backend on FastAPI: it takes card payments at a terminal and receives callbacks.
 
-    pip install "frontpay_async[cli,sandbox]" fastapi
+    python3 -m venv .venv && . .venv/bin/activate
+    python3 -m pip install ".[cli,sandbox]" fastapi      # in a clone of the repository
     frontpay sandbox                          # in a terminal of its own; it prints its URL
     export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
     export SHOP_CALLBACK_URL=http://127.0.0.1:8000/frontpay/callback
@@ -12,6 +13,10 @@
 
 The till waits in that one request until the cardholder has paid or declined. The callback wakes the wait, and
 the status itself is asked of the API: a callback about a terminal is not signed.
+
+Every failure is answered by its outcome: 422 or 409 where the API did not take the order, 503 where nothing was
+sent, and 202 where the order may be on the terminal, or is there and undecided. A 500 would be retried, and the
+customer billed twice.
 """
 
 from __future__ import annotations
@@ -32,10 +37,14 @@ from frontpay_async import (
     Customer,
     CustomerType,
     FrontPayClient,
+    FrontPayError,
+    InvalidOrderError,
     OrderSummary,
+    Outcome,
     Priority,
     Product,
     RateBudgetExceededError,
+    RetryPolicy,
     SendOrderBy,
     TerminalOrder,
     Timeouts,
@@ -69,6 +78,30 @@ class Sale(BaseModel):
     price: Decimal = Field(gt=0, decimal_places=2)
 
 
+async def invalid(_: Request, error: InvalidOrderError) -> JSONResponse:
+    """Answer where the order breaks a rule: nothing was sent."""
+    return JSONResponse({"fields": [violation.path for violation in error.violations]}, status_code=422)
+
+
+async def busy(_: Request, error: RateBudgetExceededError) -> JSONResponse:
+    """Answer where the token's budget is used up: nothing was sent, and it is safe to try again."""
+    return JSONResponse(
+        {"detail": "busy"}, status_code=503, headers={"Retry-After": str(math.ceil(error.retry_after))}
+    )
+
+
+async def failed(_: Request, error: FrontPayError) -> JSONResponse:
+    """Answer where the order could not be created: by what is known of it."""
+    match error.outcome:
+        case Outcome.NOT_SENT:
+            return JSONResponse({"detail": "nothing was sent"}, status_code=503)
+        case Outcome.REJECTED:
+            return JSONResponse({"detail": "refused: nothing was done"}, status_code=409)
+        case Outcome.UNKNOWN:
+            # It may be on the terminal. To send it again could bill the customer twice.
+            return JSONResponse({"detail": "not known: look at the terminal"}, status_code=202)
+
+
 def create_app() -> FastAPI:
     """Build the app; its settings stand in the environment."""
     callback_url, secret = os.environ["SHOP_CALLBACK_URL"], os.environ["SHOP_CALLBACK_SECRET"]
@@ -78,13 +111,22 @@ def create_app() -> FastAPI:
         async with FrontPayClient() as client:  # FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT
             app.state.client = client
             # Somebody stands at the till: its calls go first, and fail rather than wait long.
-            app.state.till = client.with_options(priority=Priority.INTERACTIVE, timeouts=Timeouts(total=10))
+            # And a failed create is not repeated by itself: whoever stands there can see the terminal.
+            app.state.till = client.with_options(
+                priority=Priority.INTERACTIVE,
+                timeouts=Timeouts(total=10),
+                retry=RetryPolicy(retry_unsafe_server_errors=False),
+            )
             yield
 
     def wake_the_watch(callback: Callback) -> None:
         app.state.client.watch.notify(callback)
 
-    app = FastAPI(lifespan=lifespan, routes=[callback_route(CallbackGuard(secret), wake_the_watch)])
+    app = FastAPI(
+        lifespan=lifespan,
+        routes=[callback_route(CallbackGuard(secret), wake_the_watch)],
+        exception_handlers={InvalidOrderError: invalid, RateBudgetExceededError: busy, FrontPayError: failed},
+    )
 
     @app.post("/sales")
     async def sell(sale: Sale) -> JSONResponse:
@@ -101,19 +143,15 @@ def create_app() -> FastAPI:
                 callback_url=sign_callback_url(callback_url, sale.reference, secret),
             )
         )
+        order = {"order": created.order_uuid}
         try:
             status = await app.state.client.watch.payment(created.order_uuid, timeout=PATIENCE)
         except WatchTimeoutError as error:
             # Not "failed": it may be paid a second from now.
-            undecided = {"order": created.order_uuid, "status": str(error.last_status)}
-            return JSONResponse(undecided, status_code=202)
-        return JSONResponse({"order": created.order_uuid, "status": str(status)})
-
-    @app.exception_handler(RateBudgetExceededError)
-    async def busy(_: Request, error: RateBudgetExceededError) -> JSONResponse:
-        """Answer where the token's budget is used up: nothing was sent, and it is safe to try again."""
-        return JSONResponse(
-            {"detail": "busy"}, status_code=503, headers={"Retry-After": str(math.ceil(error.retry_after))}
-        )
+            return JSONResponse({**order, "status": str(error.last_status)}, status_code=202)
+        except FrontPayError:
+            # Whatever is wrong with the watching, the order is on the terminal and may be paid.
+            return JSONResponse({**order, "status": "UNKNOWN"}, status_code=202)
+        return JSONResponse({**order, "status": str(status)})
 
     return app

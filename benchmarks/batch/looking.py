@@ -63,7 +63,7 @@ def _lose(sandbox: Sandbox, case: Case) -> None:
 
 
 async def _measure(case: Case, folder: Path) -> dict[str, Any]:
-    sandbox = Sandbox(rate_limit=None)
+    sandbox = Sandbox(rate_limit=None, request_history=1_000_000)
     unlimited = RateLimit.unlimited()
     async with sandbox.client(rate_limit=unlimited) as client:
         for _, order in orders(case.others):

@@ -7,13 +7,14 @@ ones keep it from running, "after" ones let it run and then spoil the answer.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from decimal import localcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from frontpay_async._protocol.operations import OPERATIONS
@@ -30,7 +31,6 @@ from frontpay_async.sandbox.validation import validate
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
     from frontpay_async._json import JsonObject
@@ -52,6 +52,9 @@ _HEADERS = {
     "cache-control": "no-cache, private",
     "access-control-allow-origin": "*",
 }
+# nginx's default.
+_LARGEST_BODY = 1024 * 1024
+_TOO_LARGE = "<html><head><title>413 Request Entity Too Large</title></head></html>"
 
 
 @define(eq=False)
@@ -65,6 +68,7 @@ class Api:
         faults: What goes wrong.
         clock: Time.
         feed: What is told of every request.
+        requests: The newest requests; its ``maxlen`` bounds them.
     """
 
     settings: SandboxSettings
@@ -73,7 +77,8 @@ class Api:
     faults: Faults
     clock: Clock
     feed: Feed
-    requests: list[RecordedRequest] = field(init=False, factory=list[RecordedRequest])
+    requests: deque[RecordedRequest]
+    request_count: int = field(init=False, default=0)
 
     def routes(self) -> list[Route]:
         """Derive the routes from the operation table; rows that share a path share a route."""
@@ -96,7 +101,10 @@ class Api:
         """Return the endpoint of a path, given the rows that each method has there."""
 
         async def endpoint(request: Request) -> Response:
-            body = read_json(await request.body())
+            content = await _read(request)
+            if content is None:
+                return Response(_TOO_LARGE, 413, _HEADERS, "text/html")
+            body = read_json(content)
             operation = _choose(rows.get(request.method, ()), body)
             headers, answer = self._admit(request, operation, allowed=rows.keys())
             strike = Strike()
@@ -167,6 +175,7 @@ class Api:
             fault=strike.kind,
         )
         self.requests.append(recorded)
+        self.request_count += 1
         self.feed.note_exchange(self.state.wall(), recorded, answer)
 
     async def _send(self, answer: Answer | None, headers: Mapping[str, str], strike: Strike) -> Response:
@@ -182,6 +191,16 @@ class Api:
             is_cut=strike.kind is FaultKind.CUT_BODY,
             pause=partial(self.clock.sleep, strike.drip / len(content)) if strike.drip else None,
         )
+
+
+async def _read(request: Request) -> bytes | None:
+    """Return the body; None where it is larger than nginx lets through."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > _LARGEST_BODY:
+            return None
+    return bytes(content)
 
 
 def _token(request: Request) -> str:

@@ -60,6 +60,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,7 @@ class Sandbox:
         callback_hosts: Hosts that callbacks may be sent to, beside this machine.
         callback_transport: Sends the callbacks, to any host; over a socket unless given.
         allowed_hosts: Host names, beside this machine's, by which the sandbox is reached; others get 403.
+        request_history: How many of the newest requests ``requests`` keeps.
         clock: Time; for tests.
 
     Raises:
@@ -165,6 +167,7 @@ class Sandbox:
         callback_hosts: Collection[str] = (),
         callback_transport: httpx.AsyncBaseTransport | None = None,
         allowed_hosts: Collection[str] = (),
+        request_history: int = 10_000,
         clock: Clock | None = None,
     ) -> None:
         settings = SandboxSettings(
@@ -187,7 +190,8 @@ class Sandbox:
             self._clock, callback_secret, callback_hosts, callback_transport
         )
         throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
-        self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed)
+        history = deque[RecordedRequest](maxlen=request_history)
+        self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed, history)
         own = [*page_routes(self._api), *control_routes(self)]
         router = Router([*own, *self._api.routes()], redirect_slashes=False)
         router.default = self._api.no_route
@@ -270,7 +274,7 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """All requests that arrived, in their order."""
+        """The newest requests, in the order of their arrival; ``request_history`` bounds them."""
         return tuple(self._api.requests)
 
     @property
@@ -390,6 +394,7 @@ class Sandbox:
         """Forget all orders, requests, callbacks, faults and rate windows."""
         self._api.state = self._new_state()
         self._api.requests.clear()
+        self._api.request_count = 0
         self.faults.clear()
         if self._api.throttle is not None:
             self._api.throttle.reset()

@@ -13,6 +13,8 @@ from frontpay_async.sandbox import (
     DEFAULT_CALLBACK_SECRET,
     DEFAULT_TERMINAL,
     Cardholder,
+    Fault,
+    FaultKind,
     Sandbox,
 )
 from frontpay_async.sandbox.server import bind
@@ -123,3 +125,43 @@ async def test_a_token_that_is_used_up_is_503_with_retry_after(monkeypatch: pyte
     assert int(refused[0].headers["retry-after"]) > 0
     # The server never had to say so itself.
     assert [request.status for request in sandbox.requests if request.status == 429] == []
+
+
+SLOW = {"latency": 0.05, "drip": 0.05}
+CREATE, CHECK = "terminals.create_order", "terminals.get_payment_status"
+FAULTS = [
+    (kind, operation)
+    for kind in FaultKind
+    for operation in (CREATE, CHECK)
+    if Fault(kind=kind, seconds=SLOW.get(kind, 0)).strikes(operation)
+]
+
+
+@pytest.mark.parametrize(("kind", "operation"), FAULTS)
+async def test_each_fault_is_answered_by_what_is_known(
+    monkeypatch: pytest.MonkeyPatch, kind: FaultKind, operation: str
+) -> None:
+    """Never a 500, never "nothing was done" of an order that is on the terminal, and never two orders."""
+    sandbox = Sandbox(cardholder=Cardholder(after=0.05))
+    sandbox.fail(kind, operation=operation, seconds=SLOW.get(kind, 0))
+    async with opened(monkeypatch, sandbox, PATIENCE=5.0) as till:
+        answer = await till.sell()
+    assert sandbox.duplicates() == ()
+    if operation == CHECK or kind.is_slowness:
+        assert (answer.status_code, answer.json()["status"]) == (200, "PAID")
+    elif kind is FaultKind.BUSY:
+        # A busy terminal did not take the order, and the client asked again by itself.
+        assert answer.status_code == 200
+    else:
+        assert answer.status_code == 202
+        assert "look at the terminal" in answer.json()["detail"]
+        assert len(sandbox.orders) == (0 if kind.prevents else 1)
+
+
+async def test_what_is_refused_is_told_apart_from_what_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = Sandbox()
+    async with opened(monkeypatch, sandbox) as till:
+        sale = {"reference": "B-1", "terminal": "TRML0", "item": "Ski wax", "price": "149.50"}
+        assert (await till.shop.post("/sales", json=sale)).status_code == 409
+        assert (await till.shop.post("/sales", json={**sale, "item": " "})).status_code == 422
+    assert sandbox.orders == {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from attrs import field, frozen
+from attrs import frozen
 
 from frontpay_async import (
     APIError,
@@ -65,7 +65,7 @@ class Recorded:
     body: Any
     means: Callable[[Any], bool]
     provoke: str | None = ""
-    unlike: frozenset[str] = field(default=frozenset({"data"}), converter=frozenset)
+    unlike: tuple[str, ...] = ("data",)
 
 
 def ok(status: int, message: str, *, is_data: bool, data: Any = None, **beside: Any) -> dict[str, Any]:
@@ -168,7 +168,7 @@ RECORDED = [
         },
         error(ServerError, Outcome.UNKNOWN),
         provoke="500-before",
-        unlike=frozenset({"errors"}),
+        unlike=("errors",),
     ),
     Recorded(
         "a failure in a code",
@@ -320,7 +320,7 @@ async def test_the_sandbox_answers_as_recorded(recorded: Recorded) -> None:
         return
     body = answer.json()
     assert body.keys() == recorded.body.keys()
-    for name in recorded.body.keys() - recorded.unlike:
+    for name in recorded.body.keys() - set(recorded.unlike):
         assert body[name] == recorded.body[name], name
     if recorded.operation == "orders.get_status" and recorded.status == 200:
         assert recorded.body["data"].keys() <= body["data"].keys()

@@ -59,7 +59,7 @@ class View:
             "orders": [_order_row(order) for order in orders],
             "order_count": len(api.state.orders),
             "requests": [_exchange_row(each) for each in feed.exchanges_since(since)],
-            "request_count": len(api.requests),
+            "request_count": api.request_count,
             "windows": self._windows(),
             "faults": api.faults.rows(),
         }

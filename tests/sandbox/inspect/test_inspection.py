@@ -233,3 +233,19 @@ async def test_sums_decided_from_outside_do_not_depend_on_it_either(
             await client.terminals.refund(uuid, TerminalRefund(grand_total=amount, lines=lines))
             sandbox.approve_refund(uuid)
     assert str(sandbox.orders[uuid].refunded) == "101.99"
+
+
+async def test_the_history_of_requests_is_bounded() -> None:
+    sandbox = Sandbox(request_history=3, rate_limit=None)
+    async with raw_client(sandbox) as raw:
+        for number in range(5):
+            await raw.get(f"orders/status/ODR{number}")
+    assert [request.path[-4:] for request in sandbox.requests] == ["ODR2", "ODR3", "ODR4"]
+
+
+async def test_a_body_that_nginx_refuses_is_not_kept() -> None:
+    sandbox = Sandbox()
+    async with raw_client(sandbox) as raw:
+        answer = await raw.post("orders/invoice/create", content=b"x" * (1024 * 1024 + 1))
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert sandbox.requests == ()
