@@ -15,8 +15,8 @@ The till waits in that one request until the cardholder has paid or declined. Th
 the status itself is asked of the API: a callback about a terminal is not signed.
 
 Every failure is answered by its outcome: 422 or 409 where the API did not take the order, 503 where nothing
-was sent, and 202 where the order may be on the terminal, or is there and undecided. A 500 would be retried, and
-the customer billed twice.
+was sent, and 202 where the order may be on the terminal, or is there and undecided. A 500 would be retried:
+that is how a customer is billed twice.
 """
 
 from __future__ import annotations
