@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "redis": {"_rate/redis.py"},
     "starlette": {"sandbox/", "callbacks/starlette.py"},
     "opentelemetry": {"otel.py"},
-    "click": {"cli/"},
+    "click": {"cli/", "sandbox/__main__.py", "sandbox/command.py"},
     "rich": {"cli/"},
     "pytest": {"pytest_plugin.py"},
     "uvicorn": {"sandbox/"},

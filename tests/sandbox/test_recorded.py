@@ -33,6 +33,8 @@ from tests.support.sandboxes import BASE_URL, NO_RETRY, UNKNOWN_UUID, body_of, c
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.integration
+
 UUID = "ODR2210048815"
 NOT_FOUND = {"status_code": 404, "status_message": "Not Found", "is_data": False, "data": None}
 FAILED = {"status_code": 510, "status_message": "Execution Exception Occurred", "is_error": True}

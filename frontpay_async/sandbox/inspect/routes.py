@@ -120,7 +120,7 @@ def page_routes(api: Api) -> list[Route]:
 
     def part(name: str) -> Route:
         async def answer(_: Request) -> Response:
-            content = files("frontpay_async.sandbox").joinpath("page", name).read_bytes()
+            content = files("frontpay_async.sandbox.inspect").joinpath("page", name).read_bytes()
             return Response(content, headers={**_HEADERS, "content-type": _FILES[name]})
 
         path = "/" if name == "index.html" else f"/_sandbox/page/{name}"
