@@ -34,7 +34,7 @@ VARIABLES = frozenset(
     for name in re.findall(r"FRONTPAY_\w+", path.read_text("utf-8"))
 )
 # What is not ours to check.
-OTHERS = frozenset({"cd", "curl", "eval", "git", "jq", "unset"})
+OTHERS = frozenset({".", "cd", "curl", "eval", "git", "jq", "unset"})
 
 
 def commands(block: str, *, prompted: bool) -> Iterator[list[str]]:
@@ -104,7 +104,7 @@ def _check_python(arguments: Sequence[str], scripts: frozenset[str]) -> None:
                 assert not named or set(named[1].split(",")) <= EXTRAS, f"no such extra: {each}"
         case ["-m", "nox", "-s", *sessions]:
             assert set(sessions) <= SESSIONS, f"no such session: {sessions}"
-        case ["-m", "asyncio"]:
+        case ["-m", "asyncio"] | ["-m", "venv", _]:
             pass
         case ["-c", code]:
             compile(code, "python -c", "exec")
