@@ -18,7 +18,7 @@ import pytest
 
 import frontpay_async
 from frontpay_async import FrontPayError
-from frontpay_async._protocol.operations import OPERATIONS
+from frontpay_async._protocol.operations import OPERATIONS, ORDER_KINDS, RESOURCES
 from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.terminals import Terminals
 
@@ -30,6 +30,8 @@ PACKAGE = Path(frontpay_async.__file__).parent
 TESTS = Path(__file__).parent
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 TEST_FILES = {path.relative_to(TESTS).as_posix(): path for path in sorted(TESTS.rglob("*.py"))}
+
+TABLE = "_protocol/operations/"
 
 # Who may import what; a name that ends in a slash stands for all below it.
 MAY_IMPORT = {
@@ -285,6 +287,32 @@ def test_every_row_has_its_method_and_every_method_its_row() -> None:
     }
     assert methods == OPERATIONS.keys() | without_a_row
     assert len(OPERATIONS) == 20
+
+
+def constants(path: Path) -> Iterator[str]:
+    """Every text in a file that is a value of its own; prose and docstrings are none."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if not name.startswith(TABLE)])
+def test_nothing_is_keyed_by_the_name_of_an_operation_or_of_a_kind_of_order(name: str) -> None:
+    """What is known of an operation is in its row: no other file spells a row's name out."""
+    names = OPERATIONS.keys() | (ORDER_KINDS.keys() - {"invoice"})
+    assert set(constants(SOURCES[name])) & names == set()
+
+
+def test_a_row_is_in_the_file_of_its_resource() -> None:
+    """A new resource is a new file: each file with rows is known, and holds the rows of its name alone."""
+    files = {
+        Path(name).stem
+        for name, path in SOURCES.items()
+        if name.startswith(TABLE) and "Operation(" in path.read_text("utf-8")
+    }
+    assert files - {"row"} == set(RESOURCES)
+    for resource in RESOURCES:
+        assert {row.resource for row in OPERATIONS.of(resource).values()} == {resource}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -24,7 +24,7 @@ import frontpay_async.sandbox
 from docs._ext.error_catalogue import catalogue
 from docs._ext.links import broken
 from docs._ext.provoked import raised
-from docs._ext.retry_safety import evidence_table, safety_table
+from docs._ext.retry_safety import class_of, evidence_table, safety_table
 from frontpay_async import FrontPayError
 from frontpay_async._protocol.operations import OPERATIONS
 
@@ -65,7 +65,7 @@ class OperationsDirective(SphinxDirective):
         table = ["| Method | Request | Success | Safety | Page |", "|---|---|---|---|---|"]
         for row in rows:
             method = row.name.removeprefix(f"{resource}.")
-            link = f"{{py:meth}}`~frontpay_async.resources.{resource}.{resource.title()}.{method}`"
+            link = f"{{py:meth}}`~frontpay_async.resources.{resource}.{class_of(resource)}.{method}`"
             cells = link, f"`{row.method} {row.path}`", row.success, row.safety.name, row.reference
             table.append(f"| {' | '.join(map(str, cells))} |")
         return self.parse_text_to_nodes("\n".join(table))

@@ -7,7 +7,10 @@ differently, the table would not be true, and is not made.
 
 from __future__ import annotations
 
+import inspect
+import re
 from enum import StrEnum
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,7 @@ __all__ = [
     "Client",
     "Verdict",
     "You",
+    "class_of",
     "decide",
     "evidence_table",
     "look",
@@ -148,7 +152,7 @@ def _verdict(row: Operation[object], example: HttpResponse | FrontPayError) -> V
 
 def _method(name: str) -> str:
     resource, method = name.split(".")
-    return f"{{py:meth}}`{method} <frontpay_async.resources.{resource}.{resource.title()}.{method}>`"
+    return f"{{py:meth}}`{method} <frontpay_async.resources.{resource}.{class_of(resource)}.{method}>`"
 
 
 def _rows(resource: str) -> list[Operation[object]]:
@@ -174,14 +178,25 @@ def safety_table(resource: str) -> str:
     )
 
 
+_LOST = "The response was lost. "
+
+
 def look(row: Operation[object]) -> str:
-    """Say where it shows whether an operation was carried out; Markdown."""
+    """Return where it shows whether an operation took effect, from its method's docstring; Markdown."""
     if row.safety is not Safety.UNSAFE:
         return "no need: call it again"
-    if row.evidence is None:
-        raise ValueError(f"{row.name} is UNSAFE, and its row does not say where to look")
-    where = row.evidence.operation
-    return row.evidence.sign if where is None else f"`{where}`: {row.evidence.sign}"
+    module = import_module(f"frontpay_async.resources.{row.resource}")
+    method = getattr(getattr(module, class_of(row.resource)), row.name.partition(".")[2])
+    entry = re.search(r"OutcomeUnknownError: (.+(?:\n {8,}.+)*)", inspect.getdoc(method) or "")
+    words = " ".join(entry[1].split()) if entry else ""
+    if not words.startswith(_LOST):
+        raise ValueError(f"{row.name} is UNSAFE, and its docstring does not say where to look")
+    return words.removeprefix(_LOST).replace("``", "`")
+
+
+def class_of(resource: str) -> str:
+    """Return the name of the class that offers a resource, such as ``CreditChecks`` for ``credit_checks``."""
+    return resource.title().replace("_", "")
 
 
 def evidence_table() -> str:

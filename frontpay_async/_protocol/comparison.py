@@ -32,13 +32,19 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from frontpay_async._protocol.dates import norwegian_day
-from frontpay_async.models.orders import EFakturaOrder, EhfOrder, InvoiceOrder, PaymentLinkOrder
+from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from frontpay_async.models.common import Customer, OrderSummary, Product
-    from frontpay_async.models.orders import OrderDetails
+    from frontpay_async.models.orders import (
+        EFakturaOrder,
+        EhfOrder,
+        InvoiceOrder,
+        OrderDetails,
+        PaymentLinkOrder,
+    )
 
 
 class Comparison(Enum):
@@ -66,17 +72,9 @@ _PHONE_DIGITS = 8
 _MASK = re.compile(r"[*•·…#]|x{3,}", re.IGNORECASE)
 _NOT_DIGIT = re.compile(r"\D+", re.ASCII)
 _NOT_WORD = re.compile(r"[\W_]+")
-# The API's words for a kind are not documented; these are taken as telling, any others as silent.
-_KIND_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "paymentlink": "payment link",
-        "invoice": "invoice",
-        "efaktura": "e-faktura",
-        "faktura": "e-faktura",
-        "einvoice": "e-faktura",
-        "ehf": "ehf",
-        "ehfinvoice": "ehf",
-    }
+# The API's words for a kind are not documented; those of the rows are taken as telling, any others as silent.
+_KIND_OF_WORD: Mapping[str, str] = MappingProxyType(
+    {word: kind.name for kind in ORDER_KINDS.values() for word in kind.words}
 )
 
 
@@ -114,20 +112,9 @@ class OrderIdentity:
     place: str = field(repr=False)
 
 
-_KINDS: Mapping[type[object], str] = MappingProxyType(
-    {
-        PaymentLinkOrder: "payment link",
-        InvoiceOrder: "invoice",
-        EFakturaOrder: "e-faktura",
-        EhfOrder: "ehf",
-    }
-)
-
-
 def identity_of_order(order: PaymentLinkOrder | InvoiceOrder | EFakturaOrder | EhfOrder) -> OrderIdentity:
     """Return what an order will be recognised by once it has been sent."""
-    # A caller's subclass is of the kind of ours.
-    kind = next((_KINDS[cls] for cls in type(order).__mro__ if cls in _KINDS), "")
+    kind = kind_of_order(order).name
     return OrderIdentity(
         kind, _lines(order.products), order.summary, order.order_date, *_customer(order.customer)
     )
@@ -137,7 +124,7 @@ def identity_of_details(details: OrderDetails) -> OrderIdentity:
     """Return what the API shows of an order."""
     moment = details.order_date
     return OrderIdentity(
-        _KIND_WORDS.get(_NOT_WORD.sub("", (details.type or "").lower()), ""),
+        _KIND_OF_WORD.get(_NOT_WORD.sub("", (details.type or "").lower()), ""),
         _lines(details.products),
         details.summary,
         None if isinstance(moment, str) else moment,

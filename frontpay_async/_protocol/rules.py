@@ -2,7 +2,7 @@
 
 Three readers share the rules: ``build`` checks what is about to be sent, the codec sends only the
 fields that they name, and the sandbox checks what arrived. The rules themselves are literal tables in
-``rule_tables``.
+the files of ``operations``.
 
 A field counts as missing when it is null, blank text, or an empty list or object, as for Laravel.
 """

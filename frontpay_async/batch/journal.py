@@ -16,9 +16,10 @@ from sqlalchemy import func, inspect, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.encryption import rotate
 from frontpay_async.batch.errors import ContentMismatchError, JournalError
-from frontpay_async.batch.payload import KINDS, SALT_BYTES, fingerprint, kind_of, write
+from frontpay_async.batch.payload import SALT_BYTES, fingerprint, write
 from frontpay_async.batch.results import BatchRow
 from frontpay_async.batch.schema import (
     READING,
@@ -198,8 +199,8 @@ class Journal:
         prints: dict[str, bytes] = {}
         made: list[dict[str, object]] = []
         for item in items:
-            kind = kind_of(item.order)
-            content = write(item.order, KINDS[kind][0])
+            kind = kind_of_order(item.order).operation.name
+            content = write(item.order)
             own = fingerprint(self.salt, kind, content)
             known = prints.setdefault(item.key, own)
             if known != own:

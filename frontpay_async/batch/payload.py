@@ -23,28 +23,28 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from frontpay_async._protocol import operations
+from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._protocol.operations import Operation
-    from frontpay_async.models.orders import CreatedOrder
+    from frontpay_async._protocol.operations import OrderKind
     from frontpay_async.order_files.items import BatchOrder
 
-KINDS: Mapping[str, tuple[type[BatchOrder], Operation[CreatedOrder]]] = MappingProxyType(
-    {
-        operation.name: (cast("type[BatchOrder]", operation.request), operation)
-        for operation in (
-            operations.SEND_PAYMENT_LINK,
-            operations.SEND_INVOICE,
-            operations.SEND_EFAKTURA,
-            operations.SEND_EHF_INVOICE,
-        )
-    }
+_BY_OPERATION: Mapping[str, OrderKind] = MappingProxyType(
+    {kind.operation.name: kind for kind in ORDER_KINDS.values()}
 )
-"""The operations that send an order of a batch, with the class that each takes."""
+
+
+def kind_named(name: str) -> OrderKind:
+    """Return the kind of a row; the journal names it by the operation that sends it.
+
+    Raises:
+        KeyError: It was written by another version.
+    """
+    return _BY_OPERATION[name]
+
 
 _NESTED: Mapping[str, type[Any]] = MappingProxyType(
     {"summary": OrderSummary, "customer": Customer, "address": Address, "send_order_by": SendOrderBy}
@@ -65,26 +65,15 @@ _NUMBERS = frozenset(
 _write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
 
 
-def kind_of(order: BatchOrder) -> str:
-    """Return the name of the operation that sends an order.
+def write(order: BatchOrder) -> bytes:
+    """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone.
+
+    What a subclass adds is not sent, and not kept.
 
     Raises:
         TypeError: A batch does not send such orders.
     """
-    for name, (cls, _) in KINDS.items():
-        if isinstance(order, cls):
-            return name
-    raise TypeError(f"a batch sends no {type(order).__name__}")
-
-
-def write(order: BatchOrder, cls: type[BatchOrder]) -> bytes:
-    """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone.
-
-    Args:
-        order: The order.
-        cls: The class of which it is one; what a subclass adds is not sent, and not kept.
-    """
-    return _write_json(_members(order, cls)).encode("utf-8", "surrogatepass")
+    return _write_json(_members(order, kind_of_order(order).order)).encode("utf-8", "surrogatepass")
 
 
 def _members(value: object, cls: type[Any]) -> dict[str, object]:
@@ -141,8 +130,7 @@ def read(kind: str, content: bytes) -> BatchOrder:
         ValueError: It was written by another version, or is damaged.
     """
     try:
-        cls, _ = KINDS[kind]
-        order: BatchOrder = _build(cls, json.loads(content))
+        order: BatchOrder = _build(kind_named(kind).order, json.loads(content))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = type(error).__name__
     else:

@@ -27,7 +27,7 @@ from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.in_flight import InFlight, NotOursError
 from frontpay_async.batch.outcomes import Breaker, backoff, is_outage, judge
-from frontpay_async.batch.payload import KINDS, read
+from frontpay_async.batch.payload import kind_named, read
 from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.batch.work_queue import WorkQueue
@@ -322,7 +322,7 @@ class Run:
         try:
             with sending.scope:
                 order = read(leased.kind, self.cipher.decrypt(leased.payload))
-                _, operation = KINDS[leased.kind]
+                operation = kind_named(leased.kind).operation
                 options = evolve(self.options, before_send=before_send)
                 created = await self.session.execute(operation, options, value=order)
                 sending.confirmed = (created.order_uuid, order)

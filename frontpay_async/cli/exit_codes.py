@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from frontpay_async._protocol.operations import OPERATIONS, Safety
+from frontpay_async._protocol.operations import CANCEL_TERMINAL_PAYMENT, OPERATIONS, Safety
 from frontpay_async.errors import (
     AlreadyCancelledError,
     AlreadyPaidError,
@@ -115,7 +115,8 @@ def _about(error: BusinessRuleError) -> str:
     if isinstance(error, AlreadyCancelledError):
         return "It is cancelled: nothing more can be done with it."
     if isinstance(error, AlreadyPaidError):
-        where = " --terminal" if (error.operation or "").startswith("terminals.") else ""
+        row = OPERATIONS.get(error.operation or "")
+        where = " --terminal" if row is not None and row.resource == "terminals" else ""
         return f"It is paid. To pay it back: frontpay orders refund {uuid}{where} --all"
     return f"Look at what the order allows: frontpay orders details {uuid}"
 
@@ -134,7 +135,7 @@ def _look(error: FrontPayError) -> str:
 
 
 _BATCH = "batch.run"
-_AT_THE_TERMINAL = frozenset({"watch.payment", "terminals.cancel_payment"})
+_AT_THE_TERMINAL = frozenset({"watch.payment", CANCEL_TERMINAL_PAYMENT.name})
 
 
 def _reads(error: FrontPayError) -> bool:

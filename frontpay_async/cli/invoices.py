@@ -10,6 +10,7 @@ import click
 from attrs import asdict
 from click.core import ParameterSource
 
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.cli.exit_codes import Exit
 from frontpay_async.cli.options import CommandContext, MoneyCommand, PlainCommand, extra
 from frontpay_async.cli.output import counted
@@ -49,7 +50,7 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
         click.option("--delimiter", help="CSV: what stands between cells; found out unless given."),
         click.option(
             "--kind",
-            type=click.Choice(["payment_link", "invoice", "efaktura", "ehf"]),
+            type=click.Choice(list(ORDER_KINDS)),
             help="What the orders are that name no kind.",
         ),
         click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import attrs
 
+from frontpay_async._protocol.operations import CREATE_TERMINAL_ORDER
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
 from frontpay_async.models.terminals import InvoiceReferences, TerminalOrder
@@ -136,4 +137,4 @@ def _build(cls: type[T], source: object, path: str) -> T:
 
 
 def _wrong(path: str, why: str) -> InvalidOrderError:
-    return InvalidOrderError([Violation(path, why)], operation="terminals.create_order")
+    return InvalidOrderError([Violation(path, why)], operation=CREATE_TERMINAL_ORDER.name)

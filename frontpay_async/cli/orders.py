@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from frontpay_async._protocol import operations
 from frontpay_async.cli.exit_codes import Exit
 from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand
 from frontpay_async.cli.output import counted
@@ -16,6 +17,7 @@ from frontpay_async.cli.output import counted
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from frontpay_async._protocol.operations import Operation
     from frontpay_async.client import FrontPayClient
     from frontpay_async.models.orders import OrderStatusReport, RefundLine
 
@@ -82,7 +84,7 @@ def cancel(command: CommandContext, order_uuid: str, *, terminal: bool, note: st
             command,
             order_uuid,
             "Cancel the payment of",
-            "terminals.cancel_payment",
+            operations.CANCEL_TERMINAL_PAYMENT,
             lambda client: client.terminals.cancel_payment(order_uuid),
         )
     if not note:
@@ -91,7 +93,7 @@ def cancel(command: CommandContext, order_uuid: str, *, terminal: bool, note: st
         command,
         order_uuid,
         "Cancel",
-        "orders.cancel",
+        operations.CANCEL_ORDER,
         lambda client: client.orders.cancel(order_uuid, note=note),
     )
 
@@ -105,7 +107,7 @@ def charge(command: CommandContext, order_uuid: str) -> int:
         command,
         order_uuid,
         "Charge the customer for",
-        "orders.charge_delayed",
+        operations.CHARGE_DELAYED,
         lambda client: client.orders.charge_delayed(order_uuid),
     )
 
@@ -134,14 +136,14 @@ def resend(
             command,
             order_uuid,
             "Show on its terminal again",
-            "terminals.resend_order",
+            operations.RESEND_TERMINAL_ORDER,
             lambda client: client.terminals.resend_order(order_uuid),
         )
     return _change(
         command,
         order_uuid,
         "Send the customer the link again of",
-        "orders.resend_payment_link",
+        operations.RESEND_PAYMENT_LINK,
         lambda client: client.orders.resend_payment_link(
             order_uuid, country_code=country_code, msisdn=msisdn, email=email
         ),
@@ -206,7 +208,7 @@ def refund(
             command,
             order_uuid,
             f"{'Reverse' if reversal else 'Pay back'} {total:.2f} on the terminal of",
-            "terminals.refund",
+            operations.REFUND_TERMINAL_ORDER,
             lambda client: client.terminals.refund(order_uuid, on_terminal),
             amount=total,
         )
@@ -215,7 +217,7 @@ def refund(
         command,
         order_uuid,
         f"Pay back {total:.2f} of",
-        "orders.refund",
+        operations.REFUND_ORDER,
         lambda client: client.orders.refund(order_uuid, regular),
         amount=total,
     )
@@ -235,7 +237,7 @@ def _change(
     command: CommandContext,
     order_uuid: str,
     what: str,
-    operation: str,
+    operation: Operation[None],
     work: Callable[[FrontPayClient], Awaitable[None]],
     *,
     amount: Decimal | None = None,
@@ -250,7 +252,7 @@ def _change(
         return Exit.NOT_SENT
     # A client of its own: the connections of the one that looked may have gone stale at the prompt.
     command.call(work)
-    done = {"order_uuid": order_uuid, "operation": operation}
+    done = {"order_uuid": order_uuid, "operation": operation.name}
     command.output.result(done if amount is None else {**done, "amount": amount})
     return Exit.OK
 

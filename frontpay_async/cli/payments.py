@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
+from frontpay_async._protocol.operations import CANCEL_TERMINAL_PAYMENT, CREATE_TERMINAL_ORDER
 from frontpay_async.errors import (
     AlreadyCancelledError,
     AlreadyPaidError,
@@ -101,7 +102,7 @@ async def take_payment(
         )
     raise OutcomeUnknownError(
         f"given up before the answer came: {known}.",
-        operation="terminals.cancel_payment" if uuid else "terminals.create_order",
+        operation=(CANCEL_TERMINAL_PAYMENT if uuid else CREATE_TERMINAL_ORDER).name,
         order_uuid=uuid,
     )
 
@@ -148,7 +149,7 @@ async def _cancel(client: FrontPayClient, uuid: str) -> PaymentStatus:
         raise OutcomeUnknownError(
             f"the payment is not known to have ended. {why}, and its status was not final ({error}). Order"
             f" {uuid} may still be paid at the terminal.",
-            operation="terminals.cancel_payment",
+            operation=CANCEL_TERMINAL_PAYMENT.name,
             order_uuid=uuid,
         ) from None
 

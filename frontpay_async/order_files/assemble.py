@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from attrs import frozen
 
 from frontpay_async._protocol.build import build
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import InvalidOrderError
 from frontpay_async.models._fields import to_decimal
 from frontpay_async.models.common import OrderSummary
-from frontpay_async.order_files.columns import KINDS, ORDER_FIELDS, Form, Group, Leaf, field_path
+from frontpay_async.order_files.columns import ORDER_FIELDS, Form, Group, Leaf, field_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ Draft: TypeAlias = "dict[str, object]"
 UNREADABLE: Final = object()
 """Stands where a value was given that could not be read; whoever puts it there has told why."""
 
-KIND_DEMAND = f"must be {', '.join(list(KINDS)[:-1])} or {list(KINDS)[-1]}"
+KIND_DEMAND = f"must be {', '.join(list(ORDER_KINDS)[:-1])} or {list(ORDER_KINDS)[-1]}"
 NUMBER_DEMAND = "must be a plain number, such as {example}, with at most 30 digits before and after the point"
 DATE_DEMAND = (
     "must be a date such as 2026-11-30, or a time with its zone such as 2026-11-30T09:00:00+01:00"
@@ -102,7 +103,7 @@ def assemble(kind: str, draft: Draft) -> tuple[BatchOrder, list[Flaw]]:
     """Build an order, and tell what was missing from it that no order can be built without.
 
     Args:
-        kind: One of ``KINDS``.
+        kind: One of ``ORDER_KINDS``.
         draft: The values by name. Where there is no summary it is computed from the products.
 
     Returns:
@@ -158,7 +159,7 @@ def broken_rules(kind: str, order: BatchOrder) -> list[Flaw]:
         order: The order.
     """
     try:
-        build(KINDS[kind], value=order)
+        build(ORDER_KINDS[kind].operation, value=order)
     except InvalidOrderError as error:
         return [Flaw(field_path(violation.path), violation.message) for violation in error.violations]
     return []

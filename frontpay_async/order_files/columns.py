@@ -24,27 +24,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args, get_type_hints
 import attrs
 from attrs import frozen
 
-from frontpay_async._protocol import operations
 from frontpay_async._protocol.codec import wire_names
+from frontpay_async._protocol.operations import ORDER_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from frontpay_async._protocol.operations import Operation
     from frontpay_async._protocol.rules import Field
-    from frontpay_async.models.orders import CreatedOrder
 
 Path: TypeAlias = "tuple[str | int, ...]"
-
-KINDS: Mapping[str, Operation[CreatedOrder]] = MappingProxyType(
-    {
-        "payment_link": operations.SEND_PAYMENT_LINK,
-        "invoice": operations.SEND_INVOICE,
-        "efaktura": operations.SEND_EFAKTURA,
-        "ehf": operations.SEND_EHF_INVOICE,
-    }
-)
-"""The kinds of orders that a file may hold, with the operation that sends each."""
 
 
 class Form(Enum):
@@ -108,7 +96,12 @@ def _sent(fields: tuple[Field, ...], prefix: str = "") -> Iterator[str]:
         yield from _sent(member.fields, f"{prefix}{member.name}.")
 
 
-_SENT = frozenset(path for row in KINDS.values() if row.rules for path in _sent(row.rules.fields))
+_SENT = frozenset(
+    path
+    for kind in ORDER_KINDS.values()
+    if kind.operation.rules is not None
+    for path in _sent(kind.operation.rules.fields)
+)
 _FIELD_PATHS: dict[str, tuple[str, ...]] = {}
 
 
@@ -145,7 +138,7 @@ def _fields(
 
 
 ORDER_FIELDS: Mapping[str, Group] = MappingProxyType(
-    {kind: Group("", row.request, _fields(row.request)) for kind, row in KINDS.items() if row.request}
+    {kind.name: Group("", kind.order, _fields(kind.order)) for kind in ORDER_KINDS.values()}
 )
 """The fields of each kind of order."""
 

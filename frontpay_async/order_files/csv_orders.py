@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import field, frozen
 
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.order_files.assemble import (
     DATE_DEMAND,
@@ -28,7 +29,6 @@ from frontpay_async.order_files.assemble import (
 from frontpay_async.order_files.columns import (
     COLUMNS,
     FIELD_OF,
-    KINDS,
     ORDER_FIELDS,
     Form,
     did_you_mean,
@@ -253,7 +253,7 @@ class _Reader:
         for line, values in records[1:]:
             self._judge_repeated(line, first, values)
         kind = first.get(_KIND, "").casefold() or self._form.kind
-        if kind is None or kind not in KINDS:
+        if kind is None or kind not in ORDER_KINDS:
             self._tell(start, _KIND, KIND_DEMAND)
             self._draft(None, records)
             return

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from anyio import to_thread
 from attrs import frozen
 
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.models._fields import EXACT
 from frontpay_async.order_files.assemble import KIND_DEMAND, broken_rules
-from frontpay_async.order_files.columns import KINDS
 from frontpay_async.order_files.csv_orders import CsvFormat
 from frontpay_async.order_files.jsonl_orders import JsonlFormat
 from frontpay_async.order_files.lines import Lines, codec_of
@@ -179,7 +179,7 @@ class OrderFile:
         with self._open() as source:
             log = self._judge(source, count)
         return DryRun(
-            kinds={kind: kinds[kind] for kind in KINDS if kind in kinds},
+            kinds={kind: kinds[kind] for kind in ORDER_KINDS if kind in kinds},
             violations=log.in_order(),
             violation_count=log.count,
         )
@@ -270,7 +270,7 @@ def read_jsonl(
 
 
 def _kind(kind: str | None) -> str | None:
-    if kind is not None and kind not in KINDS:
+    if kind is not None and kind not in ORDER_KINDS:
         raise ConfigurationError(f"kind {KIND_DEMAND}")
     return kind
 

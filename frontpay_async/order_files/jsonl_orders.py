@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.order_files.assemble import (
     DATE_DEMAND,
     KIND_DEMAND,
@@ -24,7 +25,6 @@ from frontpay_async.order_files.assemble import (
     read_number,
 )
 from frontpay_async.order_files.columns import (
-    KINDS,
     ORDER_FIELDS,
     Form,
     Group,
@@ -137,7 +137,7 @@ class _Line:
         kind, order = source.get("kind"), source.get("order")
         if kind is None:
             kind = self._form.kind
-        if not isinstance(kind, str) or kind not in KINDS:
+        if not isinstance(kind, str) or kind not in ORDER_KINDS:
             self._tell(("kind",), KIND_DEMAND)
             return None
         draft = self._group(ORDER_FIELDS[kind], order, ("order",))

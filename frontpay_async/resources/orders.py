@@ -64,7 +64,8 @@ class Orders:
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
             RequestRejectedError: The API's own validation refused it; nothing was created.
-            OutcomeUnknownError: The answer was lost; look before you send again.
+            OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
+                your records do not know and that ``orders.find`` recognises by its content.
         """
         return await self._session.execute(operations.SEND_PAYMENT_LINK, self._options, value=order)
 
@@ -80,7 +81,8 @@ class Orders:
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
             RequestRejectedError: The API's own validation refused it; nothing was created.
-            OutcomeUnknownError: The answer was lost; look before you send again.
+            OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
+                your records do not know and that ``orders.find`` recognises by its content.
         """
         return await self._session.execute(operations.SEND_INVOICE, self._options, value=order)
 
@@ -96,7 +98,8 @@ class Orders:
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
             RequestRejectedError: The API's own validation refused it; nothing was created.
-            OutcomeUnknownError: The answer was lost; look before you send again.
+            OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
+                your records do not know and that ``orders.find`` recognises by its content.
         """
         return await self._session.execute(operations.SEND_EFAKTURA, self._options, value=order)
 
@@ -112,7 +115,8 @@ class Orders:
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
             RequestRejectedError: The API's own validation refused it; nothing was created.
-            OutcomeUnknownError: The answer was lost; look before you send again.
+            OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
+                your records do not know and that ``orders.find`` recognises by its content.
         """
         return await self._session.execute(operations.SEND_EHF_INVOICE, self._options, value=order)
 
@@ -139,7 +143,8 @@ class Orders:
             AlreadyPaidError: The order is paid.
             AlreadyCancelledError: The order is cancelled.
             NotFoundError: There is no such order.
-            OutcomeUnknownError: The answer was lost; the customer may have got a message.
+            OutcomeUnknownError: The response was lost. The API shows no trace of it; a second message is
+                the worst that sending again can cause.
         """
         where = requests.Resend(country_code, msisdn, email)
         # Out of the reach of a traceback, which would show them.
@@ -181,7 +186,8 @@ class Orders:
             InvalidOrderError: The refund breaks a documented rule; nothing was sent.
             RefundRejectedError: The API refused it; ``reason`` says why.
             NotFoundError: There is no such order.
-            OutcomeUnknownError: The answer was lost; look at ``refunded_amount`` before you send again.
+            OutcomeUnknownError: The response was lost. Look at ``orders.get_status``: ``refunded_amount``
+                has grown if it took effect.
         """
         await self._session.execute(operations.REFUND_ORDER, self._options, uuid=order_uuid, value=refund)
 
@@ -282,6 +288,7 @@ class Orders:
 
         Raises:
             NotFoundError: There is no such order.
-            OutcomeUnknownError: The answer was lost; look at the status before you charge again.
+            OutcomeUnknownError: The response was lost. Look at ``orders.get_status``: ``status`` has become
+                ``PAID`` if it took effect.
         """
         await self._session.execute(operations.CHARGE_DELAYED, self._options, uuid=order_uuid)

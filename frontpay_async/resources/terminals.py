@@ -49,7 +49,8 @@ class Terminals:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
             RequestRejectedError: The API's own validation refused it; nothing was created.
             TerminalBusyError: The terminal stayed busy; nothing was created.
-            OutcomeUnknownError: The answer was lost; look before you send again.
+            OutcomeUnknownError: The response was lost. Look at the terminal's display; no source says
+                whether ``orders.list_statuses`` includes terminal orders.
         """
         return await self._session.execute(operations.CREATE_TERMINAL_ORDER, self._options, value=order)
 
@@ -80,7 +81,8 @@ class Terminals:
         Raises:
             TerminalBusyError: The terminal stayed busy; nothing was shown.
             NotFoundError: There is no such order.
-            OutcomeUnknownError: The answer was lost; the terminal may show the order.
+            OutcomeUnknownError: The response was lost. Look at the terminal's display;
+                ``terminals.get_payment_status`` shows whether it still has to be paid.
         """
         await self._session.execute(operations.RESEND_TERMINAL_ORDER, self._options, uuid=order_uuid)
 
@@ -111,7 +113,9 @@ class Terminals:
             InvalidOrderError: The refund breaks a documented rule; nothing was sent.
             RefundRejectedError: The API refused it; ``reason`` says why.
             NotFoundError: There is no such order.
-            OutcomeUnknownError: The answer was lost; look at the refund's status before you send again.
+            OutcomeUnknownError: The response was lost. Look at ``terminals.get_refund_status``: a refund
+                where there was none (it shows the last one only); once that is accepted,
+                ``refunded_amount`` in ``orders.get_status`` has grown.
         """
         await self._session.execute(
             operations.REFUND_TERMINAL_ORDER, self._options, uuid=order_uuid, value=refund

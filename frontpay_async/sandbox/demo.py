@@ -44,6 +44,7 @@ from frontpay_async import (
     TerminalRefund,
     Timeouts,
 )
+from frontpay_async._protocol.operations import RESEND_TERMINAL_ORDER, SEND_INVOICE
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, DEFAULT_TOKEN
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ async def _send_one_of_each(client: FrontPayClient, story: Story) -> list[str]:
     ]
     for kind, uuid in sent:
         story.check(uuid.startswith("ODR"), f"{kind} {uuid}, {summary.grand_total} NOK")
-    retried = [a for a in story.attempts if a.operation == "orders.send_invoice"]
+    retried = [a for a in story.attempts if a.operation == SEND_INVOICE.name]
     statuses = [a.status for a in retried]
     story.check(statuses == [510, 201], f"the invoice met a server error and got past it: {statuses}")
     return [uuid for _, uuid in sent]
@@ -173,7 +174,7 @@ async def _pay_and_refund(client: FrontPayClient, story: Story) -> str:
     uuid = (await client.terminals.create_order(_terminal_order(*BASKET))).order_uuid
     story.tell(f"order {uuid} is on the terminal")
     await client.terminals.resend_order(uuid)
-    busy = [a.status for a in story.attempts if a.operation == "terminals.resend_order"]
+    busy = [a.status for a in story.attempts if a.operation == RESEND_TERMINAL_ORDER.name]
     story.check(busy == [510, 510, 202], f"the terminal was busy and was asked again: {busy}")
     paid = await client.watch.payment(uuid, timeout=_DECIDED_WITHIN)
     story.check(paid is PaymentStatus.PAID, f"payment: {paid}")

@@ -85,7 +85,7 @@ _TELLS_STATUS = (
 # The kinds that have a meaning for some operations only.
 _ONLY_FOR: Mapping[FaultKind, frozenset[str]] = MappingProxyType(
     {
-        FaultKind.BUSY: frozenset({"terminals.create_order", "terminals.resend_order", "terminals.refund"}),
+        FaultKind.BUSY: frozenset(row.name for row in OPERATIONS.values() if row.needs_terminal),
         FaultKind.REFUSED_510: frozenset(
             row.name for row in OPERATIONS.values() if row.result is CreatedOrder
         ),

@@ -21,31 +21,6 @@ if TYPE_CHECKING:
     from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
-_SAYS_DATA = frozenset(
-    {
-        "orders.resend_payment_link",
-        "orders.refund",
-        "orders.list_statuses",
-        "orders.get_status",
-        "orders.get_details",
-        "orders.get_invoice_number",
-        "orders.charge_delayed",
-        "terminals.list",
-        "terminals.create_order",
-    }
-)
-_FAILS_IN_A_CODE = frozenset(
-    {
-        "orders.send_payment_link",
-        "orders.send_invoice",
-        "orders.send_efaktura",
-        "orders.send_ehf_invoice",
-        "orders.refund",
-        "orders.charge_delayed",
-        "terminals.create_order",
-        "terminals.refund",
-    }
-)
 _NOTHING: Mapping[str, Json] = MappingProxyType({})
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _OF_DATA: Mapping[str, Json] = MappingProxyType({"is_data": False, "data": None})
@@ -114,7 +89,7 @@ def success(
             "status_message": "OK",
             **beside,
             "message": message or operation.message,
-            "is_data": operation.name in _SAYS_DATA,
+            "is_data": operation.has_data,
             "data": data,
         },
     )
@@ -125,10 +100,9 @@ def not_found(operation: Operation[object], message: str | None = None) -> Refus
 
     Args:
         operation: The row of the operation table.
-        message: The message. Defaults to the operation's: in words where its success speaks in words.
+        message: The message. Defaults to the operation's.
     """
-    usual = "Order Not Found" if " " in operation.message else "orderNotFound"
-    return Refusal(_failure(404, "Not Found", message or usual, _OF_DATA))
+    return Refusal(_failure(404, "Not Found", message or operation.not_found, _OF_DATA))
 
 
 def broken_rule(code: str) -> Refusal:
@@ -151,9 +125,7 @@ def internal_error() -> Answer:
 
 def something_wrong(operation: Operation[object]) -> Answer:
     """Return the documented 510."""
-    if operation.name in _FAILS_IN_A_CODE:
-        return _failed("somethingWentWrong", None)
-    return _failed("Something Went Wrong", [])
+    return _failed(operation.failure, [] if " " in operation.failure else None)
 
 
 def busy() -> Answer:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, frozen
 
-from frontpay_async._protocol import operations
+from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.models.orders import OrderStatusReport
 from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frontpay_async._protocol.operations import Operation
+    from frontpay_async._protocol.operations import Operation, Watched
 
 Status: TypeAlias = PaymentStatus | RefundStatus | OrderStatus
 
@@ -32,52 +32,27 @@ class WatchKind(StrEnum):
     """The order itself: until PAID, CANCELLED, EXPIRED or REFUNDED, unless told otherwise."""
 
 
-@frozen(kw_only=True)
+@frozen
 class WatchSpec:
-    """Hold the facts of a kind.
+    """What is asked for a kind of watch.
 
     Args:
-        operation: Where its status is asked for.
-        statuses: The class of its status.
-        median: Seconds; half of them have ended by then, as a first guess.
-        spread: The standard deviation of ln(seconds), as a first guess.
-        listed: Whether the list of orders can tell that it has ended. Of a refund it cannot: an order that is
-            partly refunded looks the same after the next refund, and a rejected one leaves no mark.
+        operation: The row that reads its status.
+        facts: What waiting for it is like.
     """
 
     operation: Operation[object]
-    statuses: type[PaymentStatus | RefundStatus | OrderStatus]
-    median: float
-    spread: float
-    listed: bool
+    facts: Watched
 
 
 KINDS: Mapping[WatchKind, WatchSpec] = MappingProxyType(
     {
-        WatchKind.PAYMENT: WatchSpec(
-            operation=operations.GET_PAYMENT_STATUS,
-            statuses=PaymentStatus,
-            median=20.0,
-            spread=0.8,
-            listed=True,
-        ),
-        WatchKind.REFUND: WatchSpec(
-            operation=operations.GET_REFUND_STATUS,
-            statuses=RefundStatus,
-            median=20.0,
-            spread=0.8,
-            listed=False,
-        ),
-        # A payment link is paid after a minute, or on the next pay day.
-        WatchKind.ORDER: WatchSpec(
-            operation=operations.GET_ORDER_STATUS,
-            statuses=OrderStatus,
-            median=120.0,
-            spread=2.0,
-            listed=True,
-        ),
+        WatchKind(row.watched.kind): WatchSpec(row, row.watched)
+        for row in OPERATIONS.values()
+        if row.watched is not None
     }
 )
+"""The row that reads the status of each kind, and what waiting for it is like."""
 
 
 class WatchState(Enum):

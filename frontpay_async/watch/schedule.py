@@ -93,7 +93,10 @@ class _Share:
 
 
 def _by_kind() -> dict[WatchKind, _Share]:
-    return {kind: _Share(Hazard(median=facts.median, spread=facts.spread)) for kind, facts in KINDS.items()}
+    return {
+        kind: _Share(Hazard(median=each.facts.median, spread=each.facts.spread))
+        for kind, each in KINDS.items()
+    }
 
 
 @define(eq=False)

@@ -76,7 +76,7 @@ def read_snapshot(data: object) -> Snapshot:
         kind, order_uuid, status = WatchKind(str(row.get("kind"))), row.get("order_uuid"), row.get("status")
         if not isinstance(order_uuid, str) or not isinstance(status, str | None):
             raise ValueError("a snapshot's watch lacks its order")  # noqa: TRY004 - whatever is wrong with it
-        known = None if status is None else KINDS[kind].statuses(status)
+        known = None if status is None else KINDS[kind].facts.statuses(status)
         watches[kind, order_uuid] = Kept(_number(row.get("age")), known)
     learnt = {
         WatchKind(kind): [_number(number) for number in _sequence(state)]

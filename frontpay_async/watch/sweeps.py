@@ -55,13 +55,14 @@ class Sweeps:
     _entries: int = field(init=False, default=0)
     # Whether the list has a kind's orders; when that was last seen not to be so.
     _has: dict[WatchKind, bool | None] = field(
-        init=False, factory=lambda: {kind: None if facts.listed else False for kind, facts in KINDS.items()}
+        init=False,
+        factory=lambda: {kind: None if each.facts.listed else False for kind, each in KINDS.items()},
     )
     _missed_at: dict[WatchKind, float] = field(init=False, factory=dict[WatchKind, float])
 
     def has(self, kind: WatchKind, now: float) -> bool | None:
         """Tell whether the list has a kind's orders; None where that is not known."""
-        if self._has[kind] is False and KINDS[kind].listed and now >= self._missed_at[kind] + RELEARN:
+        if self._has[kind] is False and KINDS[kind].facts.listed and now >= self._missed_at[kind] + RELEARN:
             return None
         return self._has[kind]
 
@@ -122,7 +123,7 @@ class Sweeps:
                 elif self._has[watch.kind] is not True and watch.known_at <= self.asked_at - SETTLED:
                     self._has[watch.kind], self._missed_at[watch.kind] = False, now
                 continue
-            if KINDS[watch.kind].listed:
+            if KINDS[watch.kind].facts.listed:
                 self._has[watch.kind] = True
             # It tells how things stood at some time since it was asked for.
             watch.listed_at = self.asked_at

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from frontpay_async import InvalidOrderError, InvoiceOrder, Outcome
-from frontpay_async._protocol import operations
+from frontpay_async._protocol import operations, requests
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import OPERATIONS, Operation
 from frontpay_async._protocol.requests import Cancellation, Resend
@@ -21,9 +21,9 @@ VALUES: dict[Operation[Any], object] = {
     operations.RESEND_PAYMENT_LINK: Resend(None, None, builders.EMAIL),
     operations.CANCEL_ORDER: Cancellation("Angret"),
     operations.REFUND_ORDER: builders.refund(),
-    operations.CANCEL_TERMINAL_PAYMENT: operations.requests.TerminalCancellation("payment"),
+    operations.CANCEL_TERMINAL_PAYMENT: requests.TerminalCancellation("payment"),
     operations.REFUND_TERMINAL_ORDER: builders.terminal_refund(),
-    operations.CANCEL_TERMINAL_REFUND: operations.requests.TerminalCancellation("refund"),
+    operations.CANCEL_TERMINAL_REFUND: requests.TerminalCancellation("refund"),
 }
 
 

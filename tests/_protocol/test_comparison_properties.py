@@ -16,7 +16,7 @@ from frontpay_async import OrderDetails, TerminalOrder
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.codec import decode
 from frontpay_async._protocol.comparison import Comparison, identity_of_details, identity_of_order, likeness
-from frontpay_async.batch.payload import KINDS, kind_of
+from frontpay_async._protocol.operations import kind_of_order
 from tests.support import strategies
 from tests.support.builders import customer, invoice, payment_link, product
 
@@ -25,7 +25,7 @@ TOLD = ("countryCode", "msisdn", "email", "name", "preferredLanguage", "personal
 
 
 def body_of(order: Any) -> dict[str, Any]:
-    content = build(KINDS[kind_of(order)][1], value=order).body
+    content = build(kind_of_order(order).operation, value=order).body
     assert content is not None
     body: dict[str, Any] = json.loads(content)
     return body

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from frontpay_async._protocol.comparison import identity_of_order
+from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.encryption import NoCipher
 from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.listings import Listings, UnresolvedRow
-from frontpay_async.batch.payload import KINDS, kind_of, write
+from frontpay_async.batch.payload import write
 from frontpay_async.batch.reconcile import Reconciler, _View
 from tests.support.batches import order
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from frontpay_async.batch.listings import Verdict
 
 ORDER = order(1)
-KIND = kind_of(ORDER)
+KIND = kind_of_order(ORDER).operation.name
 
 
 def doubtful(number: int, *, listing: int, content: bytes = b"the same") -> UnresolvedRow:
@@ -29,7 +30,7 @@ def doubtful(number: int, *, listing: int, content: bytes = b"the same") -> Unre
     return UnresolvedRow(
         id=number,
         kind=KIND,
-        payload=write(ORDER, KINDS[KIND][0]),
+        payload=write(ORDER),
         content=content,
         fence=1,
         listing=listing,

@@ -13,7 +13,7 @@ import frontpay_async
 import frontpay_async.batch
 from docs._ext import error_catalogue, provoked, retry_safety
 from frontpay_async import FrontPayError, NotFoundError, OutcomeUnknownError
-from frontpay_async._protocol.operations import OPERATIONS, Operation, Safety
+from frontpay_async._protocol.operations import OPERATIONS, ORDER_KINDS, Operation, OrderKind, Safety
 from frontpay_async._protocol.retry import Failure
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support import builders
@@ -88,10 +88,10 @@ def test_the_columns_cover_every_kind_of_failure() -> None:
 
 @pytest.mark.parametrize("row", OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_what_must_not_be_repeated_says_where_to_look(row: Operation[object]) -> None:
-    """Evidence stands in the row of each unsafe operation and of no other, and only a read is named there."""
-    assert (row.evidence is not None) == (row.safety is UNSAFE)
-    if row.evidence is not None and row.evidence.operation is not None:
-        assert OPERATIONS[row.evidence.operation].safety is READ
+    """An unsafe operation's docstring says where to look; the row names the read that shows it, if any."""
+    assert row.look_at is None or (row.safety is UNSAFE and OPERATIONS[row.look_at].safety is READ)
+    assert row.look_at is None or f"`{row.look_at}`" in retry_safety.look(row)
+    assert (retry_safety.look(row) == "no need: call it again") == (row.safety is not UNSAFE)
 
 
 async def seen(client: FrontPayClient, operation: str, uuid: str) -> Any:
@@ -103,7 +103,7 @@ async def seen(client: FrontPayClient, operation: str, uuid: str) -> Any:
 
 
 @pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
-@pytest.mark.parametrize("name", [row.name for row in OPERATIONS.values() if row.evidence])
+@pytest.mark.parametrize("name", [row.name for row in OPERATIONS.values() if row.safety is UNSAFE])
 async def test_the_evidence_shows_what_happened(name: str, fault: str) -> None:
     """After a lost answer the place to look at has changed exactly where it was done.
 
@@ -113,39 +113,29 @@ async def test_the_evidence_shows_what_happened(name: str, fault: str) -> None:
     sandbox = Sandbox(cardholder=Cardholder(after=None), clock=clock, list_terminal_orders=False)
     async with sandbox.client(retry=NO_RETRY) as client:
         uuid = await prepare(client, sandbox, name)
-        evidence = OPERATIONS[name].evidence
-        assert evidence is not None
-        reads = (
-            [evidence.operation]
-            if evidence.operation
-            else [r.name for r in OPERATIONS.values() if r.safety is READ]
-        )
+        place = OPERATIONS[name].look_at
+        reads = [place] if place else [r.name for r in OPERATIONS.values() if r.safety is READ]
         before = [await seen(client, each, uuid) for each in reads]
         sandbox.fail(fault, operation=name)
         line = sandbox.orders[uuid].lines[0].id
         with pytest.raises(OutcomeUnknownError):
             await call(client, name, uuid, line_id=line)
         after = [await seen(client, each, uuid) for each in reads]
-    assert (after != before) == (fault == "drop-after" and evidence.operation is not None)
+    assert (after != before) == (fault == "drop-after" and place is not None)
 
 
-@pytest.mark.parametrize(
-    "name", [row.name for row in OPERATIONS.values() if row.evidence and "find" in row.evidence.sign]
-)
-async def test_find_recognises_the_create_whose_answer_was_lost(name: str) -> None:
+@pytest.mark.parametrize("kind", ORDER_KINDS.values(), ids=ORDER_KINDS)
+async def test_find_recognises_the_create_whose_answer_was_lost(kind: OrderKind[Any]) -> None:
     """The order that the records do not know is the one that was sent."""
     sandbox = Sandbox()
     async with sandbox.client(retry=NO_RETRY) as client:
         known = {
             (await client.orders.send_payment_link(builders.payment_link(reference_no="other"))).order_uuid
         }
-        sandbox.fail("drop-after", operation=name)
-        order = getattr(
-            builders,
-            {"send_ehf_invoice": "ehf"}.get(method := name.split(".")[1], method.removeprefix("send_")),
-        )()
+        sandbox.fail("drop-after", operation=kind.operation.name)
+        order = getattr(builders, kind.name)()
         with pytest.raises(OutcomeUnknownError):
-            await getattr(client.orders, method)(order)
+            await getattr(client.orders, kind.operation.name.split(".")[1])(order)
         new = [
             entry.order_uuid for entry in await client.orders.list_statuses() if entry.order_uuid not in known
         ]

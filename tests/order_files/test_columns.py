@@ -10,11 +10,11 @@ import attrs
 import pytest
 
 import frontpay_async
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async._protocol.rules import Presence
 from frontpay_async.order_files.columns import (
     COLUMNS,
     FIELD_OF,
-    KINDS,
     ORDER_FIELDS,
     Form,
     Group,
@@ -38,7 +38,7 @@ DOCS = Path(frontpay_async.__file__).parent.parent / "docs"
 
 
 def test_every_kind_that_a_batch_sends_can_stand_in_a_file() -> None:
-    assert {row.request for row in KINDS.values()} == set(BatchOrder.__args__)
+    assert {kind.order for kind in ORDER_KINDS.values()} == set(BatchOrder.__args__)
 
 
 def paths(fields: Mapping[str, Leaf | Group], way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -69,13 +69,13 @@ def model_paths(cls: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
 NEVER_SENT = {("products", "id"), ("customer", "customer_uuid")}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ORDER_KINDS)
 def test_every_field_of_a_model_can_stand_in_a_file(kind: str) -> None:
-    assert set(paths(ORDER_FIELDS[kind].fields)) == set(model_paths(KINDS[kind].request)) - NEVER_SENT
+    assert set(paths(ORDER_FIELDS[kind].fields)) == set(model_paths(ORDER_KINDS[kind].order)) - NEVER_SENT
 
 
 def test_every_field_has_one_column_and_every_column_one_field() -> None:
-    fields = {path for kind in KINDS for path in paths(ORDER_FIELDS[kind].fields)}
+    fields = {path for kind in ORDER_KINDS for path in paths(ORDER_FIELDS[kind].fields)}
     assert FIELD_OF.keys() == fields
     assert len(set(FIELD_OF.values())) == len(fields) == len(COLUMNS)
     assert not {"key", "kind"} & COLUMNS.keys()
@@ -91,17 +91,17 @@ def leaves(fields: tuple[Field, ...], prefix: str = "") -> Iterator[tuple[str, F
 
 def rules_of(kind: str) -> dict[str, Field]:
     """The rules of a kind by column."""
-    rules = KINDS[kind].rules
+    rules = ORDER_KINDS[kind].operation.rules
     assert rules is not None
     return {FIELD_OF[field_path(path)]: member for path, member in leaves(rules.fields)}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ORDER_KINDS)
 def test_every_rule_is_told_by_the_name_in_the_file(kind: str) -> None:
     assert set(rules_of(kind)) <= set(COLUMNS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ORDER_KINDS)
 def test_a_text_that_a_model_needs_is_one_that_the_rules_ask_for(kind: str) -> None:
     """Where it is missing the model is built without it, and the rules have to say so."""
     needed = {
@@ -165,7 +165,7 @@ def test_the_page_says_what_is_required(column: str) -> None:
     path, _ = COLUMNS[column]
     always = [
         kind
-        for kind in KINDS
+        for kind in ORDER_KINDS
         if column in rules_of(kind)
         and rules_of(kind)[column].presence is Presence.REQUIRED
         # A group that is left out asks for nothing: totals are computed, the fee is added, nothing is sent.
@@ -173,10 +173,10 @@ def test_the_page_says_what_is_required(column: str) -> None:
     ]
     sometimes = [
         kind
-        for kind in KINDS
+        for kind in ORDER_KINDS
         if (rule := rules_of(kind).get(column)) is not None and (rule.unless or rule.when)
     ]
-    said = "all" if len(always) == len(KINDS) else ", ".join(f"`{kind}`" for kind in always)
+    said = "all" if len(always) == len(ORDER_KINDS) else ", ".join(f"`{kind}`" for kind in always)
     more = ", ".join(f"`{kind}`*" for kind in sometimes)
     assert table()[column][0] == ", ".join(filter(None, (said, more)))
 
@@ -185,7 +185,7 @@ def _is_needed(kind: str, path: tuple[str, ...]) -> bool:
     """Whether the order cannot do without a value: no default, and not computed."""
     if path[0] == "summary" or path == ("products", "amount"):
         return False
-    field = attrs.fields_dict(KINDS[kind].request)[path[0]]  # type: ignore[arg-type, type-var]
+    field = attrs.fields_dict(ORDER_KINDS[kind].order)[path[0]]  # type: ignore[arg-type, type-var]
     return len(path) > 1 or field.default is attrs.NOTHING or field.default is None
 
 
@@ -193,7 +193,7 @@ def _is_needed(kind: str, path: tuple[str, ...]) -> bool:
 def test_the_page_shows_an_example_that_can_be_read(column: str, tmp_path: Path) -> None:
     example = table()[column][2]
     path, _ = COLUMNS[column]
-    kind = next(kind for kind in KINDS if path[0] in ORDER_FIELDS[kind].fields)
+    kind = next(kind for kind in ORDER_KINDS if path[0] in ORDER_FIELDS[kind].fields)
     cells = {**KEYED, "kind": kind, "invoice_as_payment_option": "no" if kind == "payment_link" else ""}
     cells[column] = example.strip("`")
     if column.startswith(("summary_", "send_order_by_")):

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("names", [responses._SAYS_DATA, responses._FAILS_IN_A_CODE])
-def test_the_exceptions_name_operations_that_there_are(names: frozenset[str]) -> None:
-    assert names < OPERATIONS.keys()
-
-
 def test_every_documented_rule_that_may_be_broken_has_its_form() -> None:
     codes = {code for row in OPERATIONS.values() for code in row.business_codes}
     assert responses._BROKEN_RULES.keys() < codes

@@ -9,7 +9,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from frontpay_async.order_files.columns import COLUMNS, KINDS, ORDER_FIELDS, Group
+from frontpay_async._protocol.operations import kind_of_order
+from frontpay_async.order_files.columns import COLUMNS, ORDER_FIELDS, Group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,7 @@ COLUMNS_OF_FILE = ("key", "kind", *COLUMNS)
 
 def kind_of(order: object) -> str:
     """Name the kind of an order."""
-    return next(kind for kind, operation in KINDS.items() if operation.request is type(order))
+    return kind_of_order(order).name
 
 
 def _cell(value: object, decimal: str) -> str:

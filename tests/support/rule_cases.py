@@ -1,6 +1,6 @@
 """The documented rules, restated: for each body and each of its fields, what fits and what does not.
 
-Written from the reference's tables and not from ``rule_tables``, so that either can catch the other.
+Written from the reference's tables and not from the rows, so that either can catch the other.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
@@ -54,7 +54,7 @@ class RequestContext:
             Refusal: 404.
         """
         order = self.account.orders.get(self.uuid)
-        if order is None or (self.operation.name.startswith("terminals.") and order.terminal_uuid is None):
+        if order is None or (self.operation.resource == "terminals" and order.terminal_uuid is None):
             raise not_found(self.operation)
         return order
 
@@ -138,6 +138,18 @@ class RequestContext:
 
 
 Handler: TypeAlias = "Callable[[RequestContext], Answer]"
+HANDLERS: dict[str, Handler] = {}
+"""The handler of each row, by the row's name; filled by ``handles``."""
+
+
+def handles(*operations: Operation[Any]) -> Callable[[Handler], Handler]:
+    """Register the decorated handler for rows of the operation table."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update({operation.name: handler for operation in operations})
+        return handler
+
+    return register
 
 
 def already(order: SandboxOrder) -> Refusal:

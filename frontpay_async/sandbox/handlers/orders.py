@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from frontpay_async._protocol import operations
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.models.statuses import OrderStatus
-from frontpay_async.sandbox.handlers.context import json_object, number
+from frontpay_async.sandbox.handlers.context import handles, json_object, number
 from frontpay_async.sandbox.responses import broken_rule, not_found, success, wire_number
 from frontpay_async.sandbox.state import Event
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
     from frontpay_async.sandbox.state import Line, SandboxOrder
+
 
 _DAY = 24 * 3600
 _WEEK = 7 * _DAY
@@ -33,16 +36,17 @@ _TOLD_OF_CUSTOMER = (
     "organizationId",
     "address",
 )
-# The tables of e-faktura and EHF have no customer type: the route says it.
-_TYPE_BY_ROUTE = {"orders.send_efaktura": "private", "orders.send_ehf_invoice": "corporate"}
+_KINDS = {kind.operation.name: kind for kind in ORDER_KINDS.values()}
 
 
+@handles(operations.SEND_PAYMENT_LINK)
 def send_payment_link(context: RequestContext) -> Answer:
     """Create an order that the customer pays through a link."""
     order = context.new_order()
     return context.done(order, {"uuid": order.uuid, "customerUuid": order.customer_uuid})
 
 
+@handles(operations.SEND_INVOICE, operations.SEND_EFAKTURA, operations.SEND_EHF_INVOICE)
 def send_invoice(context: RequestContext) -> Answer:
     """Create an order that is invoiced."""
     order = context.new_order()
@@ -50,6 +54,7 @@ def send_invoice(context: RequestContext) -> Answer:
     return context.done(order, {"uuid": order.uuid, "customerUuid": order.customer_uuid})
 
 
+@handles(operations.RESEND_PAYMENT_LINK)
 def resend(context: RequestContext) -> Answer:
     """Send a payment link again; one that has run out is good again."""
     order = context.order()
@@ -57,6 +62,7 @@ def resend(context: RequestContext) -> Answer:
     return context.done(order)
 
 
+@handles(operations.CANCEL_ORDER, operations.CANCEL_TERMINAL_PAYMENT)
 def cancel(context: RequestContext) -> Answer:
     """Cancel an order that is not paid, on a terminal or not."""
     order = context.order()
@@ -64,6 +70,7 @@ def cancel(context: RequestContext) -> Answer:
     return context.done(order)
 
 
+@handles(operations.CHARGE_DELAYED)
 def charge(context: RequestContext) -> Answer:
     """Charge an order that is not paid."""
     order = context.order()
@@ -71,6 +78,7 @@ def charge(context: RequestContext) -> Answer:
     return context.done(order)
 
 
+@handles(operations.REFUND_ORDER)
 def refund(context: RequestContext) -> Answer:
     """Pay an order back, wholly or in part."""
     order = context.order()
@@ -90,6 +98,7 @@ def refund(context: RequestContext) -> Answer:
     return context.done(order)
 
 
+@handles(operations.LIST_ORDER_STATUSES)
 def list_statuses(context: RequestContext) -> Answer:
     """List the account's orders; to have none is a 404."""
     wanted = context.query.get("type", "").replace("_", " ").upper()
@@ -104,6 +113,7 @@ def list_statuses(context: RequestContext) -> Answer:
     return success(context.operation, rows)
 
 
+@handles(operations.GET_ORDER_STATUS)
 def status(context: RequestContext) -> Answer:
     """Tell an order's status and amounts."""
     order = context.order()
@@ -118,6 +128,7 @@ def status(context: RequestContext) -> Answer:
     )
 
 
+@handles(operations.GET_ORDER_DETAILS)
 def details(context: RequestContext) -> Answer:
     """Tell an order as it was sent; the totals as text, the lines with numbers."""
     order = context.order()
@@ -125,7 +136,7 @@ def details(context: RequestContext) -> Answer:
     return success(
         context.operation,
         {
-            "type": "terminal" if order.terminal_uuid else order.operation.removeprefix("orders.send_"),
+            "type": "terminal" if order.terminal_uuid else _KINDS[order.operation].name,
             "orderUuid": order.uuid,
             "invoiceNumber": order.invoice_number,
             "status": context.status_of(order),
@@ -146,9 +157,11 @@ def details(context: RequestContext) -> Answer:
 def _customer(order: SandboxOrder) -> JsonObject:
     sent = json_object(order.body["customerDetails"])
     told = {name: sent.get(name) for name in _TOLD_OF_CUSTOMER}
+    kind = _KINDS.get(order.operation)
     return {
         **told,
-        "type": _TYPE_BY_ROUTE.get(order.operation) or sent.get("type"),
+        # The tables of e-faktura and EHF have no customer type: the route decides it.
+        "type": (kind and kind.customer_type) or sent.get("type"),
         "uuid": order.customer_uuid,
         "preferredLanguage": sent.get("preferredLanguage") or "no",
     }
@@ -168,6 +181,7 @@ def _line(line: Line) -> JsonObject:
     }
 
 
+@handles(operations.GET_INVOICE_NUMBER)
 def invoice_number(context: RequestContext) -> Answer:
     """Tell an invoice's number."""
     order = context.order()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from frontpay_async._protocol import operations
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
-from frontpay_async.sandbox.handlers.context import already
+from frontpay_async.sandbox.handlers.context import already, handles
 from frontpay_async.sandbox.responses import broken_rule, invalid, not_found, success
 from frontpay_async.sandbox.state import Decision, ForbiddenEventError, RefundRequest
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
 
+
 _ACTIVE = 1
 _UNPAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
 
+@handles(operations.LIST_TERMINALS)
 def list_terminals(context: RequestContext) -> Answer:
     """List an organisation's active terminals."""
     rows: list[Json] = [
@@ -34,6 +37,7 @@ def list_terminals(context: RequestContext) -> Answer:
     return success(context.operation, rows)
 
 
+@handles(operations.CREATE_TERMINAL_ORDER)
 def create_order(context: RequestContext) -> Answer:
     """Show an order on a terminal."""
     terminal = context.body["terminalUuid"]
@@ -47,6 +51,7 @@ def create_order(context: RequestContext) -> Answer:
     return context.done(order, {"orderUuid": order.uuid})
 
 
+@handles(operations.RESEND_TERMINAL_ORDER)
 def resend_order(context: RequestContext) -> Answer:
     """Show an order on its terminal again."""
     order = context.order()
@@ -55,6 +60,7 @@ def resend_order(context: RequestContext) -> Answer:
     return context.done(order, {"orderUuid": order.uuid}, body_status=200)
 
 
+@handles(operations.GET_PAYMENT_STATUS)
 def payment_status(context: RequestContext) -> Answer:
     """Tell whether the cardholder has paid; a refund later does not undo that."""
     order = context.order()
@@ -65,6 +71,7 @@ def payment_status(context: RequestContext) -> Answer:
     return success(context.operation, beside={"order_status": "PAID"})
 
 
+@handles(operations.REFUND_TERMINAL_ORDER)
 def refund(context: RequestContext) -> Answer:
     """Ask the cardholder to take a refund."""
     order = context.order()
@@ -83,6 +90,7 @@ def refund(context: RequestContext) -> Answer:
     return context.done(order)
 
 
+@handles(operations.GET_REFUND_STATUS)
 def refund_status(context: RequestContext) -> Answer:
     """Tell whether the cardholder has taken the last refund."""
     status = _asked_refund(context).status
@@ -92,6 +100,7 @@ def refund_status(context: RequestContext) -> Answer:
     return success(context.operation, message=message, beside={"refund_status": status.value})
 
 
+@handles(operations.CANCEL_TERMINAL_REFUND)
 def cancel_refund(context: RequestContext) -> Answer:
     """Take back a refund that the cardholder has not taken; once more is as good as once."""
     order, request = context.order(), _asked_refund(context)

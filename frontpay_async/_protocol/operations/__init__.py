@@ -1,0 +1,84 @@
+"""The operation table: one row per operation, and each fact of an endpoint only there. Pure.
+
+Resources, the sandbox's routes and responses, batches, order files, watches, the command, the tests and the
+docs derive from these rows. Rows are keyed by name, because cancelling a terminal payment and cancelling its
+refund share one path.
+
+*Model*: one file a resource, which holds its rows and the rules for their bodies. A file of ``RESOURCES``
+beyond the first two is loaded when one of its rows is needed, so that the models of a resource cost nothing
+until it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+from frontpay_async._protocol.operations.orders import (
+    CANCEL_ORDER as CANCEL_ORDER,
+    CHARGE_DELAYED as CHARGE_DELAYED,
+    GET_INVOICE_NUMBER as GET_INVOICE_NUMBER,
+    GET_ORDER_DETAILS as GET_ORDER_DETAILS,
+    GET_ORDER_STATUS as GET_ORDER_STATUS,
+    LIST_ORDER_STATUSES as LIST_ORDER_STATUSES,
+    ORDER_KINDS as ORDER_KINDS,
+    REFUND_ORDER as REFUND_ORDER,
+    RESEND_PAYMENT_LINK as RESEND_PAYMENT_LINK,
+    SEND_EFAKTURA as SEND_EFAKTURA,
+    SEND_EHF_INVOICE as SEND_EHF_INVOICE,
+    SEND_INVOICE as SEND_INVOICE,
+    SEND_PAYMENT_LINK as SEND_PAYMENT_LINK,
+    kind_of_order as kind_of_order,
+)
+from frontpay_async._protocol.operations.row import (
+    DateFormat as DateFormat,
+    Evidence as Evidence,
+    Operation as Operation,
+    OrderKind as OrderKind,
+    Safety as Safety,
+    Watched as Watched,
+)
+from frontpay_async._protocol.operations.terminals import (
+    CANCEL_TERMINAL_PAYMENT as CANCEL_TERMINAL_PAYMENT,
+    CANCEL_TERMINAL_REFUND as CANCEL_TERMINAL_REFUND,
+    CREATE_TERMINAL_ORDER as CREATE_TERMINAL_ORDER,
+    GET_PAYMENT_STATUS as GET_PAYMENT_STATUS,
+    GET_REFUND_STATUS as GET_REFUND_STATUS,
+    LIST_TERMINALS as LIST_TERMINALS,
+    REFUND_TERMINAL_ORDER as REFUND_TERMINAL_ORDER,
+    RESEND_TERMINAL_ORDER as RESEND_TERMINAL_ORDER,
+)
+
+RESOURCES = ("orders", "terminals")
+"""The client's attributes that offer operations, each with a file of its name here."""
+
+
+class _Table(Mapping[str, Operation[object]]):
+    """All rows, by name and in the order of their files; cannot be changed."""
+
+    def __init__(self) -> None:
+        self._rows_of: dict[str, Mapping[str, Operation[object]]] = {}
+
+    def of(self, resource: str) -> Mapping[str, Operation[object]]:
+        """Return the rows of a resource; KeyError where there is no such resource."""
+        if resource not in RESOURCES:
+            raise KeyError(resource)
+        rows = self._rows_of.get(resource)
+        if rows is None:
+            found = vars(import_module(f"{__name__}.{resource}")).values()
+            rows = {row.name: row for row in found if isinstance(row, Operation)}
+            self._rows_of[resource] = rows
+        return rows
+
+    def __getitem__(self, name: str) -> Operation[object]:
+        return self.of(name.partition(".")[0])[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for resource in RESOURCES:
+            yield from self.of(resource)
+
+    def __len__(self) -> int:
+        return sum(len(self.of(resource)) for resource in RESOURCES)
+
+
+OPERATIONS = _Table()

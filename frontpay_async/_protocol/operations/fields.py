@@ -1,0 +1,92 @@
+"""Rules for members that several bodies share, in the order of the reference's "Validation Rules". Pure.
+
+A rule that the reference does not state is not here: the API stays the judge. Two consequences: an order date
+in the past is not refused (that needs the server's clock), and totals are not added up.
+"""
+
+from __future__ import annotations
+
+from frontpay_async._protocol.rules import (
+    COUNTRY,
+    DATE,
+    DIGITS,
+    ELEVEN_DIGITS,
+    EMAIL,
+    NUMERIC,
+    OBJECT,
+    ROWS,
+    TEXT,
+    URL,
+    Field,
+    Presence,
+    one_of,
+)
+
+REQUIRED, OPTIONAL = Presence.REQUIRED, Presence.OPTIONAL
+LANGUAGE = one_of("en", "no", "sv", "da", "de")
+CUSTOMER_TYPE = one_of("private", "corporate")
+
+PRODUCT = (
+    Field("name", TEXT, REQUIRED),
+    Field("productId", TEXT),
+    Field("quantity", NUMERIC, REQUIRED),
+    Field("rate", NUMERIC, REQUIRED),
+    Field("discount", NUMERIC),
+    Field("tax", NUMERIC, REQUIRED),
+    Field("amount", NUMERIC, REQUIRED),
+)
+PRODUCTS = Field("products", ROWS, REQUIRED, fields=PRODUCT)
+SUMMARY = Field(
+    "orderSummary",
+    OBJECT,
+    fields=(
+        Field("subTotal", NUMERIC, REQUIRED),
+        Field("totalTax", NUMERIC, REQUIRED),
+        Field("totalDiscount", NUMERIC, REQUIRED),
+        Field("grandTotal", NUMERIC, REQUIRED),
+    ),
+)
+ORDER_DATE = Field("orderDate", DATE, REQUIRED)
+ADDRESS = Field(
+    "address",
+    OBJECT,
+    fields=(
+        Field("street", TEXT, REQUIRED),
+        Field("zip", TEXT, REQUIRED),
+        Field("city", TEXT, REQUIRED),
+        Field("country", COUNTRY, REQUIRED),
+    ),
+)
+REACHABLE = (
+    Field("countryCode", TEXT, REQUIRED),
+    Field("msisdn", TEXT, REQUIRED),
+    Field("email", EMAIL, REQUIRED),
+)
+REACHABLE_SOMEHOW = (
+    Field("countryCode", TEXT, unless="email"),
+    Field("msisdn", TEXT, unless="email"),
+    Field("email", EMAIL, unless="msisdn"),
+)
+FIRST_NAME = Field("firstName", TEXT)
+NAMED = (Field("name", TEXT, REQUIRED), Field("preferredLanguage", LANGUAGE))
+BILLED = (
+    Field("type", CUSTOMER_TYPE, REQUIRED),
+    Field("personalNumber", ELEVEN_DIGITS),
+    Field("organizationId", DIGITS, when=("type", "corporate")),
+)
+REFERENCES = (Field("referenceNo", TEXT), Field("customerReference", TEXT))
+
+
+def customer(*fields: Field) -> Field:
+    """Return the rules for a customer and the address."""
+    return Field("customerDetails", OBJECT, fields=(*fields, ADDRESS))
+
+
+def callback(presence: Presence) -> Field:
+    """Return the rules for the callback URL."""
+    return Field("callback", OBJECT, fields=(Field("callbackUrl", URL, presence),))
+
+
+REFUND_LINES = Field(
+    "products", ROWS, REQUIRED, fields=(Field("id", NUMERIC, REQUIRED), Field("amount", NUMERIC, REQUIRED))
+)
