@@ -369,7 +369,30 @@ class CallbackError(FrontPayError):
 
 
 class InvalidChecksumError(CallbackError):
-    """Report a callback whose checksum or token was not made with the secret."""
+    """A callback whose checksum or token was not made with the secret, or whose values it does not settle.
+
+    Args:
+        message: Why it was refused.
+        is_ambiguous: Whether the checksum was made with the secret, but its text can be divided into values
+            in more than one way, so that not even the order and its status are certain.
+        is_retryable: See ``CallbackError``.
+        operation: See ``CallbackError``.
+        order_uuid: See ``CallbackError``.
+    """
+
+    is_ambiguous: bool
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        is_ambiguous: bool = False,
+        is_retryable: bool = False,
+        operation: str | None = None,
+        order_uuid: str | None = None,
+    ) -> None:
+        super().__init__(message, is_retryable=is_retryable, operation=operation, order_uuid=order_uuid)
+        self.is_ambiguous = is_ambiguous
 
 
 class StaleCallbackError(CallbackError):

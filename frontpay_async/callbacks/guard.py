@@ -3,13 +3,14 @@
     guard = CallbackGuard(secret)
     callback = await guard.check(request.url.query)
 
-Nothing here does any I/O. What is known of a callback that the guard let through:
+*Guarantee.* What is known of a callback that the guard accepted:
 
-- An ``OrderCallback`` was made by somebody who knows the secret, at most ``max_age`` seconds ago, and is
-  accepted once. With the older form of the checksum only the order, its status and its date are vouched for.
+- An ``OrderCallback`` was made with the secret, at most ``max_age`` seconds ago, and is accepted once. Its
+  order and its status are certain; of its other values, those that ``signed_fields`` names.
 - A ``TerminalCallback`` is not signed by the API. Its token proves that it came to a URL that was made for
   ``order_reference`` and nothing else: neither its order, nor its outcome, nor its amounts.
 
+*Limit.* Where there is no room to remember a callback it is accepted all the same, and its copies are, too.
 So a callback is a reason to look: ask the API for the status before goods are handed over.
 """
 
@@ -21,24 +22,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
+from frontpay_async._protocol.checksums import CHECKSUM, DOCUMENTED, PAYMENT_METHODS, Verdict, check_checksum
 from frontpay_async.callbacks.query import (
-    CHECKSUM,
-    DOCUMENTED,
-    SIGNED,
     TOKEN,
     Query,
-    checksum_covers,
     make_token,
     read_callback,
     read_query,
     read_token,
     to_key,
 )
-from frontpay_async.callbacks.replay import Claim, MemoryReplayStore, ReplayStore
+from frontpay_async.callbacks.replay import Claim, MemoryReplayStore, ReplayStore, TokenAllowance
 from frontpay_async.errors import (
-    CallbackError,
     InvalidChecksumError,
     ReplayedCallbackError,
     StaleCallbackError,
@@ -47,7 +44,7 @@ from frontpay_async.models._fields import EXACT
 from frontpay_async.models.callbacks import Callback, OrderCallback, TerminalCallback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from types import TracebackType
 
 _CallbackT = TypeVar("_CallbackT", TerminalCallback, OrderCallback)
@@ -71,7 +68,7 @@ def parse_callback(query: Query, *, accept_older_form: bool = False) -> Callback
         accept_older_form: Whether payment method, amount and timestamp may be missing.
 
     Raises:
-        CallbackError: It is none, or a parameter is missing, malformed, too long or there twice.
+        CallbackError: It is not a callback, or a parameter is missing, malformed, too long or repeated.
     """
     return read_callback(read_query(query), accept_older_form=accept_older_form)
 
@@ -83,6 +80,7 @@ def verify_checksum(
     now: float | None = None,
     max_age: float = 300.0,
     accept_older_form: bool = False,
+    payment_methods: Collection[str] = (),
 ) -> OrderCallback:
     """Return the callback about an order, if its checksum was made with the secret.
 
@@ -90,12 +88,15 @@ def verify_checksum(
         query: See ``parse_callback``.
         secret: The merchant's secret key.
         now: The time, in Unix seconds; None leaves the callback's age unchecked.
-        max_age: How far ``timestamp`` may lie from ``now``, either way; in seconds.
-        accept_older_form: Whether a checksum over order, status and date alone is accepted. It says nothing
-            about the amount, and has no age.
+        max_age: The largest distance of ``timestamp`` from ``now``, either way; in seconds.
+        accept_older_form: See ``CallbackGuard``.
+        payment_methods: See ``CallbackGuard``.
+
+    Returns:
+        The callback. Only the fields that its ``signed_fields`` names are certain.
 
     Raises:
-        InvalidChecksumError: It was not, or the values that it covers could be read in another way.
+        InvalidChecksumError: The checksum was not made with the secret, or its text ``is_ambiguous``.
         StaleCallbackError: Its timestamp is too far away.
         CallbackError: See ``parse_callback``; a callback about a terminal order has no checksum.
     """
@@ -103,25 +104,53 @@ def verify_checksum(
     callback = read_callback(fields, accept_older_form=accept_older_form)
     if isinstance(callback, TerminalCallback):
         raise InvalidChecksumError("a terminal callback has no checksum", order_uuid=callback.order_uuid)
-    verified = _verified(callback, fields, to_key(secret), or_older=accept_older_form)
+    words = PAYMENT_METHODS.union(map(str.casefold, payment_methods))
+    verified = _verified(callback, fields, to_key(secret), words, or_older=accept_older_form)
     if now is not None:
         _check_age(verified, now, max_age)
     return verified
 
 
 def _verified(
-    callback: OrderCallback, fields: Mapping[str, str], key: bytes, *, or_older: bool
+    callback: OrderCallback,
+    fields: Mapping[str, str],
+    key: bytes,
+    payment_methods: frozenset[str],
+    *,
+    or_older: bool,
 ) -> OrderCallback:
-    covered = checksum_covers(fields, key, or_older=or_older)
-    if not covered:
-        raise InvalidChecksumError(
-            "the callback's checksum was not made with this secret", order_uuid=callback.order_uuid
+    verdict = check_checksum(fields, key, or_older=or_older, payment_methods=payment_methods)
+    if not verdict.signed:
+        raise _invalid(verdict, callback.order_uuid)
+    # A value that the formula does not cover is left out; one that it covers ambiguously is only not signed.
+    covers = verdict.formula.__contains__
+    return evolve(
+        callback,
+        payment_method=callback.payment_method if covers("paymentMethod") else None,
+        amount=callback.amount if covers("amount") else None,
+        timestamp=callback.timestamp if covers("timestamp") else None,
+        signed_fields=frozenset(_FIELD_OF[name] for name in verdict.signed),
+    )
+
+
+def _invalid(verdict: Verdict, order_uuid: str) -> InvalidChecksumError:
+    if verdict.formula:
+        return InvalidChecksumError(
+            "the callback's checksum was made with this secret, but its text can be divided into values in"
+            " more than one way: look the order up",
+            is_ambiguous=True,
+            order_uuid=order_uuid,
         )
-    verified = evolve(callback, signed_fields=frozenset(_FIELD_OF[name] for name in covered))
-    if covered == SIGNED:
-        return verified
-    # What nobody vouches for is not told.
-    return evolve(verified, payment_method=None, amount=None, timestamp=None)
+    if verdict.is_older:
+        return InvalidChecksumError(
+            "the callback's checksum was made with this secret by an older formula:"
+            " accept_older_form=True accepts it",
+            order_uuid=order_uuid,
+        )
+    return InvalidChecksumError(
+        "the callback's checksum was made with another secret, or a value was changed since",
+        order_uuid=order_uuid,
+    )
 
 
 def _check_age(callback: OrderCallback, now: float, max_age: float) -> None:
@@ -160,9 +189,9 @@ def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> st
 
 @define(eq=False)
 class Acceptance:
-    """Hold a callback that was accepted, until it is handled.
+    """A callback that was accepted and is yet to be handled.
 
-    In an ``async with`` block it is committed at the end, and released when the block raises.
+    An ``async with`` block commits it at its end, and releases it when it raises.
 
     Args:
         callback: The callback.
@@ -172,8 +201,13 @@ class Acceptance:
     _store: ReplayStore = field(repr=False)
     _key: str | None = field(repr=False)
 
+    @property
+    def is_remembered(self) -> bool:
+        """Whether the next callback like it is a replay; otherwise it is accepted again."""
+        return self._key is not None
+
     async def commit(self) -> None:
-        """Remember that it was handled: the next one like it is a replay."""
+        """Record that it was handled: the next one like it is a replay."""
         if self._key is not None:
             await self._store.commit(self._key)
 
@@ -196,24 +230,32 @@ def _system_time() -> float:
 
 
 class CallbackGuard:
-    """Let genuine callbacks through, each of them once.
+    """A check that lets genuine callbacks through, each of them once.
 
     Args:
-        secret: The merchant's secret key, which checksums are made with.
-        token_secret: What ``sign_callback_url`` was given; ``secret`` unless given.
-        replay_store: Remembers what was accepted; in this process unless given.
-        max_age: How far a callback's timestamp may lie from now, either way; in seconds.
+        secret: The merchant's secret key, with which checksums are made.
+        token_secret: The secret that ``sign_callback_url`` was given. Defaults to ``secret``.
+        replay_store: The record of what was accepted. Defaults to one in this process.
+        max_age: The largest distance of a callback's timestamp from now, either way; in seconds.
         require_token: Whether a terminal callback needs a token. Without one nothing about it is known, and
-            it is not remembered either: made-up ones would fill the store. A token that is there is always
-            checked.
-        accept_older_form: Whether a checksum over order, status and date alone is accepted. It has no age:
-            once ``remember`` has passed, a copy is accepted again.
+            it is not remembered either. A token that is there is always checked.
+        accept_older_form: Whether checksums of the two older formulas are accepted: over order, status,
+            creation date, amount and timestamp, and over order, status and creation date alone. The last has
+            no age: a copy is accepted again after ``remember``.
         remember: How long a callback without a signed timestamp is remembered, in seconds. Two refunds of the
             same amount on one terminal order look alike: the second within this time is taken for a replay.
+        token_capacity: The most callbacks of one token that are remembered at a time; further ones are
+            accepted without being remembered.
+        payment_methods: Words for payment methods, in any case, beside those that are known (visa,
+            mastercard, vipps, invoice and some more). The amount beside a word that is not known is not
+            vouched for.
         now: The time, in Unix seconds.
 
     Raises:
-        ValueError: A secret is empty, or no time is left to ``max_age`` or ``remember``.
+        ConfigurationError: A secret is empty, or has blanks, quotes or invisible characters around it; also a
+            ``ValueError``.
+        ValueError: A time or a capacity is not more than 0.
+        TypeError: A secret is neither text nor bytes.
     """
 
     def __init__(
@@ -226,17 +268,25 @@ class CallbackGuard:
         require_token: bool = True,
         accept_older_form: bool = False,
         remember: float = 3600.0,
+        token_capacity: int = 1000,
+        payment_methods: Collection[str] = (),
         now: Callable[[], float] = _system_time,
     ) -> None:
         if not (max_age > 0 and remember > 0):
             raise ValueError("max_age and remember are more than 0 seconds")
+        if not token_capacity > 0:
+            raise ValueError("token_capacity is more than 0")
+        if isinstance(payment_methods, str):
+            raise TypeError("payment_methods is a collection of words, not one text")
         self._key = to_key(secret)
-        self._token_key = self._key if token_secret is None else to_key(token_secret)
+        self._token_key = self._key if token_secret is None else to_key(token_secret, name="token_secret")
         self._store = MemoryReplayStore() if replay_store is None else replay_store
         self._max_age = max_age
         self._require_token = require_token
         self._accept_older_form = accept_older_form
         self._remember = remember
+        self._allowance = TokenAllowance(token_capacity)
+        self._payment_methods = PAYMENT_METHODS.union(map(str.casefold, payment_methods))
         self._now = now
 
     async def check(self, query: Query) -> Callback:
@@ -246,8 +296,9 @@ class CallbackGuard:
             query: The query string as it came (text or bytes, still encoded), or its parameters.
 
         Raises:
-            CallbackError: It is malformed, or there is no room to remember it (``is_retryable``).
-            InvalidChecksumError: Its checksum or its token is wrong, or it has none.
+            CallbackError: It is not a callback, or a parameter is missing, malformed, too long or repeated.
+            InvalidChecksumError: Its checksum or its token is wrong, or missing, or its text
+                ``is_ambiguous``.
             StaleCallbackError: Its timestamp is too far away.
             ReplayedCallbackError: It was accepted before.
         """
@@ -256,7 +307,7 @@ class CallbackGuard:
         return acceptance.callback
 
     async def claim(self, query: Query) -> Acceptance:
-        """Do the same, but let the caller say when it is handled.
+        """Return a callback that is genuine, fresh and new, for the caller to commit or release.
 
         Until then the same callback is refused with a ``ReplayedCallbackError`` that ``is_retryable``.
 
@@ -270,18 +321,40 @@ class CallbackGuard:
             CallbackError: See ``check``.
         """
         now = self._now()
-        callback, key, until = self._verify(read_query(query), now)
-        if key is not None:
-            claim = await self._store.claim(key, now=now, until=until)
+        callback = self._verify(read_query(query), now)
+        claimed, uuid = None, callback.callback.order_uuid
+        match await self._claim(callback, now):
+            case Claim.NEW:
+                claimed = callback.key
+            case Claim.BUSY:
+                raise ReplayedCallbackError(
+                    "the callback was accepted before, and is being handled",
+                    is_retryable=True,
+                    order_uuid=uuid,
+                )
+            case Claim.DONE:
+                raise ReplayedCallbackError("the callback was accepted before", order_uuid=uuid)
+            case Claim.FULL:
+                pass
+        return Acceptance(callback.callback, self._store, claimed)
+
+    async def _claim(self, callback: _Verified, now: float) -> Claim:
+        """Claim a callback where it can be remembered and its token has places left."""
+        if callback.key is None:
+            return Claim.FULL
+        if callback.token is None:
+            return await self._store.claim(callback.key, now=now, until=callback.until)
+        if not self._allowance.take(callback.token, now=now, until=callback.until):
+            return Claim.FULL
+        claim = None
+        try:
+            claim = await self._store.claim(callback.key, now=now, until=callback.until)
+        finally:
             if claim is not Claim.NEW:
-                raise _refusal(claim, callback.order_uuid)
-        return Acceptance(callback, self._store, key)
+                self._allowance.give_back(callback.token)
+        return claim
 
-    def _verify(self, fields: Mapping[str, str], now: float) -> tuple[Callback, str | None, float]:
-        """Return the callback, the key to remember it by, and until when.
-
-        There is no key for a callback that nobody vouches for.
-        """
+    def _verify(self, fields: Mapping[str, str], now: float) -> _Verified:
         callback = read_callback(fields, accept_older_form=self._accept_older_form)
         reference = None
         if TOKEN in fields:
@@ -291,21 +364,37 @@ class CallbackGuard:
                 error.order_uuid = callback.order_uuid
                 raise
         if isinstance(callback, OrderCallback):
-            callback = _verified(callback, fields, self._key, or_older=self._accept_older_form)
+            callback = _verified(
+                callback, fields, self._key, self._payment_methods, or_older=self._accept_older_form
+            )
             _check_age(callback, now, self._max_age)
-            # The checksum is the same however its text is cut, and the age of a copy cannot be changed. Once
-            # more ``max_age``, should the clock be set back.
+            # The checksum is the same however its text is divided, and the age of a copy cannot be changed.
+            # Once more ``max_age``, in case the clock is set back.
             made = callback.timestamp
             until = now + self._remember if made is None else made.timestamp() + 2 * self._max_age
-            return _with_reference(callback, reference), f"order:{fields[CHECKSUM]}", until
+            return _Verified(_with_reference(callback, reference), f"order:{fields[CHECKSUM]}", until)
         if reference is None:
             if self._require_token:
                 raise InvalidChecksumError(
-                    "the terminal callback has no token, and whoever sent it may have made it up",
+                    "the terminal callback has no token, so that anybody may have made it",
                     order_uuid=callback.order_uuid,
                 )
-            return callback, None, now
-        return _with_reference(callback, reference), _terminal_key(callback, reference), now + self._remember
+            return _Verified(callback)
+        key = _terminal_key(callback, reference)
+        return _Verified(_with_reference(callback, reference), key, now + self._remember, token=reference)
+
+
+@frozen
+class _Verified:
+    """A callback with the key to remember it by, until when, and the reference of its token if that counts.
+
+    A callback that nothing vouches for has no key: made-up ones would fill the store.
+    """
+
+    callback: Callback
+    key: str | None = None
+    until: float = 0.0
+    token: str | None = None
 
 
 def _with_reference(callback: _CallbackT, reference: str | None) -> _CallbackT:
@@ -324,17 +413,3 @@ def _terminal_key(callback: TerminalCallback, reference: str) -> str:
     digest = hashlib.sha256(json.dumps(said).encode())
     digest.update(str(callback.total_amount.normalize(EXACT)).encode())
     return f"terminal:{digest.hexdigest()}"
-
-
-def _refusal(claim: Claim, order_uuid: str) -> CallbackError:
-    if claim is Claim.FULL:
-        return CallbackError(
-            "there is no room to remember the callback", is_retryable=True, order_uuid=order_uuid
-        )
-    return ReplayedCallbackError(
-        "the callback was accepted before, and is being handled"
-        if claim is Claim.BUSY
-        else "the callback was accepted before",
-        is_retryable=claim is Claim.BUSY,
-        order_uuid=order_uuid,
-    )

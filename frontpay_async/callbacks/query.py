@@ -1,27 +1,8 @@
-"""Callbacks on the wire: reading a query, checking a checksum, making and reading a token. Pure.
+"""Callbacks on the wire: reading a query, making and reading a token. Pure.
 
 **The query.** Values are percent-decoded as UTF-8 and ``+`` is a space, as in any form. The decoded values
-are what is hashed: the reference says "values", and an encoding is nobody's value, for proxies change it
-(``+`` and ``%20``, ``%c3`` and ``%C3``). A provider that appends ``?orderUuid=…`` to a URL that has a query
-already is understood, too.
-
-**The checksum** is SHA-256 over values that are glued together, without their names and without anything
-between them, followed by the secret. So whoever holds one genuine query could move a character from one
-value to its neighbour, or swap names, and keep the checksum. What is done against it:
-
-- Only the six documented parameters are hashed, besides those that stand *before* all of them: the merchant's
-  own, from the callback URL, which the sources neither include nor exclude. Others are never hashed and
-  never reported, so nothing can be moved into a parameter that somebody made up.
-- Each value has a strict form. Numbers have no sign, no leading zero and no exponent, times have exactly ten
-  digits, and names (status, payment method) have none. So nearly every border is one between a digit and
-  a letter, or lies ten digits away from one.
-- The glued text is cut again by these forms, once with every value as long as it can be and once as short
-  as it can be. The first cut is the lexicographically greatest that there is, the second the least: if
-  both are what was received, there is no other.
-- The documented order of the names is one of many ("in the order received"). Where the names stand
-  otherwise, the text must not be readable in the documented order as well.
-
-**The older form** hashes three of the values only, and is looked for only when it is asked for.
+are what is hashed: the reference says "values", and proxies change the encoding (``+`` and ``%20``, ``%c3``
+and ``%C3``). A provider that appends ``?orderUuid=…`` to a URL that already has a query is understood, too.
 
 **The token** of a callback URL is ``v1.<reference>.<HMAC-SHA256>``, in base64url: characters that no URL has
 to escape. It is the last parameter of the URL, so that it ends where the provider's parameters begin.
@@ -29,51 +10,30 @@ to escape. It is the last parameter of the URL, so that it ends where the provid
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
-from itertools import takewhile
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 from urllib.parse import parse_qsl
 
-from frontpay_async.errors import CallbackError, InvalidChecksumError
+from frontpay_async._protocol.checksums import CHECKSUM, DOCUMENTED, PATTERNS, SHORTEST, TABLE
+from frontpay_async.errors import CallbackError, ConfigurationError, InvalidChecksumError
 from frontpay_async.models.callbacks import Callback, CallbackKind, OrderCallback, TerminalCallback
 from frontpay_async.models.statuses import OrderStatus
 
-SIGNED = ("orderUuid", "status", "createdAt", "paymentMethod", "amount", "timestamp")
-"""What the checksum covers, in the documented order."""
-_OLDER_SIGNED = SIGNED[:3]
-"""What its older form covers."""
-CHECKSUM = "checksum"
 TOKEN = "frontpay_token"  # noqa: S105 - the name of a parameter
-DOCUMENTED = (*SIGNED, CHECKSUM, "type", "totalAmount", "baseAmount", "vatAmount", "currency")
 
 LONGEST_REFERENCE = 200
 _LONGEST = 8192
 _MOST_FIELDS = 64
 
 _MERGED = re.compile(rf"(.*?)\?({'|'.join(DOCUMENTED)})=(.*)", re.DOTALL)
-_HEX = re.compile(r"[0-9a-f]{64}")
 _TOKEN_FORM = re.compile(r"v1\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})")
 _TOKEN_PURPOSE = b"frontpay_async callback token v1\0"
 
-# A "~" stands behind each quantifier that decides a length; it becomes nothing (long) or "?" (short).
-_FORMS = {
-    "orderUuid": "ODR[0-9]{1,30}~",
-    "status": "[A-Za-z][A-Za-z _-]{0,39}~",
-    "createdAt": "[1-9][0-9]{9}",
-    "paymentMethod": r"[^0-9\x00-\x1f\x7f]{0,60}~",
-    "amount": r"(?:0|[1-9][0-9]{0,29}~)(?:\.[0-9]{1,30}~)?~",
-    "timestamp": "[1-9][0-9]{9}",
-}
-_PATTERNS: Mapping[str, re.Pattern[str]] = {
-    name: re.compile(form.replace("~", "")) for name, form in _FORMS.items()
-}
 _CURRENCY = re.compile("[A-Z]{3}")
 _KINDS = {"payment": CallbackKind.PAYMENT, "payment_refund": CallbackKind.REFUND}
 _APPROVED = {"approved": True, "cancelled": False}
@@ -165,21 +125,19 @@ def read_callback(fields: Mapping[str, str], *, accept_older_form: bool) -> Call
     """Read what a callback says, without checking who made it.
 
     Raises:
-        CallbackError: It is none, or a parameter is missing or malformed.
+        CallbackError: The query is not a callback, or a parameter is missing or malformed.
     """
-    # What has a checksum must keep it, whatever else is added to the query.
+    # A query that has a checksum must pass it, whatever else is added to the query.
     if CHECKSUM in fields or "type" not in fields:
         return _read_order(fields, accept_older_form=accept_older_form)
     return _read_terminal(fields)
 
 
 def _read_order(fields: Mapping[str, str], *, accept_older_form: bool) -> OrderCallback:
-    values = {name: fields[name] for name in SIGNED if name in fields}
-    needed = _OLDER_SIGNED if accept_older_form else SIGNED
-    if not values.keys() >= set(needed) or CHECKSUM not in fields:
-        raise CallbackError("the callback lacks a parameter")
-    if not all(_PATTERNS[name].fullmatch(value) for name, value in values.items()):
-        raise CallbackError("a parameter of the callback is malformed")
+    _require(fields, (*(SHORTEST if accept_older_form else TABLE), CHECKSUM))
+    values = {name: fields[name] for name in TABLE if name in fields}
+    for name, value in values.items():
+        _check_form(name, PATTERNS[name].fullmatch(value) is not None)
     amount, timestamp = values.get("amount"), values.get("timestamp")
     return OrderCallback(
         order_uuid=values["orderUuid"],
@@ -192,97 +150,91 @@ def _read_order(fields: Mapping[str, str], *, accept_older_form: bool) -> OrderC
 
 
 def _read_terminal(fields: Mapping[str, str]) -> TerminalCallback:
-    try:
-        uuid, status, kind = fields["orderUuid"], fields["status"], fields["type"]
-        total, currency = fields["totalAmount"], fields["currency"]
-    except KeyError:
-        raise CallbackError("the callback lacks a parameter") from None
-    amounts = [total, *(fields[name] for name in ("baseAmount", "vatAmount") if name in fields)]
-    if not (
-        _PATTERNS["orderUuid"].fullmatch(uuid)
-        and kind.lower() in _KINDS
-        and status.lower() in _APPROVED
-        and all(map(_PATTERNS["amount"].fullmatch, amounts))
-        and _CURRENCY.fullmatch(currency)
-    ):
-        raise CallbackError("a parameter of the callback is malformed")
-    base, vat = fields.get("baseAmount"), fields.get("vatAmount")
+    _require(fields, ("orderUuid", "status", "type", "totalAmount", "currency"))
+    uuid, status, kind = fields["orderUuid"], fields["status"].lower(), fields["type"].lower()
+    _check_form("orderUuid", PATTERNS["orderUuid"].fullmatch(uuid) is not None)
+    _check_form("type", kind in _KINDS)
+    _check_form("status", status in _APPROVED)
+    _check_form("currency", _CURRENCY.fullmatch(fields["currency"]) is not None)
+    amounts = {name: fields[name] for name in ("totalAmount", "baseAmount", "vatAmount") if name in fields}
+    for name, value in amounts.items():
+        _check_form(name, PATTERNS["amount"].fullmatch(value) is not None)
     return TerminalCallback(
         order_uuid=uuid,
-        kind=_KINDS[kind.lower()],
-        is_approved=_APPROVED[status.lower()],
-        total_amount=Decimal(total),
-        currency=currency,
-        base_amount=None if base is None else Decimal(base),
-        vat_amount=None if vat is None else Decimal(vat),
+        kind=_KINDS[kind],
+        is_approved=_APPROVED[status],
+        total_amount=Decimal(amounts["totalAmount"]),
+        currency=fields["currency"],
+        base_amount=Decimal(amounts["baseAmount"]) if "baseAmount" in amounts else None,
+        vat_amount=Decimal(amounts["vatAmount"]) if "vatAmount" in amounts else None,
     )
+
+
+def _require(fields: Mapping[str, str], names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in fields]
+    if missing:
+        raise CallbackError(f"the callback lacks {', '.join(missing)}")
+
+
+def _check_form(name: str, is_good: bool) -> None:  # noqa: FBT001 - the two make one sentence
+    if not is_good:
+        raise CallbackError(f"the callback's {name} is malformed")
 
 
 def _moment(seconds: str) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
-def to_key(secret: str | bytes) -> bytes:
+class InvalidSecretError(ConfigurationError, ValueError):
+    """A secret that was copied or read wrongly."""
+
+
+# What a copy from a page, a file or a shell leaves at the ends: blanks, line breaks, a BOM, zero-width
+# characters.
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
+_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
+
+
+def to_key(secret: str | bytes, *, name: str = "secret") -> bytes:
     """Read a secret.
+
+    Args:
+        secret: The secret. Bytes that are not text are taken as they are.
+        name: The argument that it is, for the error.
 
     Raises:
         TypeError: It is neither text nor bytes.
-        ValueError: It is empty.
+        InvalidSecretError: It is empty, or has blanks, quotes or invisible characters around it.
     """
     if not isinstance(secret, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"a secret is text or bytes, not {type(secret).__name__}")
-    if not secret:
-        raise ValueError("an empty secret protects nothing")
+        raise TypeError(f"{name} is text or bytes, not {type(secret).__name__}")
     # An error of the codec's would hold the secret.
-    return secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
+    key = secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
+    problem = _problem(secret if isinstance(secret, str) else _text_of(secret))
+    if problem:
+        raise InvalidSecretError(f"{name} {problem}; copy it again")
+    return key
 
 
-def checksum_covers(fields: Mapping[str, str], key: bytes, *, or_older: bool) -> tuple[str, ...]:
-    """Return the names that the checksum covers; none where it is wrong.
-
-    Args:
-        fields: What ``read_query`` returned; values of the covered names have the form that is asked of them.
-        key: The secret.
-        or_older: Whether the older form is accepted.
-    """
-    given = fields.get(CHECKSUM, "")
-    if _HEX.fullmatch(given) is None:
-        return ()
-    names = tuple(name for name in fields if name in SIGNED)
-    values = tuple(fields[name] for name in names)
-    if len(names) == len(SIGNED):
-        for own in {"", _own(fields)}:
-            if _is_hash(given, own + "".join(values), key):
-                return SIGNED if _reads_only_as(own, names, values) else ()
-    if or_older and fields.keys() >= set(_OLDER_SIGNED):
-        values = tuple(fields[name] for name in _OLDER_SIGNED)
-        if _is_hash(given, "".join(values), key) and _reads_only_as("", _OLDER_SIGNED, values):
-            return _OLDER_SIGNED
-    return ()
+def _text_of(secret: bytes) -> str:
+    """Return the text of a key that is one; a binary key is taken as it is."""
+    text = secret.decode(errors="replace")
+    inner = text.strip().strip(_INVISIBLE)
+    return text if not inner or (inner.isprintable() and "\ufffd" not in inner) else "binary"
 
 
-def _own(fields: Mapping[str, str]) -> str:
-    """Glue the values that stand before all that are documented."""
-    return "".join(value for _, value in takewhile(lambda pair: pair[0] not in DOCUMENTED, fields.items()))
-
-
-def _is_hash(given: str, text: str, key: bytes) -> bool:
-    return hmac.compare_digest(hashlib.sha256(text.encode() + key).hexdigest(), given)
-
-
-def _reads_only_as(own: str, names: tuple[str, ...], values: tuple[str, ...]) -> bool:
-    text = own + "".join(values)
-    cuts = [_cutter(names, length).fullmatch(text) for length in ("", "?")]
-    if not all(cut is not None and cut.groups() == (own, *values) for cut in cuts):
-        return False
-    # With fewer names it is the older form, whose order is fixed.
-    return names in (SIGNED, _OLDER_SIGNED) or _cutter(SIGNED, "").fullmatch(text) is None
-
-
-@lru_cache(maxsize=32)
-def _cutter(names: tuple[str, ...], length: str) -> re.Pattern[str]:
-    fields = "".join(f"({_FORMS[name].replace('~', length)})" for name in names)
-    return re.compile(f"(.*{length}){fields}", re.DOTALL)
+def _problem(text: str) -> str | None:
+    if not text.strip():
+        return "is empty"
+    if text != text.strip():
+        return "begins or ends with a blank or a line break"
+    if text != text.strip(_INVISIBLE):
+        return "begins or ends with an invisible character such as a byte order mark"
+    if len(text) > 1 and text[0] + text[-1] in _QUOTES:
+        return "is in quotes"
+    if any(character < " " for character in text):
+        return "contains a control character"
+    return None
 
 
 def make_token(reference: str, key: bytes) -> str:

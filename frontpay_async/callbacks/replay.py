@@ -1,49 +1,58 @@
 """Which callbacks were handled already. Pure.
 
-A mark is claimed, and then committed or released. What is claimed is neither new nor done: its handling may
-yet fail, so a second delivery in the meantime is neither handled nor told that all is well.
+*Model.* A mark is claimed, and then committed or released. A claimed mark is neither new nor done: its
+handling may still fail, so that a second delivery in the meantime is neither handled nor answered with
+success.
+
+*Keys.* ``order:…`` is a callback that the API signed, ``terminal:…`` one that anybody can make who knows a
+callback URL. Each kind has room of its own, so that a flood of made-up callbacks leaves the room of the
+genuine ones alone.
+
+*Limit.* Where there is no room, a callback is accepted without being remembered: it is a reason to look at
+the order, and looking twice does no harm, while a refused callback may be lost.
 """
 
 from __future__ import annotations
 
 import heapq
 from enum import StrEnum
+from threading import Lock
 from typing import Protocol
 
 from attrs import define, field
 
 
 class Claim(StrEnum):
-    """Answer whether a callback may be handled now."""
+    """Whether a callback may be handled now."""
 
     NEW = "new"
     """It may, and it is the caller's until ``commit`` or ``release``."""
     BUSY = "busy"
-    """Somebody else is handling it."""
+    """Another task is handling it."""
     DONE = "done"
     """It was handled before."""
     FULL = "full"
-    """There is no room to remember it."""
+    """It may, but there is no room to remember it."""
 
 
 class ReplayStore(Protocol):
-    """Remember which callbacks were handled; asynchronous, so that several processes can share one.
+    """The record of handled callbacks; asynchronous, so that several processes can share one.
 
     A mark may be forgotten when its time is over, and never before: not even to make room.
     """
 
     async def claim(self, key: str, *, now: float, until: float) -> Claim:
-        """Take a key, unless it is taken; at once for all who share the store.
+        """Take a key that is free, atomically for all that share the store.
 
         Args:
-            key: Names the callback: text without any secret.
+            key: The callback: its kind, a colon, and text without any secret.
             now: The time, in Unix seconds.
             until: How long it must be remembered, in Unix seconds.
         """
         ...
 
     async def commit(self, key: str) -> None:
-        """Remember that a claimed key was handled."""
+        """Record that a claimed key was handled."""
         ...
 
     async def release(self, key: str) -> None:
@@ -52,40 +61,98 @@ class ReplayStore(Protocol):
 
 
 @define(eq=False)
+class _Room:
+    """The marks of one kind."""
+
+    # None: given back, but still in the queue of expiries.
+    marks: dict[str, Claim | None] = field(factory=dict[str, "Claim | None"])
+    expiries: list[tuple[float, str]] = field(factory=list[tuple[float, str]])
+
+    def claim(self, key: str, now: float, until: float, capacity: int) -> Claim:
+        while self.expiries and self.expiries[0][0] < now:
+            del self.marks[heapq.heappop(self.expiries)[1]]
+        mark = self.marks.get(key)
+        if mark is not None:
+            return mark
+        if key not in self.marks:
+            if len(self.marks) >= capacity:
+                return Claim.FULL
+            heapq.heappush(self.expiries, (until, key))
+        self.marks[key] = Claim.BUSY
+        return Claim.NEW
+
+    def settle(self, key: str, mark: Claim | None) -> None:
+        # Its time may be over by now.
+        if key in self.marks:
+            self.marks[key] = mark
+
+
+@define(eq=False)
 class MemoryReplayStore:
-    """Remember callbacks in this process.
+    """A record of handled callbacks in this process, for any number of threads and event loops.
 
     Args:
-        capacity: The most that are remembered. Only verified callbacks come here, and when there is no room
-            left they are refused until there is; none is forgotten early.
+        capacity: The most callbacks of one kind that are remembered; signed and unsigned ones are two kinds.
+            Further ones are accepted without being remembered; none is forgotten early.
     """
 
     capacity: int = 100_000
-    # None: given back, but still in the queue of expiries.
-    _marks: dict[str, Claim | None] = field(init=False, factory=dict[str, "Claim | None"], repr=False)
-    _expiries: list[tuple[float, str]] = field(init=False, factory=list[tuple[float, str]], repr=False)
+    _rooms: dict[str, _Room] = field(init=False, factory=dict[str, _Room], repr=False)
+    _lock: Lock = field(init=False, factory=Lock, repr=False)
 
     async def claim(self, key: str, *, now: float, until: float) -> Claim:
-        """Take a key, unless it is taken; see ``ReplayStore``."""
-        while self._expiries and self._expiries[0][0] < now:
-            del self._marks[heapq.heappop(self._expiries)[1]]
-        mark = self._marks.get(key)
-        if mark is not None:
-            return mark
-        if key not in self._marks:
-            if len(self._marks) >= self.capacity:
-                return Claim.FULL
-            heapq.heappush(self._expiries, (until, key))
-        self._marks[key] = Claim.BUSY
-        return Claim.NEW
+        """Take a key that is free; see ``ReplayStore``."""
+        with self._lock:
+            return self._room(key).claim(key, now, until, self.capacity)
 
     async def commit(self, key: str) -> None:
-        """Remember that a claimed key was handled."""
-        # Its time may be over by now.
-        if key in self._marks:
-            self._marks[key] = Claim.DONE
+        """Record that a claimed key was handled."""
+        with self._lock:
+            self._room(key).settle(key, Claim.DONE)
 
     async def release(self, key: str) -> None:
         """Give a claimed key back: it was not handled."""
-        if key in self._marks:
-            self._marks[key] = None
+        with self._lock:
+            self._room(key).settle(key, None)
+
+    def _room(self, key: str) -> _Room:
+        return self._rooms.setdefault(key.partition(":")[0], _Room())
+
+
+@define(eq=False)
+class TokenAllowance:
+    """The number of callbacks that are remembered for each token.
+
+    A token is part of a URL, so it may leak from an access log. With it anybody can make up callbacks; this
+    bounds what they take of a store that all tokens share.
+
+    Args:
+        capacity: The most callbacks of one token that are remembered at a time.
+    """
+
+    capacity: int
+    # By reference: how many were taken, and until when that counts.
+    _taken: dict[str, tuple[int, float]] = field(init=False, factory=dict[str, tuple[int, float]], repr=False)
+    _sweep_at: int = field(init=False, default=1000, repr=False)
+    _lock: Lock = field(init=False, factory=Lock, repr=False)
+
+    def take(self, reference: str, *, now: float, until: float) -> bool:
+        """Take one of a token's places, if there is one left."""
+        with self._lock:
+            taken, over = self._taken.get(reference, (0, until))
+            if over < now:
+                taken, over = 0, until
+            if taken >= self.capacity:
+                return False
+            self._taken[reference] = (taken + 1, over)
+            if len(self._taken) >= self._sweep_at:
+                self._taken = {name: each for name, each in self._taken.items() if each[1] >= now}
+                self._sweep_at = max(1000, 2 * len(self._taken))
+            return True
+
+    def give_back(self, reference: str) -> None:
+        """Return a place that was not used."""
+        with self._lock:
+            taken, over = self._taken.get(reference, (0, 0.0))
+            if taken:
+                self._taken[reference] = (taken - 1, over)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import pickle
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -11,6 +15,7 @@ from attrs import define, field
 
 from frontpay_async import (
     CallbackError,
+    ConfigurationError,
     InvalidChecksumError,
     OrderStatus,
     Outcome,
@@ -24,6 +29,7 @@ from frontpay_async.callbacks import (
     OrderCallback,
     TerminalCallback,
     sign_callback_url,
+    verify_checksum,
 )
 from tests.support.callbacks import NOW, OLDER, ORDER, SECRET, TERMINAL, checksum, query, signed
 
@@ -144,19 +150,106 @@ async def test_forged_callbacks_never_reach_the_store() -> None:
 
 
 async def test_a_flood_does_not_push_out_what_is_remembered() -> None:
-    moment = Time()
-    checked = guard(moment, replay_store=MemoryReplayStore(capacity=2))
+    checked = guard(replay_store=MemoryReplayStore(capacity=2))
     first, second, third = (query(signed(orderUuid=f"ODR{number}")) for number in range(3))
-    await checked.check(first)
+    assert (await checked.claim(first)).is_remembered
     await checked.check(second)
-    with pytest.raises(CallbackError, match="no room") as caught:
-        await checked.check(third)
-    assert caught.value.is_retryable
-    assert not isinstance(caught.value, ReplayedCallbackError)
+    for _ in range(2):
+        acceptance = await checked.claim(third)
+        assert not acceptance.is_remembered
+        await acceptance.commit()
     with pytest.raises(ReplayedCallbackError):
-        await checked.check(first)
+        await checked.check(second)
+
+
+async def test_there_is_room_again_when_the_oldest_are_over() -> None:
+    moment = Time()
+    checked = guard(moment, replay_store=MemoryReplayStore(capacity=1))
+    await checked.check(query(signed()))
     moment.now += 700
-    await checked.check(query(signed(orderUuid="ODR3", timestamp=str(NOW + 700))))
+    fresh = query(signed(orderUuid="ODR3", timestamp=str(NOW + 700)))
+    assert (await checked.claim(fresh)).is_remembered
+
+
+@pytest.mark.parametrize("capacity", [10, 100_000])
+async def test_a_flood_with_a_leaked_token_leaves_the_others_alone(capacity: int) -> None:
+    """Neither a signed callback nor one with another token is refused, or handled twice."""
+    checked = guard(replay_store=MemoryReplayStore(capacity=capacity), token_capacity=5)
+    for number in range(50):
+        forged = await checked.claim(terminal("leaked", totalAmount=str(number)))
+        assert forged.is_remembered is (number < 5)
+        await forged.commit()
+    for genuine in (query(signed()), terminal("another")):
+        await checked.check(genuine)
+        with pytest.raises(ReplayedCallbackError):
+            await checked.check(genuine)
+
+
+async def test_a_genuine_callback_with_a_leaked_token_is_accepted_after_a_flood() -> None:
+    moment = Time()
+    checked = guard(moment, token_capacity=3, remember=100)
+    for number in range(10):
+        await checked.check(terminal(totalAmount=f"{number}.5"))
+    callback = await checked.check(terminal())
+    assert callback.order_uuid == "ODR1566017307"
+    moment.now += 101
+    assert (await checked.claim(terminal())).is_remembered
+
+
+async def test_copies_take_no_places_of_a_token() -> None:
+    checked = guard(token_capacity=2)
+    await checked.check(terminal())
+    for _ in range(5):
+        with pytest.raises(ReplayedCallbackError):
+            await checked.check(terminal())
+    assert (await checked.claim(terminal(status="Cancelled"))).is_remembered
+
+
+async def test_a_store_that_fails_takes_no_places_of_a_token() -> None:
+    class Down(MemoryReplayStore):
+        is_down: bool = True
+
+        async def claim(self, key: str, *, now: float, until: float) -> Claim:
+            if self.is_down:
+                raise OSError("no store")
+            return await super().claim(key, now=now, until=until)
+
+    store = Down()
+    checked = guard(replay_store=store, token_capacity=1)
+    for _ in range(3):
+        with pytest.raises(OSError, match="no store"):
+            await checked.claim(terminal())
+    store.is_down = False
+    assert (await checked.claim(terminal())).is_remembered
+
+
+async def test_tokens_that_are_over_are_forgotten() -> None:
+    moment = Time()
+    checked = guard(moment, remember=100)
+    for number in range(3000):
+        await checked.check(terminal(f"B-{number}"))
+        moment.now += 1
+    assert len(checked._allowance._taken) <= 1200
+
+
+def test_a_store_is_shared_by_threads() -> None:
+    """Each thread has an event loop of its own, as a synchronous web server has."""
+    checked = guard()
+    texts = [query(signed(orderUuid=f"ODR{number}")) for number in range(50)]
+
+    def deliver() -> int:
+        return sum(asyncio.run(accepts(text)) for text in texts)
+
+    async def accepts(text: str) -> bool:
+        try:
+            await checked.check(text)
+        except ReplayedCallbackError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        accepted = [threads.submit(deliver) for _ in range(4)]
+        assert sum(each.result() for each in accepted) == len(texts)
 
 
 async def test_a_callback_is_done_when_its_handling_is() -> None:
@@ -333,12 +426,60 @@ def test_what_cannot_be_sent_is_no_reference(reference: str) -> None:
         sign_callback_url(URL, reference, SECRET)
 
 
-def test_a_secret_is_needed() -> None:
-    for given in ({"secret": ""}, {"secret": SECRET, "token_secret": b""}):
-        with pytest.raises(ValueError, match="empty"):
-            CallbackGuard(**given)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="empty"):
-        sign_callback_url(URL, REFERENCE, "")
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        (b"", "empty"),
+        ("secret\n", "blank or a line break"),
+        ("secret\r\n", "blank or a line break"),
+        ("secret ", "blank or a line break"),
+        ("\tsecret", "blank or a line break"),
+        ("secret\u00a0", "blank or a line break"),
+        (b"secret\n", "blank or a line break"),
+        ("\ufeffsecret", "invisible"),
+        (b"\xef\xbb\xbfsecret", "invisible"),
+        ("secret\u200b", "invisible"),
+        ('"secret"', "quotes"),
+        ("'secret'", "quotes"),
+        (b'"secret"', "quotes"),
+        ("\u201csecret\u201d", "quotes"),
+        ("sec\nret", "control character"),
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("argument", ["secret", "token_secret"])
+def test_a_secret_that_was_copied_wrongly_is_refused_when_built(
+    secret: str | bytes, problem: str, argument: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{argument} .*{problem}") as caught:
+        CallbackGuard(**{"secret": SECRET, argument: secret})  # type: ignore[arg-type]
+    assert isinstance(caught.value, ValueError)
+    assert "sec" not in str(caught.value).removeprefix("secret").removeprefix("token_secret")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - our own
+    with pytest.raises(ConfigurationError, match=problem):
+        sign_callback_url(URL, REFERENCE, secret)
+    with pytest.raises(ConfigurationError, match=problem):
+        verify_checksum(signed(), secret)
+
+
+@pytest.mark.parametrize(
+    "secret", ["it's", 'a "b" c', "p\u00e5ssord", "a b", b"\x00\n", bytes(range(256)), b"\n\xff\n"]
+)
+async def test_a_secret_may_be_any_other_text_or_bytes(secret: str | bytes) -> None:
+    text = secret if isinstance(secret, bytes) else secret.encode()
+    fields = {**ORDER, "checksum": hashlib.sha256("".join(ORDER.values()).encode() + text).hexdigest()}
+    callback = await CallbackGuard(secret, now=lambda: NOW).check(fields)
+    assert callback.order_uuid == "ODR1566017307"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"token_capacity": 0}, {"payment_methods": "visa"}, {"max_age": "300"}, {"secret": None}]
+)
+def test_settings_are_checked_when_built(settings: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        CallbackGuard(**{"secret": SECRET, **settings})
 
 
 def test_a_secret_that_is_no_utf_8_is_not_shown_in_an_error() -> None:

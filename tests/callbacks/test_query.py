@@ -18,7 +18,7 @@ from frontpay_async.callbacks import (
     parse_callback,
     verify_checksum,
 )
-from tests.support.callbacks import NOW, OLDER, ORDER, SECRET, TERMINAL, checksum, query, signed
+from tests.support.callbacks import NOW, ORDER, SECRET, TERMINAL, checksum, query, signed
 
 SIGNED_FIELDS = {"order_uuid", "status", "created_at", "payment_method", "amount", "timestamp"}
 
@@ -111,7 +111,7 @@ def test_another_checksum_is_refused(given: str) -> None:
         verify_checksum({**signed(), "checksum": given}, SECRET)
 
 
-@pytest.mark.parametrize("secret", ["other", b"others", SECRET + " "])
+@pytest.mark.parametrize("secret", ["other", b"others", SECRET + "s"])
 def test_another_secret_is_refused(secret: str | bytes) -> None:
     with pytest.raises(InvalidChecksumError):
         verify_checksum(signed(), secret)
@@ -140,7 +140,6 @@ def test_a_terminal_callback_has_no_checksum() -> None:
         {"orderUuid": "ODR156601730", "status": "7PAID"},
         {"orderUuid": "ODR1566017307P", "status": "AID"},
         {"paymentMethod": "Card1", "amount": "02.00"},
-        {"paymentMethod": "Card10", "amount": "2.00"},
         {"createdAt": str(NOW - 5000)[:-1], "paymentMethod": f"{str(NOW - 5000)[-1]}Card"},
         {"paymentMethod": "", "amount": "Card102.00"},
     ],
@@ -221,30 +220,6 @@ def test_unknown_parameters_are_ignored() -> None:
     assert verify_checksum({**signed(), **more}, SECRET).amount == Decimal("102.00")
 
 
-def test_the_older_form_is_off_unless_asked_for() -> None:
-    fields = {**ORDER, "checksum": checksum("".join(ORDER[name] for name in OLDER))}
-    with pytest.raises(InvalidChecksumError):
-        verify_checksum(fields, SECRET)
-    with pytest.raises(CallbackError):
-        parse_callback({name: fields[name] for name in (*OLDER, "checksum")})
-
-
-@pytest.mark.parametrize("names", [OLDER, tuple(ORDER)])
-def test_the_older_form_tells_only_what_it_covers(names: tuple[str, ...]) -> None:
-    fields = {name: ORDER[name] for name in names}
-    fields["checksum"] = checksum("".join(ORDER[name] for name in OLDER))
-    callback = verify_checksum(fields, SECRET, accept_older_form=True, now=NOW)
-    assert callback == OrderCallback(
-        order_uuid="ODR1566017307",
-        status=OrderStatus.PAID,
-        created_at=datetime.fromtimestamp(NOW - 5000, UTC),
-        payment_method=None,
-        amount=None,
-        timestamp=None,
-        signed_fields=frozenset({"order_uuid", "status", "created_at"}),
-    )
-
-
 def test_the_newer_form_is_known_beside_the_older() -> None:
     assert verify_checksum(signed(), SECRET, accept_older_form=True).signed_fields == SIGNED_FIELDS
 
@@ -286,10 +261,10 @@ def test_a_terminal_callback_without_a_parameter(name: str) -> None:
         *[("orderUuid", value) for value in ("", "1", "ODR", "ODR1/../2", "ODR\u0661", "CSR1", "ODR1\n")],
         *[("status", value) for value in ("", "PAID1", "BETALT Ø", "\n", "P" * 41)],
         *[("createdAt", value) for value in ("", "0760000000", "176000000", "17600000000", "1e9", "-1")],
-        *[("paymentMethod", value) for value in ("Card1", "Card\n", "C" * 61)],
+        *[("paymentMethod", value) for value in ("Card\n", "C" * 61)],
         *[
             ("amount", value)
-            for value in ("", "-1", "+1", "01", "1.", ".5", "1e3", "NaN", "1,5", "1_0", "\u0663")
+            for value in ("", "-", "--1", "-01", "+1", "01", "1.", ".5", "1e3", "NaN", "1,5", "1_0", "\u0663")
         ],
         *[("timestamp", value) for value in ("", "17600000001", "2025-10-09")],
     ],

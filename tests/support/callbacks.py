@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-__all__ = ["NOW", "OLDER", "ORDER", "SECRET", "TERMINAL", "checksum", "origin", "query", "served", "signed"]
+__all__ = [
+    "EXAMPLE",
+    "NOW",
+    "OLDER",
+    "ORDER",
+    "SECRET",
+    "TERMINAL",
+    "WITHOUT_METHOD",
+    "checksum",
+    "origin",
+    "query",
+    "served",
+    "signed",
+]
 
 SECRET = "callback-s3cret"
 NOW = 1_760_000_000
@@ -32,7 +45,10 @@ ORDER: Mapping[str, str] = {
     "amount": "102.00",
     "timestamp": str(NOW - 10),
 }
+EXAMPLE = ("orderUuid", "status", "paymentMethod", "amount", "createdAt", "timestamp")
+"""The sequence of the vendor's example URL; ``ORDER`` has that of the table."""
 OLDER = ("orderUuid", "status", "createdAt")
+WITHOUT_METHOD = ("orderUuid", "status", "createdAt", "amount", "timestamp")
 TERMINAL: Mapping[str, str] = {
     "orderUuid": "ODR1566017307",
     "status": "Approved",
