@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontpay_async.sandbox.callback_sender import CallbackFault, CallbackSender, SentCallback
+from frontpay_async.sandbox.callback_sender import CallbackFault, CallbackForm, CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind
 from frontpay_async.sandbox.inspect.feed import RecordedRequest
 from frontpay_async.sandbox.sandbox import Sandbox
@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_TERMINAL",
     "DEFAULT_TOKEN",
     "CallbackFault",
+    "CallbackForm",
     "CallbackSender",
     "Cardholder",
     "Duplicate",

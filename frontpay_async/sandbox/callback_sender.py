@@ -23,7 +23,7 @@ import itertools
 from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import anyio
 import httpx
@@ -47,6 +47,29 @@ _ENDED_PAYMENT = {
     OrderStatus.EXPIRED: "Cancelled",
 }
 _PAID_ONCE = frozenset({OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED, OrderStatus.REFUNDED})
+
+
+class CallbackForm(StrEnum):
+    """The parameters of a callback about an order, and what its checksum covers."""
+
+    EXAMPLE = "example"
+    """The sequence of the vendor's example URL, with payment method and amount before the times."""
+    TABLE = "table"
+    """The sequence of the vendor's table of parameters."""
+    WITHOUT_METHOD = "without-method"
+    """An older form without the payment method."""
+    SHORTEST = "shortest"
+    """The oldest form: order, status and creation date alone."""
+
+
+_PARAMETERS = {
+    CallbackForm.EXAMPLE: ("orderUuid", "status", "paymentMethod", "amount", "createdAt", "timestamp"),
+    CallbackForm.TABLE: ("orderUuid", "status", "createdAt", "paymentMethod", "amount", "timestamp"),
+    CallbackForm.WITHOUT_METHOD: ("orderUuid", "status", "createdAt", "amount", "timestamp"),
+    CallbackForm.SHORTEST: ("orderUuid", "status", "createdAt"),
+}
+# The newest formula covers the whole query, the callback URL's own parameters included.
+_COVERS_OWN = {CallbackForm.EXAMPLE, CallbackForm.TABLE}
 
 
 class CallbackFault(StrEnum):
@@ -112,6 +135,7 @@ class CallbackSender:
         secret: What checksums are made with; hidden in reprs.
         hosts: Hosts beside this machine that may be sent to.
         transport: Sends the requests, wherever they go; over a socket unless given.
+        form: The form of callbacks about orders.
         patience: How long an answer is waited for, in seconds.
     """
 
@@ -119,6 +143,7 @@ class CallbackSender:
     _secret: str = field(repr=lambda _: "'***'")
     _hosts: Collection[str]
     _transport: httpx.AsyncBaseTransport | None = None
+    _form: CallbackForm = CallbackForm.EXAMPLE
     _patience: float = 5.0
     sent: list[SentCallback] = field(init=False, factory=list[SentCallback], repr=False)
     _state: SandboxState = field(init=False, repr=False)
@@ -252,8 +277,9 @@ class CallbackSender:
             return
         plan = next((each for each in self._plans if self._hits(each, said)), None)
         kind = None if plan is None else plan.kind
-        if kind is CallbackFault.WRONG_CHECKSUM:
-            said["checksum"] = _checksum(said, f"not {self._secret}")
+        if "checksum" in said:
+            wrong = "not " if kind is CallbackFault.WRONG_CHECKSUM else ""
+            said["checksum"] = self._checksum(url, said, f"{wrong}{self._secret}")
         parcel = SentCallback(order_uuid=order.uuid, url=_merged(url, said), fault=kind)
         self._last[order.uuid] = parcel
         held = self._held.pop(order.uuid, None)
@@ -296,7 +322,7 @@ class CallbackSender:
                 "totalAmount": f"{order.amount:f}",
                 "currency": "NOK",
             }
-        said = {
+        values = {
             "orderUuid": order.uuid,
             "status": order.status.value,
             "createdAt": str(int(order.created_at)),
@@ -304,7 +330,14 @@ class CallbackSender:
             "amount": f"{order.amount:f}",
             "timestamp": str(int(self._state.wall())),
         }
-        return {**said, "checksum": _checksum(said, self._secret)}
+        return {**{name: values[name] for name in _PARAMETERS[self._form]}, "checksum": ""}
+
+    def _checksum(self, url: str, said: dict[str, str], secret: str) -> str:
+        query = url.partition("#")[0].partition("?")[2]
+        own = parse_qsl(query, keep_blank_values=True) if self._form in _COVERS_OWN else []
+        covered = [*own, *((name, value) for name, value in said.items() if name != "checksum")]
+        text = "".join(value for _, value in covered)
+        return hashlib.sha256(f"{text}{secret}".encode()).hexdigest()
 
     def _put(self, parcel: SentCallback, seconds: float = 0.0) -> None:
         heapq.heappush(self._queue, (self._clock.now() + seconds, next(self._queued), parcel))
@@ -350,11 +383,6 @@ def _payment_method(order: SandboxOrder) -> str:
     if order.invoice_number is not None:
         return "invoice"
     return "Visa" if order.status in _PAID_ONCE else ""
-
-
-def _checksum(said: dict[str, str], secret: str) -> str:
-    values = "".join(value for name, value in said.items() if name != "checksum")
-    return hashlib.sha256(f"{values}{secret}".encode()).hexdigest()
 
 
 def _merged(url: str, said: dict[str, str]) -> str:

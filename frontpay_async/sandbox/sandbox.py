@@ -52,7 +52,8 @@ Limits. Mostly because no source describes it, the sandbox does not reproduce:
 - **Callbacks**: which of them the API repeats, and after which answers (here none, but by
   ``callback_sender.repeat``); its full list of payment methods (here Visa, invoice, or nothing). Terminal
   orders are reported when the payment or a refund is decided, others at each change of status, including
-  being invoiced.
+  being invoiced. The checksum covers the whole query, the callback URL's own parameters included, as in the
+  vendor's sample code.
 - **TLS.**
 """
 
@@ -76,7 +77,7 @@ from frontpay_async._transport.clock import Clock
 from frontpay_async.client import FrontPayClient
 from frontpay_async.priority import Priority
 from frontpay_async.sandbox.app import BASE_PATH, Api
-from frontpay_async.sandbox.callback_sender import CallbackSender, SentCallback
+from frontpay_async.sandbox.callback_sender import CallbackForm, CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
 from frontpay_async.sandbox.inspect.control import control_routes
 from frontpay_async.sandbox.inspect.feed import Feed, RecordedRequest
@@ -134,12 +135,15 @@ class Sandbox:
         callback_secret: What the checksums of callbacks are made with.
         callback_hosts: Hosts that callbacks may be sent to, beside this machine.
         callback_transport: Sends the callbacks, to any host; over a socket unless given.
+        callback_form: The sequence of parameters in callbacks about orders: ``example`` (that of the vendor's
+            example URL), ``table``, or one of the older forms ``without-method`` and ``shortest``.
         allowed_hosts: Host names, beside this machine's, by which the sandbox is reached; others get 403.
         request_history: How many of the newest requests ``requests`` keeps.
         clock: Time; for tests.
 
     Raises:
-        ValueError: The rate limit or window is not more than 0, or there is no such form of dates.
+        ValueError: The rate limit or window is not more than 0, or there is no such form of dates or of
+            callbacks.
     """
 
     faults: Faults
@@ -166,6 +170,7 @@ class Sandbox:
         callback_secret: str = DEFAULT_CALLBACK_SECRET,
         callback_hosts: Collection[str] = (),
         callback_transport: httpx.AsyncBaseTransport | None = None,
+        callback_form: CallbackForm | str = CallbackForm.EXAMPLE,
         allowed_hosts: Collection[str] = (),
         request_history: int = 10_000,
         clock: Clock | None = None,
@@ -186,8 +191,9 @@ class Sandbox:
         self._epoch = time.time() - self._clock.now()
         feed = self._feed = Feed()
         self.faults = Faults(feed.note)
+        form = CallbackForm(callback_form)
         self.callback_sender = CallbackSender(
-            self._clock, callback_secret, callback_hosts, callback_transport
+            self._clock, callback_secret, callback_hosts, callback_transport, form
         )
         throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
         history = deque[RecordedRequest](maxlen=request_history)

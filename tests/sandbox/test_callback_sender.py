@@ -20,6 +20,7 @@ from frontpay_async.callbacks import (
 )
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support.builders import efaktura, invoice, payment_link
+from tests.support.callbacks import EXAMPLE, OLDER, ORDER, WITHOUT_METHOD, checksum
 from tests.support.sandboxes import call, terminal_order
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.integration
 
 SECRET = "merchant-s3cret"
 URL = "http://shop.example.no/cb?shop=7"
+ALL = {"order_uuid", "status", "created_at", "payment_method", "amount", "timestamp"}
 
 
 @define(eq=False)
@@ -102,12 +104,52 @@ async def test_a_change_of_an_order_is_told_with_a_checksum(
     assert (sent.order_uuid, sent.status, sent.problem, sent.fault) == (uuid, 200, None, None)
     assert sandbox.callbacks == (sent,)
     assert list(merchant.said()[0]) == [
-        *("shop", "orderUuid", "status", "createdAt", "paymentMethod", "amount", "timestamp", "checksum")
+        *("shop", "orderUuid", "status", "paymentMethod", "amount", "createdAt", "timestamp", "checksum")
     ]
     callback = await guard(sandbox).check(merchant.queries()[0])
     assert isinstance(callback, OrderCallback)
     assert (callback.order_uuid, callback.status) == (uuid, OrderStatus.PAID)
     assert (callback.amount, callback.payment_method) == (Decimal("102.00"), "Visa")
+    assert callback.signed_fields == ALL
+
+
+@pytest.mark.parametrize(
+    ("form", "names", "unsigned"),
+    [
+        ("example", EXAMPLE, set()),
+        ("table", tuple(ORDER), set()),
+        ("without-method", WITHOUT_METHOD, {"payment_method"}),
+        ("shortest", OLDER, {"payment_method", "amount", "timestamp"}),
+    ],
+)
+async def test_the_form_of_callbacks_can_be_chosen(
+    fake_clock: FakeClock, merchant: Merchant, form: str, names: tuple[str, ...], unsigned: set[str]
+) -> None:
+    sandbox = Sandbox(
+        clock=fake_clock.clock(), callback_secret=SECRET, callback_transport=merchant, callback_form=form
+    )
+    async with sandbox.client() as client:
+        sandbox.apply_event(await linked(client), "pay")
+    await sandbox.deliver_callbacks()
+    assert list(merchant.said()[0]) == ["shop", *names, "checksum"]
+    callback = await guard(sandbox, accept_older_form=True).check(merchant.queries()[0])
+    assert callback.signed_fields == ALL - unsigned
+
+
+def test_an_unknown_form_of_callbacks_is_refused() -> None:
+    with pytest.raises(ValueError, match="morse"):
+        Sandbox(callback_form="morse")
+
+
+async def test_the_parameters_of_the_callback_url_are_part_of_the_checksum(
+    client: FrontPayClient, sandbox: Sandbox, merchant: Merchant
+) -> None:
+    sandbox.apply_event(await linked(client, callback_url=f"{URL}&q=%C3%B8+%26"), "pay")
+    await sandbox.deliver_callbacks()
+    said = merchant.said()[0]
+    values = "".join(value for name, value in said.items() if name != "checksum")
+    assert said["checksum"] == checksum(values, SECRET)
+    assert (said["shop"], said["q"]) == ("7", "ø &")
 
 
 async def test_every_change_of_status_is_told(
