@@ -1,0 +1,43 @@
+"""Callbacks received by aiohttp.web; ``answer_callback`` says which answer they get.
+
+Needs ``aiohttp``, which this package installs with its extra of that name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+try:
+    from aiohttp import web
+except ModuleNotFoundError as error:
+    needs = "frontpay_async.callbacks_aiohttp needs the extra: pip install 'frontpay_async[aiohttp]'"
+    raise ModuleNotFoundError(needs, name=error.name) from error
+
+from frontpay_async.callbacks_answer import answer_callback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from frontpay_async.callbacks import Callback, CallbackGuard
+
+
+def callback_route(
+    guard: CallbackGuard, handler: Callable[[Callback], object], *, path: str = "/frontpay/callback"
+) -> web.RouteDef:
+    """Return a route, for ``app.add_routes``, that checks callbacks and hands each of them to a handler once.
+
+    Args:
+        guard: The check.
+        handler: Called with the callback; it may be asynchronous. When it raises, the callback is not done,
+            and is accepted when it comes again.
+        path: The path of the route.
+    """
+
+    async def endpoint(request: web.Request) -> web.Response:
+        # Not request.query: repeated parameters, and their sequence, have to be seen as they are.
+        query = request.raw_path.partition("?")[2].encode(errors="surrogateescape")
+        answer = await answer_callback(guard, query, handler)
+        return web.Response(text=answer.text, status=answer.status, headers=answer.headers)
+
+    # A HEAD must not use a callback up.
+    return web.get(path, endpoint, allow_head=False)

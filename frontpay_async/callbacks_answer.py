@@ -1,0 +1,99 @@
+"""The answer to a callback, for any web framework, so that nothing is lost or done twice.
+
+| what came | answer |
+|---|---|
+| a new callback, handled | 200 |
+| a callback that was handled before | 200, and nothing is done |
+| one that is being handled at this moment | 503 with ``Retry-After`` |
+| a wrong checksum or token | 403 |
+| anything else, such as a callback that is too old or ambiguous | 400 |
+| the handler raised, or the request was cancelled | the error is raised on; the callback is as new again |
+
+No answer repeats anything of the request.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import TYPE_CHECKING
+
+import anyio
+from attrs import field, frozen
+
+from frontpay_async.errors import CallbackError, InvalidChecksumError, ReplayedCallbackError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from frontpay_async.callbacks import Callback, CallbackGuard, Query
+
+_RETRY_AFTER = 5
+_STORE_PATIENCE = 5
+
+
+@frozen
+class CallbackAnswer:
+    """The HTTP answer to a callback.
+
+    Args:
+        status: The HTTP status.
+        text: The body, plain text.
+        headers: The headers beside those of the body.
+    """
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+
+
+async def answer_callback(
+    guard: CallbackGuard, query: Query, handler: Callable[[Callback], object]
+) -> CallbackAnswer:
+    """Check a callback, hand it to a handler once, and return the answer to send.
+
+    Args:
+        guard: The check.
+        query: The query string as it came, still encoded.
+        handler: Called with the callback; it may be asynchronous. When it raises, the callback is not done,
+            and is accepted when it comes again.
+
+    Returns:
+        The answer.
+
+    Raises:
+        Exception: What the handler or the guard's store raised; answer with status 500.
+    """
+    try:
+        acceptance = await guard.claim(query)
+    except CallbackError as error:
+        return _refusal(error)
+    try:
+        result = handler(acceptance.callback)
+        if isawaitable(result):
+            await result
+    except BaseException:
+        # A cancelled request, too, has not handled it: it must be as new again.
+        await _settle(acceptance.release)
+        raise
+    await _settle(acceptance.commit)
+    return _answer(200, "ok")
+
+
+async def _settle(step: Callable[[], Awaitable[None]]) -> None:
+    """Tell the store, even while the request is being cancelled: a mark stays until its time is over."""
+    with anyio.fail_after(_STORE_PATIENCE, shield=True):
+        await step()
+
+
+def _refusal(error: CallbackError) -> CallbackAnswer:
+    if error.is_retryable:
+        return _answer(503, "try again later", {"Retry-After": str(_RETRY_AFTER)})
+    if isinstance(error, ReplayedCallbackError):
+        return _answer(200, "ok")
+    if isinstance(error, InvalidChecksumError) and not error.is_ambiguous:
+        return _answer(403, "not authentic")
+    return _answer(400, "not acceptable")
+
+
+def _answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> CallbackAnswer:
+    return CallbackAnswer(status, text, {"Cache-Control": "no-store", **(headers or {})})
