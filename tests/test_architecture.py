@@ -45,7 +45,7 @@ MAY_IMPORT = {
         "_transport/send.py",
         "sandbox/",
     },
-    "aiohttp": {"_transport/aiohttp_engine.py"},
+    "aiohttp": {"_transport/aiohttp_engine.py", "callbacks/aiohttp.py"},
     "httpx_aiohttp": {"_transport/aiohttp_engine.py"},
     "tenacity": {"_transport/retry.py"},
     "cattrs": {"_protocol/codec.py"},
@@ -53,7 +53,7 @@ MAY_IMPORT = {
         "_rate/",
         "_transport/",
         "batch/",
-        "callbacks/starlette.py",
+        "callbacks/answer.py",
         "order_files/files.py",
         "resources/find.py",
         "sandbox/",
@@ -63,6 +63,8 @@ MAY_IMPORT = {
     "asyncio": {"_transport/aiohttp_engine.py", "_rate/redis.py", "cli/", "sandbox/"},
     "redis": {"_rate/redis.py"},
     "starlette": {"sandbox/", "callbacks/starlette.py"},
+    "django": {"callbacks/django.py"},
+    "asgiref": {"callbacks/django.py"},
     "opentelemetry": {"otel.py"},
     "click": {"cli/", "sandbox/__main__.py", "sandbox/command.py"},
     "rich": {"cli/"},
@@ -84,7 +86,7 @@ MAY_IMPORT = {
     "uuid": {"sandbox/"},
     "os": {"_rate/", "batch/", "cli/", "order_files/", "client.py", "settings.py", "_transport/", "sandbox/"},
     "socket": {"_transport/", "sandbox/", "cli/doctor.py"},
-    "threading": {"_transport/", "otel.py", "sandbox/"},
+    "threading": {"_transport/", "callbacks/replay.py", "otel.py", "sandbox/"},
     "subprocess": {"sandbox/"},
     "locale": set[str](),
 }
@@ -248,7 +250,7 @@ def test_the_pure_files_run_without_any_io_library() -> None:
         {
             module_of(name)
             for name in PURE
-            if not name.startswith(("batch/", "cli/", "order_files/", "sandbox/"))
+            if not name.startswith(("batch/", "callbacks/", "cli/", "order_files/", "sandbox/"))
         }
     )
     script = "; ".join(["import sys", *(f"import {module}" for module in pure), "print(*sys.modules)"])
@@ -367,8 +369,8 @@ def test_every_public_name_is_documented(name: str) -> None:
 
 # These modules and packages are imported by their users under these names; ``docs/api.md`` lists them.
 PUBLIC = {
-    "batch/__init__.py", "callbacks/__init__.py", "callbacks/starlette.py", "order_files/__init__.py",
-    "otel.py", "pytest_plugin.py", "sandbox/__init__.py",
+    "batch/__init__.py", "callbacks/__init__.py", "callbacks/aiohttp.py", "callbacks/django.py",
+    "callbacks/starlette.py", "order_files/__init__.py", "otel.py", "pytest_plugin.py", "sandbox/__init__.py",
 }  # fmt: skip
 
 

@@ -95,7 +95,8 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
             "the order's status if it matters."
         ),
         errors.InvalidChecksumError: (
-            "Answer 403 and believe nothing of it. If it is about an order of yours, check the secret."
+            "Answer 403 and believe nothing of it; where `is_ambiguous`, answer 400 and ask the API for the "
+            "order's status. If it is about an order of yours, check the secret."
         ),
         errors.StaleCallbackError: (
             "Answer 400; ask the API for the order's status. If all are stale, set this machine's clock."
@@ -119,7 +120,7 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
 def classes(root: type[FrontPayError] = FrontPayError) -> Iterator[type[FrontPayError]]:
     """Yield the root's subclasses as they stand in the tree, from the top down."""
     for child in root.__subclasses__():
-        if child.__module__.startswith("frontpay_async."):
+        if child.__module__.startswith("frontpay_async.") and not child.__name__.startswith("_"):
             yield child
             yield from classes(child)
 
@@ -132,7 +133,10 @@ def home_of(error: type[FrontPayError]) -> str:
 
 def _summary(error: type[FrontPayError]) -> str:
     first, _, more = inspect.cleandoc(error.__doc__ or "").partition("\n\n")
-    told = first.replace("\n", " ").replace("``", "`").replace("Report ", "reports ", 1)
+    words = first.replace("\n", " ").replace("``", "`")
+    told = words.replace("Report ", "reports ", 1)
+    if told == words:
+        told = f"is {words[0].lower()}{words[1:]}"
     beside = " ".join(
         part.replace("\n", " ").replace("``", "`")
         for part in more.split("\n\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frontpay_async.callbacks.answer import CallbackAnswer, answer_callback
 from frontpay_async.callbacks.guard import (
     Acceptance,
     CallbackGuard,
@@ -16,6 +17,7 @@ from frontpay_async.models.callbacks import Callback, CallbackKind, OrderCallbac
 __all__ = [
     "Acceptance",
     "Callback",
+    "CallbackAnswer",
     "CallbackGuard",
     "CallbackKind",
     "Claim",
@@ -24,6 +26,7 @@ __all__ = [
     "Query",
     "ReplayStore",
     "TerminalCallback",
+    "answer_callback",
     "parse_callback",
     "sign_callback_url",
     "verify_checksum",

@@ -1,4 +1,4 @@
-"""Callbacks: what the API tells a merchant by HTTP GET, read, checked, and accepted once. Pure.
+"""Callbacks: what the API tells a merchant by HTTP GET, read, checked, and accepted once.
 
     guard = CallbackGuard(secret)
     callback = await guard.check(request.url.query)
@@ -24,22 +24,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import define, evolve, field, frozen
 
-from frontpay_async._protocol.checksums import CHECKSUM, DOCUMENTED, PAYMENT_METHODS, Verdict, check_checksum
-from frontpay_async.callbacks.query import (
-    TOKEN,
-    Query,
-    make_token,
-    read_callback,
-    read_query,
-    read_token,
-    to_key,
-)
+from frontpay_async.callbacks.checksum import CHECKSUM, DOCUMENTED, PAYMENT_METHODS, Verdict, check_checksum
+from frontpay_async.callbacks.query import Query, read_callback, read_query
 from frontpay_async.callbacks.replay import Claim, MemoryReplayStore, ReplayStore, TokenAllowance
-from frontpay_async.errors import (
-    InvalidChecksumError,
-    ReplayedCallbackError,
-    StaleCallbackError,
-)
+from frontpay_async.callbacks.token import TOKEN, make_token, read_token, to_key
+from frontpay_async.errors import InvalidChecksumError, ReplayedCallbackError, StaleCallbackError
 from frontpay_async.models._fields import EXACT
 from frontpay_async.models.callbacks import Callback, OrderCallback, TerminalCallback
 
@@ -346,11 +335,12 @@ class CallbackGuard:
             return await self._store.claim(callback.key, now=now, until=callback.until)
         if not self._allowance.take(callback.token, now=now, until=callback.until):
             return Claim.FULL
-        claim = None
+        is_new = False
         try:
             claim = await self._store.claim(callback.key, now=now, until=callback.until)
+            is_new = claim is Claim.NEW
         finally:
-            if claim is not Claim.NEW:
+            if not is_new:
                 self._allowance.give_back(callback.token)
         return claim
 

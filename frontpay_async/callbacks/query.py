@@ -1,38 +1,28 @@
-"""Callbacks on the wire: reading a query, making and reading a token. Pure.
+"""Callbacks on the wire: reading a query, what it says. Pure.
 
 **The query.** Values are percent-decoded as UTF-8 and ``+`` is a space, as in any form. The decoded values
 are what is hashed: the reference says "values", and proxies change the encoding (``+`` and ``%20``, ``%c3``
 and ``%C3``). A provider that appends ``?orderUuid=…`` to a URL that already has a query is understood, too.
-
-**The token** of a callback URL is ``v1.<reference>.<HMAC-SHA256>``, in base64url: characters that no URL has
-to escape. It is the last parameter of the URL, so that it ends where the provider's parameters begin.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 from urllib.parse import parse_qsl
 
-from frontpay_async._protocol.checksums import CHECKSUM, DOCUMENTED, PATTERNS, SHORTEST, TABLE
-from frontpay_async.errors import CallbackError, ConfigurationError, InvalidChecksumError
+from frontpay_async.callbacks.checksum import CHECKSUM, DOCUMENTED, PATTERNS, SHORTEST, TABLE
+from frontpay_async.errors import CallbackError
 from frontpay_async.models.callbacks import Callback, CallbackKind, OrderCallback, TerminalCallback
 from frontpay_async.models.statuses import OrderStatus
 
-TOKEN = "frontpay_token"  # noqa: S105 - the name of a parameter
-
-LONGEST_REFERENCE = 200
 _LONGEST = 8192
 _MOST_FIELDS = 64
 
 _MERGED = re.compile(rf"(.*?)\?({'|'.join(DOCUMENTED)})=(.*)", re.DOTALL)
-_TOKEN_FORM = re.compile(r"v1\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})")
-_TOKEN_PURPOSE = b"frontpay_async callback token v1\0"
 
 _CURRENCY = re.compile("[A-Z]{3}")
 _KINDS = {"payment": CallbackKind.PAYMENT, "payment_refund": CallbackKind.REFUND}
@@ -183,88 +173,3 @@ def _check_form(name: str, is_good: bool) -> None:  # noqa: FBT001 - the two mak
 
 def _moment(seconds: str) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
-
-
-class InvalidSecretError(ConfigurationError, ValueError):
-    """A secret that was copied or read wrongly."""
-
-
-# What a copy from a page, a file or a shell leaves at the ends: blanks, line breaks, a BOM, zero-width
-# characters.
-_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
-_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
-
-
-def to_key(secret: str | bytes, *, name: str = "secret") -> bytes:
-    """Read a secret.
-
-    Args:
-        secret: The secret. Bytes that are not text are taken as they are.
-        name: The argument that it is, for the error.
-
-    Raises:
-        TypeError: It is neither text nor bytes.
-        InvalidSecretError: It is empty, or has blanks, quotes or invisible characters around it.
-    """
-    if not isinstance(secret, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{name} is text or bytes, not {type(secret).__name__}")
-    # An error of the codec's would hold the secret.
-    key = secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
-    problem = _problem(secret if isinstance(secret, str) else _text_of(secret))
-    if problem:
-        raise InvalidSecretError(f"{name} {problem}; copy it again")
-    return key
-
-
-def _text_of(secret: bytes) -> str:
-    """Return the text of a key that is one; a binary key is taken as it is."""
-    text = secret.decode(errors="replace")
-    inner = text.strip().strip(_INVISIBLE)
-    return text if not inner or (inner.isprintable() and "\ufffd" not in inner) else "binary"
-
-
-def _problem(text: str) -> str | None:
-    if not text.strip():
-        return "is empty"
-    if text != text.strip():
-        return "begins or ends with a blank or a line break"
-    if text != text.strip(_INVISIBLE):
-        return "begins or ends with an invisible character such as a byte order mark"
-    if len(text) > 1 and text[0] + text[-1] in _QUOTES:
-        return "is in quotes"
-    if any(character < " " for character in text):
-        return "contains a control character"
-    return None
-
-
-def make_token(reference: str, key: bytes) -> str:
-    """Return the token of a reference.
-
-    Raises:
-        ValueError: The reference is empty, too long, or no text.
-    """
-    # A lone surrogate is text to Python, and cannot be sent.
-    if not 0 < len(reference) <= LONGEST_REFERENCE or any("\ud800" <= c <= "\udfff" for c in reference):
-        raise ValueError(f"an order reference is text of 1 to {LONGEST_REFERENCE} characters")
-    body = _base64(reference.encode())
-    return f"v1.{body}.{_seal(body, key)}"
-
-
-def read_token(token: str, key: bytes) -> str:
-    """Return the reference of a token.
-
-    Raises:
-        InvalidChecksumError: It was not made with this key.
-    """
-    form = _TOKEN_FORM.fullmatch(token)
-    if form is None or not hmac.compare_digest(_seal(form[1], key), form[2]):
-        raise InvalidChecksumError("the callback's token was not made with this secret")
-    return urlsafe_b64decode(form[1] + "==").decode()
-
-
-def _seal(body: str, key: bytes) -> str:
-    return _base64(hmac.digest(key, _TOKEN_PURPOSE + body.encode(), "sha256"))
-
-
-def _base64(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode()

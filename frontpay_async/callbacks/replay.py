@@ -1,4 +1,4 @@
-"""Which callbacks were handled already. Pure.
+"""Which callbacks were handled already.
 
 *Model.* A mark is claimed, and then committed or released. A claimed mark is neither new nor done: its
 handling may still fail, so that a second delivery in the meantime is neither handled nor answered with

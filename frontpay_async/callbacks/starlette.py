@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
     needs = "frontpay_async.callbacks.starlette needs the extra: pip install 'frontpay_async[starlette]'"
     raise ModuleNotFoundError(needs, name=error.name) from error
 
-from frontpay_async.callbacks_answer import answer_callback
+from frontpay_async.callbacks.answer import answer_callback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

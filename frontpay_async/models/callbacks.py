@@ -13,7 +13,7 @@ from frontpay_async.models.statuses import OrderStatus
 
 
 class CallbackKind(StrEnum):
-    """Name what a callback about a terminal order tells of."""
+    """What a callback about a terminal order is about."""
 
     PAYMENT = "payment"
     REFUND = "refund"
@@ -21,7 +21,7 @@ class CallbackKind(StrEnum):
 
 @frozen(kw_only=True)
 class TerminalCallback:
-    """Tell how a payment or a refund on a terminal ended (page "Create Terminal Order"); unsigned.
+    """The end of a payment or a refund on a terminal (page "Create Terminal Order"); unsigned.
 
     Args:
         order_uuid: The order.
@@ -53,20 +53,20 @@ class TerminalCallback:
 
 @frozen(kw_only=True)
 class OrderCallback:
-    """Tell that an order's status changed (page "Notifications via Callback URL").
+    """A change of an order's status (page "Notifications via Callback URL").
 
     Args:
-        order_uuid: The order.
+        order_uuid: The order, the reservation or the subscription.
         status: Its new status; one that is not listed is kept as text.
         created_at: When it was created, in UTC.
         payment_method: How it was paid, in the API's words; may be empty.
         amount: The amount, in the order's currency.
         timestamp: When the callback was made, in UTC.
-        order_reference: What the URL was signed for, if it was. The checksum does not tie it to the order.
-        signed_fields: The fields that were vouched for; none before the checksum was checked.
+        order_reference: What the URL was signed for, if it was.
+        signed_fields: The fields that were vouched for; none before the checksum was checked. A field that is
+            not among them is as received, and may have been divided wrongly.
 
-    ``payment_method``, ``amount`` and ``timestamp`` are None with the older form of the checksum, which does
-    not cover them.
+    Fields that an older formula of the checksum does not cover are None.
     """
 
     order_uuid: str

@@ -13,7 +13,6 @@ from attrs import define, field
 from hypothesis import assume, given, settings, strategies as st
 
 from frontpay_async import CallbackError, Clock, OrderStatus, ReplayedCallbackError
-from frontpay_async._protocol.checksums import PAYMENT_METHODS, STATUSES
 from frontpay_async.callbacks import (
     CallbackGuard,
     Claim,
@@ -24,6 +23,7 @@ from frontpay_async.callbacks import (
     sign_callback_url,
     verify_checksum,
 )
+from frontpay_async.callbacks.checksum import PAYMENT_METHODS, STATUSES
 from frontpay_async.sandbox.callback_sender import CallbackSender
 from frontpay_async.sandbox.state import Line, RefundRequest, SandboxOrder, SandboxState
 from tests.support.callbacks import EXAMPLE, NOW, ORDER, SECRET, query, signed

@@ -9,12 +9,14 @@ from frontpay_async import OrderStatus
 from frontpay_async.callbacks import (
     Acceptance,
     Callback,
+    CallbackAnswer,
     CallbackGuard,
     CallbackKind,
     Claim,
     MemoryReplayStore,
     OrderCallback,
     TerminalCallback,
+    answer_callback,
     parse_callback,
     sign_callback_url,
     verify_checksum,
@@ -39,7 +41,12 @@ async def check() -> None:
     """Accept callbacks in every way that there is."""
     stores: tuple[ReplayStore, ...] = (Store(), MemoryReplayStore(capacity=10))
     guard = CallbackGuard(
-        b"secret", token_secret="other", replay_store=stores[0], max_age=60, now=lambda: 1.0
+        b"secret",
+        token_secret="other",
+        replay_store=stores[0],
+        max_age=60,
+        now=lambda: 1.0,
+        payment_methods=["Klarna"],
     )
     for query in ("a=b", b"a=b"):
         assert_type(await guard.check(query), TerminalCallback | OrderCallback)
@@ -52,6 +59,8 @@ async def check() -> None:
         assert_type(callback.amount, Decimal | None)
     acceptance = await guard.claim({"a": "b"})
     assert_type(acceptance, Acceptance)
+    assert_type(acceptance.is_remembered, bool)
+    assert_type(await answer_callback(guard, "a=b", lambda callback: callback.order_uuid), CallbackAnswer)
     async with acceptance as accepted:
         assert_type(accepted, Callback)
     assert_type(parse_callback(iter([("a", "b")])), Callback)

@@ -18,10 +18,10 @@ try:
     from django.http import HttpResponse, HttpResponseNotAllowed
     from django.urls import path as url_path
 except ModuleNotFoundError as error:
-    needs = "frontpay_async.callbacks_django needs Django: pip install django"
+    needs = "frontpay_async.callbacks.django needs Django: pip install django"
     raise ModuleNotFoundError(needs, name=error.name) from error
 
-from frontpay_async.callbacks_answer import answer_callback
+from frontpay_async.callbacks.answer import answer_callback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 try:
     from aiohttp import web
 except ModuleNotFoundError as error:
-    needs = "frontpay_async.callbacks_aiohttp needs the extra: pip install 'frontpay_async[aiohttp]'"
+    needs = "frontpay_async.callbacks.aiohttp needs the extra: pip install 'frontpay_async[aiohttp]'"
     raise ModuleNotFoundError(needs, name=error.name) from error
 
-from frontpay_async.callbacks_answer import answer_callback
+from frontpay_async.callbacks.answer import answer_callback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from frontpay_async import CallbackError, InvalidChecksumError, OrderStatus
-from frontpay_async._protocol.checksums import STATUSES
 from frontpay_async.callbacks import CallbackGuard, OrderCallback, parse_callback, verify_checksum
+from frontpay_async.callbacks.checksum import STATUSES
 from tests.support.callbacks import (
     EXAMPLE,
     NOW,
