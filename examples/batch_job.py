@@ -1,11 +1,11 @@
 """The nightly invoicing job: a CSV file in, each invoice sent once, a report out, a status for the scheduler.
 
-    pip install "frontpay_async[batch,cli,sandbox]"
+    python3 -m pip install ".[batch,cli,sandbox]"    # in a clone, in a virtual environment
     frontpay sandbox                          # in a terminal of its own; it prints its URL
     export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
     cp docs/batch-files/invoices.csv 2026-12.csv
-    python examples/batch_job.py 2026-12.csv --dry-run
-    python examples/batch_job.py 2026-12.csv --journal journal.db --expect 10594.00
+    python3 examples/batch_job.py 2026-12.csv --dry-run
+    python3 examples/batch_job.py 2026-12.csv --journal journal.db --expect 10594.00
 
 The file's name is the batch's name, and each invoice has a key: run the job again after whatever happened,
 and it continues. SIGTERM and Ctrl-C let what has left get its answer, and begin nothing more.

@@ -1,6 +1,6 @@
 """A receiver of callbacks on Starlette: genuine ones only, each handled once, in one process or in many.
 
-    pip install "frontpay_async[cli,sandbox,redis]"
+    python3 -m pip install ".[cli,sandbox,redis]"    # in a clone, in a virtual environment
     frontpay sandbox                          # in a terminal of its own; it prints its URL
     export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
     export SHOP_CALLBACK_SECRET=sandbox-callback-secret SHOP_DATABASE=shop.db

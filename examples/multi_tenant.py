@@ -1,6 +1,6 @@
 """One service for many merchants: a token each, and one pool of connections for all.
 
-    pip install "frontpay_async[cli,sandbox]"
+    python3 -m pip install ".[cli,sandbox]"    # in a clone, in a virtual environment
     frontpay sandbox                          # in a terminal of its own; it prints its URL
     export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect MERCHANT_TOKENS=tokens.json
     echo '{"oslo": "sandbox-token", "bergen": "revoked"}' > tokens.json

@@ -1,9 +1,9 @@
 """An order pipeline with back-pressure: JSON lines in, payment links out, and each order's end told.
 
-    pip install "frontpay_async[cli,sandbox]"
+    python3 -m pip install ".[cli,sandbox]"    # in a clone, in a virtual environment
     frontpay sandbox                          # in a terminal of its own; it prints its URL
     export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
-    python examples/order_pipeline.py examples/orders.jsonl > ends.jsonl
+    python3 examples/order_pipeline.py examples/orders.jsonl > ends.jsonl
 
     file ─> read ─> [16] ─> 4 senders ─> [16] ─> write ─> stdout
 

@@ -1,4 +1,4 @@
-"""``python -m frontpay_async.cli`` is ``frontpay``."""
+"""``python3 -m frontpay_async.cli`` is ``frontpay``."""
 
 import sys
 

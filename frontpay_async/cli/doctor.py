@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # A callback's time may lie 300 s off; a clock that is a minute off is on its way there.
 _MOST_SKEW = 60.0
+# Seconds by which a ``Date`` may lag: cut to the second, and renewed once a second.
+_SLACK = 2.0
 # An order that there is not: the API has looked up the token before it says so.
 _NO_ORDER = "ODR0000000000"
 _OK, _FAILED, _SKIPPED = "ok", "failed", "skipped"
@@ -43,19 +46,32 @@ class Finding:
     exit_status: Exit = Exit.OK
 
 
-def clock_finding(date: str | None, now: datetime) -> Finding:
-    """Compare this machine's clock with an answer's ``Date`` header, which is exact to the second."""
+def clock_finding(date: str | None, asked: datetime, answered: datetime) -> Finding:
+    """Compare this machine's clock with an answer's ``Date`` header.
+
+    The header is cut to the second, and some servers renew it once a second only. So what is known is an
+    interval: the header's time lies up to ``_SLACK`` before the answer was made, between request and answer.
+
+    Args:
+        date: The header.
+        asked: This machine's time when the request was sent.
+        answered: This machine's time when the answer had come.
+    """
     try:
         theirs = None if date is None else parsedate_to_datetime(date)
     except ValueError:
         theirs = None
     if theirs is None or theirs.tzinfo is None:
-        return Finding("clock", _SKIPPED, "the answer tells no time")
-    skew = (now - theirs).total_seconds()
-    told = f"this machine is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        return Finding("clock", _SKIPPED, "the answer has no time")
+    least = (asked - theirs).total_seconds() - _SLACK
+    most = (answered - theirs).total_seconds()
+    if least <= 0 <= most:
+        return Finding("clock", _OK, f"this machine and the API agree to within {math.ceil(most - least)} s")
+    skew = least if least > 0 else most
+    shown = f"this machine is at least {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) > _MOST_SKEW:
-        return Finding("clock", _FAILED, f"{told}: callbacks will be refused as stale", Exit.FAILED)
-    return Finding("clock", _OK, told)
+        return Finding("clock", _FAILED, f"{shown}: callbacks will be refused as stale", Exit.FAILED)
+    return Finding("clock", _OK, shown)
 
 
 @click.command(cls=LookingCommand)
@@ -68,10 +84,11 @@ def doctor(command: CommandContext) -> int:
     # Without one there is nothing to examine, and a prompt belongs at the beginning.
     command.token()
     findings = [Finding("settings", _OK, url)]
+    asked = datetime.now(UTC)
     reached, date = asyncio.run(_reach(url, command.timeout))
     findings.append(reached)
     if reached.result == _OK:
-        findings.append(clock_finding(date, datetime.now(UTC)))
+        findings.append(clock_finding(date, asked, datetime.now(UTC)))
         findings += command.call(_ask)
     else:
         findings += [Finding(check, _SKIPPED, "it was not reached") for check in ("clock", "token", "limit")]

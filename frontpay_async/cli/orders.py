@@ -164,7 +164,11 @@ def _lines(
 
 @orders.command(cls=MoneyCommand)
 @_ORDER
-@_ON_TERMINAL
+@click.option(
+    "--terminal/--no-terminal",
+    default=None,
+    help="Whether the order was paid on a terminal. Defaults to what the API says.",
+)
 @click.option(
     "--line",
     "named",
@@ -175,13 +179,13 @@ def _lines(
 )
 @click.option("--all", "everything", is_flag=True, help="All lines, as the order's details list them.")
 @click.option("--invoiced", is_flag=True, help="The order was invoiced.")
-@click.option("--reversal", is_flag=True, help="With --terminal: reverse the payment instead.")
+@click.option("--reversal", is_flag=True, help="Reverse a payment on a terminal instead.")
 @click.pass_obj
 def refund(
     command: CommandContext,
     order_uuid: str,
     *,
-    terminal: bool,
+    terminal: bool | None,
     named: tuple[tuple[int, Decimal], ...],
     everything: bool,
     invoiced: bool,
@@ -190,10 +194,10 @@ def refund(
     """Pay an order back, wholly or in part. The API accepts it, and works on it."""
     if everything == bool(named):
         raise click.UsageError("say what is paid back: --line ID=AMOUNT, once or more, or --all")
-    if reversal and not terminal:
+    if reversal and terminal is False:
         raise click.UsageError("--reversal goes with --terminal")
-    if invoiced and terminal:
-        raise click.UsageError("--invoiced does not go with --terminal")
+    if invoiced and (terminal or reversal):
+        raise click.UsageError("--invoiced does not go with --terminal or --reversal")
     from frontpay_async.models.orders import Refund, RefundLine
     from frontpay_async.models.terminals import TerminalRefund
 
@@ -202,6 +206,8 @@ def refund(
     else:
         lines = [RefundLine(id=line, amount=amount) for line, amount in named]
     total = sum((line.amount for line in lines), Decimal(0))
+    if terminal is None:
+        terminal = reversal or (not invoiced and _was_paid_on_terminal(command, order_uuid))
     if terminal:
         on_terminal = TerminalRefund(grand_total=total, lines=lines, is_reversal=reversal)
         return _change(
@@ -221,6 +227,25 @@ def refund(
         lambda client: client.orders.refund(order_uuid, regular),
         amount=total,
     )
+
+
+def _was_paid_on_terminal(command: CommandContext, order_uuid: str) -> bool:
+    """Ask the terminal's own route, which does not know other orders."""
+    from frontpay_async.errors import NotFoundError
+    from frontpay_async.models.statuses import PaymentStatus
+
+    async def look(client: FrontPayClient) -> PaymentStatus | None:
+        try:
+            return await client.terminals.get_payment_status(order_uuid)
+        except NotFoundError:
+            return None
+
+    status = command.call(look)
+    if status not in (None, PaymentStatus.PAID):
+        raise click.UsageError(
+            f"the terminal's payment is {status}: say with --terminal or --no-terminal how the order was paid"
+        )
+    return status is not None
 
 
 def _all_lines(command: CommandContext, order_uuid: str) -> list[RefundLine]:

@@ -1,4 +1,4 @@
-"""``frontpay sandbox``: ``python -m frontpay_async.sandbox`` as a command, with the extra ``sandbox``."""
+"""``frontpay sandbox``: ``python3 -m frontpay_async.sandbox`` as a command, with the extra ``sandbox``."""
 
 from __future__ import annotations
 

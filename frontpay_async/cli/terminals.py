@@ -29,11 +29,16 @@ def terminals() -> None:
 
 
 @terminals.command("list", cls=LookingCommand)
-@click.argument("organization_uuid", metavar="ORGANIZATION")
+@click.argument("organization_uuid", metavar="[ORGANIZATION]", envvar="FRONTPAY_ORGANIZATION")
 @click.pass_obj
 def list_(command: CommandContext, organization_uuid: str) -> None:
-    """List an organisation's active terminals."""
+    """List an organisation's active terminals.
+
+    ORGANIZATION defaults to FRONTPAY_ORGANIZATION.
+    """
     found = command.call(lambda client: client.terminals.list(organization_uuid))
+    if not found:
+        raise click.ClickException(f"{organization_uuid} has no active terminal; check the organisation's id")
     command.output.rows(found, ("uuid", "name", "status"))
     command.output.note(counted(len(found), "terminal"))
 

@@ -1,4 +1,4 @@
-"""Run the sandbox over a socket: ``python -m frontpay_async.sandbox --port 0``; see ``command``."""
+"""Run the sandbox over a socket: ``python3 -m frontpay_async.sandbox --port 0``; see ``command``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line. Defaults to this process's.
     """
     try:
-        _command.main(arguments, prog_name="python -m frontpay_async.sandbox", standalone_mode=False)
+        _command.main(arguments, prog_name="python3 -m frontpay_async.sandbox", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:

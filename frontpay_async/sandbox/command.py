@@ -1,4 +1,4 @@
-"""The sandbox's command line, shared by ``python -m frontpay_async.sandbox`` and ``frontpay sandbox``."""
+"""The sandbox's command line, shared by ``python3 -m frontpay_async.sandbox`` and ``frontpay sandbox``."""
 
 from __future__ import annotations
 

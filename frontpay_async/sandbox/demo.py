@@ -1,4 +1,4 @@
-"""The main job, end to end: ``python -m frontpay_async.sandbox.demo``.
+"""The main job, end to end: ``python3 -m frontpay_async.sandbox.demo``.
 
 Starts the sandbox in a process of its own and, over real sockets, sends one order of each kind, takes a
 card payment until it is PAID, refunds a part of it until it is REFUNDED, cancels another, and looks all
@@ -307,7 +307,7 @@ async def _own_process(cardholder_after: float) -> AsyncGenerator[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the main job; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m frontpay_async.sandbox.demo", description="Run the main job against the sandbox."
+        prog="python3 -m frontpay_async.sandbox.demo", description="Run the main job against the sandbox."
     )
     parser.add_argument(
         "--cardholder-after",

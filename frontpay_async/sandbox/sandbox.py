@@ -6,7 +6,7 @@
         sandbox.apply_event(created.order_uuid, "pay")
 
     async with sandbox.serve() as base_url: ...         # over a socket, in this event loop
-    python -m frontpay_async.sandbox --port 0           # over a socket, in a process of its own
+    python3 -m frontpay_async.sandbox --port 0           # over a socket, in a process of its own
 
 Over a socket it has a page, at ``/``, on which a person decides at the terminals and watches.
 

@@ -270,8 +270,10 @@ class SandboxOrder:
         Raises:
             ForbiddenEventError: The order does not wait on a terminal.
         """
-        if self.terminal_uuid is None or self.status is not OrderStatus.SENT:
-            raise ForbiddenEventError(decision, "an order that waits on no terminal")
+        if self.terminal_uuid is None:
+            raise ForbiddenEventError(decision, "an order that was not sent to a terminal")
+        if self.status is not OrderStatus.SENT:
+            raise ForbiddenEventError(decision, f"an order that is {self.status}")
         self.apply_event(Event.PAY if decision is Decision.APPROVE else Event.CANCEL)
 
     def ask_refund(self, request: RefundRequest) -> None:

@@ -20,7 +20,7 @@ from frontpay_async import (
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, Cardholder, Sandbox
 from tests.support import builders
 from tests.support.command import Here, frontpay, in_process, order_json, settings
-from tests.support.sandboxes import UNKNOWN_UUID, client_of, paid, terminal_order
+from tests.support.sandboxes import UNKNOWN_UUID, client_of, paid, terminal_order, waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -348,3 +348,37 @@ async def test_without_the_extra_it_says_what_to_install() -> None:
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "frontpay needs an extra: pip install 'frontpay_async[cli]'\n"
+
+
+# Terminals
+
+
+async def test_the_organisation_comes_from_the_environment(url: str) -> None:
+    env = settings(url, FRONTPAY_ORGANIZATION=DEFAULT_ORGANIZATION)
+    listed, wrong, unnamed = await asyncio.gather(
+        frontpay("terminals", "list", env=env),
+        frontpay("terminals", "list", "ORG0", env=env),
+        frontpay("terminals", "list", env=settings(url)),
+    )
+    assert (listed.status, "Oslo Terminal" in listed.out) == (0, True)
+    assert (wrong.status, wrong.out) == (1, "")
+    assert "ORG0 has no active terminal" in wrong.err
+    assert (unnamed.status, "ORGANIZATION" in unnamed.err) == (2, True)
+
+
+async def test_a_refund_finds_out_by_itself_how_the_order_was_paid(sandbox: Sandbox, url: str) -> None:
+    async with client_of(url) as client:
+        at_terminal, other, still = await waiting(client), await paid(client, sandbox), await waiting(client)
+        sandbox.approve(at_terminal)
+    env = settings(url)
+    lines = {uuid: f"{sandbox.orders[uuid].lines[0].id}=10" for uuid in sandbox.orders}
+    told = await asyncio.gather(
+        *(
+            frontpay("orders", "refund", uuid, "--line", lines[uuid], "--yes", "--json", env=env)
+            for uuid in (at_terminal, other, still)
+        )
+    )
+    assert [each.objects[0]["operation"] for each in told[:2]] == ["terminals.refund", "orders.refund"]
+    assert (told[2].status, told[2].out) == (2, "")
+    assert "--terminal or --no-terminal" in told[2].err
+    assert sandbox.orders[still].refund_request is None

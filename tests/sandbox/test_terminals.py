@@ -334,3 +334,15 @@ async def test_the_status_of_an_order_whose_refund_waits_may_be_another() -> Non
         assert [each.status for each in await client.orders.list_statuses()] == ["Refund Pending"]
         sandbox.approve_refund(uuid)
         assert (await client.orders.get_status(uuid)).status == "PARTIAL REFUNDED"
+
+
+async def test_a_decision_that_comes_too_late_says_how_the_order_is(
+    client: FrontPayClient, sandbox: Sandbox
+) -> None:
+    uuid = await waiting(client)
+    sandbox.approve(uuid)
+    with pytest.raises(ForbiddenEventError, match="'approve' cannot happen to an order that is PAID"):
+        sandbox.approve(uuid)
+    link = (await client.orders.send_payment_link(payment_link())).order_uuid
+    with pytest.raises(ForbiddenEventError, match="an order that was not sent to a terminal"):
+        sandbox.decline(link)
