@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.retry import RetryBudget
     from frontpay_async._transport.call import Secret, Stage
     from frontpay_async._transport.clock import Clock
-    from frontpay_async._transport.instrumentation import Follower, Observers
+    from frontpay_async._transport.instrumentation import Follower
     from frontpay_async.settings import RateLimit
 
 
@@ -31,7 +31,7 @@ class Pipeline:
         rate: The rate stage, which can be looked at and is closed with the client.
     """
 
-    first: Stage
+    first: Retry
     rate: Rate
 
 
@@ -39,7 +39,6 @@ def compose(
     *,
     clock: Clock,
     budget: RetryBudget,
-    observers: Observers,
     follower: Follower | None,
     credential: Secret | Callable[[], Awaitable[str]],
     base_url: str,
@@ -58,4 +57,4 @@ def compose(
     if follower is not None:
         follower.observe("rate.remaining", rate.remaining)
     governed = rate_limit.requests is not None
-    return Pipeline(Retry(rate, clock=clock, budget=budget, observers=observers, governed=governed), rate)
+    return Pipeline(Retry(rate, clock=clock, budget=budget, governed=governed), rate)

@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from attrs import define, evolve, field
 
 from frontpay_async._protocol.build import build
-from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import result
 from frontpay_async._transport.call import Call
-from frontpay_async._transport.instrumentation import tell
+from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async.errors import APIError, FrontPayError, NotSentError, Outcome
-from frontpay_async.models.records import ResultRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._protocol.messages import HttpRequest
+    from frontpay_async._protocol.messages import HttpRequest, HttpResponse
     from frontpay_async._protocol.operations import DateFormat, Operation
     from frontpay_async._rate.stage import Rate
-    from frontpay_async._transport.call import CallOptions, Stage
+    from frontpay_async._transport.call import CallOptions
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.instrumentation import Follower, Observers
     from frontpay_async._transport.loop_guard import LoopGuard
+    from frontpay_async._transport.retry import Retry
     from frontpay_async._transport.send import Send
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ class Session:
         follower: Told when a call begins and how it ends.
     """
 
-    pipeline: Stage
+    pipeline: Retry
     rate: Rate
     wire: Send
     loop_guard: LoopGuard
@@ -66,76 +65,50 @@ class Session:
         uuid: str | None = None,
         value: object = None,
         query: Mapping[str, str] | None = None,
-        choose: Callable[[], HttpRequest] | None = None,
+        tentative: bool = False,
     ) -> T:
-        """Build the request, send it through the pipeline, and read the answer.
+        """Build the request, send it through the pipeline, and read the response.
 
         Args:
             operation: The row of the operation table.
             options: What the caller chose.
-            uuid: The id that stands in the path.
+            uuid: The id in the path.
             value: What the body is written from.
             query: The query parameters.
-            choose: Decides, when the rate lets the call through, what is sent instead; its request is of an
-                operation whose result is a ``T``, too.
+            tentative: Whether ``before_send`` decides what is sent, if anything. Observers are told of the
+                call from then on; the request that it returns is of an operation whose result is a ``T``.
 
         Raises:
             FrontPayError: The call did not succeed; its ``outcome`` says whether it happened.
         """
-        started = self.clock.now()
+        report = CallReport(self.observers, self.follower, options.priority, self.clock)
+        if not tentative:
+            report.begin(operation)
         call: Call | None = None
-        outcome: Outcome | None = Outcome.NOT_SENT
-        raised: str | None = None
-        end = None if choose is not None else self._follow(operation, options)
-
-        def decide() -> HttpRequest:
-            nonlocal end
-            assert choose is not None  # noqa: S101 - for the type checkers
-            chosen = choose()
-            end = self._follow(chosen.operation, options)
-            return chosen
-
         try:
             self.check(operation.name)
-            request = self.request(operation, uuid=uuid, value=value, query=query)
             total = options.timeouts.total
-            call = Call(request, options, None if total is None else started + total)
-            call.choose = None if choose is None else decide
-            try:
-                answer = await self.pipeline.send(call)
-            except APIError as error:
-                sent = call.request
-                if error.status != _METHOD_NOT_ALLOWED or sent.operation.other_method is None:
-                    raise
-                again, counted = self._by_other_method(sent), call.requests
-                call = Call(again, options, call.deadline, call.attempt, requests=counted)
-                answer = await self.pipeline.send(call)
-            outcome = Outcome.UNKNOWN
-            value_read = cast("T", result(call.request.operation, answer, call.request.order_uuid))
-            outcome = None
-        except FrontPayError as error:
-            outcome, raised = error.outcome, type(error).__name__
-            raise
+            deadline = None if total is None else report.started + total
+            request = self.request(operation, uuid=uuid, value=value, query=query)
+            call = Call(request, options, deadline, report)
+            response = await self._send(call)
+            sent = call.sent
+            answer = cast("T", result(sent.operation, response, sent.order_uuid))
         except BaseException as error:
-            # The caller gave up: the observer is told what may have happened.
-            outcome = Outcome.UNKNOWN if call and (call.may_have_left or call.doubt) else Outcome.NOT_SENT
-            raised = type(error).__name__
+            report.end(operation, call, _outcome(error, call), type(error).__name__)
             raise
-        finally:
-            undecided = call is not None and call.choose is not None
-            hook = None if undecided else self.observers.on_result
-            if hook is not None or end is not None:
-                record = self._record(operation, call, outcome, started, raised)
-                if hook is not None:
-                    tell(hook, record)
-                if end is not None:
-                    tell(end, record)
-        return value_read
+        report.end(operation, call, None, None)
+        return answer
 
-    def _follow(
-        self, operation: Operation[object], options: CallOptions
-    ) -> Callable[[ResultRecord], object] | None:
-        return None if self.follower is None else tell(self.follower.call, operation, options.priority)
+    async def _send(self, call: Call) -> HttpResponse:
+        """Send a call; where the API answers 405, once more by the operation's other method."""
+        try:
+            return await self.pipeline.send(call)
+        except APIError as error:
+            if error.status != _METHOD_NOT_ALLOWED or call.sent.operation.other_method is None:
+                raise
+        call.request = self._by_other_method(call.sent)
+        return await self.pipeline.send(call)
 
     def request(
         self,
@@ -196,25 +169,9 @@ class Session:
             text = f"{operation}: not sent: the client is closed"
             raise NotSentError(text, operation=operation)
 
-    def _record(
-        self,
-        operation: Operation[object],
-        call: Call | None,
-        outcome: Outcome | None,
-        started: float,
-        raised: str | None,
-    ) -> ResultRecord:
-        doubt = call.doubt if call else None
-        operation = call.request.operation if call else operation
-        return ResultRecord(
-            operation=operation.name,
-            order_uuid=call.request.order_uuid if call else None,
-            attempts=call.attempt if call else 0,
-            status=call.response.status if call and call.response else None,
-            elapsed=self.clock.now() - started,
-            outcome=outcome,
-            error=raised,
-            may_have_happened_twice=(
-                outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
-            ),
-        )
+
+def _outcome(error: BaseException, call: Call | None) -> Outcome:
+    """Return what is known of a call that ended in an error, or by the caller's giving up."""
+    if isinstance(error, FrontPayError):
+        return error.outcome
+    return Outcome.NOT_SENT if call is None else call.given_up

@@ -144,7 +144,6 @@ class FrontPayClient:
         pipeline = compose(
             clock=clock,
             budget=RetryBudget(),
-            observers=observers,
             follower=follower,
             credential=credential,
             base_url=url,

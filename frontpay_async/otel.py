@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async._transport.call import Call
+    from frontpay_async._transport.call import Attempt
     from frontpay_async._transport.instrumentation import Follower, Gauge
     from frontpay_async.models.records import ResultRecord
     from frontpay_async.priority import Priority
@@ -285,26 +285,27 @@ class _Follower:
 
         return end
 
-    def request(self, call: Call) -> Callable[[HttpResponse | None, float, str | None], object] | None:
+    def request(self, attempt: Attempt) -> Callable[[HttpResponse | None, float, str | None], object] | None:
         """Begin the span of a request."""
         if context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
             return None
-        operation = call.request.operation
-        name, of_span, of_metric = self._of_request(operation, call.request.method)
+        call, request = attempt.call, attempt.request
+        operation = request.operation
+        name, of_span, of_metric = self._of_request(operation, request.method)
         span = self.tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=of_span)
         if call.requests > 1:
             span.set_attribute("http.request.resend_count", call.requests - 1)
-        if self.settings.order_uuid and call.request.order_uuid is not None:
-            span.set_attribute("frontpay.order_uuid", call.request.order_uuid)
-        if call.waited is not None:
-            span.set_attribute("frontpay.rate_limit.wait", call.waited)
+        if self.settings.order_uuid and request.order_uuid is not None:
+            span.set_attribute("frontpay.order_uuid", request.order_uuid)
+        if attempt.waited is not None:
+            span.set_attribute("frontpay.rate_limit.wait", attempt.waited)
             priority = call.options.priority.name.lower()
-            self.instruments.waits.record(call.waited, {**self.server, "frontpay.priority": priority})
+            self.instruments.waits.record(attempt.waited, {**self.server, "frontpay.priority": priority})
         current = trace.set_span_in_context(span)
         if self.settings.propagate:
             headers: dict[str, str] = {}
             TraceContextTextMapPropagator().inject(headers, current)
-            call.headers = headers
+            attempt.headers = headers
         # Older instrumentations of aiohttp ask for the second alone.
         for key in (_SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY):
             current = context.set_value(key, value=True, context=current)
@@ -312,7 +313,7 @@ class _Follower:
 
         def end(response: HttpResponse | None, elapsed: float, raised: str | None) -> None:
             try:
-                result = _answer_attributes(call)
+                result = _answer_attributes(attempt)
                 if response is not None:
                     raised = _error_type(operation, response)
                 if raised is not None:
@@ -360,10 +361,10 @@ def _describe_call(span: Span, record: ResultRecord, *, named: bool) -> None:
     span.set_attributes(attributes)
 
 
-def _answer_attributes(call: Call) -> Attributes:
-    if call.head is None:
+def _answer_attributes(attempt: Attempt) -> Attributes:
+    if attempt.head is None:
         return {}
-    status, version = call.head
+    status, version = attempt.head
     result: Attributes = {"http.response.status_code": status}
     if version:
         result["network.protocol.version"] = version

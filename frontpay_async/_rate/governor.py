@@ -126,12 +126,10 @@ class Governor:
         if self.shared is None and self._first_rank() > priority:
             verdict = self.ledger.acquire(self.clock.now(), priority)
             if isinstance(verdict, Grant):
-                call.waited = 0.0
                 return Permit(verdict)
         if self.shared is None or self._first_rank() <= priority:
             self._check_deadline(call, self._eta(priority))
         # Else it is asked at once what only Redis knows.
-        arrived = self.clock.now()
         self._arrivals += 1
         waiter = _Waiter(priority, self._arrivals, call, user)
         heapq.heappush(self._heap, waiter)
@@ -139,7 +137,6 @@ class Governor:
         try:
             return await self._wait(waiter)
         finally:
-            call.waited = self.clock.now() - arrived
             self._leave(waiter)
 
     async def _wait(self, waiter: _Waiter) -> Permit:

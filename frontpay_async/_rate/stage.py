@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Call, Stage
+    from frontpay_async._transport.call import Attempt, Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async.settings import RateLimit
 
@@ -84,27 +84,26 @@ class Rate:
             # A missing extra shows when the client is built, not at the first payment.
             importlib.import_module("frontpay_async._rate.redis")
 
-    async def send(self, call: Call) -> HttpResponse:
-        """Send the call on when it may be sent.
+    async def send(self, attempt: Attempt) -> HttpResponse:
+        """Send the attempt on when it may be sent.
 
         Raises:
             RateBudgetExceededError: It would have to wait longer than its deadline allows.
         """
         governor = self._governor or self._find()
         if governor is None:
-            _choose(call)
-            return await self.following.send(call)
-        permit = await governor.acquire(call, self)
-        call.counted = False
+            return await self.following.send(attempt)
+        arrived = self.clock.now()
+        permit = await governor.acquire(attempt.call, self)
+        attempt.waited = self.clock.now() - arrived
         try:
-            _choose(call)
-            response = await self.following.send(call)
+            response = await self.following.send(attempt)
         except BaseException:
             # However it ended, a cancellation included, the permit is settled. A refused token was counted,
-            # too, though its answer ends in the auth stage.
-            sent = call.may_have_left or call.counted
+            # too, though its response ends in the auth stage.
+            settle = governor.lost if attempt.may_have_left else governor.give_back
             with anyio.CancelScope(shield=True):
-                await (governor.lost(permit) if sent else governor.give_back(permit))
+                await settle(permit)
             raise
         with anyio.CancelScope(shield=True):
             asked = retry_after(response.headers)
@@ -153,13 +152,6 @@ def _who(source: Secret | Callable[[], Awaitable[str]]) -> Hashable:
         # A callable that compares by value. It lives as long as the stage, and so does its number.
         return id(source)
     return source
-
-
-def _choose(call: Call) -> None:
-    """Let a call that was undecided until now say what is sent; a renewed token does not change that."""
-    if call.choose is not None:
-        call.request = call.choose()
-        call.choose = None
 
 
 def _open(limit: RateLimit, account: str, clock: Clock) -> Governor:

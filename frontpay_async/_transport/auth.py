@@ -25,11 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Call, Stage
+    from frontpay_async._transport.call import Attempt, Call, Stage
 
 
 class CredentialRenewed(Exception):  # noqa: N818 - a signal to the retry stage, not an error
-    """Tell the retry stage that the refused token has a successor and nothing was done."""
+    """The refused token has a successor, and nothing was done.
+
+    Args:
+        credential: The successor.
+    """
+
+    def __init__(self, credential: Secret) -> None:
+        super().__init__()
+        self.credential = credential
 
 
 def check_credential(credential: Secret) -> None:
@@ -55,8 +63,8 @@ class Auth:
     following: Stage
     source: Secret | Callable[[], Awaitable[str]]
 
-    async def send(self, call: Call) -> HttpResponse:
-        """Send the call with a credential.
+    async def send(self, attempt: Attempt) -> HttpResponse:
+        """Send the attempt with a credential.
 
         Raises:
             NotSentError: The callable failed.
@@ -65,16 +73,15 @@ class Auth:
         """
         source = self.source
         if isinstance(source, Secret):
-            call.credential = source
-            return await self.following.send(call)
-        call.credential, call.successor = call.successor or await _ask(source, call), None
-        response = await self.following.send(call)
-        if response.status == HTTPStatus.UNAUTHORIZED and not call.renewed:
-            call.may_have_left, call.counted = False, True
-            successor = await _ask(source, call, "the API refused the token, and ")
-            if successor != call.credential:
-                call.successor, call.renewed = successor, True
-                raise CredentialRenewed
+            attempt.credential = source
+            return await self.following.send(attempt)
+        attempt.credential = attempt.successor or await _ask(source, attempt.call)
+        response = await self.following.send(attempt)
+        if response.status == HTTPStatus.UNAUTHORIZED and not attempt.call.renewed:
+            attempt.did_nothing = True
+            successor = await _ask(source, attempt.call, "the API refused the token, and ")
+            if successor != attempt.credential:
+                raise CredentialRenewed(successor)
         return response
 
 

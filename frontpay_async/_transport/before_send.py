@@ -1,4 +1,4 @@
-"""The last stage before the wire: whoever keeps a journal writes down that the request is about to leave.
+"""The stage before the wire: the caller's hook decides what is sent, or records that it is about to leave.
 
 It stands after the rate stage, because a request may wait there for minutes, and a crash in that time should
 leave nothing in doubt. The stages before it see that nothing was sent when the hook fails or is cancelled:
@@ -13,12 +13,12 @@ from attrs import define
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Call, Stage
+    from frontpay_async._transport.call import Attempt, Stage
 
 
 @define(eq=False)
 class BeforeSend:
-    """Let the caller's hook go before each attempt.
+    """Await the ``before_send`` hook before each attempt.
 
     Args:
         following: The next stage.
@@ -26,9 +26,11 @@ class BeforeSend:
 
     following: Stage
 
-    async def send(self, call: Call) -> HttpResponse:
-        """Await the hook, then send the call on."""
-        before_send = call.options.before_send
-        if before_send is not None:
-            await before_send()
-        return await self.following.send(call)
+    async def send(self, attempt: Attempt) -> HttpResponse:
+        """Send what the hook returns."""
+        call = attempt.call
+        if call.options.before_send is not None:
+            attempt.request = await call.options.before_send(attempt.request)
+            # Of a call that was tentative until now, this is the beginning.
+            call.report.begin(attempt.request.operation)
+        return await self.following.send(attempt)

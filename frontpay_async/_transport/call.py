@@ -1,4 +1,4 @@
-"""The state of one call on its way through the pipeline."""
+"""The state of one call, and of each of its attempts, on their way through the pipeline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
 
+from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence
+from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, RateBudgetExceededError
 from frontpay_async.priority import Priority
 from frontpay_async.settings import RetryPolicy, Timeouts
@@ -27,71 +29,72 @@ class Secret:
 
 @frozen(kw_only=True)
 class CallOptions:
-    """Hold what a caller may choose for each call.
+    """What a caller may choose for each call.
 
     Args:
         timeouts: Bounds, in seconds.
         retry: How failed attempts are repeated.
-        priority: The rank among those that share the token.
-        before_send: Awaited before each attempt leaves, when the rate is granted and the credential is there.
-            What it raises ends the call, and nothing was sent.
+        priority: The rank among the calls that share the token.
+        before_send: Awaited with the request before each attempt leaves, when the rate is granted and the
+            credential is there. Returns the request to send, which may be another one. What it raises ends
+            the call, and nothing was sent.
     """
 
     timeouts: Timeouts = field(factory=Timeouts)
     retry: RetryPolicy = field(factory=RetryPolicy)
     priority: Priority = Priority.NORMAL
-    before_send: Callable[[], Awaitable[None]] | None = None
+    before_send: Callable[[HttpRequest], Awaitable[HttpRequest]] | None = None
 
 
 @define(eq=False)
 class Call:
-    """Carry one call through the stages; each stage writes only its own part.
+    """One call: what was asked for, and what its attempts have shown so far.
+
+    Invariant: every field below ``report`` only ever moves forward; none is set in one stage and cleared in
+    another. What belongs to a single request is in ``Attempt``.
 
     Args:
-        request: What is sent.
+        request: What each attempt begins with.
         options: What the caller chose.
         deadline: The clock's time by which the call must end; None for no bound.
-        attempt: How many attempts were begun; written by the retry stage.
-        credential: The token of this attempt; written by the auth stage.
-        successor: The token that follows a refused one; written by the auth stage.
-        renewed: Whether a refused token was followed by another; written by the auth stage.
-        response: The attempt's answer; written by the retry stage.
-        doubt: An earlier attempt's error after which it may have happened; written by the retry stage.
-        may_have_left: Whether bytes of this attempt may have reached the API, and no answer says that they
-            did nothing; written by the send stage, taken back by the others.
-        counted: Whether an answer says that this attempt did nothing, though the API counted it against the
-            token's budget; written by the auth stage, cleared by the rate stage.
+        report: Tells the observers.
+        last: The latest attempt; None before the first. Written by the retry stage.
+        doubt: The error of an earlier attempt that may have taken effect, or that the API received, where the
+            operation only reads. Written by the retry stage.
         final: Whether no attempt may follow, whatever the retry table says: the client was closed, or the
-            deadline has passed; written by the send and retry stages.
-        waited: Seconds that the last request waited for the rate window; None without one; written by the
-            rate stage.
-        requests: How many requests were sent; more than attempts where a token was renewed; counted by the
-            follow stage.
-        headers: What this request carries beside what every request does; written by the follow stage.
-        head: The HTTP status and the protocol's version (empty where the transport does not tell) of this
-            request's answer, as soon as its head is there; written by the send stage, cleared by the follow
+            deadline has passed. Written by the rate, send and retry stages.
+        renewed: Whether a refused token was followed by another, which happens once; written by the retry
             stage.
-        choose: Decides what is sent as soon as it may be sent; None once it is decided. Of a call that never
-            came so far observers are not told. Asked by the rate stage.
+        requests: How many requests were sent; more than attempts where a token was renewed. Counted by the
+            follow stage.
     """
 
     request: HttpRequest
     options: CallOptions
     deadline: float | None = None
-    attempt: int = 0
-    credential: Secret | None = None
-    successor: Secret | None = None
-    renewed: bool = False
-    response: HttpResponse | None = None
+    report: CallReport = field(factory=CallReport)
+    last: Attempt | None = None
     doubt: FrontPayError | None = None
-    may_have_left: bool = False
-    counted: bool = False
     final: bool = False
-    waited: float | None = None
+    renewed: bool = False
     requests: int = 0
-    headers: Mapping[str, str] | None = None
-    head: tuple[int, str] | None = None
-    choose: Callable[[], HttpRequest] | None = None
+
+    @property
+    def sent(self) -> HttpRequest:
+        """What the latest attempt sends, or would send."""
+        return self.request if self.last is None else self.last.request
+
+    @property
+    def given_up(self) -> Outcome:
+        """The outcome of the call if it is cancelled now."""
+        last = self.last
+        if last is not None and last.in_doubt:
+            return Outcome.UNKNOWN
+        if self.doubt is not None:
+            return self.doubt.outcome
+        if last is not None and last.may_have_left and self.request.operation.safety is Safety.READ:
+            return Outcome.REJECTED
+        return Outcome.NOT_SENT
 
     def not_sent(self, why: str) -> NotSentError:
         """Return the error of a call that did not leave, for a reason in words."""
@@ -117,9 +120,49 @@ class Call:
         return OutcomeUnknownError(text, operation=operation.name, order_uuid=self.request.order_uuid)
 
 
-class Stage(Protocol):
-    """Send a call on and return its answer; every stage of the pipeline is one of these."""
+@define(eq=False)
+class Attempt:
+    """One request of a call, made by the retry stage.
 
-    async def send(self, call: Call) -> HttpResponse:
-        """Send the call."""
+    A request that is repeated with a renewed token is an ``Attempt`` of its own, with the same number.
+    Invariant: every field is written once.
+
+    Args:
+        call: The call.
+        number: 1 for the first; a repetition with a renewed token keeps its number.
+        request: What is sent; written by the before_send stage.
+        successor: The token that follows a refused one, where this attempt repeats the request with it.
+        credential: The token that is sent; written by the auth stage.
+        waited: Seconds that it waited for the rate window; None without one. Written by the rate stage.
+        headers: What it carries beside what every request does; written by the follow stage.
+        may_have_left: Whether bytes of it may have reached the API; written by the send stage.
+        head: The HTTP status and the protocol's version (empty where the transport does not report it), as
+            soon as the head of the response is there; written by the send stage.
+        response: The response; written by the retry stage.
+        did_nothing: Whether the response says that it changed nothing; written by the auth and retry stages.
+    """
+
+    call: Call
+    number: int
+    request: HttpRequest
+    successor: Secret | None = None
+    credential: Secret | None = None
+    waited: float | None = None
+    headers: Mapping[str, str] | None = None
+    may_have_left: bool = False
+    head: tuple[int, str] | None = None
+    response: HttpResponse | None = None
+    did_nothing: bool = False
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may have taken effect, as far as is known by now."""
+        return self.may_have_left and not self.did_nothing
+
+
+class Stage(Protocol):
+    """A stage of the pipeline: sends an attempt on, and returns the response."""
+
+    async def send(self, attempt: Attempt) -> HttpResponse:
+        """Send the attempt."""
         ...

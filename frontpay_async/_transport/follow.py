@@ -11,7 +11,7 @@ from frontpay_async._transport.send import TransportFailure
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Call, Stage
+    from frontpay_async._transport.call import Attempt, Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.instrumentation import Follower
 
@@ -30,16 +30,15 @@ class Follow:
     follower: Follower
     clock: Clock
 
-    async def send(self, call: Call) -> HttpResponse:
-        """Send the call on."""
-        call.requests += 1
-        call.headers, call.head = {}, None
+    async def send(self, attempt: Attempt) -> HttpResponse:
+        """Send the attempt on."""
+        attempt.call.requests += 1
         response = None
         kind: str | None = None
-        end = tell(self.follower.request, call)
+        end = tell(self.follower.request, attempt)
         started = self.clock.now()
         try:
-            response = await self.following.send(call)
+            response = await self.following.send(attempt)
         except BaseException as error:
             kind = _kind(error)
             raise

@@ -10,16 +10,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
-from attrs import frozen
+from attrs import Factory, define, field, frozen
+
+from frontpay_async._protocol.operations import Safety
+from frontpay_async._transport.clock import Clock
+from frontpay_async.models.records import AttemptRecord, ResultRecord
+from frontpay_async.priority import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async._transport.call import Call
-    from frontpay_async.models.records import AttemptRecord, ResultRecord
-    from frontpay_async.priority import Priority
+    from frontpay_async._transport.call import Attempt, Call
+    from frontpay_async.errors import Outcome
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +46,10 @@ class Observers:
     on_result: Callable[[ResultRecord], object] | None = None
 
 
+_NOBODY = Observers()
+_CLOCK = Clock()
+
+
 class Follower(Protocol):
     """Follow one client's calls while they run.
 
@@ -54,7 +62,7 @@ class Follower(Protocol):
         """Follow a whole call from its beginning."""
         ...
 
-    def request(self, call: Call) -> Callable[[HttpResponse | None, float, str | None], object] | None:
+    def request(self, attempt: Attempt) -> Callable[[HttpResponse | None, float, str | None], object] | None:
         """Follow one request of a call; its end has the answer, the seconds, and the kind of its error."""
         ...
 
@@ -78,3 +86,83 @@ def tell(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
     except Exception as error:  # noqa: BLE001 - a broken hook must not lose the answer of a payment
         logger.error("an observer hook raised %s; the call goes on", type(error).__name__)  # noqa: TRY400 - the traceback may show the caller's secrets
         return None
+
+
+@define(eq=False)
+class CallReport:
+    """What observers are told of one call.
+
+    A call is reported from its beginning. A tentative one, of which ``before_send`` decides what is sent, if
+    anything, is reported from that decision on, and not at all where there was none.
+
+    Args:
+        observers: The caller's hooks.
+        follower: Telemetry, if there is any.
+        priority: The rank of the call.
+        clock: Time.
+    """
+
+    observers: Observers = _NOBODY
+    follower: Follower | None = None
+    priority: Priority = Priority.NORMAL
+    clock: Clock = _CLOCK
+    started: float = field(init=False, default=Factory(lambda self: self.clock.now(), takes_self=True))
+    _begun: bool = field(init=False, default=False)
+    _end: Callable[[ResultRecord], object] | None = field(init=False, default=None)
+
+    def begin(self, operation: Operation[object]) -> None:
+        """Tell that the call begins; does nothing when that was told."""
+        if not self._begun:
+            self._begun = True
+            if self.follower is not None:
+                self._end = tell(self.follower.call, operation, self.priority)
+
+    def attempted(self, attempt: Attempt, outcome: Outcome | None, started: float) -> None:
+        """Tell that an attempt has ended; the outcome is None when it succeeded."""
+        hook = self.observers.on_attempt
+        if hook is None or not self._begun:
+            return
+        record = AttemptRecord(
+            operation=attempt.request.operation.name,
+            order_uuid=attempt.request.order_uuid,
+            attempt=attempt.number,
+            status=attempt.response.status if attempt.response else None,
+            elapsed=self.clock.now() - started,
+            outcome=outcome,
+        )
+        tell(hook, record)
+
+    def end(
+        self, operation: Operation[object], call: Call | None, outcome: Outcome | None, error: str | None
+    ) -> None:
+        """Tell that the call has ended.
+
+        Args:
+            operation: What was called; of a tentative call, the attempt knows better.
+            call: The call; None where it was refused before there was one.
+            outcome: None when it succeeded.
+            error: The class of what was raised, if anything.
+        """
+        hook = self.observers.on_result
+        if not self._begun or (hook is None and self._end is None):
+            return
+        last = call.last if call else None
+        request = call.sent if call else None
+        doubt = call.doubt if call else None
+        operation = request.operation if request else operation
+        record = ResultRecord(
+            operation=operation.name,
+            order_uuid=request.order_uuid if request else None,
+            attempts=last.number if last else 0,
+            status=last.response.status if last and last.response else None,
+            elapsed=self.clock.now() - self.started,
+            outcome=outcome,
+            error=error,
+            may_have_happened_twice=(
+                outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
+            ),
+        )
+        if hook is not None:
+            tell(hook, record)
+        if self._end is not None:
+            tell(self._end, record)

@@ -16,7 +16,6 @@ the send, and the reading of a slow answer.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -27,7 +26,8 @@ from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import problem
 from frontpay_async._protocol.retry import classify, delay, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
-from frontpay_async._transport.instrumentation import logger, tell
+from frontpay_async._transport.call import Attempt
+from frontpay_async._transport.instrumentation import logger
 from frontpay_async.errors import (
     APIError,
     BusinessRuleError,
@@ -37,14 +37,12 @@ from frontpay_async.errors import (
     RateBudgetExceededError,
     RateLimitedError,
 )
-from frontpay_async.models.records import AttemptRecord
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.retry import RetryBudget
     from frontpay_async._transport.call import Call, Stage
     from frontpay_async._transport.clock import Clock
-    from frontpay_async._transport.instrumentation import Observers
 
 
 @define(eq=False)
@@ -55,18 +53,16 @@ class Retry:
         following: The next stage.
         clock: Time and chance.
         budget: The share of retries that this client grants itself.
-        observers: Told of each attempt.
         governed: Whether the rate stage holds back what follows a 429, so that no wait is needed here.
     """
 
     following: Stage
     clock: Clock
     budget: RetryBudget
-    observers: Observers
     governed: bool = False
 
     async def send(self, call: Call) -> HttpResponse:
-        """Send the call and return its successful answer.
+        """Send the call and return its successful response.
 
         Raises:
             FrontPayError: It failed, and the retry table or a limit says stop.
@@ -76,21 +72,17 @@ class Retry:
             return await self._attempt(call)
         except FrontPayError as error:
             failure = error
-        try:
-            return await self._repeat(call, failure)
-        except FrontPayError as error:
-            failure = error
-        # Raised out here, so that the attempts before it do not hang on as its context.
+        wait = self._plan(call, failure)
+        if wait is not None:
+            try:
+                return await self._repeat(call, wait)
+            except FrontPayError as error:
+                failure = error
+        # Raised out here, so that the attempts before it are not its context.
         return _conclude(call, failure)
 
-    async def _repeat(self, call: Call, first: FrontPayError) -> HttpResponse:
-        failures = [first]
-        wait = 0.0
-
-        async def attempt() -> HttpResponse:
-            if failures:
-                raise failures.pop()
-            return await self._attempt(call)
+    async def _repeat(self, call: Call, wait: float) -> HttpResponse:
+        """Make further attempts, the first of them after the seconds that were planned for it."""
 
         def goes_on(error: BaseException) -> bool:
             nonlocal wait
@@ -104,15 +96,17 @@ class Retry:
             sleep=self.clock.sleep,
             reraise=True,
         )
-        return await retrying(attempt)
+        await self.clock.sleep(wait)
+        return await retrying(self._attempt, call)
 
     def _plan(self, call: Call, error: FrontPayError) -> float | None:
         """Return the seconds to wait before the next attempt, or None to stop."""
-        operation, policy = call.request.operation, call.options.retry
+        operation, policy, last = call.request.operation, call.options.retry, call.last
+        assert last is not None  # noqa: S101 - for the type checkers
         if (
             call.final
             or isinstance(error, RateBudgetExceededError)
-            or not may_retry(operation.safety, classify(error, call.response), policy, call.attempt)
+            or not may_retry(operation.safety, classify(error, last.response), policy, last.number)
         ):
             return None
         if error.outcome is Outcome.UNKNOWN or (
@@ -121,21 +115,18 @@ class Retry:
             call.doubt = error
         if self.governed and isinstance(error, RateLimitedError):
             # The governor holds it back until the gate opens.
-            call.may_have_left = False
             return 0.0
-        wait = delay(policy, call.attempt, self.clock.chance(), error)
+        wait = delay(policy, last.number, self.clock.chance(), error)
         now = self.clock.now()
         if wait is None or (call.deadline is not None and now + wait >= call.deadline):
             return None
         if not self.budget.take_retry(now):
             logger.warning("%s: not retried: the share of retries is used up", operation.name)
             return None
-        # What the attempt left in doubt is noted; while waiting, nothing more is on its way.
-        call.may_have_left = False
         logger.info(
             "%s: attempt %d of %d failed (%s); the next follows in %.2f s",
             operation.name,
-            call.attempt,
+            last.number,
             policy.attempts,
             error.status if isinstance(error, APIError) else type(error).__name__,
             wait,
@@ -143,24 +134,26 @@ class Retry:
         return wait
 
     async def _attempt(self, call: Call) -> HttpResponse:
-        call.attempt += 1
-        call.response, call.may_have_left = None, False
+        number = 1 if call.last is None else call.last.number + 1
+        call.last = Attempt(call, number, call.request)
         started = self.clock.now()
         outcome: Outcome | None = Outcome.NOT_SENT
         try:
-            response = call.response = await self._within_deadline(call)
-            failure = problem(call.request.operation, response, call.request.order_uuid)
+            response = await self._within_deadline(call)
+            last = call.last
+            last.response = response
+            failure = problem(last.request.operation, response, last.request.order_uuid)
             outcome = failure.outcome if failure else None
+            last.did_nothing = outcome is Outcome.REJECTED
         except FrontPayError as error:
             outcome = error.outcome
             raise
         except BaseException:
-            # The caller gave up: what left may have happened.
-            outcome = Outcome.UNKNOWN if call.may_have_left else Outcome.NOT_SENT
+            # The caller gave up: what left may have taken effect.
+            outcome = Outcome.UNKNOWN if call.last.in_doubt else Outcome.NOT_SENT
             raise
         finally:
-            if self.observers.on_attempt is not None and call.choose is None:
-                tell(self.observers.on_attempt, self._record(call, outcome, started))
+            call.report.attempted(call.last, outcome, started)
         if failure is not None:
             raise failure
         return response
@@ -174,43 +167,38 @@ class Retry:
                 return await self._renewing(call)
         call.final = True
         total = call.options.timeouts.total
-        if call.may_have_left:
+        if call.last is not None and call.last.in_doubt:
             raise call.outcome_unknown(f"no whole answer came within the {total} s of Timeouts.total")
         raise call.not_sent(f"the {total} s of Timeouts.total passed before it could leave")
 
     async def _renewing(self, call: Call) -> HttpResponse:
-        with suppress(CredentialRenewed):
-            return await self.following.send(call)
-        return await self.following.send(call)
-
-    def _record(self, call: Call, outcome: Outcome | None, started: float) -> AttemptRecord:
-        return AttemptRecord(
-            operation=call.request.operation.name,
-            order_uuid=call.request.order_uuid,
-            attempt=call.attempt,
-            status=call.response.status if call.response else None,
-            elapsed=self.clock.now() - started,
-            outcome=outcome,
-        )
+        assert call.last is not None  # noqa: S101 - for the type checkers
+        try:
+            return await self.following.send(call.last)
+        except CredentialRenewed as renewed:
+            successor = renewed.credential
+        call.renewed = True
+        call.last = Attempt(call, call.last.number, call.request, successor)
+        return await self.following.send(call.last)
 
 
 def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
-    """Say what is known of the whole call, in the light of an earlier attempt that may have happened."""
+    """Raise what is known of the whole call, in the light of an earlier attempt that may have happened."""
     doubt = call.doubt
     if doubt is None or last is doubt:
-        raise last
-    operation = call.request.operation
+        raise last.with_traceback(None)
+    operation, response = call.request.operation, call.last.response if call.last else None
     if operation.safety is Safety.IDEMPOTENT and isinstance(last, BusinessRuleError):
-        if last.code == operation.done_code and call.response is not None:
-            return call.response
+        if last.code == operation.done_code and response is not None:
+            return response
         if last.code == operation.undone_code:
-            raise last
+            raise last.with_traceback(None)
     if isinstance(last, NotSentError):
         if isinstance(last, RateBudgetExceededError) and isinstance(doubt, RateLimitedError):
             doubt.retry_after = last.retry_after
         doubt.add_note(f"A further attempt did not leave: {last}")
-        raise doubt
+        raise doubt.with_traceback(None)
     if operation.safety is not Safety.READ and last.outcome is not Outcome.UNKNOWN:
         last.outcome = Outcome.UNKNOWN
         last.args = (f"{last} But an earlier attempt may have happened ({doubt})",)
-    raise last
+    raise last.with_traceback(None)

@@ -34,7 +34,7 @@ from frontpay_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
 
-    from frontpay_async._transport.call import Call, Secret
+    from frontpay_async._transport.call import Attempt, Call, Secret
     from frontpay_async.errors import FrontPayError
 
 # The aiohttp errors that are raised while a connection is made, and only then.
@@ -126,31 +126,33 @@ class Send:
         self._url = lru_cache(_URLS_KEPT)(parse)
         self._headers = lru_cache(1)(authorize)
 
-    async def send(self, call: Call) -> HttpResponse:
+    async def send(self, attempt: Attempt) -> HttpResponse:
         """Send one attempt and read the whole answer.
 
         Raises:
             NotSentError: It did not leave.
             OutcomeUnknownError: It left, or may have, and no whole answer came.
         """
-        self._check_open(call)
+        self._check_open(attempt.call)
         transport = self._transport
         if transport is None:
             transport = self._transport = self._open()
-        answered = False
         try:
-            request = self._request(call)
-            call.may_have_left = not self._tells_when_leaving
+            request = self._request(attempt)
             response = await transport.handle_async_request(request)
-            answered = call.may_have_left = True
-            call.head = (response.status_code, _version(response))
+            attempt.may_have_left = True
+            attempt.head = (response.status_code, _version(response))
             return await self._read(response)
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
-            left = call.may_have_left if self._tells_when_leaving else answered
-            call.may_have_left = left or not _never_left(error)
-            reason, kind = _reason(error, call), type(error).__name__.lstrip("_")
-        call.final = self.closed
-        if call.may_have_left:
+            attempt.may_have_left = attempt.may_have_left or not _never_left(error)
+            reason, kind = _reason(error, attempt), type(error).__name__.lstrip("_")
+        except BaseException:
+            # A cancellation. What does not tell when it writes may have been writing.
+            attempt.may_have_left = attempt.may_have_left or not self._tells_when_leaving
+            raise
+        call = attempt.call
+        call.final = call.final or self.closed
+        if attempt.may_have_left:
             translated: FrontPayError = call.outcome_unknown(f"no whole answer came ({reason})")
         else:
             translated = call.not_sent(self._closed_by() or reason)
@@ -182,8 +184,8 @@ class Send:
             call.final = True
             raise call.not_sent(why)
 
-    def _request(self, call: Call) -> httpx.Request:
-        timeouts = call.options.timeouts
+    def _request(self, attempt: Attempt) -> httpx.Request:
+        timeouts = attempt.call.options.timeouts
         extensions: dict[str, object] = {
             "timeout": {
                 "connect": timeouts.connect,
@@ -197,22 +199,22 @@ class Send:
             def leaving() -> None:
                 if self.closed:
                     raise _ClosedError
-                call.may_have_left = True
+                attempt.may_have_left = True
 
             extensions["leaving"] = leaving
-        method, body = call.request.method, call.request.body or b""
+        method, body = attempt.request.method, attempt.request.body or b""
         # Given as a stream, because content would make httpx prepare headers that stand here already.
         request = httpx.Request(
             method,
-            self._url(call.request.path),
-            headers=self._headers(call.credential),
+            self._url(attempt.request.path),
+            headers=self._headers(attempt.credential),
             stream=httpx.ByteStream(body),
             extensions=extensions,
         )
         if body or method != "GET":
             request.headers["Content-Length"] = str(len(body))
-        if call.headers:
-            request.headers.update(call.headers)
+        if attempt.headers:
+            request.headers.update(attempt.headers)
         # Transports may ask for the content as well as for the stream.
         request.read()
         return request
@@ -263,10 +265,10 @@ def _never_left(error: Exception) -> bool:
     return not _AIOHTTP_CONNECTING.isdisjoint(cls.__name__ for cls in type(cause).__mro__)
 
 
-def _reason(error: Exception, call: Call) -> str:
+def _reason(error: Exception, attempt: Attempt) -> str:
     if isinstance(error, _UnreadableError):
         return str(error)
     said = redact(str(error))
-    if call.may_have_left:
+    if attempt.may_have_left:
         said = _QUOTATION.sub("", said)
     return f"{type(error).__name__}: {said}".rstrip(": ")

@@ -36,6 +36,7 @@ from frontpay_async.errors import APIError, FrontPayError, Outcome
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from frontpay_async._protocol.messages import HttpRequest
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
     from frontpay_async.batch.encryption import Cipher
@@ -308,7 +309,7 @@ class Run:
         leased = sending.leased
         named = Transition(row=leased.id, fence=leased.fence, event=RowEvent.WITHDRAW)
 
-        async def before_send() -> None:
+        async def before_send(request: HttpRequest) -> HttpRequest:
             claim = evolve(
                 named,
                 event=RowEvent.CLAIM,
@@ -318,6 +319,7 @@ class Run:
                 listing=self.reconciler.listing,
             )
             await sending.claim(self._commits, claim)
+            return request
 
         try:
             with sending.scope:

@@ -272,11 +272,15 @@ class Poller:
     async def _poll(self) -> None:
         clock = self.session.clock
         asked: Watch | Sweep | None = None
+        chosen: HttpRequest | None = None
         waits = True
         with anyio.CancelScope() as scope:
 
-            def choose() -> HttpRequest:
-                nonlocal asked, waits
+            async def choose(_: HttpRequest) -> HttpRequest:
+                nonlocal asked, chosen, waits
+                if chosen is not None:
+                    # The same again, with a renewed token.
+                    return chosen
                 now = clock.now()
                 self._asking = waits = False
                 # By the budget that it was woken by: the permit itself is a part of what is left now.
@@ -289,10 +293,12 @@ class Poller:
                     self._not_before = now + CLOSEST
                 self._under_way[scope] = now
                 self.poke()
-                return self._request(asked)
+                chosen = self._request(asked)
+                return chosen
 
             try:
-                answer = await self.session.execute(_ANY, self._options, choose=choose)
+                options = evolve(self._options, before_send=choose)
+                answer = await self.session.execute(_ANY, options, tentative=True)
             except _NothingToAskError:
                 pass
             except FrontPayError as error:

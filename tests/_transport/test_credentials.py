@@ -22,7 +22,7 @@ from tests.support.wire_steps import envelope, failed, html
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Call, Stage
+    from frontpay_async._transport.call import Attempt, Stage
     from tests._transport.conftest import Connect
     from tests.support.wire_server import WireServer
 
@@ -46,14 +46,14 @@ class Tokens:
 
 @define
 class CountingStage:
-    """A stage of the pipeline that remembers which calls went through it."""
+    """A stage of the pipeline that remembers which attempts went through it."""
 
     following: Stage
-    calls: list[Call] = Factory(list)
+    attempts: list[Attempt] = Factory(list)
 
-    async def send(self, call: Call) -> HttpResponse:
-        self.calls.append(call)
-        return await self.following.send(call)
+    async def send(self, attempt: Attempt) -> HttpResponse:
+        self.attempts.append(attempt)
+        return await self.following.send(attempt)
 
 
 def bearers(server: WireServer) -> list[str | None]:
@@ -105,7 +105,7 @@ async def test_the_second_try_pays_the_rate_again(server: WireServer, connect: C
     retry: Any = client._session.pipeline
     retry.following = counting = CountingStage(retry.following)
     await create(client)
-    assert len(counting.calls) == len(server.requests) == 2
+    assert len(counting.attempts) == len(server.requests) == 2
 
 
 async def test_a_renewed_token_that_is_refused_too_stays_refused(
