@@ -5,12 +5,16 @@ attempt (it should cache), and asked again after a 401: if it then gives another
 once more through the rate stage and here; if not, the 401 stands. A 401 means that nothing was done,
 so this is safe for every operation.
 
+A ``CancelledError`` that the callable raises while the call is not being cancelled is a failure of the
+callable: it must not end the caller's task without a word.
+
 The token is text only inside a ``Secret`` and in the header that is sent: never in a local variable of
 a frame that an exception can pass through, where an error reporter would show it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import TYPE_CHECKING
@@ -86,12 +90,33 @@ class Auth:
 
 
 async def _ask(source: Callable[[], Awaitable[str]], call: Call, before: str = "") -> Secret:
+    failure: BaseException
     try:
         given: object = source()
         credential = Secret(await given) if isawaitable(given) else None
-    except Exception as error:
-        # The caller's own code may raise anything.
-        raise call.not_sent(f"{before}the token callable failed with {type(error).__name__}") from error
+    except asyncio.CancelledError as error:
+        # A refresh that calls share ends so for all of them when the one that began it is cancelled.
+        if _is_being_cancelled():
+            raise
+        failure = error
+    except Exception as error:  # noqa: BLE001 - the caller's own code may raise anything
+        failure = error
+    else:
+        return _checked(credential)
+    raise call.not_sent(f"{before}the token callable failed with {type(failure).__name__}") from failure
+
+
+def _is_being_cancelled() -> bool:
+    """Return whether a cancellation of the running task was asked for."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        # Under trio, no cancellation is asyncio's.
+        return False
+    return task is not None and task.cancelling() > 0
+
+
+def _checked(credential: Secret | None) -> Secret:
     if credential is None:
         raise ConfigurationError("the token callable must be async: what it returned cannot be awaited")
     check_credential(credential)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from attrs import Factory, define
 
@@ -225,6 +226,100 @@ async def test_a_token_callable_must_be_async(server: WireServer, connect: Conne
     plain: Any = lambda: TOKEN  # noqa: E731 - the simplest wrong callable
     with pytest.raises(ConfigurationError, match="must be async"):
         await create(connect(server, token=plain))
+    assert server.connections == 0
+
+
+@define
+class SharedRefresh:
+    """A token callable as people write it: one refresh at a time, which all calls await."""
+
+    refreshes: int = 0
+    going_on: asyncio.Task[str] | None = None
+    begun: asyncio.Event = Factory(asyncio.Event)
+    go_on: asyncio.Event = Factory(asyncio.Event)
+
+    async def __call__(self) -> str:
+        if self.going_on is None or self.going_on.done():
+            self.going_on = asyncio.ensure_future(self.refresh())
+        return await self.going_on
+
+    async def refresh(self) -> str:
+        self.refreshes += 1
+        self.begun.set()
+        await self.go_on.wait()
+        return TOKEN
+
+
+async def test_a_shared_refresh_that_one_call_takes_with_it_does_not_end_the_others(
+    server: WireServer, connect: Connect
+) -> None:
+    """The call that is cancelled cancels the refresh that all await; the others ask again, and are sent."""
+    token = SharedRefresh()
+    client = connect(server, token=token)
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(create(client))
+        others = [group.create_task(create(client)) for _ in range(3)]
+        await token.begun.wait()
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first])
+        token.go_on.set()
+    assert first.cancelled()
+    assert [other.exception() for other in others] == [None] * 3
+    assert (len(server.requests), token.refreshes) == (3, 2)
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["at first", "after a 401"])
+async def test_a_token_callable_that_is_cancelled_by_itself_was_not_sent(
+    server: WireServer, connect: Connect, after: int
+) -> None:
+    """The call was not cancelled, so it must not end as if it were: a task group drops that in silence."""
+    server.otherwise = failed(401)
+    tokens = ["old"] * after
+    asked = 0
+
+    async def token() -> str:
+        nonlocal asked
+        asked += 1
+        if tokens:
+            return tokens.pop()
+        raise asyncio.CancelledError
+
+    hooks = Hooks()
+    client = connect(server, token=token, **hooks.settings())
+    with pytest.raises(NotSentError, match="token callable failed with CancelledError"):
+        await create(client)
+    assert [record.outcome for record in hooks.results] == [Outcome.NOT_SENT]
+    # It is a failure like any other of the callable, so it is tried again.
+    assert asked == 4 + after
+
+
+@pytest.mark.parametrize("how", ["task", "timeout", "scope"])
+async def test_a_cancellation_of_the_caller_passes_through_a_token_callable(
+    server: WireServer, connect: Connect, how: str
+) -> None:
+    """However the caller gives up, it is not taken for a failure of the callable."""
+    asked = asyncio.Event()
+
+    async def token() -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return TOKEN
+
+    call = create(connect(server, token=token))
+    if how == "task":
+        task = asyncio.ensure_future(call)
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    elif how == "timeout":
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(call, 0.01)
+    else:
+        with anyio.move_on_after(0.01) as scope:
+            await call
+        assert scope.cancelled_caught
     assert server.connections == 0
 
 
