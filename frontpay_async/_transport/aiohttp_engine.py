@@ -1,17 +1,18 @@
-"""The aiohttp engine: httpx-aiohttp's transport, made to keep this client's promises.
+"""The aiohttp engine: aiohttp's session as a transport of httpx's, made to keep this client's promises.
 
-As it comes, it breaks four of them:
+As it comes, aiohttp breaks five of them:
 
-- It does not tell when it begins to write, and reports a connection that was lost after the request had
-  been written as one that could not be made. Here the connector tells: a request leaves when it has got
-  its connection.
-- aiohttp sends a GET again by itself when its connection is lost. An attempt is one request, paid for
-  once: the loss is turned into an error that aiohttp does not repeat.
+- It does not tell when it begins to write. Here the connector does: a request leaves when it has got its
+  connection.
+- It sends a GET again by itself when its connection is lost. An attempt is one request, paid for once: the
+  loss is turned into an error that aiohttp does not repeat.
 - It has no time-out for writing: a server that does not read would hang a call for ever. A request that
   has got its connection has ``write`` and ``read`` seconds until the answer's head is there.
 - It reuses an idle connection without looking at it. The peer may have closed it, and the request would be
   lost; or something may have come that nobody asked for, and would be taken for the answer. A connection
   on which anything came while it was idle is closed instead.
+- Requests that wait for a connection are overtaken by those that come later. ``Places`` stands in front of
+  its queue, which is never joined.
 
 And a request that waits for a connection when the engine is closed is told so, not cancelled.
 """
@@ -22,23 +23,27 @@ import asyncio
 import selectors
 from base64 import b64encode
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+from attrs import define, field
+from yarl import URL
 
+from frontpay_async._transport.places import Places
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
 _leaving: ContextVar[Callable[[], None]] = ContextVar("leaving")
+_URLS_KEPT = 512
 
 
 # Where there is no poll, there is no limit on what select can watch either.
@@ -63,6 +68,10 @@ class _Connector(aiohttp.TCPConnector):
         while True:
             try:
                 connection = await super().connect(req, traces, timeout)
+            except TimeoutError:
+                raise httpx.ConnectTimeout("no connection was made in time") from None
+            except aiohttp.ClientProxyConnectionError as error:
+                raise httpx.ProxyError(str(error)) from None
             except aiohttp.ClientError as error:
                 # Also where a proxy closed instead of opening a tunnel: to aiohttp, that is a lost answer.
                 raise httpx.ConnectError(str(error)) from None
@@ -89,9 +98,39 @@ def _has_news(connection: Connection) -> bool:
         return bool(selector.select(0))
 
 
-class _Transport(AiohttpTransport):
+@define(eq=False)
+class _Transport(httpx.AsyncBaseTransport):
+    session: aiohttp.ClientSession
+    places: Places
+    proxy: URL | None
+    proxy_headers: Mapping[str, str] | None
+    _url: Callable[[str], URL] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # The path is quoted already, and must stay as it is.
+        def parse(text: str) -> URL:
+            return URL(text, encoded=True)
+
+        self._url = lru_cache(_URLS_KEPT)(parse)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        timeouts, tell = request.extensions["timeout"], request.extensions["leaving"]
+        timeouts = request.extensions["timeout"]
+        await self.places.take(timeouts["pool"])
+        try:
+            response = await self._request(request, timeouts, request.extensions["leaving"])
+        except BaseException:
+            self.places.release()
+            raise
+        return httpx.Response(
+            response.status,
+            headers=response.raw_headers,
+            stream=_Body(response, self.places),
+            extensions={"http_version": b"HTTP/1.1"},
+        )
+
+    async def _request(
+        self, request: httpx.Request, timeouts: Mapping[str, float | None], tell: Callable[[], None]
+    ) -> aiohttp.ClientResponse:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as bound:
@@ -103,7 +142,22 @@ class _Transport(AiohttpTransport):
 
                 token = _leaving.set(leaving)
                 try:
-                    return await super().handle_async_request(request)
+                    return await self.session.request(
+                        request.method,
+                        self._url(str(request.url)),
+                        headers=request.headers,
+                        data=request.content or None,
+                        allow_redirects=False,
+                        timeout=aiohttp.ClientTimeout(
+                            total=None, connect=timeouts["connect"], sock_read=timeouts["read"]
+                        ),
+                        proxy=self.proxy,
+                        proxy_headers=self.proxy_headers,
+                    )
+                except aiohttp.SocketTimeoutError as error:
+                    raise httpx.ReadTimeout(str(error)) from error
+                except aiohttp.ClientError as error:
+                    raise httpx.ReadError(str(error)) from error
                 finally:
                     _leaving.reset(token)
         except TimeoutError as error:
@@ -114,6 +168,40 @@ class _Transport(AiohttpTransport):
                 raise
             # Nobody cancelled the task: aiohttp cancels what waits for a connection when it is closed.
             raise httpx.PoolTimeout("the client was closed") from None
+
+    async def aclose(self) -> None:
+        self.places.closed = True
+        await self.session.close()
+
+
+@define(eq=False)
+class _Body(httpx.AsyncByteStream):
+    """An answer's body; its place is free when it has been read, or closed."""
+
+    response: aiohttp.ClientResponse
+    places: Places
+    closed: bool = field(init=False, default=False)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await self.response.content.readany()
+        except aiohttp.SocketTimeoutError as error:
+            raise httpx.ReadTimeout(str(error)) from error
+        except aiohttp.ClientError as error:
+            raise httpx.ReadError(str(error)) from error
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        if not self.closed:
+            self.closed = True
+            # A connection whose answer was not read to its end is closed with it.
+            self.response.close()
+            self.places.release()
 
 
 async def _once(
@@ -144,14 +232,17 @@ def open_aiohttp(
         asyncio.get_running_loop()
     except RuntimeError:
         raise ConfigurationError("engine='aiohttp' runs under asyncio only") from None
+    proxy_headers: dict[str, str] | None = None
     if proxy is not None and proxy.raw_auth is not None:
-        # Where httpx-aiohttp would put it, aiohttp warns of its removal.
         credentials = b64encode(b":".join(proxy.raw_auth)).decode()
-        proxy = httpx.Proxy(proxy.url, headers={"Proxy-Authorization": f"Basic {credentials}"})
+        proxy_headers = {"Proxy-Authorization": f"Basic {credentials}"}
     session = aiohttp.ClientSession(
         connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=tls),
         # The default jar would send back what the API's session cookies hold.
         cookie_jar=aiohttp.DummyCookieJar(),
+        # Decoded where the size of the answer is bounded.
+        auto_decompress=False,
         middlewares=(_once,),
     )
-    return _Transport(verify=tls, proxy=proxy, client=session)
+    through = None if proxy is None else URL(str(proxy.url))
+    return _Transport(session, Places(connections), through, proxy_headers)

@@ -11,14 +11,14 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 from attrs import frozen
 
-from frontpay_async._transport.httpx_engine import PooledTransport
+from frontpay_async._transport.httpx_engine import open_pools
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.settings import is_loopback
 
 if TYPE_CHECKING:
     import ssl
 
-Engine: TypeAlias = Literal["httpx", "aiohttp"]
+Engine: TypeAlias = Literal["httpx", "aiohttp", "httpx2"]
 
 CONNECTIONS = 100
 # Short enough that a server or proxy seldom closes an idle connection first (nginx waits 75 s):
@@ -48,7 +48,7 @@ class EngineSettings:
     """Say which engine is opened, and how; checked when it is built, before a payment depends on it.
 
     Args:
-        name: ``httpx``, or ``aiohttp`` with the extra of that name.
+        name: ``httpx``; or ``aiohttp`` or ``httpx2``, with the extra of that name.
         tls: How servers are verified; certifi's authorities or those of SSL_CERT_FILE unless given.
         proxy: The proxy, if any.
     """
@@ -67,10 +67,8 @@ class EngineSettings:
         """
         if name not in get_args(Engine):
             raise ConfigurationError(f"unknown engine {name!r}: it is one of {', '.join(get_args(Engine))}")
-        if name == "aiohttp" and find_spec("httpx_aiohttp") is None:
-            raise ConfigurationError(
-                "engine='aiohttp' needs the extra: pip install 'frontpay_async[aiohttp]'"
-            )
+        if name != "httpx" and find_spec(name) is None:
+            raise ConfigurationError(f"engine={name!r} needs the extra: pip install 'frontpay_async[{name}]'")
         return cls(name, tls, _read_proxy(proxy) if proxy else None)
 
     def open(self) -> httpx.AsyncBaseTransport:
@@ -81,12 +79,7 @@ class EngineSettings:
             from frontpay_async._transport.aiohttp_engine import open_aiohttp  # noqa: PLC0415
 
             return open_aiohttp(tls, self.proxy, CONNECTIONS, KEEPALIVE)
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE)
-        return PooledTransport(
-            lambda: httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=self.proxy),
-            CONNECTIONS,
-            KEEPALIVE,
-        )
+        return open_pools(self.name, tls, self.proxy, CONNECTIONS, KEEPALIVE)
 
 
 def _read_proxy(url: str) -> httpx.Proxy:

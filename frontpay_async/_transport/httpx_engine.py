@@ -4,32 +4,35 @@ Measured on httpx 0.28.1 with httpcore 1.0.9: every pass over a pool costs the s
 and looks at the socket of each idle connection, so one pool of a hundred collapses; and a task that is
 cancelled while it waits in a pool can leave its slot taken for good. Hence:
 
-- A semaphore bounds what is in flight, in order of arrival, so no request ever waits inside httpcore.
+- ``Places`` bounds what is in flight, in order of arrival, so no request ever waits inside httpcore.
 - Each pool serves one request at a time, over one connection: a pass over it costs next to nothing.
 - The pool that was used last is taken first. So at low load one connection is reused, and what a burst has
   opened grows old at the bottom, where it is closed.
 - A pool in which a task was cancelled is closed, and takes no other request with it. Its place is free at
-  once, so a cancelled task costs no capacity.
-- A connection whose handshake was cut short by a cancellation is closed here: httpcore forgets it.
+  once, so a cancelled task costs no capacity. So is a pool with bytes left over after an answer.
 
-httpcore tells of its steps through the ``trace`` extension; that it begins to write a request is passed
-on to the request's ``leaving`` extension.
+What httpcore does on the network is seen by ``Network``, which also calls the request's ``leaving``
+extension when the request is about to be written.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, cast
 
 import anyio
 import httpx
 from attrs import Factory, define, field
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+from frontpay_async._transport.network import Network
+from frontpay_async._transport.places import Places
 
-    from httpcore import AsyncNetworkStream
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable
+    from types import ModuleType
 
 # Closing says goodbye to the peer, which may not answer.
 _CLOSE_WITHIN = 2.0
@@ -38,6 +41,7 @@ _CLOSE_WITHIN = 2.0
 @define(eq=False)
 class _Pool:
     transport: httpx.AsyncBaseTransport
+    network: Network
     idle_since: float = 0.0
 
 
@@ -46,22 +50,24 @@ class PooledTransport(httpx.AsyncBaseTransport):
     """Give each request in flight a pool of its own.
 
     Args:
-        open_pool: Opens a pool of one connection.
+        open_pool: Opens a pool of one connection over a network.
+        http: httpx or httpx2, whichever the pools are of.
+        core: httpcore or httpcore2, likewise.
         connections: The most requests in flight, and so the most connections in use.
         keepalive: Seconds after which an idle pool is closed.
     """
 
-    open_pool: Callable[[], httpx.AsyncBaseTransport]
+    open_pool: Callable[[Network], httpx.AsyncBaseTransport]
+    http: ModuleType
+    core: ModuleType
     connections: int
     keepalive: float
     # The one used last at the end.
     _idle: deque[_Pool] = field(init=False, factory=deque["_Pool"])
     _busy: set[_Pool] = field(init=False, factory=set["_Pool"])
-    _free: anyio.Semaphore = field(
-        init=False,
-        default=Factory(lambda self: anyio.Semaphore(self.connections, fast_acquire=True), takes_self=True),
+    _places: Places = field(
+        init=False, default=Factory(lambda self: Places(self.connections), takes_self=True)
     )
-    _closed: bool = field(init=False, default=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request through an idle pool, or a new one.
@@ -70,22 +76,23 @@ class PooledTransport(httpx.AsyncBaseTransport):
             httpx.PoolTimeout: None became free in time.
             httpx.TransportError: What the pool raised.
         """
-        steps = _Steps(request.extensions["leaving"])
-        request.extensions["trace"] = steps.told
         # Before anything leaves: a cancellation while they close leaves nothing in doubt.
-        await self._close_old()
-        await self._take_place(request)
+        if self._idle and self._is_old(self._idle[0]):
+            await self._close_old()
+        await self._places.take(request.extensions["timeout"]["pool"])
         try:
             pool = self._pick()
+            pool.network.leaving = request.extensions["leaving"]
         except BaseException:
             # Whatever kept the pool from opening, the place is free again.
-            self._free.release()
+            self._places.release()
             raise
         try:
             response = await pool.transport.handle_async_request(request)
-        except httpx.TransportError as error:
+        except self.http.TransportError as error:
             await self.give_back(pool)
-            if steps.in_tunnel and not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+            connecting = (self.http.ConnectError, self.http.ConnectTimeout)
+            if pool.network.in_tunnel and not isinstance(error, connecting):
                 raise httpx.ProxyError(str(error)) from error
             raise
         except BaseException:
@@ -98,8 +105,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
     async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
         """Free a pool's place; keep the pool unless its books cannot be trusted."""
         self._busy.discard(pool)
-        self._free.release()
-        if retire or self._closed:
+        self._places.release()
+        if retire or self._places.closed or pool.network.has_leftover():
             await _close(pool)
         else:
             pool.idle_since = anyio.current_time()
@@ -107,61 +114,27 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all pools, and cut off what is still in flight; new requests are refused."""
-        self._closed = True
+        self._places.closed = True
         while self._idle:
             await _close(self._idle.pop())
         while self._busy:
             await _close(self._busy.pop())
 
-    async def _take_place(self, request: httpx.Request) -> None:
-        try:
-            self._free.acquire_nowait()
-        except anyio.WouldBlock:
-            timeout = request.extensions.get("timeout", {}).get("pool")
-            with anyio.move_on_after(timeout) as scope:
-                await self._free.acquire()
-            if scope.cancelled_caught:
-                raise httpx.PoolTimeout(f"all {self.connections} connections are in use") from None
+    def _is_old(self, pool: _Pool) -> bool:
+        return pool.idle_since + self.keepalive < anyio.current_time()
 
     async def _close_old(self) -> None:
-        while self._idle and self._idle[0].idle_since + self.keepalive < anyio.current_time():
+        while self._idle and self._is_old(self._idle[0]):
             await _close(self._idle.popleft())
 
     def _pick(self) -> _Pool:
-        if self._closed:
-            raise httpx.PoolTimeout("the client was closed")
-        pool = self._idle.pop() if self._idle else _Pool(self.open_pool())
+        if self._idle:
+            pool = self._idle.pop()
+        else:
+            network = Network(self.core)
+            pool = _Pool(self.open_pool(network), network)
         self._busy.add(pool)
         return pool
-
-
-@define(eq=False)
-class _Steps:
-    """Follow what httpcore does for one request.
-
-    Args:
-        leaving: Told when the request itself is about to be written.
-        in_tunnel: Whether the last thing written was the question to a proxy for a tunnel.
-    """
-
-    leaving: Callable[[], None]
-    in_tunnel: bool = False
-    _connected: AsyncNetworkStream | None = field(init=False, default=None)
-
-    async def told(self, event: str, about: Mapping[str, Any]) -> None:
-        """Take a step."""
-        match event:
-            case "http11.send_request_headers.started":
-                self.in_tunnel = about["request"].method == b"CONNECT"
-                if not self.in_tunnel:
-                    self.leaving()
-            case "connection.connect_tcp.complete":
-                self._connected = about["return_value"]
-            case "connection.start_tls.failed" if self._connected is not None:
-                with anyio.CancelScope(shield=True):
-                    await self._connected.aclose()
-            case _:
-                pass
 
 
 async def _close(pool: _Pool) -> None:
@@ -196,7 +169,7 @@ class _PlaceHolder(httpx.AsyncByteStream):
         unread, self._unread = cast("AsyncIterator[bytes]", self._unread), None
         try:
             chunk = await anext(unread)
-        except (StopAsyncIteration, httpx.TransportError):
+        except (StopAsyncIteration, self.owner.http.TransportError):
             raise
         except BaseException:
             # A cancellation, above all: what httpcore holds of this answer cannot be trusted any more.
@@ -214,7 +187,7 @@ class _PlaceHolder(httpx.AsyncByteStream):
             # An answer that was not read to its end is, over the closed connection, until that fails:
             # httpcore's generators would be left to the garbage collector, of which trio warns.
             if self._unread is not None:
-                with suppress(httpx.TransportError):
+                with suppress(self.owner.http.TransportError):
                     async for _ in self._unread:
                         pass
         except BaseException:
@@ -223,3 +196,31 @@ class _PlaceHolder(httpx.AsyncByteStream):
             raise
         finally:
             await self.owner.give_back(self.pool, retire=self.interrupted)
+
+
+def open_pools(
+    name: Literal["httpx", "httpx2"],
+    tls: ssl.SSLContext,
+    proxy: httpx.Proxy | None,
+    connections: int,
+    keepalive: float,
+) -> PooledTransport:
+    """Open the engine of one of the two libraries; no connection is made yet.
+
+    Args:
+        name: The library.
+        tls: How servers are verified.
+        proxy: The proxy, if any.
+        connections: The most connections.
+        keepalive: How long an idle connection is kept, in seconds.
+    """
+    http, core = import_module(name), import_module("httpcore" if name == "httpx" else "httpcore2")
+    limits = http.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive)
+    through = proxy and http.Proxy(str(proxy.url), auth=proxy.auth, headers=proxy.headers)
+
+    def open_pool(network: Network) -> httpx.AsyncBaseTransport:
+        pool: httpx.AsyncBaseTransport = http.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through)
+        network.plug_in(pool)
+        return pool
+
+    return PooledTransport(open_pool, http, core, connections, keepalive)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 import zlib
 from functools import lru_cache, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 import httpx
@@ -32,7 +33,8 @@ from frontpay_async._transport.connections import Connections
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import AsyncIterator, Callable
+    from types import ModuleType
 
     from frontpay_async._transport.call import Attempt, Call, Secret
     from frontpay_async.errors import FrontPayError
@@ -67,15 +69,11 @@ class _UnreadableError(Exception):
     """The answer cannot be read whole; the text says why."""
 
 
-_NEVER_LEFT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-    _ClosedError,
+# By name, because httpx2 has them, too.
+_NEVER_LEFT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 )
+_LIBRARIES = ("httpx", "httpx2")
 
 
 @define(eq=False)
@@ -103,6 +101,9 @@ class Send:
     # Building these costs as much as encoding an order, and they seldom change.
     _url: Callable[[str], httpx.URL] = field(init=False)
     _headers: Callable[[Secret | None], httpx.Headers] = field(init=False)
+    # httpx or httpx2: requests must be of the transport's own library.
+    _http: ModuleType = field(init=False)
+    _body: Callable[[bytes], httpx.ByteStream] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         source, base_url, fixed = self.source, self.base_url, self.headers
@@ -111,17 +112,20 @@ class Send:
             self._open = partial(source.open, source.settings(base_url))
         else:
             self._open = lambda: source
+        self._http = http = import_module(_library(source))
+        # httpx2 closes its generators itself.
+        self._body = _Body if http is httpx else http.ByteStream
         try:
             host = httpx.URL(base_url).netloc
         except httpx.InvalidURL:
             raise ConfigurationError(f"the base URL {base_url!r} is no usable one") from None
 
         def parse(path: str) -> httpx.URL:
-            return httpx.URL(f"{base_url}/{path}")
+            return cast("httpx.URL", http.URL(f"{base_url}/{path}"))
 
         def authorize(credential: Secret | None) -> httpx.Headers:
             bearer = b"Bearer " + (credential.text.encode() if credential else b"")
-            return httpx.Headers([(b"Host", host), *fixed, (b"Authorization", bearer)])
+            return cast("httpx.Headers", http.Headers([(b"Host", host), *fixed, (b"Authorization", bearer)]))
 
         self._url = lru_cache(_URLS_KEPT)(parse)
         self._headers = lru_cache(1)(authorize)
@@ -146,10 +150,12 @@ class Send:
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
             attempt.may_have_left = attempt.may_have_left or not _never_left(error)
             reason, kind = _reason(error, attempt), type(error).__name__.lstrip("_")
-        except BaseException:
-            # A cancellation. What does not tell when it writes may have been writing.
+        except BaseException as error:  # noqa: BLE001 - a cancellation, which goes on
+            # What does not tell when it writes may have been writing.
             attempt.may_have_left = attempt.may_have_left or not self._tells_when_leaving
-            raise
+            # The frames of the engine hold the token and the body: they end here.
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None)  # noqa: B904 - the same, without what is behind it
         call = attempt.call
         call.final = call.final or self.closed
         if attempt.may_have_left:
@@ -204,11 +210,11 @@ class Send:
             extensions["leaving"] = leaving
         method, body = attempt.request.method, attempt.request.body or b""
         # Given as a stream, because content would make httpx prepare headers that stand here already.
-        request = httpx.Request(
+        request: httpx.Request = self._http.Request(
             method,
             self._url(attempt.request.path),
             headers=self._headers(attempt.credential),
-            stream=httpx.ByteStream(body),
+            stream=self._body(body),
             extensions=extensions,
         )
         if body or method != "GET":
@@ -225,17 +231,19 @@ class Send:
         }
         chunks: list[bytes] = []
         size = 0
+        # Read without the response's own methods, which are for streams of its own library.
+        stream = cast("httpx.AsyncByteStream", response.stream)
         try:
             # Not by httpx's decoders, which inflate a chunk whole before its size is known.
             inflate = _decompressor(headers.get("content-encoding", "identity"))
-            async for received in cast("AsyncIterable[bytes]", response.stream):
+            async for received in stream:
                 chunk = inflate.decompress(received, self.max_body - size + 1) if inflate else received
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > self.max_body:
                     raise _UnreadableError(f"it is longer than {self.max_body} bytes")
         finally:
-            await response.aclose()
+            await stream.aclose()
         if inflate and chunks and not inflate.eof:
             raise _UnreadableError("its compressed body is cut")
         return HttpResponse(response.status_code, headers, b"".join(chunks))
@@ -256,8 +264,36 @@ def _version(response: httpx.Response) -> str:
     return told.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(told, bytes) else ""
 
 
+def _library(source: Connections | httpx.AsyncBaseTransport) -> str:
+    if isinstance(source, Connections):
+        return "httpx2" if source.engine == "httpx2" else "httpx"
+    roots = {cls.__module__.partition(".")[0] for cls in type(source).__mro__}
+    return "httpx2" if "httpx2" in roots else "httpx"
+
+
+class _Body(httpx.ByteStream):
+    """A request's body that is no generator: one that is given up leaves nothing to the garbage collector."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._pieces = [content]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
 def _never_left(error: Exception) -> bool:
-    if not isinstance(error, _NEVER_LEFT):
+    if isinstance(error, _ClosedError):
+        return True
+    if not any(
+        cls.__name__ in _NEVER_LEFT and cls.__module__.partition(".")[0] in _LIBRARIES
+        for cls in type(error).__mro__
+    ):
         return False
     cause = error.__cause__
     if cause is None or not type(cause).__module__.startswith("aiohttp"):

@@ -1,23 +1,22 @@
-"""What the transport's tests share: both engines, clients that are closed, and a fake clock."""
+"""What the transport's tests share: all engines, clients that are closed, and a fake clock."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 from contextlib import AsyncExitStack, ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import pytest
 import trustme
 
 from frontpay_async import FrontPayClient, RateLimit
+from frontpay_async._transport.engines import Engine
 from tests.support.fakes import TOKEN, FakeClock
 from tests.support.wire_server import WireServer, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-    from frontpay_async._transport.engines import Engine
 
 
 class Connect(Protocol):
@@ -26,7 +25,7 @@ class Connect(Protocol):
     def __call__(self, server: WireServer | str, **settings: Any) -> FrontPayClient: ...
 
 
-@pytest.fixture(params=["httpx", "aiohttp"])
+@pytest.fixture(params=get_args(Engine))
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
     named: Engine = request.param

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import anyio
 import pytest
 
-from frontpay_async import Clock, NotSentError, Outcome, Timeouts
+from frontpay_async import Clock, NotSentError, Outcome, RetryPolicy, Timeouts
 from frontpay_async._transport.engines import CONNECTIONS
 from tests.support.fakes import Hooks, create, read
 from tests.support.wire_server import WireServer, serving
-from tests.support.wire_steps import CREATED, Exchange, envelope, whole
+from tests.support.wire_steps import CREATED, Exchange, after, envelope, whole
 
 if TYPE_CHECKING:
     import ssl
@@ -105,6 +105,51 @@ def trusting_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+async def test_a_request_that_waits_is_not_overtaken(server: WireServer, connect: Connect) -> None:
+    """Workers that call again at once get their next place behind all that wait already."""
+    client = connect(server, timeouts=Timeouts(pool=60))
+    ended: list[int] = []
+
+    async def work(number: int) -> None:
+        for _ in range(3):
+            await create(client)
+            ended.append(number)
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        for number in range(3 * CONNECTIONS):
+            group.create_task(work(number))
+    # When the last worker has had its first turn, none has had more than its second.
+    last = max(ended.index(number) for number in range(3 * CONNECTIONS))
+    assert max(Counter(ended[: last + 1]).values()) <= 2
+
+
+async def test_a_full_pool_is_told_as_one(server: WireServer, connect: Connect) -> None:
+    """It ends with ``Timeouts.pool``, whatever time is left to connect."""
+    client = connect(
+        server, retry=RetryPolicy(attempts=1), timeouts=Timeouts(connect=30, pool=0.05, total=None)
+    )
+    release = asyncio.Event()
+    server.otherwise = after(release, envelope())
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(create(client))
+        await server.received(CONNECTIONS)
+        with pytest.raises(NotSentError, match="all 100 connections are in use"):
+            await create(client)
+        release.set()
+
+
+async def test_a_connection_that_cannot_be_made_in_time_is_told_as_that(
+    unresponsive: str, connect: Connect
+) -> None:
+    """It ends with ``Timeouts.connect``, whatever time is left to wait for a place."""
+    client = connect(
+        unresponsive, retry=RetryPolicy(attempts=1), timeouts=Timeouts(connect=0.05, pool=30, total=None)
+    )
+    with pytest.raises(NotSentError, match="ConnectTimeout"):
+        await create(client)
 
 
 Cancel: TypeAlias = "Callable[[FrontPayClient, Random, int], Awaitable[str]]"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+import httpcore
 import httpx
 import pytest
 from attrs import define, field
@@ -16,7 +17,10 @@ from tests.support.simulated_time import BACKENDS, passes, simulate
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from frontpay_async._transport.network import Network
+
 KEEPALIVE = 15.0
+EXTENSIONS = {"leaving": lambda: None, "timeout": {"pool": 5.0}}
 
 
 async def _body() -> AsyncIterator[bytes]:
@@ -49,9 +53,9 @@ class Pools:
     transport: PooledTransport = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.transport = PooledTransport(self._open, connections=8, keepalive=KEEPALIVE)
+        self.transport = PooledTransport(self._open, httpx, httpcore, connections=8, keepalive=KEEPALIVE)
 
-    def _open(self) -> FakePool:
+    def _open(self, _: Network) -> FakePool:
         pool = FakePool()
         if not self.held_back:
             pool.go_on.set()
@@ -59,7 +63,7 @@ class Pools:
         return pool
 
     async def call(self) -> None:
-        request = httpx.Request("GET", "http://localhost/", extensions={"leaving": lambda: None})
+        request = httpx.Request("GET", "http://localhost/", extensions=EXTENSIONS)
         response = await self.transport.handle_async_request(request)
         await response.aread()
         await response.aclose()

@@ -95,9 +95,11 @@ async def test_a_token_that_is_fetched_is_traced_below_the_call(
 
 
 async def test_without_telemetry_the_instrumentation_sees_what_is_sent(
-    server: WireServer, connect: Connect, recorded: Recorded
+    server: WireServer, connect: Connect, recorded: Recorded, engine: Engine
 ) -> None:
     """With the order's id and the trace's: what the documentation warns of."""
+    if engine == "httpx2":
+        pytest.skip("there is no instrumentation of httpx2 yet")
     await cancel(connect(server))
     (span,) = recorded.spans
     assert ORDER_UUID in span.to_json()

@@ -1,19 +1,21 @@
 """After any failure, nothing that a person or an error reporter sees holds a secret or personal data.
 
 The walk covers the whole chain of exceptions, and every local variable of every frame of this package in
-their tracebacks. Every failure is real: over sockets, on both engines.
+their tracebacks. Every failure is real: over sockets, on all engines.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import pickle
 import traceback
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 import frontpay_async
@@ -197,6 +199,65 @@ async def test_a_cancelled_call_shows_no_secret(server: WireServer, connect: Con
     error = await failing(task)
     assert isinstance(error, asyncio.CancelledError)
     assert_clean(error)
+
+
+async def by_timeout(call: Awaitable[object], begun: Awaitable[object]) -> None:
+    async with asyncio.timeout(None) as bound:
+
+        async def give_up() -> None:
+            await begun
+            bound.reschedule(0)
+
+        giving_up = asyncio.ensure_future(give_up())
+        await call
+        await giving_up
+
+
+async def by_wait_for(call: Awaitable[object], begun: Awaitable[object]) -> None:
+    task = asyncio.ensure_future(call)
+    await begun
+    await asyncio.wait_for(task, 0)
+
+
+async def by_scope(call: Awaitable[object], begun: Awaitable[object]) -> None:
+    async def give_up(scope: anyio.CancelScope) -> None:
+        await begun
+        scope.deadline = -math.inf
+
+    giving_up = asyncio.ensure_future(asyncio.sleep(0))
+    try:
+        with anyio.fail_after(60) as scope:
+            giving_up = asyncio.ensure_future(give_up(scope))
+            await call
+    finally:
+        await giving_up
+
+
+GIVING_UP = {"asyncio.timeout": by_timeout, "wait_for": by_wait_for, "fail_after": by_scope}
+
+
+@pytest.mark.parametrize("step", ["silence", "drip"])
+@pytest.mark.parametrize("how", GIVING_UP)
+@pytest.mark.parametrize("name", ["efaktura", "resend"])
+async def test_a_callers_time_out_shows_no_secret_in_any_frame(
+    server: WireServer, connect: Connect, name: str, how: str, step: str
+) -> None:
+    """An error reporter shows the locals of every frame, those of the engine's libraries, too."""
+    server.otherwise = STEPS[step]
+    call = CALLS[name](connect(server, timeouts=Timeouts(total=None)))
+    error = await failing(GIVING_UP[how](call, server.received(1)))
+    assert isinstance(error, TimeoutError)
+    assert_clean(error)
+    shown = 0
+    for each in chain(error):
+        for frame, line in traceback.walk_tb(each.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                shown += 1
+                for local, value in frame.f_locals.items():
+                    text = repr(value)
+                    where = f"{frame.f_code.co_filename}:{line} {local}"
+                    assert not any(secret in text for secret in SECRETS.values()), f"{where}: {text}"
+    assert shown
 
 
 @pytest.mark.parametrize("name", CALLS)

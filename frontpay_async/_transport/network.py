@@ -1,0 +1,174 @@
+"""What lies between httpcore (or httpcore2) and the socket: it sees what httpcore keeps to itself.
+
+- The first byte of a request is about to be written: the request leaves. What a proxy is asked for a tunnel
+  is not the request.
+- The server has answered although the request is not written yet. httpcore would write on, and wait for a
+  server that reads no more; here the write ends, and httpcore reads the answer.
+- A connection whose handshake was cut short, which httpcore would forget, is closed.
+- Bytes are left over when an answer has been read. httpcore keeps them, and would take them for the answer
+  to the next request.
+
+*Limit*: two private members are used, ``_pool`` of httpx's transport and ``_h11_state`` of httpcore's
+connection. A connection whose state cannot be looked at counts as one with bytes left over, so that it is
+not used again; a test fails when either is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import anyio
+from attrs import define, field
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+
+    import httpx
+
+# A request of this size fits into the buffers of the sockets, so that writing it does not wait.
+_BIG = 64 * 1024
+
+
+class _Stream(Protocol):
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...  # noqa: ASYNC109 - httpcore's
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None: ...  # noqa: ASYNC109 - httpcore's
+    async def aclose(self) -> None: ...
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+    ) -> _Stream: ...
+    def get_extra_info(self, info: str) -> object: ...
+
+
+@define(eq=False)
+class Network:
+    """The network of one pool, which serves one request at a time; httpcore's backend.
+
+    Args:
+        core: httpcore or httpcore2, whose errors are raised.
+        leaving: Called when the request is about to be written; set for each request.
+        in_tunnel: Whether the last thing written was the question to a proxy for a tunnel.
+    """
+
+    core: ModuleType
+    leaving: Callable[[], None] = field(init=False)
+    in_tunnel: bool = field(init=False, default=False)
+    _pool: Any = field(init=False, default=None)
+    _backend: Any = field(init=False, default=None)
+
+    def plug_in(self, transport: httpx.AsyncBaseTransport) -> None:
+        """Put this network under a transport of httpx's or httpx2's that has opened no connection yet."""
+        self._pool = cast("Any", transport)._pool  # noqa: SLF001 - see the module's Limit
+        self._backend, self._pool._network_backend = self._pool._network_backend, self  # noqa: SLF001 - the same
+
+    def has_leftover(self) -> bool:
+        """Return whether a connection of the pool holds bytes beyond its last answer, or may hold some."""
+        connections: list[Any] = [] if self._pool is None else self._pool.connections
+        return any(map(_has_leftover, connections))
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> _Stream:
+        """Connect."""
+        self.in_tunnel = False
+        connected = await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
+        return _WatchedStream(connected, self)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await anyio.sleep(seconds)
+
+
+@define(eq=False)
+class _WatchedStream:
+    """A connection, or what is left of it after ``start_tls``."""
+
+    stream: _Stream
+    network: Network
+    _early: bytes = field(init=False, default=b"")
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
+        if self._early:
+            early, self._early = self._early, b""
+            return early
+        return await self.stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
+        if not buffer:
+            # What h11 writes for the end of a message without a body.
+            return
+        network = self.network
+        network.in_tunnel = buffer.startswith(b"CONNECT ")
+        if not network.in_tunnel:
+            network.leaving()
+        if len(buffer) < _BIG:
+            await self.stream.write(buffer, timeout)
+        else:
+            await self._write_watching(buffer, timeout)
+
+    async def _write_watching(self, buffer: bytes, timeout: float | None) -> None:  # noqa: ASYNC109 - httpcore's
+        """Write; end early when the server answers in the meantime."""
+        errors: Any = self.network.core
+        failure: Exception | None = None
+
+        async def watch() -> None:
+            try:
+                self._early = await self.stream.read(_BIG, None)
+            except errors.ReadError:
+                return
+            if self._early:
+                tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            try:
+                await self.stream.write(buffer, timeout)
+            except Exception as error:  # noqa: BLE001 - raised below, and not in a group
+                failure = error
+            tasks.cancel_scope.cancel()
+        if self._early:
+            # httpcore goes on to read the answer.
+            raise errors.WriteError("the server answered before the request was written")
+        if failure is not None:
+            raise failure
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+    ) -> _Stream:
+        try:
+            secured = await self.stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.stream.aclose()
+            raise
+        return _WatchedStream(secured, self.network)
+
+    def get_extra_info(self, info: str) -> object:
+        return self.stream.get_extra_info(info)
+
+
+def _has_leftover(connection: Any) -> bool:  # noqa: ANN401 - of either library
+    if connection.is_closed():
+        return False
+    # Through those that only open it: directly, by a proxy, or by a tunnel.
+    while not hasattr(connection, "_h11_state"):
+        connection = getattr(connection, "_connection", None)
+        if connection is None:
+            return True
+    left, _ = connection._h11_state.trailing_data  # noqa: SLF001 - see the module's Limit
+    return bool(left)
