@@ -114,7 +114,7 @@ def wire_names(cls: type[Any]) -> Mapping[str, str]:
     if known is None:
         # A caller's subclass has the names of ours.
         special = next((_NAMES[base] for base in cls.__mro__ if base in _NAMES), _PLAIN)
-        names = (attribute.name for attribute in attrs.fields(cls))
+        names = (attribute.alias or attribute.name for attribute in attrs.fields(cls))
         known = {name: special.get(name, _camel(name)) for name in names if name != "unknown_fields"}
         _wire_names_of[cls] = known
     return known
@@ -175,8 +175,22 @@ def number_text(value: Decimal) -> str:
 
 
 def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]]:
-    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in wire_names(cls).items()}
-    return make_dict_unstructure_fn(cls, _converter, **renames)
+    write = make_dict_unstructure_fn(cls, _converter, **_renames(cls))
+    if not issubclass(cls, Product):
+        return write
+
+    def write_line(line: object) -> dict[str, object]:
+        # The field holds what was given; what is sent is what is read.
+        return {**write(line), "amount": number_text(cast("Product", line).amount)}
+
+    return write_line
+
+
+def _renames(cls: type[Any]) -> dict[str, Any]:
+    """Return cattrs' overrides by attribute: the wire name of each that has one."""
+    wired = wire_names(cls)
+    names = ((each.name, wired.get(each.alias or each.name)) for each in attrs.fields(cls))
+    return {name: override(rename=wire) for name, wire in names if wire is not None}
 
 
 # In
@@ -201,7 +215,7 @@ def decode(result: type[T], source: Json) -> T:
 
 
 def _structure_hook(cls: type[T]) -> Callable[[Json, type[T]], T]:
-    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in wire_names(cls).items()}
+    renames = _renames(cls)
     has_unknown = "unknown_fields" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", cls))
     if has_unknown:
         renames["unknown_fields"] = override(omit=True)

@@ -85,7 +85,7 @@ def _members(value: object, cls: type[Any]) -> dict[str, object]:
 def _fields(cls: type[Any]) -> tuple[str, ...]:
     known = _field_names.get(cls)
     if known is None:
-        known = _field_names[cls] = tuple(each.name for each in attrs.fields(cls) if each.init)
+        known = _field_names[cls] = tuple(each.alias or each.name for each in attrs.fields(cls) if each.init)
     return known
 
 

@@ -119,7 +119,8 @@ def _object(source: object, path: str) -> Mapping[str, object]:
 
 def _build(cls: type[T], source: object, path: str) -> T:
     fields = _object(source, path)
-    known = attrs.fields_dict(cast("type[attrs.AttrsInstance]", cls))
+    fields_of = attrs.fields(cast("type[attrs.AttrsInstance]", cls))
+    known = {field.alias or field.name: field for field in fields_of}
     for name in fields:
         if name not in known:
             # A misspelt name is told, a long one may be anything.

@@ -58,7 +58,8 @@ def plain(value: object) -> Plain:  # noqa: PLR0911 - a case for each kind
             fields = cast(
                 "tuple[Attribute[object], ...]", attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))
             )
-            return {field.name: _member(field, getattr(value, field.name)) for field in fields}
+            names = ((field, field.alias or field.name) for field in fields)
+            return {name: _member(field, getattr(value, name)) for field, name in names}
         case _:
             raise TypeError(f"a {type(value).__name__} has no plain form")
 

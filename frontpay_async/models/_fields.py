@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 # The caller's decimal context may have any precision; sums of money must not depend on it. A product
 # of two numbers, each of at most 60 digits, and the sum of any order fit.
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
-# Stands for "not given" where the field, once built, is always a Decimal.
-UNSET = Decimal("NaN")
+_ORE = Decimal("0.01")
 
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _MOST_DIGITS = 30
@@ -69,9 +68,14 @@ def _wrong_number(value: object) -> str:
     )
 
 
-def to_decimal_or_unset(value: Number | None) -> Decimal:
-    """Read an exact number, or remember that none was given."""
-    return UNSET if value is None else to_decimal(value)
+def to_decimal_or_none(value: Number | None) -> Decimal | None:
+    """Read an exact number; None means that none was given."""
+    return None if value is None else to_decimal(value)
+
+
+def to_ore(value: Decimal) -> Decimal:
+    """Round an amount to whole øre, half up, whatever the caller's decimal context."""
+    return EXACT.quantize(value, _ORE)
 
 
 def tuple_of(cls: type[T], values: Iterable[T]) -> tuple[T, ...]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from frontpay_async.models._fields import (
     EXACT,
-    UNSET,
     is_a,
     masked,
     to_decimal,
-    to_decimal_or_unset,
+    to_decimal_or_none,
+    to_ore,
     tuple_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ORE = Decimal("0.01")
 _HUNDRED = Decimal(100)
+_ORE_EXPONENT = -2
 
 
 class CustomerType(StrEnum):
@@ -50,38 +50,76 @@ class InvoiceInterval(IntEnum):
     TWICE_A_MONTH = 2
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Product:
-    """Describe one line of an order. Prices include VAT.
+    """One line of an order. Prices include VAT.
+
+    ``amount`` is derived: unless it was given, it is computed whenever it is read, so that a copy with
+    another quantity (``attrs.evolve``, ``copy.replace``) has another amount.
 
     Args:
         name: What is sold.
         quantity: How many units (Decimal, int or numeric text).
         rate: The price of one unit, in the order's currency.
         tax: The VAT rate in percent: 0, 12, 15 or 25 unless your account is set up otherwise.
-        amount: What the line costs, in the order's currency; ``rate * quantity - discount`` unless given.
+        amount: What the line costs, in the order's currency. Defaults to ``rate * quantity - discount`` in
+            whole øre, rounded half up.
         discount: What is taken off the line, in the order's currency.
         product_id: Your own identifier.
         id: The API's numeric id of the line, from order details; a refund names it. Never sent with an order.
 
     Raises:
         TypeError: A number is a float.
-        ValueError: A number's text is no number.
+        ValueError: A number's text is not a number.
     """
 
     name: str
     quantity: Decimal = field(converter=to_decimal)
     rate: Decimal = field(converter=to_decimal)
     tax: Decimal = field(converter=to_decimal)
-    amount: Decimal = field(default=None, converter=to_decimal_or_unset)
+    _given_amount: Decimal | None = field(default=None, converter=to_decimal_or_none, alias="amount")
     discount: Decimal = field(default=Decimal(0), converter=to_decimal)
     product_id: str | None = None
     id: int | None = None
 
-    def __attrs_post_init__(self) -> None:
-        if self.amount is UNSET:
-            amount = EXACT.subtract(EXACT.multiply(self.rate, self.quantity), self.discount)
-            object.__setattr__(self, "amount", amount)
+    @property
+    def amount(self) -> Decimal:
+        """What the line costs, in the order's currency: as given, else ``rate * quantity - discount``."""
+        if self._given_amount is not None:
+            return self._given_amount
+        exact = EXACT.subtract(EXACT.multiply(self.rate, self.quantity), self.discount)
+        # What is in whole øre already keeps its digits.
+        return exact if cast("int", exact.as_tuple().exponent) >= _ORE_EXPONENT else to_ore(exact)
+
+    def _values(self) -> dict[str, object]:
+        names = (each.alias or each.name for each in fields(type(self)))
+        return {name: getattr(self, name) for name in names}
+
+    def __eq__(self, other: object) -> bool:
+        # An amount that was given equals one that was computed: a journal keeps only its value.
+        if not isinstance(other, Product) or other.__class__ is not self.__class__:
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values().values()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._values().items())
+        return f"{type(self).__name__}({shown})"
+
+
+def included_tax(amount: Decimal, tax: Decimal) -> Decimal:
+    """Return the VAT within an amount of whole øre: the rest after the net amount, which is rounded half up.
+
+    Raises:
+        ValueError: The tax rate is -100 % or less: no amount can include it.
+    """
+    gross_percent = EXACT.add(_HUNDRED, tax)
+    if gross_percent <= 0:
+        raise ValueError(f"no amount can include a tax of {tax} %")
+    net = to_ore(EXACT.divide(EXACT.multiply(amount, _HUNDRED), gross_percent))
+    return EXACT.subtract(amount, net)
 
 
 def to_products(values: Iterable[Product]) -> tuple[Product, ...]:
@@ -91,17 +129,20 @@ def to_products(values: Iterable[Product]) -> tuple[Product, ...]:
 
 @frozen(kw_only=True)
 class OrderSummary:
-    """State an order's totals, in the order's currency.
+    """The totals of an order, in the order's currency; ``OrderSummary.of`` computes them.
+
+    ``sub_total`` is the sum before tax *and discount*, as the reference has it, so
+    ``sub_total - total_discount + total_tax == grand_total``.
 
     Args:
-        sub_total: The sum before tax.
+        sub_total: The sum before tax and discount.
         total_tax: The VAT.
         total_discount: The discounts.
         grand_total: What the customer pays.
 
     Raises:
         TypeError: A number is a float.
-        ValueError: A number's text is no number.
+        ValueError: A number's text is not a number.
     """
 
     sub_total: Decimal = field(converter=to_decimal)
@@ -111,9 +152,11 @@ class OrderSummary:
 
     @classmethod
     def of(cls, products: Iterable[Product]) -> Self:
-        """Sum up the products: each amount, in whole øre, is split at its own tax rate, half up.
+        """Add up the products: each amount, in whole øre, is split at its own tax rate, half up.
 
-        4500 at 12 % becomes 4017.86 + 482.14, so ``sub_total + total_tax == grand_total`` always holds.
+        4500 at 12 % is 4017.86 + 482.14. ``sub_total`` is before tax and discount, as in the reference:
+        ``sub_total - total_discount + total_tax == grand_total`` always holds, and ``grand_total`` is the sum
+        of the lines' amounts.
 
         Args:
             products: The lines of the order.
@@ -121,21 +164,17 @@ class OrderSummary:
         Raises:
             ValueError: A tax rate is -100 % or less: no amount can include it.
         """
-        sub_total = total_tax = total_discount = grand_total = Decimal("0.00")
+        total_tax = total_discount = grand_total = Decimal("0.00")
         for product in products:
-            amount = EXACT.quantize(product.amount, _ORE)
-            gross_percent = EXACT.add(_HUNDRED, product.tax)
-            if gross_percent <= 0:
-                raise ValueError(f"no amount can include a tax of {product.tax} %")
-            net = EXACT.quantize(EXACT.divide(EXACT.multiply(amount, _HUNDRED), gross_percent), _ORE)
-            sub_total = EXACT.add(sub_total, net)
-            total_tax = EXACT.add(total_tax, EXACT.subtract(amount, net))
+            amount = to_ore(product.amount)
+            total_tax = EXACT.add(total_tax, included_tax(amount, product.tax))
             total_discount = EXACT.add(total_discount, product.discount)
             grand_total = EXACT.add(grand_total, amount)
+        total_discount = to_ore(total_discount)
         return cls(
-            sub_total=sub_total,
+            sub_total=EXACT.add(EXACT.subtract(grand_total, total_tax), total_discount),
             total_tax=total_tax,
-            total_discount=EXACT.quantize(total_discount, _ORE),
+            total_discount=total_discount,
             grand_total=grand_total,
         )
 

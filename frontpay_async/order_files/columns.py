@@ -119,13 +119,13 @@ def _fields(
     hints = get_type_hints(cls)
     wired = wire_names(cls)
     for attribute in cast("tuple[attrs.Attribute[Any], ...]", attrs.fields(cls)):
-        name = attribute.name
+        name = attribute.alias or attribute.name
         on_wire = wire + _FLAT_ON_WIRE.get(wired[name], wired[name])
         if on_wire not in _SENT:
             continue
         _FIELD_PATHS[on_wire] = (*path, name)
         is_required = attribute.default is attrs.NOTHING
-        types = get_args(hints[name]) or (hints[name],)
+        types = get_args(hints[attribute.name]) or (hints[attribute.name],)
         nested = next((each for each in types if isinstance(each, type) and attrs.has(each)), None)
         if nested is None:
             column = name if name.startswith(prefix) else prefix + name

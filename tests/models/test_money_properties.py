@@ -26,7 +26,7 @@ EXACT = decimal.Context(prec=200)
 def test_a_summary_adds_up_to_the_ore(products: list[Product]) -> None:
     summary = OrderSummary.of(products)
     totals = (summary.sub_total, summary.total_tax, summary.total_discount, summary.grand_total)
-    assert summary.sub_total + summary.total_tax == summary.grand_total
+    assert summary.sub_total - summary.total_discount + summary.total_tax == summary.grand_total
     assert [total.as_tuple().exponent for total in totals] == [-2] * 4
 
 
@@ -37,7 +37,7 @@ def test_a_lines_tax_is_its_rates_share_to_the_ore(product: Product) -> None:
     amount = product.amount.quantize(ORE, decimal.ROUND_HALF_UP, EXACT)
     exact_net = amount * 100 / (100 + product.tax)
     assert summary.grand_total == amount
-    assert abs(summary.sub_total - exact_net) <= ORE / 2
+    assert abs(summary.sub_total - summary.total_discount - exact_net) <= ORE / 2
     if product.tax == 0:
         assert summary.total_tax == 0
 
@@ -48,8 +48,14 @@ def test_the_order_of_the_lines_does_not_matter(products: list[Product]) -> None
 
 
 @given(strategies.products)
-def test_an_amount_is_exact(product: Product) -> None:
-    assert product.amount == EXACT.subtract(EXACT.multiply(product.rate, product.quantity), product.discount)
+def test_an_amount_is_the_exact_one_in_whole_ore(product: Product) -> None:
+    exact = EXACT.subtract(EXACT.multiply(product.rate, product.quantity), product.discount)
+    assert product.amount == exact.quantize(ORE, decimal.ROUND_HALF_UP, EXACT)
+
+
+@given(st.lists(strategies.products, max_size=6))
+def test_lines_add_up_to_the_total(products: list[Product]) -> None:
+    assert OrderSummary.of(products).grand_total == sum((line.amount for line in products), Decimal(0))
 
 
 @given(products=st.lists(strategies.products, min_size=1, max_size=3), context=CONTEXTS)
