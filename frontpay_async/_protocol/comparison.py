@@ -8,7 +8,8 @@ second is worse, so there are three answers, and "another order" needs the bette
     DIFFERENT  other goods, or another customer
     UNCLEAR    neither: a person, or a better match, must decide
 
-Nobody promises that details show an order as it was sent. So numbers are compared by value, phone numbers by
+Nobody promises that details show an order as it was sent. So numbers are compared as an API that keeps two
+decimals would show them (0.335 x 149.905 is 0.34 x 149.91, half up), phone numbers by
 their last digits, texts without regard to case, spaces and HTML escapes; what is missing, masked or written
 in a form that nobody can read is not compared; and an unequal date, name or rate makes it UNCLEAR, not
 DIFFERENT: a server may round a rate, cut a text, move a date, or show the name that it has on file.
@@ -33,6 +34,7 @@ from attrs import field, frozen
 
 from frontpay_async._protocol.dates import norwegian_day
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
+from frontpay_async.models._fields import to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +82,8 @@ _KIND_OF_WORD: Mapping[str, str] = MappingProxyType(
 
 @frozen
 class _Line:
+    """One line: its numbers with two decimals, and the exact ones by which another line is ruled out."""
+
     amount: Decimal
     quantity: Decimal
     name: str
@@ -87,6 +91,8 @@ class _Line:
     tax: Decimal
     discount: Decimal
     product_id: str
+    exact_amount: Decimal
+    exact_quantity: Decimal
 
 
 @frozen(eq=False)
@@ -154,13 +160,15 @@ def likeness(sent: OrderIdentity, seen: OrderIdentity, *, cautious: bool = False
 def _lines(products: Sequence[Product]) -> tuple[_Line, ...]:
     lines = [
         _Line(
+            to_ore(each.amount),
+            to_ore(each.quantity),
+            _plain(each.name),
+            to_ore(each.rate),
+            to_ore(each.tax),
+            to_ore(each.discount),
+            (each.product_id or "").strip(),
             each.amount,
             each.quantity,
-            _plain(each.name),
-            each.rate,
-            each.tax,
-            each.discount,
-            (each.product_id or "").strip(),
         )
         for each in products
     ]
@@ -224,9 +232,9 @@ def _is_alike(sent: _Line, seen: _Line) -> bool:
 
 def _is_near(sent: _Line, seen: _Line) -> bool:
     # The reference calls a shown quantity an integer.
-    off_by = abs(sent.quantity - seen.quantity)
-    whole = sent.quantity == sent.quantity.to_integral_value()
-    return abs(sent.amount - seen.amount) < _ROUNDING and off_by < (_ROUNDING if whole else _ONE)
+    off_by = abs(sent.exact_quantity - seen.exact_quantity)
+    whole = sent.exact_quantity == sent.exact_quantity.to_integral_value()
+    return abs(sent.exact_amount - seen.exact_amount) < _ROUNDING and off_by < (_ROUNDING if whole else _ONE)
 
 
 def _who(sent: OrderIdentity, seen: OrderIdentity) -> _Agreement:
@@ -247,7 +255,12 @@ def _who(sent: OrderIdentity, seen: OrderIdentity) -> _Agreement:
 def _totals(sent: OrderSummary | None, seen: OrderSummary | None) -> _Agreement:
     if sent is None or seen is None:
         return _Agreement.ABSENT
-    return _Agreement.EQUAL if sent == seen else _Agreement.NEAR
+    return _Agreement.EQUAL if _totals_of(sent) == _totals_of(seen) else _Agreement.NEAR
+
+
+def _totals_of(summary: OrderSummary) -> tuple[Decimal, ...]:
+    totals = (summary.sub_total, summary.total_tax, summary.total_discount, summary.grand_total)
+    return tuple(map(to_ore, totals))
 
 
 def _when(sent: datetime | date | None, seen: datetime | date | None) -> _Agreement:
