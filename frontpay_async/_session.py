@@ -43,6 +43,7 @@ class Session:
         observers: Told of each call's end.
         date_format: The form of order dates, where it is not each operation's own.
         follower: Told when a call begins and how it ends.
+        strict_totals: Whether amounts that contradict each other are refused.
     """
 
     pipeline: Retry
@@ -53,6 +54,7 @@ class Session:
     observers: Observers
     date_format: DateFormat | None
     follower: Follower | None = None
+    strict_totals: bool = True
     closed: bool = field(init=False, default=False)
     at_close: list[Callable[[], object]] = field(init=False, factory=list["Callable[[], object]"])
     _methods: dict[str, str] = field(init=False, factory=dict[str, str])
@@ -131,7 +133,13 @@ class Session:
         """
         method = self._methods.get(operation.name)
         return build(
-            operation, uuid=uuid, value=value, method=method, query=query, date_format=self.date_format
+            operation,
+            uuid=uuid,
+            value=value,
+            method=method,
+            query=query,
+            date_format=self.date_format,
+            strict_totals=self.strict_totals,
         )
 
     def check(self, operation: str) -> None:

@@ -72,6 +72,8 @@ class FrontPayClient:
         user_agent_suffix: Added to the User-Agent, such as ``shop/2.1``.
         max_response_size: The most bytes of an answer.
         order_date_format: ``unix`` or ``day``, for every order; else each operation's documented form.
+        strict_totals: Whether amounts that contradict each other are refused: totals that do not fit the
+            lines, øre beside kroner, a tax rate such as 0.25. Defaults to True; False sends them as they are.
         on_attempt: Called with a record after each attempt.
         on_result: Called with a record after each call.
         telemetry: Traces and measures the calls; see ``frontpay_async.otel``.
@@ -106,6 +108,7 @@ class FrontPayClient:
         user_agent_suffix: str | None = None,
         max_response_size: int = _MAX_BODY,
         order_date_format: DateFormat | str | None = None,
+        strict_totals: bool = True,
         on_attempt: Callable[[AttemptRecord], object] | None = None,
         on_result: Callable[[ResultRecord], object] | None = None,
         telemetry: TelemetryProvider | None = None,
@@ -151,10 +154,22 @@ class FrontPayClient:
             send=wire,
         )
         dates = None if order_date_format is None else _date_format(order_date_format)
+        if not isinstance(strict_totals, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("strict_totals must be True or False")
         self._url = url
         self._owns_session = True
         loop_guard = source.loop_guard if isinstance(source, Connections) else LoopGuard()
-        session = Session(pipeline.first, pipeline.rate, wire, loop_guard, clock, observers, dates, follower)
+        session = Session(
+            pipeline.first,
+            pipeline.rate,
+            wire,
+            loop_guard,
+            clock,
+            observers,
+            dates,
+            follower,
+            strict_totals=strict_totals,
+        )
         options = CallOptions(
             timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority
         )

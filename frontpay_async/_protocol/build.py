@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from frontpay_async._protocol.codec import encode, number_text
 from frontpay_async._protocol.messages import HttpRequest
-from frontpay_async._protocol.rules import check
+from frontpay_async._protocol.rules import check, check_totals
 from frontpay_async.errors import InvalidOrderError, Violation
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def build(
     method: str | None = None,
     query: Mapping[str, str] | None = None,
     date_format: DateFormat | None = None,
+    strict_totals: bool = True,
 ) -> HttpRequest:
     """Build the request for an operation.
 
@@ -44,6 +45,7 @@ def build(
         method: The HTTP method, where it is not the operation's own.
         query: The query parameters.
         date_format: The form of the order date, where it is not the operation's own.
+        strict_totals: Whether amounts that contradict each other are refused.
 
     Raises:
         TypeError: The value is not of the operation's class.
@@ -68,7 +70,10 @@ def build(
                 f"{operation.name} takes a value of {operation.request.__name__}, not {type(value).__name__}"
             )
         body = encode(value, operation.rules, date_format or operation.date_format)
-        violations += [Violation(breach.path, breach.demand) for breach in check(operation.rules, body)]
+        breaches = check(operation.rules, body)
+        if strict_totals:
+            breaches += check_totals(operation.rules, body)
+        violations += [Violation(breach.path, breach.demand) for breach in breaches]
         if not violations:
             content = _write_json(body).encode()
     if violations:

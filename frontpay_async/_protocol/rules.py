@@ -134,10 +134,12 @@ class Rules:
     Args:
         fields: The members of the body.
         across: Rules that look at distant fields together.
+        totals: Cross-checks of money, which the reference does not ask for.
     """
 
     fields: tuple[Field, ...]
     across: tuple[Callable[[JsonObject], Iterator[Breach]], ...] = ()
+    totals: tuple[Callable[[JsonObject], Iterator[Breach]], ...] = ()
 
 
 def check(rules: Rules, body: JsonObject) -> list[Breach]:
@@ -147,6 +149,11 @@ def check(rules: Rules, body: JsonObject) -> list[Breach]:
     for rule in rules.across:
         breaches.extend(rule(body))
     return breaches
+
+
+def check_totals(rules: Rules, body: JsonObject) -> list[Breach]:
+    """List the contradictions between the amounts of a body."""
+    return [breach for cross_check in rules.totals for breach in cross_check(body)]
 
 
 def _check_members(

@@ -23,7 +23,7 @@ from frontpay_async.models.common import OrderSummary
 from frontpay_async.order_files.columns import ORDER_FIELDS, Form, Group, Leaf, field_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
     from frontpay_async.order_files.columns import Path
@@ -51,6 +51,10 @@ _PLACEHOLDERS: Mapping[Form, object] = {
 _DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
+
+
+Judge: TypeAlias = "Callable[[str, BatchOrder, bool], list[Flaw]]"
+"""Lists the broken rules of an order; the last argument is ``strict_totals``."""
 
 
 @frozen
@@ -151,15 +155,16 @@ def _summary(given: Mapping[str, Any], place: Path, flaws: list[Flaw]) -> OrderS
         return OrderSummary(sub_total=0, total_tax=0, total_discount=0, grand_total=0)
 
 
-def broken_rules(kind: str, order: BatchOrder) -> list[Flaw]:
+def broken_rules(kind: str, order: BatchOrder, strict_totals: bool) -> list[Flaw]:  # noqa: FBT001 - a callback
     """List the documented rules that an order breaks, as ``client.orders`` would before it sends.
 
     Args:
         kind: The order's kind.
         order: The order.
+        strict_totals: Whether amounts that contradict each other are broken rules.
     """
     try:
-        build(ORDER_KINDS[kind].operation, value=order)
+        build(ORDER_KINDS[kind].operation, value=order, strict_totals=strict_totals)
     except InvalidOrderError as error:
         return [Flaw(field_path(violation.path), violation.message) for violation in error.violations]
     return []

@@ -39,14 +39,13 @@ from frontpay_async.order_files.csv_records import records_of
 from frontpay_async.order_files.items import BatchItem, key_flaw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import tzinfo
     from typing import Literal
 
-    from frontpay_async.order_files.assemble import Draft
+    from frontpay_async.order_files.assemble import Draft, Judge
     from frontpay_async.order_files.columns import Leaf, Path
     from frontpay_async.order_files.csv_records import Record
-    from frontpay_async.order_files.items import BatchOrder
     from frontpay_async.order_files.lines import Lines
     from frontpay_async.order_files.violations import ViolationLog
 
@@ -96,6 +95,7 @@ class CsvFormat:
         delimiter: What stands between cells; found in the header unless given.
         decimal: What stands before the decimals of a number.
         zone: The zone of times that name none.
+        strict_totals: Whether amounts that contradict each other are violations.
     """
 
     kind: str | None = None
@@ -104,6 +104,7 @@ class CsvFormat:
     delimiter: str | None = None
     decimal: Literal[".", ","] = "."
     zone: tzinfo | None = None
+    strict_totals: bool = True
 
     def __attrs_post_init__(self) -> None:
         for column in (*self.mapping.values(), *self.defaults):
@@ -117,9 +118,7 @@ class CsvFormat:
         if self.decimal not in (".", ","):
             raise ConfigurationError("the decimal sign must be . or ,")
 
-    def read(
-        self, lines: Lines, log: ViolationLog, rules: Callable[[str, BatchOrder], list[Flaw]]
-    ) -> Iterator[tuple[str, BatchItem]]:
+    def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
         """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
 
         Args:
@@ -203,7 +202,7 @@ class _Reader:
         form: CsvFormat,
         header: _Header,
         log: ViolationLog,
-        rules: Callable[[str, BatchOrder], list[Flaw]],
+        rules: Judge,
     ) -> None:
         self._form = form
         self._header = header
@@ -261,7 +260,10 @@ class _Reader:
         order, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
         lines = [line for line, values in records if self._has_product(values, records)]
-        for flaw in (*flaws, *(flaw for flaw in self._rules(kind, order) if flaw.path not in missing)):
+        # What stands in for a value that is missing fits no total.
+        strict_totals = self._form.strict_totals and not missing and not unreadable
+        broken = self._rules(kind, order, strict_totals)
+        for flaw in (*flaws, *(flaw for flaw in broken if flaw.path not in missing)):
             row, column = _place(flaw.path)
             line = start if row is None else lines[row]
             if (line, column) not in unreadable:

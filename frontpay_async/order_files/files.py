@@ -33,16 +33,14 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from typing import BinaryIO, Literal
 
-    from frontpay_async.order_files.assemble import Flaw
-    from frontpay_async.order_files.items import BatchItem, BatchOrder
+    from frontpay_async.order_files.assemble import Judge
+    from frontpay_async.order_files.items import BatchItem
 
 _CHUNK = 500
 
 
 class _Format(Protocol):
-    def read(
-        self, lines: Lines, log: ViolationLog, rules: Callable[[str, BatchOrder], list[Flaw]]
-    ) -> Iterator[tuple[str, BatchItem]]: ...
+    def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]: ...
 
 
 @frozen(kw_only=True)
@@ -130,7 +128,7 @@ class OrderFile:
             log = ViolationLog()
             lines = Lines(source, self._codec, log)
             # The marks tell that these lines were judged: the rules need not be asked again.
-            again = self._format.read(lines, log, lambda _kind, _order: [])
+            again = self._format.read(lines, log, lambda _kind, _order, _strict: [])
             read = 0
             for read, (_, item) in enumerate(again, 1):
                 if read > len(marks) or marks[read - 1] != lines.digest():
@@ -220,6 +218,7 @@ def read_csv(
     delimiter: str | None = None,
     decimal: Literal[".", ","] = ".",
     zone: tzinfo | str | None = None,
+    strict_totals: bool = True,
 ) -> OrderFile:
     """Read orders from a CSV file; ``docs/batch-files.md`` lists the columns.
 
@@ -236,6 +235,8 @@ def read_csv(
         delimiter: What stands between cells; unless given, the one of ``;``, ``,`` and tab that fits best.
         decimal: What stands before the decimals of a number. Thousands are never set apart.
         zone: The zone of times that name none, such as ``Europe/Oslo``. Without it they are violations.
+        strict_totals: Whether amounts that contradict each other are violations, as for
+            ``FrontPayClient(strict_totals=…)``, which sends the orders. Defaults to True.
 
     Raises:
         ConfigurationError: An argument is wrong, or names a column that there is not.
@@ -247,12 +248,17 @@ def read_csv(
         delimiter=delimiter,
         decimal=decimal,
         zone=_zone(zone),
+        strict_totals=strict_totals,
     )
     return OrderFile(Path(path), form, codec_of(encoding))
 
 
 def read_jsonl(
-    path: str | os.PathLike[str], *, kind: str | None = None, zone: tzinfo | str | None = None
+    path: str | os.PathLike[str],
+    *,
+    kind: str | None = None,
+    zone: tzinfo | str | None = None,
+    strict_totals: bool = True,
 ) -> OrderFile:
     """Read orders from a file of JSON lines, in UTF-8; ``docs/batch-files.md`` shows one.
 
@@ -262,11 +268,14 @@ def read_jsonl(
         path: The file. Each line is an object with ``key``, ``kind`` and ``order``.
         kind: payment_link, invoice, efaktura or ehf: for orders that name none.
         zone: The zone of times that name none, such as ``Europe/Oslo``. Without it they are violations.
+        strict_totals: Whether amounts that contradict each other are violations, as for
+            ``FrontPayClient(strict_totals=…)``, which sends the orders. Defaults to True.
 
     Raises:
         ConfigurationError: An argument is wrong.
     """
-    return OrderFile(Path(path), JsonlFormat(kind=_kind(kind), zone=_zone(zone)), codec_of("utf-8"))
+    form = JsonlFormat(kind=_kind(kind), zone=_zone(zone), strict_totals=strict_totals)
+    return OrderFile(Path(path), form, codec_of("utf-8"))
 
 
 def _kind(kind: str | None) -> str | None:

@@ -36,12 +36,11 @@ from frontpay_async.order_files.columns import (
 from frontpay_async.order_files.items import BatchItem, key_flaw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import tzinfo
 
-    from frontpay_async.order_files.assemble import Draft, Flaw
+    from frontpay_async.order_files.assemble import Draft, Judge
     from frontpay_async.order_files.columns import Path
-    from frontpay_async.order_files.items import BatchOrder
     from frontpay_async.order_files.lines import Lines
     from frontpay_async.order_files.violations import ViolationLog
 
@@ -90,14 +89,14 @@ class JsonlFormat:
     Args:
         kind: The kind of the orders that name none.
         zone: The zone of times that name none.
+        strict_totals: Whether amounts that contradict each other are violations.
     """
 
     kind: str | None = None
     zone: tzinfo | None = None
+    strict_totals: bool = True
 
-    def read(
-        self, lines: Lines, log: ViolationLog, rules: Callable[[str, BatchOrder], list[Flaw]]
-    ) -> Iterator[tuple[str, BatchItem]]:
+    def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
         """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
 
         Args:
@@ -126,7 +125,7 @@ class _Line:
         self._is_sound = True
         self._unreadable: set[Path] = set()
 
-    def read(self, text: str, rules: Callable[[str, BatchOrder], list[Flaw]]) -> tuple[str, BatchItem] | None:
+    def read(self, text: str, rules: Judge) -> tuple[str, BatchItem] | None:
         """Return the line's kind and order, or None where something is wrong with them."""
         source = self._parse(text)
         if source is None:
@@ -145,7 +144,10 @@ class _Line:
             return None
         value, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
-        for flaw in (*flaws, *(flaw for flaw in rules(kind, value) if flaw.path not in missing)):
+        # What stands in for a value that is missing fits no total.
+        strict_totals = self._form.strict_totals and not missing and not self._unreadable
+        broken = rules(kind, value, strict_totals)
+        for flaw in (*flaws, *(flaw for flaw in broken if flaw.path not in missing)):
             path = ("order", *flaw.path)
             # Nor of what would stand in an object that is none.
             if not any(path[:length] in self._unreadable for length in range(2, len(path) + 1)):

@@ -176,7 +176,7 @@ def test_an_ehf_invoice() -> None:
 def test_a_terminal_order() -> None:
     order = TerminalOrder(
         products=[LINE, LINE],
-        summary=SUMMARY,
+        summary=OrderSummary.of([LINE, LINE]),
         order_date=WHEN,
         customer=Customer(**REACHED, type="corporate", organization_id="912345678", customer_uuid="CSRT1"),
         terminal_uuid="TRML7",
@@ -189,7 +189,12 @@ def test_a_terminal_order() -> None:
     )
     assert body_of(operations.CREATE_TERMINAL_ORDER, order) == {
         "products": {"0": WIRE_LINE, "1": WIRE_LINE},
-        "orderSummary": WIRE_SUMMARY,
+        "orderSummary": {
+            "subTotal": "1024.00",
+            "totalTax": "256.00",
+            "totalDiscount": "0.00",
+            "grandTotal": "1280.00",
+        },
         "orderDate": "02 Mar, 2031",
         "sendOrderBy": {"sms": False, "email": True},
         "terminalUuid": "TRML7",

@@ -161,7 +161,7 @@ def test_a_callers_subclass_is_sent_as_the_order_it_is() -> None:
 def test_numbers_of_callers_without_a_type_checker_keep_their_digits() -> None:
     order = builders.invoice(invoice_maturity=None, invoice_interval=True)
     assert violations(operations.SEND_INVOICE, value=order) == ["invoiceInterval"]
-    refund = builders.refund(lines=[builders.RefundLine(id=Decimal("5.41E+3"), amount=1)])
+    refund = builders.refund(lines=[builders.RefundLine(id=Decimal("5.41E+3"), amount=10)])
     body = json.loads(build(operations.REFUND_ORDER, uuid="ODR1", value=refund).body or b"")
     assert body["products"][0]["id"] == "5410"
 

@@ -108,7 +108,7 @@ def test_a_refund_survives_the_way_to_the_api(refund: Any) -> None:
 @given(strategies.numbers)
 def test_every_digit_of_a_number_stands_on_the_wire(number: Decimal) -> None:
     """Plain digits, no exponent, trailing zeros kept, and no sign on a zero."""
-    text = sent(Refund(grand_total=number, lines=[RefundLine(id=1, amount=1)]))["grandTotal"]
+    text = sent(Refund(grand_total=number, lines=[RefundLine(id=1, amount=number)]))["grandTotal"]
     assert text == format(number or abs(number), "f")
     assert Decimal(text) == number
     if number.as_tuple().exponent <= 0:  # type: ignore[operator]

@@ -59,10 +59,11 @@ def model_paths(cls: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
         "send_order_by": frontpay_async.SendOrderBy,
     }
     for field in attrs.fields(cls):
-        if field.name in nested:
-            yield from model_paths(nested[field.name], (*way, field.name))
+        name = field.alias or field.name
+        if name in nested:
+            yield from model_paths(nested[name], (*way, name))
         else:
-            yield (*way, field.name)
+            yield (*way, name)
 
 
 # The API gives these ids; none of the four orders carries them.
@@ -202,7 +203,8 @@ def test_the_page_shows_an_example_that_can_be_read(column: str, tmp_path: Path)
         }
     file = tmp_path / "one.csv"
     file.write_text(f"{';'.join(cells)}\n{';'.join(cells.values())}\n", "utf-8")
-    read_csv(file).check()
+    # Examples of single columns do not add up.
+    read_csv(file, strict_totals=False).check()
 
 
 @pytest.mark.parametrize("name", ["invoices.csv", "faktura.csv", "orders.jsonl"])

@@ -139,13 +139,39 @@ def test_an_order_without_products_is_told(told: Told) -> None:
 
 def test_all_four_totals_or_none(read: Read, told: Told) -> None:
     totals = {
-        "summary_sub_total": "80",
-        "summary_total_tax": "20",
+        "summary_sub_total": "81.60",
+        "summary_total_tax": "20.39",
         "summary_total_discount": "0",
-        "summary_grand_total": "100",
+        "summary_grand_total": "101.99",
     }
-    assert read(csv_of(totals))[0].order.summary.grand_total == 100
+    assert str(read(csv_of(totals))[0].order.summary.grand_total) == "101.99"
     assert told(csv_of(totals | {"summary_total_tax": ""})) == ["line 2: summary_total_tax is required"]
+
+
+def test_money_that_contradicts_itself_is_told(read: Read, told: Told) -> None:
+    ore = {
+        "summary_sub_total": "8160",
+        "summary_total_tax": "2040",
+        "summary_total_discount": "0",
+        "summary_grand_total": "10200",
+    }
+    found = told(csv_of(ore))
+    assert [sentence.partition(" must")[0] for sentence in found] == [
+        "line 2: summary_grand_total",
+        "line 2: summary_total_tax",
+    ]
+    assert all("in øre" in sentence and "strict_totals=False" in sentence for sentence in found)
+    assert read(csv_of(ore), strict_totals=False)[0].order.summary.grand_total == 10200
+    (fraction,) = told(csv_of({"product_tax": "0.25"}))
+    assert fraction.startswith("line 2: product_tax is a rate in percent: write 25 for 25 %, not 0.25")
+
+
+def test_an_order_that_cannot_be_read_is_not_added_up(told: Told) -> None:
+    totals = dict.fromkeys(
+        ("summary_sub_total", "summary_total_tax", "summary_total_discount", "summary_grand_total"), "1"
+    )
+    found = told(csv_of(totals | {"product_rate": "x"}))
+    assert len(found) == 1
 
 
 def test_totals_that_cannot_be_computed_are_told(told: Told) -> None:

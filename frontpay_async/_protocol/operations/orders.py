@@ -38,6 +38,7 @@ from frontpay_async._protocol.rules import (
     is_missing,
     one_of,
 )
+from frontpay_async._protocol.totals import order_totals, refund_totals
 from frontpay_async.models import orders, statuses
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ _PAYMENT_LINK_RULES = Rules(
         *REFERENCES,
         Field("secureDetails", BOOLEAN),
         callback(OPTIONAL),
-    )
+    ),
+    totals=(order_totals,),
 )
 _INVOICE_RULES = Rules(
     (
@@ -91,6 +93,7 @@ _INVOICE_RULES = Rules(
         callback(OPTIONAL),
     ),
     (_maturity_fits_customer,),
+    totals=(order_totals,),
 )
 _EFAKTURA_RULES = Rules(
     (
@@ -100,7 +103,8 @@ _EFAKTURA_RULES = Rules(
         customer(*REACHABLE, *NAMED, Field("personalNumber", ELEVEN_DIGITS, REQUIRED)),
         *_invoice_terms(_MATURITY_BY_TYPE["private"]),
         callback(REQUIRED),
-    )
+    ),
+    totals=(order_totals,),
 )
 _EHF_RULES = Rules(
     (
@@ -110,7 +114,8 @@ _EHF_RULES = Rules(
         customer(*REACHABLE, *NAMED, Field("organizationId", DIGITS, REQUIRED)),
         *_invoice_terms(_MATURITY_BY_TYPE["corporate"]),
         callback(REQUIRED),
-    )
+    ),
+    totals=(order_totals,),
 )
 _RESEND_RULES = Rules(
     (
@@ -125,7 +130,8 @@ _REFUND_RULES = Rules(
         Field("type", one_of("regular", "invoiced"), REQUIRED),
         Field("grandTotal", NUMERIC, REQUIRED),
         REFUND_LINES,
-    )
+    ),
+    totals=(refund_totals,),
 )
 
 SEND_PAYMENT_LINK: Operation[orders.CreatedOrder] = Operation(

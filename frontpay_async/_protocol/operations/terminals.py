@@ -30,6 +30,7 @@ from frontpay_async._protocol.rules import (
     Rules,
     one_of,
 )
+from frontpay_async._protocol.totals import order_totals, refund_totals
 from frontpay_async.models import statuses, terminals
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ _TERMINAL_ORDER_RULES = Rules(
         Field("callbackUrl", URL),
     ),
     (_sent_by_some_way,),
+    totals=(order_totals,),
 )
 _CANCEL_PAYMENT_RULES = Rules((Field("type", one_of("payment"), REQUIRED),))
 _CANCEL_REFUND_RULES = Rules((Field("type", one_of("refund"), REQUIRED),))
@@ -76,7 +78,8 @@ _TERMINAL_REFUND_RULES = Rules(
         Field("grandTotal", NUMERIC, REQUIRED),
         REFUND_LINES,
         Field("isReversal", BOOLEAN),
-    )
+    ),
+    totals=(refund_totals,),
 )
 
 LIST_TERMINALS: Operation[tuple[terminals.Terminal, ...]] = Operation(

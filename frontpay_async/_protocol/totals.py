@@ -1,0 +1,199 @@
+"""Cross-checks of money: totals against lines, øre against kroner, percent against fractions. Pure.
+
+The reference does not ask for them, and the API was seen to accept totals that do not add up; but what
+contradicts itself is a mistake, and a customer pays for it. So these checks can be turned off
+(``strict_totals=False``), which those of the reference cannot.
+
+Invariant of an order, each with a tolerance of one øre a line::
+
+    grandTotal    = sum of the lines' amounts
+    totalTax      = sum of the VAT that the amounts include
+    totalDiscount = sum of the lines' discounts, or of what the amounts are below rate x quantity
+    subTotal      = grandTotal - totalTax, with or without + totalDiscount
+
+The reference has ``subTotal`` before discount. Many systems have it after discount: that contradicts nothing
+that the customer pays, and is accepted, too.
+
+Limit: what cannot be read as a number is left to the rules, and nothing that depends on it is compared.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from frontpay_async._protocol.rules import Breach
+from frontpay_async.models._fields import EXACT, to_ore
+from frontpay_async.models.common import included_tax
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from frontpay_async._protocol.messages import Json, JsonObject
+
+_ORE = Decimal("0.01")
+_HUNDRED = Decimal(100)
+_ZERO = Decimal(0)
+_WAY_OUT = "(strict_totals=False turns this check off)"
+
+
+def refund_totals(body: JsonObject) -> Iterator[Breach]:
+    """Yield a breach where a refund's total is not the sum of its lines, to the øre."""
+    rows = _rows(body.get("products"))
+    amounts = [_number(row.get("amount")) for row in rows]
+    total = _number(body.get("grandTotal"))
+    if total is None or not amounts or None in amounts:
+        return
+    expected = _sum(amounts)
+    if to_ore(total) != to_ore(expected):
+        yield _breach(
+            "grandTotal", f"must be the sum of the lines, {_shown(expected)}{_units(total, expected)}"
+        )
+
+
+def order_totals(body: JsonObject) -> Iterator[Breach]:
+    """Yield a breach for each contradiction between an order's totals and its lines."""
+    keys, lines = _keys(body.get("products")), list(map(_line, _rows(body.get("products"))))
+    for key, line in zip(keys, lines, strict=True):
+        yield from line.breaches(f"products.{key}")
+    summary = body.get("orderSummary")
+    if isinstance(summary, dict) and lines:
+        yield from _summary_breaches(summary, lines)
+
+
+@frozen
+class _Line:
+    amount: Decimal | None
+    rate: Decimal | None
+    quantity: Decimal | None
+    discount: Decimal | None
+    tax: Decimal | None
+
+    def before_discount(self) -> Decimal | None:
+        if self.rate is None or self.quantity is None:
+            return None
+        return EXACT.multiply(self.rate, self.quantity)
+
+    def breaches(self, path: str) -> Iterator[Breach]:
+        if self.tax is not None and 0 < self.tax < 1:
+            yield _breach(f"{path}.tax", "is a rate in percent: write 25 for 25 %, not 0.25")
+        full = self.before_discount()
+        if full is None or self.discount is None or self.amount is None:
+            return
+        expected = EXACT.subtract(full, self.discount)
+        if hint := _units(self.amount, expected):
+            yield _breach(f"{path}.amount", f"must fit rate, quantity and discount, {_shown(expected)}{hint}")
+
+
+def _line(row: JsonObject) -> _Line:
+    discount = row.get("discount")
+    return _Line(
+        _number(row.get("amount")),
+        _number(row.get("rate")),
+        _number(row.get("quantity")),
+        _ZERO if discount is None else _number(discount),
+        _number(row.get("tax")),
+    )
+
+
+def _summary_breaches(summary: JsonObject, lines: list[_Line]) -> Iterator[Breach]:
+    tolerance = EXACT.multiply(_ORE, Decimal(len(lines)))
+
+    def units(given: Decimal, expected: Decimal) -> str:
+        return _units(given, expected, tolerance)
+
+    def fits(total: Decimal, *expected: Decimal | None) -> bool:
+        return any(each is None or abs(EXACT.subtract(total, each)) <= tolerance for each in expected)
+
+    grand, tax = _number(summary.get("grandTotal")), _number(summary.get("totalTax"))
+    sub, discount = _number(summary.get("subTotal")), _number(summary.get("totalDiscount"))
+    amounts = _sum_or_none([line.amount for line in lines])
+    if grand is not None and amounts is not None and not fits(grand, amounts):
+        demand = f"must be the sum of the lines' amounts, {_shown(amounts)}{units(grand, amounts)}"
+        yield _breach("orderSummary.grandTotal", demand)
+    taxes = _taxes(lines)
+    if tax is not None and taxes is not None and not fits(tax, taxes):
+        demand = f"must be the VAT that the lines' amounts include, {_shown(taxes)}{units(tax, taxes)}"
+        yield _breach("orderSummary.totalTax", demand)
+    discounts = _sum_or_none([line.discount for line in lines])
+    full = _sum_or_none([line.before_discount() for line in lines])
+    if discount is not None and discounts is not None and full is not None and amounts is not None:
+        implied = EXACT.subtract(full, amounts)
+        if not fits(discount, discounts, implied):
+            demand = (
+                f"must be the sum of the lines' discounts, {_shown(discounts)}{units(discount, discounts)}"
+            )
+            yield _breach("orderSummary.totalDiscount", demand)
+    if grand is not None and tax is not None and sub is not None and discount is not None:
+        after = EXACT.subtract(grand, tax)
+        before = EXACT.add(after, discount)
+        if not fits(sub, before, after):
+            demand = f"must be grandTotal - totalTax + totalDiscount, {_shown(before)}{units(sub, before)}"
+            yield _breach("orderSummary.subTotal", demand)
+
+
+def _taxes(lines: list[_Line]) -> Decimal | None:
+    total = _ZERO
+    for line in lines:
+        if line.amount is None or line.tax is None or line.tax <= -_HUNDRED:
+            return None
+        total = EXACT.add(total, included_tax(to_ore(line.amount), line.tax))
+    return total
+
+
+def _sum_or_none(numbers: list[Decimal | None]) -> Decimal | None:
+    return None if None in numbers else _sum(numbers)
+
+
+def _sum(numbers: list[Decimal | None]) -> Decimal:
+    total = _ZERO
+    for number in numbers:
+        total = EXACT.add(total, number or _ZERO)
+    return total
+
+
+def _number(value: Json) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        return None
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _rows(value: Json) -> list[JsonObject]:
+    rows = list(value.values()) if isinstance(value, dict) else value
+    return [row if isinstance(row, dict) else {} for row in rows] if isinstance(rows, list) else []
+
+
+def _keys(value: Json) -> list[str]:
+    if isinstance(value, dict):
+        return list(value)
+    return [str(index) for index in range(len(value))] if isinstance(value, list) else []
+
+
+def _units(given: Decimal, expected: Decimal, tolerance: Decimal = _ZERO) -> str:
+    """Return which of two numbers seems to be in øre, where one is a hundred times the other."""
+
+    def differ(one: Decimal, other: Decimal, by: Decimal) -> bool:
+        return abs(EXACT.subtract(to_ore(one), to_ore(other))) > by
+
+    hundredfold = EXACT.multiply(tolerance, _HUNDRED)
+    if not differ(given, expected, tolerance):
+        return ""
+    if not differ(given, EXACT.multiply(expected, _HUNDRED), hundredfold):
+        return "; this one seems to be in øre, and amounts are in kroner"
+    if not differ(EXACT.multiply(given, _HUNDRED), expected, hundredfold):
+        return "; that seems to be in øre, and amounts are in kroner"
+    return ""
+
+
+def _shown(number: Decimal) -> str:
+    return format(to_ore(number), "f")
+
+
+def _breach(path: str, demand: str) -> Breach:
+    return Breach(path, "totals", f"{demand} {_WAY_OUT}")
