@@ -222,6 +222,7 @@ class Sandbox:
         rate_limit: RateLimit | None = None,
         priority: Priority = Priority.NORMAL,
         order_date_format: DateFormat | str | None = None,
+        strict_totals: bool = True,
         on_attempt: Callable[[AttemptRecord], object] | None = None,
         on_result: Callable[[ResultRecord], object] | None = None,
         telemetry: TelemetryProvider | None = None,
@@ -236,6 +237,7 @@ class Sandbox:
             rate_limit: How many requests it expects the token to have.
             priority: The rank of its calls among those that share the token.
             order_date_format: The form of order dates that it sends.
+            strict_totals: Whether it refuses amounts that contradict each other.
             on_attempt: Called with a record after each attempt.
             on_result: Called with a record after each call.
             telemetry: Traces and measures the calls.
@@ -250,6 +252,7 @@ class Sandbox:
             rate_limit=rate_limit,
             priority=priority,
             order_date_format=order_date_format,
+            strict_totals=strict_totals,
             on_attempt=on_attempt,
             on_result=on_result,
             telemetry=telemetry,

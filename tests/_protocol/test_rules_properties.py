@@ -102,7 +102,7 @@ def test_any_broken_fields_of_an_order_are_told_at_once(
     order = ORDERS[operation]
     for path, value in broken.items():
         if path.startswith("products.") and operation in REFUNDS:
-            order = attrs.evolve(order, lines=[builders.RefundLine(id=value, amount=1)])
+            order = attrs.evolve(order, lines=[builders.RefundLine(id=value, amount=10)])
         else:
             order = with_field(order, path, value)
     if not broken:

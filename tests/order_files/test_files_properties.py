@@ -40,8 +40,8 @@ def as_in_csv(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(as_in_csv, value))
     if attrs.has(type(value)):
-        fields = {field.name: as_in_csv(getattr(value, field.name)) for field in attrs.fields(type(value))}
-        return type(value)(**fields)
+        names = [field.alias or field.name for field in attrs.fields(type(value))]
+        return type(value)(**{name: as_in_csv(getattr(value, name)) for name in names})
     return value
 
 
