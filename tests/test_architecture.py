@@ -364,7 +364,9 @@ def test_every_public_name_is_documented(name: str) -> None:
     cls = getattr(frontpay_async, name)
     assert "__doc__" in vars(cls)
     assert cls.__doc__
-    fields = [field.name for field in attrs.fields(cls) if field.init] if attrs.has(cls) else []
+    fields = (
+        [field.alias or field.name for field in attrs.fields(cls) if field.init] if attrs.has(cls) else []
+    )
     assert [field for field in fields if f"\n    {field}: " not in inspect.cleandoc(cls.__doc__)] == []
     members = {
         member: value

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from frontpay_async.models._fields import masked
+from frontpay_async.models._fields import exact, masked
 
 
-@frozen
+@frozen(field_transformer=exact)
 class Resend:
     """Where a payment link is sent again."""
 
@@ -16,14 +16,14 @@ class Resend:
     email: str | None = field(repr=masked)
 
 
-@frozen
+@frozen(field_transformer=exact)
 class Cancellation:
     """Why an order is cancelled."""
 
     cancellation_note: str = field(repr=masked)
 
 
-@frozen
+@frozen(field_transformer=exact)
 class TerminalCancellation:
     """What is cancelled on the terminal: ``payment`` or ``refund``."""
 

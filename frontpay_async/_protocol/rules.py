@@ -193,7 +193,11 @@ def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach])
 
 def is_missing(value: Json) -> bool:
     """Tell whether a value counts as missing."""
-    return value is None or value in ("", [], {}) or (isinstance(value, str) and value.isspace())
+    return value is None or (isinstance(value, (str, list, dict)) and (not value or _is_blank(value)))
+
+
+def _is_blank(value: Json) -> bool:
+    return isinstance(value, str) and value.isspace()
 
 
 def _is_encodable(text: str) -> bool:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
+from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def write(order: BatchOrder) -> bytes:
 
     Raises:
         TypeError: A batch does not send such orders.
+        InvalidOrderError: A field holds a value of a type that it cannot have, such as a float.
     """
     return _write_json(_members(order, kind_of_order(order).order)).encode("utf-8", "surrogatepass")
 
@@ -79,7 +81,7 @@ def write(order: BatchOrder) -> bytes:
 def _members(value: object, cls: type[Any]) -> dict[str, object]:
     # A None is not written, so that a field of a later version does not make an old order a new one.
     members = ((name, getattr(value, name)) for name in _fields(cls))
-    return {name: _plain(member) for name, member in members if member is not None}
+    return {name: _plain(member, name) for name, member in members if member is not None}
 
 
 def _fields(cls: type[Any]) -> tuple[str, ...]:
@@ -92,10 +94,10 @@ def _fields(cls: type[Any]) -> tuple[str, ...]:
 _field_names: dict[type[Any], tuple[str, ...]] = {}
 
 
-def _plain(value: object) -> object:  # noqa: PLR0911 - a table
+def _plain(value: object, name: str) -> object:  # noqa: PLR0911 - a table
     match value:
         case Enum():
-            return _plain(value.value)
+            return _plain(value.value, name)
         case bool() | int() | str():
             return value
         case Decimal():
@@ -107,7 +109,9 @@ def _plain(value: object) -> object:  # noqa: PLR0911 - a table
         case tuple():
             return [_members(each, Product) for each in cast("tuple[Product, ...]", value)]
         case _:
-            cls = next(each for each in _NESTED.values() if isinstance(value, each))
+            cls = next((each for each in _NESTED.values() if isinstance(value, each)), None)
+            if cls is None:
+                raise InvalidOrderError([Violation(name, f"cannot be a {type(value).__name__}")])
             return _members(value, cls)
 
 

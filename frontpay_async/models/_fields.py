@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import TYPE_CHECKING, TypeVar
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from frontpay_async.errors import InvalidOrderError, Violation
 
@@ -27,10 +28,92 @@ if TYPE_CHECKING:
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
 _ORE = Decimal("0.01")
 
+_DATE_DEMAND = "must be a date or a zone-aware datetime, not {}"
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _MOST_DIGITS = 30
 
 T = TypeVar("T")
+
+
+class WrongTypeError(InvalidOrderError, TypeError):
+    """A value refused to be built from an argument of a type that cannot be right, such as a float."""
+
+
+_BUILTIN = frozenset({type(None), str, bool, int, float, Decimal, date, datetime, tuple, list, dict})
+# What pandas and numpy have for a missing value.
+_MISSING = frozenset({"NAType", "NaTType", "MaskedConstant"})
+# The kinds of numpy's scalars that equal a builtin: signed, unsigned, boolean, text, and a day or a moment.
+_EXACT_KINDS = frozenset("iubUM")
+
+
+def exact(_: type, fields: list[Attribute[Any]]) -> list[Attribute[Any]]:
+    """Have each field of a value read its argument by ``builtin``; attrs' ``field_transformer``.
+
+    Nothing here imports numpy or pandas: their values are known by what they offer.
+    """
+    return [_exact_field(each) for each in fields]
+
+
+def _exact_field(field: Attribute[Any]) -> Attribute[Any]:
+    convert = cast("Callable[[Any], object] | None", cast("Any", field).converter)
+    name = (field.alias or field.name).lstrip("_")
+    if convert not in (None, to_decimal, to_decimal_or_none, to_date):
+        # It makes a tuple of any iterable.
+        return field
+
+    def read(value: object) -> object:
+        if type(value) not in _BUILTIN:
+            value = builtin(value, name)
+        if convert is None:
+            return value
+        return _number(convert, value, name) if convert is not to_date else to_date(cast("date", value))
+
+    return field.evolve(converter=read)
+
+
+def _number(convert: Callable[[Any], object], value: object, name: str) -> object:
+    try:
+        return convert(value)
+    except TypeError as error:
+        raise WrongTypeError([Violation(name, str(error))]) from None
+    except ValueError as error:
+        raise InvalidOrderError([Violation(name, str(error))]) from None
+
+
+def builtin(value: object, name: str) -> object:
+    """Return a scalar of numpy or pandas as the builtin value that equals it; other values as they are.
+
+    Args:
+        value: Any value.
+        name: The field's name, for the violation.
+
+    Raises:
+        InvalidOrderError: It is a missing value, an array, or a scalar that no builtin value equals.
+    """
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if type(value).__name__ in _MISSING:
+        raise InvalidOrderError([Violation(name, "is a missing value: pass None, or leave the field out")])
+    if isinstance(value, datetime):
+        return _plain_moment(value, name)
+    if isinstance(value, date):
+        return date(value.year, value.month, value.day)
+    if kind is None or isinstance(value, Enum):
+        return value
+    if getattr(value, "ndim", None) == 0:
+        item: object = cast("Any", value).item()
+        if kind in _EXACT_KINDS and (isinstance(item, date) if kind == "M" else item is not None):
+            return item
+        if isinstance(item, float):
+            # Refused like any float: by the field where it is a number, else by the rules.
+            return item
+    raise WrongTypeError([Violation(name, f"cannot be a {type(value).__name__}; pass a plain value")])
+
+
+def _plain_moment(value: datetime, name: str) -> datetime:
+    if getattr(value, "nanosecond", 0):
+        raise InvalidOrderError([Violation(name, "has nanoseconds; round it to microseconds")])
+    # Without a zone it is refused later, by the field.
+    return datetime.combine(date(value.year, value.month, value.day), value.timetz())
 
 
 def to_decimal(value: Number) -> Decimal:
@@ -63,7 +146,7 @@ def to_decimal(value: Number) -> Decimal:
 def _wrong_number(value: object) -> str:
     why = ": binary floats cannot hold most decimal amounts exactly" if isinstance(value, float) else ""
     return (
-        f"a {type(value).__name__} cannot be money, a rate or a quantity{why};"
+        f"is wrong: a {type(value).__name__} cannot be money, a rate or a quantity{why};"
         " pass a Decimal, an int, or text such as '51.00'"
     )
 
@@ -99,7 +182,7 @@ def to_date(value: date) -> date:
         InvalidOrderError: For a datetime without a zone, which names no moment.
     """
     if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"order_date must be a date or a zone-aware datetime, not {type(value).__name__}")
+        raise WrongTypeError([Violation("order_date", _DATE_DEMAND.format(type(value).__name__))])
     if isinstance(value, datetime) and value.utcoffset() is None:
         needs_zone = "must be a date or a datetime with a zone, such as datetime.now(timezone.utc)"
         raise InvalidOrderError([Violation("orderDate", needs_zone)])

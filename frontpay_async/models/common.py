@@ -10,6 +10,7 @@ from attrs import field, fields, frozen
 
 from frontpay_async.models._fields import (
     EXACT,
+    exact,
     is_a,
     masked,
     to_decimal,
@@ -50,7 +51,7 @@ class InvoiceInterval(IntEnum):
     TWICE_A_MONTH = 2
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class Product:
     """One line of an order. Prices include VAT.
 
@@ -127,7 +128,7 @@ def to_products(values: Iterable[Product]) -> tuple[Product, ...]:
     return tuple_of(Product, values)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class OrderSummary:
     """The totals of an order, in the order's currency; ``OrderSummary.of`` computes them.
 
@@ -179,7 +180,7 @@ class OrderSummary:
         )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class Address:
     """Give a postal address; masked in reprs.
 
@@ -196,7 +197,7 @@ class Address:
     country: str
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class Customer:
     """Name who buys; personal data is masked in reprs.
 
@@ -229,7 +230,7 @@ class Customer:
     customer_uuid: str | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class SendOrderBy:
     """Say how the order reaches the customer.
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from frontpay_async.models._fields import is_a, is_a_or_none, masked, to_date, to_decimal, tuple_of
+from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal, tuple_of
 from frontpay_async.models.common import (
     Customer,
     InvoiceInterval,
@@ -31,7 +31,7 @@ def unknown_fields_field() -> Mapping[str, object]:
     return kept
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class PaymentLinkOrder:
     """Order that the customer pays through a link (page "Send Payment Link").
 
@@ -60,7 +60,7 @@ class PaymentLinkOrder:
     callback_url: str | None = field(default=None, repr=masked)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class _InvoicedOrder:
     products: tuple[Product, ...] = field(converter=to_products)
     summary: OrderSummary = field(validator=is_a(OrderSummary))
@@ -75,7 +75,7 @@ class _InvoicedOrder:
     callback_url: str | None = field(default=None, repr=masked)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class InvoiceOrder(_InvoicedOrder):
     """Order that is invoiced: by EHF or e-invoice, else e-mail, else post (page "Send Invoice").
 
@@ -95,7 +95,7 @@ class InvoiceOrder(_InvoicedOrder):
     """
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class EFakturaOrder(_InvoicedOrder):
     """Order that a private customer gets as e-faktura in the bank (page "Send E-Faktura").
 
@@ -114,7 +114,7 @@ class EFakturaOrder(_InvoicedOrder):
     """
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class EhfOrder(_InvoicedOrder):
     """Order that a company gets as an EHF (PEPPOL) invoice (page "Send EHF Invoice").
 
@@ -133,7 +133,7 @@ class EhfOrder(_InvoicedOrder):
     """
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class RefundLine:
     """Refund part of one line of an order.
 
@@ -151,7 +151,7 @@ def to_lines(values: Iterable[RefundLine]) -> tuple[RefundLine, ...]:
     return tuple_of(RefundLine, values)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class Refund:
     """Refund an order, wholly or in part (page "Refund Order").
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from attrs import field, frozen
 
-from frontpay_async.models._fields import is_a, is_a_or_none, masked, to_date, to_decimal
+from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
 from frontpay_async.models.orders import RefundLine, to_lines, unknown_fields_field
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class InvoiceReferences:
     """Give the references and notes of a terminal order.
 
@@ -30,7 +30,7 @@ class InvoiceReferences:
     tnc: str | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class TerminalOrder:
     """Order that the customer pays by card on a terminal (page "Create Terminal Order").
 
@@ -60,7 +60,7 @@ class TerminalOrder:
     callback_url: str | None = field(default=None, repr=masked)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=exact)
 class TerminalRefund:
     """Refund or reverse a card payment on the terminal (page "Refund or Reverse Payment").
 

@@ -35,6 +35,11 @@ def key_flaw(key: object) -> str | None:
     return None
 
 
+def _to_key(key: str) -> str:
+    # A text of numpy's is a subclass of str, which no database driver takes; the validator judges the rest.
+    return str.__str__(key) if str in type(key).__mro__ else key
+
+
 def _check_key(_: object, attribute: Attribute[str], value: object) -> None:
     flaw = key_flaw(value)
     if flaw is not None:
@@ -65,5 +70,5 @@ class BatchItem:
         ValueError: The key is empty, too long, or has characters that cannot be printed.
     """
 
-    key: str = field(validator=_check_key)
+    key: str = field(converter=_to_key, validator=_check_key)
     order: BatchOrder = field(repr=False, validator=_check_order)

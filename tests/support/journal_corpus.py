@@ -25,8 +25,6 @@ from tests.support import builders
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ORDERS", "SALT", "STORED", "stored"]
-
 SALT = bytes(range(32))
 
 _SUMMARY = OrderSummary(sub_total="81.60", total_tax="20.40", total_discount=0, grand_total="102.00")
@@ -98,7 +96,7 @@ ORDERS: Mapping[str, Any] = {
     "ehf": builders.ehf(summary=_SUMMARY, products=_GIVEN),
 }
 
-STORED: Path = Path(__file__).parent / "stored" / "journal_orders.json"
+STORED: Path = Path(__file__).parents[1] / "stored" / "journal_orders.json"
 
 
 def stored() -> Mapping[str, Mapping[str, str]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from frontpay_async.batch.fingerprint import fingerprint
-from frontpay_async.batch.payload import KINDS, kind_of, read, write
+from frontpay_async.batch.payload import KINDS, fingerprint, kind_of, read, write
 from tests.support.journal_corpus import ORDERS, SALT, stored
 
 ROWS = stored()
