@@ -225,7 +225,7 @@ async def test_a_file_is_read_in_a_thread_where_it_is_awaited(tmp_path: Path) ->
         await anext(aiter(wrong))
 
 
-PURE = ("fields", "drafts", "lines", "csv_records", "csv_rows", "jsonl_rows", "violations", "items")
+PURE = ("columns", "assemble", "lines", "csv_records", "csv_orders", "jsonl_orders", "violations", "items")
 
 
 @pytest.mark.parametrize("name", PURE)
