@@ -14,7 +14,8 @@ import pytest
 from frontpay_async import InvalidOrderError, OrderSummary, Outcome, Product, RefundLine
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
-from frontpay_async.batch.payload import KINDS, kind_of, read, write
+from frontpay_async._protocol.operations import kind_of_order
+from frontpay_async.batch.payload import read, write
 from frontpay_async.order_files.items import BatchItem
 from tests.support import builders
 
@@ -110,9 +111,9 @@ def test_other_fields_are_builtins_too() -> None:
     assert order == builders.invoice()
     assert type(order.reference_no) is str
     assert body(order) == body(builders.invoice())
-    kind = kind_of(order)
-    assert write(order, KINDS[kind][0]) == write(builders.invoice(), KINDS[kind][0])
-    assert read(kind, write(order, KINDS[kind][0])) == order
+    kind = kind_of_order(order).operation.name
+    assert write(order) == write(builders.invoice())
+    assert read(kind, write(order)) == order
     line = RefundLine(id=np.int64(5410), amount=10)
     assert type(line.id) is int
     assert type(BatchItem(key=np.str_("K-1"), order=order).key) is str
@@ -193,7 +194,7 @@ def test_a_number_where_text_belongs_is_a_violation_of_the_rules(wrong: Any) -> 
     assert [violation.path for violation in caught.value.violations] == ["customerDetails.msisdn"]
     if isinstance(wrong, float):
         with pytest.raises(InvalidOrderError, match="msisdn cannot be a float"):
-            write(order, KINDS[kind_of(order)][0])
+            write(order)
 
 
 def test_a_row_of_a_data_frame_is_an_order() -> None:
