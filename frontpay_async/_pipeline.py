@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from frontpay_async.settings import RateLimit
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Pipeline:
     """Hold the composed stages.
 

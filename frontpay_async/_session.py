@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from attrs import define, evolve, field
 
 from frontpay_async._protocol.build import build
-from frontpay_async._protocol.parse import result
+from frontpay_async._protocol.operations import Safety
+from frontpay_async._protocol.parse import consequence, result
 from frontpay_async._transport.call import Call
 from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async.errors import APIError, FrontPayError, NotSentError, Outcome
@@ -30,7 +31,7 @@ T = TypeVar("T")
 _METHOD_NOT_ALLOWED = 405
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Session:
     """Execute operations; bound to the process and event loop of its first call.
 
@@ -97,7 +98,10 @@ class Session:
             sent = call.sent
             answer = cast("T", result(sent.operation, response, sent.order_uuid))
         except BaseException as error:
-            report.end(operation, call, _outcome(error, call), type(error).__name__)
+            outcome = _outcome(error, call)
+            if call is not None and not isinstance(error, FrontPayError):
+                _leave_note(error, call, outcome)
+            report.end(operation, call, outcome, type(error).__name__)
             raise
         report.end(operation, call, None, None)
         return answer
@@ -176,6 +180,16 @@ class Session:
         if self.closed:
             text = f"{operation}: not sent: the client is closed"
             raise NotSentError(text, operation=operation)
+
+
+def _leave_note(error: BaseException, call: Call, outcome: Outcome) -> None:
+    """Write onto a cancellation, or a hook's own error, that the call may have taken effect."""
+    operation = call.sent.operation
+    if outcome is Outcome.UNKNOWN and operation.safety is not Safety.READ:
+        error.add_note(
+            f"{operation.name}: the call was given up after its request had left."
+            f" {consequence(operation, outcome)}"
+        )
 
 
 def _outcome(error: BaseException, call: Call | None) -> Outcome:

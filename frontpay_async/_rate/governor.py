@@ -63,7 +63,7 @@ class RateStatistics:
     refusals: int
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Permit:
     """Remember by what a call was let through.
 
@@ -88,7 +88,7 @@ class _Waiter:
     closed: bool = field(default=False, order=False)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Governor:
     """Let the calls of one token through, in the order of their rank.
 

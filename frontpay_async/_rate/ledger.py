@@ -81,7 +81,7 @@ _BURST = 1 / 12
 _SHARERS = 4
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Grant:
     """The permission for one request.
 
@@ -104,7 +104,7 @@ class Grant:
     open: int = 0
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Ledger:
     """The accounting of the server's window for one token.
 

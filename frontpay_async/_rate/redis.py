@@ -50,7 +50,7 @@ _TRY_AGAIN_AFTER = 5.0
 SCRIPT = files("frontpay_async._rate").joinpath("ledger.lua").read_text("utf-8")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class RedisLedger:
     """Ask the ledger in Redis, as long as it is there.
 

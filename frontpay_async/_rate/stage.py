@@ -35,7 +35,7 @@ _DRIFT = 0.001
 _governors: WeakValueDictionary[Hashable, Governor] = WeakValueDictionary()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class RateView:
     """Show where the token's rate window stands; reached as ``client.rate``, inside the event loop."""
 
@@ -56,7 +56,7 @@ class RateView:
         return 0.0 if governor is None else governor.estimate(calls)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Rate:
     """Hold each attempt until its token's window has room.
 

@@ -8,6 +8,7 @@ implementation; nothing here knows it.
 from __future__ import annotations
 
 import logging
+from types import CoroutineType
 from typing import TYPE_CHECKING, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from attrs import Factory, define, field, frozen
@@ -33,7 +34,7 @@ logger = logging.getLogger("frontpay_async")
 logger.addHandler(logging.NullHandler())
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Observers:
     """Hold the caller's hooks.
 
@@ -82,13 +83,17 @@ class TelemetryProvider(Protocol):
 def tell(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
     """Call a hook; what it raises is logged, and goes no further: None is returned."""
     try:
-        return hook(*args, **kwargs)
+        returned = hook(*args, **kwargs)
+        if not isinstance(returned, CoroutineType):
+            return returned
+        returned.close()
+        logger.error("an observer hook returned a coroutine, which is not awaited: give a plain function")
     except Exception as error:  # noqa: BLE001 - a broken hook must not lose the answer of a payment
         logger.error("an observer hook raised %s; the call goes on", type(error).__name__)  # noqa: TRY400 - the traceback may show the caller's secrets
-        return None
+    return None
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class CallReport:
     """What observers are told of one call.
 

@@ -45,7 +45,7 @@ FILTERS = (
 )
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Orders:
     """Offer the operations on orders; reached as ``client.orders``."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Terminals:
     """Offer the operations on card terminals; reached as ``client.terminals``."""
 

@@ -42,7 +42,7 @@ _FAR = 20.0
 _NARROW = 1e-9
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Hazard:
     """Estimate the hazard from a log-normal prior and what is seen.
 

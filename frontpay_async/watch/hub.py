@@ -54,7 +54,7 @@ class WatchStatistics:
     staleness: float
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class WatchHub:
     """Wait until payments, refunds and orders have ended; one hub for a client and all derived from it.
 

@@ -70,7 +70,7 @@ class WatchState(Enum):
 
 
 # Without a slot for weak references: there may be ten thousand.
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Watch:
     """Hold one watch; all times are seconds on the hub's clock.
 

@@ -22,7 +22,7 @@ class Placed(Protocol):
 ItemT = TypeVar("ItemT", bound=Placed)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class LazyHeap(Generic[ItemT]):
     """Keep items by key; equal keys in the order of their arrival.
 

@@ -72,7 +72,7 @@ class _NothingToAskError(Exception):
     """The rate let a poll through, and by then nothing was left to ask."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Poller:
     """Poll for all readers of a client.
 

@@ -81,7 +81,7 @@ class Sweep(Enum):
     LIST = "list"
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Share:
     """The watches of a kind: their hazard, the sums of their shares, and those that wait for their turn."""
 
@@ -99,7 +99,7 @@ def _by_kind() -> dict[WatchKind, _Share]:
     }
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Schedule:
     """Decide what is asked for next."""
 

@@ -25,7 +25,7 @@ _MAY_STILL = {
 
 
 # Without a slot for weak references: there may be ten thousand.
-@define(eq=False, weakref_slot=False)
+@define(eq=False, repr=False, weakref_slot=False)
 class Subscription:
     """Read one watch for one caller.
 

@@ -43,7 +43,7 @@ _NEWS_OF_REFUND = frozenset({OrderStatus.REFUNDED, OrderStatus.PARTIAL_REFUNDED}
 _OPEN = frozenset({OrderStatus.SENT, OrderStatus.UNKNOWN})
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Sweeps:
     """Decide when the list of orders is asked for, and read it."""
 

@@ -250,3 +250,15 @@ def test_the_package_says_nothing_where_logging_is_not_set_up() -> None:
     """A ``NullHandler`` keeps Python's last-resort handler from printing."""
     handlers = logging.getLogger("frontpay_async").handlers
     assert [type(handler) for handler in handlers] == [logging.NullHandler]
+
+
+async def test_a_hook_that_returns_a_coroutine_is_reported(
+    server: WireServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It cannot be seen when the client is built; the call goes on, and nothing is left to be awaited."""
+
+    async def later() -> None:
+        """Never run."""
+
+    await create(connect(server, on_result=lambda _: later()))
+    assert "returned a coroutine, which is not awaited" in caplog.text

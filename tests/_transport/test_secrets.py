@@ -11,15 +11,27 @@ import json
 import math
 import pickle
 import traceback
+from collections import deque
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MethodType
+from typing import TYPE_CHECKING, Any, get_args
 
 import anyio
 import pytest
 
 import frontpay_async
-from frontpay_async import FrontPayClient, FrontPayError, RetryPolicy, Timeouts
+from frontpay_async import (
+    ConnectionPool,
+    FrontPayClient,
+    FrontPayError,
+    RateLimit,
+    RetryPolicy,
+    Timeouts,
+)
+from frontpay_async._transport.engines import Engine
 from tests.support.builders import (
     CALLBACK_URL,
     EMAIL,
@@ -342,3 +354,161 @@ def test_nothing_of_a_client_shows_its_token() -> None:
     client = FrontPayClient(TOKEN, environment="demo")
     for shown in (client, client.orders, client.terminals, client._session, client._options):
         assert TOKEN not in repr(shown)
+
+
+PROXY = "http://merchant:pr0xy-s3cret@proxy.example:3128"
+
+
+def reachable(root: object) -> Iterator[object]:
+    """Yield every object of this package that can be reached from one, by its members."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, Mapping):
+            waiting += [*found.keys(), *found.values()]
+        elif isinstance(found, (list, tuple, set, frozenset, deque)):
+            waiting += found
+        elif type(found).__module__.startswith("frontpay_async") and not isinstance(found, type):
+            yield found
+            names = [*getattr(found, "__dict__", ()), *getattr(type(found), "__slots__", ())]
+            waiting += [
+                getattr(found, name) for name in names if hasattr(found, name) and name != "__weakref__"
+            ]
+        elif isinstance(found, (MethodType, partial)):
+            waiting.append(getattr(found, "__self__", None) or getattr(found, "args", ()))
+
+
+@pytest.mark.parametrize("by", ["argument", "variable", "pool"])
+@pytest.mark.parametrize("engine", get_args(Engine))
+async def test_nothing_that_is_reachable_from_a_client_shows_a_secret(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, by: str
+) -> None:
+    """Its repr is short, too: debuggers and error reporters print it beside each other."""
+    settings: dict[str, Any] = {"engine": engine}
+    if by == "variable":
+        monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    elif by == "argument":
+        settings["proxy"] = PROXY
+    else:
+        settings = {"connection_pool": ConnectionPool(engine=engine, proxy=PROXY)}
+    limit = RateLimit(redis="redis://:redis-s3cret@127.0.0.1:1/0")
+    client = FrontPayClient(TOKEN, environment="demo", rate_limit=limit, **settings)
+    assert client.rate.statistics() is not None
+    wire = client._session.wire
+    wire._transport = wire._open()
+    shown = list(reachable(client))
+    assert len(shown) > 20
+    for each in shown:
+        text = repr(each)
+        assert len(text) < 400, text
+        assert not any(secret in text for secret in (TOKEN, "s3cret")), text
+    await client.aclose()
+    if by == "pool":
+        await settings["connection_pool"].aclose()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"engine": "curl"},
+        {"tls": "/nowhere"},
+        {"user_agent_suffix": "\n"},
+        {"proxy": PROXY.replace("http", "socks5")},
+        {"proxy": PROXY.replace("3128", "port")},
+        {"retry": 3},
+        {"timeouts": 3},
+        {"connection_pool": 3},
+    ],
+    ids=["engine", "tls", "agent", "SOCKS", "port", "retry", "timeouts", "pool"],
+)
+def test_a_client_that_cannot_be_built_shows_no_proxy_credentials(wrong: dict[str, Any]) -> None:
+    with pytest.raises(FrontPayError) as caught:
+        FrontPayClient(TOKEN, **{"environment": "demo", "proxy": PROXY, **wrong})
+    for where, text in exposed(caught.value):
+        assert "s3cret" not in text, where
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_variable_that_names_no_proxy_shows_no_credentials(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for url in (PROXY.replace("http", "socks5"), PROXY.replace("3128", "port"), "gopher://a:s3cret@b"):
+        monkeypatch.setenv(variable, url)
+        with pytest.raises(FrontPayError, match=variable) as caught:
+            FrontPayClient(TOKEN, environment="demo")
+        for where, text in exposed(caught.value):
+            assert "s3cret" not in text, where
+
+
+@pytest.mark.parametrize("how", GIVING_UP)
+async def test_a_time_out_in_a_proxys_tunnel_shows_no_credentials(connect: Connect, how: str) -> None:
+    """Nor do the frames of the engine, which write them to the proxy."""
+    async with serving(otherwise=never) as proxy:
+        named = f"http://merchant:pr0xy-s3cret@127.0.0.1:{proxy.port}"
+        client = connect("https://api.example/v1", proxy=named, timeouts=Timeouts(total=None))
+        error = await failing(GIVING_UP[how](CALLS["details"](client), proxy.received(1)))
+        assert isinstance(error, TimeoutError)
+        for each in chain(error):
+            for frame, line in traceback.walk_tb(each.__traceback__):
+                if frame.f_code.co_filename != __file__:
+                    for local, value in frame.f_locals.items():
+                        assert "s3cret" not in repr(value), f"{frame.f_code.co_filename}:{line} {local}"
+        await client.aclose()
+
+
+async def test_a_wrong_tokens_traceback_is_short(server: WireServer, connect: Connect) -> None:
+    """Nothing is retried, so nothing of the retries shows; and it comes alone."""
+    server.otherwise = failed(401)
+    error = await failing(CALLS["details"](connect(server)))
+    assert [type(each).__name__ for each in chain(error)] == ["AuthenticationError"]
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    assert not any("tenacity" in name for name in frames)
+    assert len(frames) <= 8
+
+
+async def test_a_connection_that_fails_names_where_and_why_there(nowhere: str, connect: Connect) -> None:
+    """Host, port, and the setting that they come from."""
+    where = nowhere.split("/")[2]
+    error = await failing(CALLS["details"](connect(nowhere, retry=RetryPolicy(attempts=1))))
+    assert f"(connecting to {where}, from base_url)" in str(error)
+
+
+async def test_a_variable_is_named_where_its_place_cannot_be_reached(
+    nowhere: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRONTPAY_BASE_URL", nowhere)
+    client = FrontPayClient(TOKEN, engine=engine, retry=RetryPolicy(attempts=1))
+    error = await failing(CALLS["details"](client))
+    assert "from FRONTPAY_BASE_URL)" in str(error)
+    await client.aclose()
+
+
+@pytest.mark.parametrize("name", ["efaktura", "cancel", "details"])
+async def test_a_call_that_is_given_up_after_it_left_says_so(
+    server: WireServer, connect: Connect, name: str
+) -> None:
+    """As a note on the cancellation; not on that of a read, which changes nothing."""
+    server.otherwise = never
+    task = asyncio.ensure_future(CALLS[name](connect(server)))
+    await server.received(1)
+    task.cancel()
+    error = await failing(task)
+    notes = getattr(error, "__notes__", [])
+    if name == "details":
+        assert notes == []
+    else:
+        assert len(notes) == 1
+        assert "given up after its request had left. It may or may not have been done" in notes[0]
+
+
+async def test_a_call_that_is_given_up_before_it_left_says_nothing(
+    connect: Connect, unresponsive: str
+) -> None:
+    task = asyncio.ensure_future(CALLS["efaktura"](connect(unresponsive)))
+    await asyncio.sleep(0)
+    task.cancel()
+    assert getattr(await failing(task), "__notes__", []) == []
