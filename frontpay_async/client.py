@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import httpx
+from attrs import evolve
 
+from frontpay_async import _checks
 from frontpay_async._pipeline import compose
 from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._protocol.retry import RetryBudget
@@ -15,7 +18,8 @@ from frontpay_async._session import Session
 from frontpay_async._transport.auth import check_credential
 from frontpay_async._transport.call import CallOptions, Secret
 from frontpay_async._transport.clock import Clock
-from frontpay_async._transport.connections import Connections
+from frontpay_async._transport.connection_pool import ConnectionPool
+from frontpay_async._transport.engines import check_engine
 from frontpay_async._transport.instrumentation import Observers
 from frontpay_async._transport.loop_guard import LoopGuard
 from frontpay_async._transport.send import Send
@@ -24,7 +28,7 @@ from frontpay_async.errors import ConfigurationError
 from frontpay_async.priority import Priority
 from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.terminals import Terminals
-from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts, resolve_base_url
+from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts, base_url_source, resolve_base_url
 from frontpay_async.watch.hub import WatchHub
 from frontpay_async.watch.poller import Poller
 
@@ -34,8 +38,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    import httpx2
+
     from frontpay_async._rate.stage import RateView
-    from frontpay_async._transport.connection_pool import ConnectionPool
     from frontpay_async._transport.engines import Engine
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
@@ -61,10 +66,10 @@ class FrontPayClient:
         rate_limit: How many requests the token may make; 240 a minute unless given. Clients of one token in
             one process share it by themselves.
         priority: The rank of this client's calls among those that share the token.
-        engine: ``httpx``; or ``aiohttp`` with the extra of that name, for half to two thirds of the CPU
-            under load.
-        transport: An httpx transport of your own, such as the sandbox's; closed with the client. It must not
-            send a request again by itself.
+        engine: ``httpx``; or, with the extra of that name, ``aiohttp`` for half to two thirds of the CPU
+            under load, or ``httpx2``, the maintained continuation of httpx.
+        transport: An async transport of httpx or httpx2 of your own, such as the sandbox's; closed with the
+            client. It must not send a request again by itself.
         connection_pool: Connections that other clients share; not closed with this one.
         proxy: The URL of an HTTP or HTTPS proxy; with ``trust_env``, HTTPS_PROXY and NO_PROXY unless given.
         trust_env: Whether the proxy may come from the environment.
@@ -98,9 +103,9 @@ class FrontPayClient:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         rate_limit: RateLimit | None = None,
-        priority: Priority = Priority.NORMAL,
+        priority: Priority | str = Priority.NORMAL,
         engine: Engine = "httpx",
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport | None = None,
         connection_pool: ConnectionPool | None = None,
         proxy: str | None = None,
         trust_env: bool = True,
@@ -117,33 +122,41 @@ class FrontPayClient:
         if token is None:
             token = os.environ.get("FRONTPAY_TOKEN", "")
         credential = token if callable(token) else Secret(token)
+        named_proxy = None if proxy is None else Secret(proxy)
         # Out of the reach of the traceback of whatever goes wrong from here on.
-        del token
+        del token, proxy
         if isinstance(credential, Secret):
             check_credential(credential)
         url = resolve_base_url(environment, base_url)
-        clock = clock or Clock()
-        rate_limit = rate_limit or RateLimit()
+        options = _options(timeouts=timeouts, retry=retry, priority=priority)
+        clock = Clock() if clock is None else _checks.instance("clock", clock, Clock, "Clock()")
+        if rate_limit is None:
+            rate_limit = RateLimit()
+        _checks.instance("rate_limit", rate_limit, RateLimit, "RateLimit(requests=240)")
         if rate_limit.redis is not None and rate_limit.account is None and callable(credential):
             raise ConfigurationError("with a token callable, RateLimit.redis needs RateLimit.account: a name")
-        observers = Observers(on_attempt, on_result)
-        follower = None if telemetry is None else telemetry.follow(url)
-        if transport is not None and connection_pool is not None:
-            raise ConfigurationError("give a transport or a connection pool, not both")
-        shared = None if connection_pool is None else connection_pool._connections  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        source = shared or transport
-        if source is None:
-            source = Connections.checked(engine, tls, proxy, trust_env=trust_env)
-        elif proxy is not None or tls is not None or engine != "httpx" or not (shared is None or trust_env):
-            what = "a transport of your own" if shared is None else "a connection pool"
-            raise ConfigurationError(f"{what} brings its own engine, proxy, trust_env and tls")
+        dates = (
+            None
+            if order_date_format is None
+            else _checks.member("order_date_format", order_date_format, DateFormat)
+        )
+        observers = _observers(on_attempt, on_result)
+        if telemetry is not None and not callable(getattr(telemetry, "follow", None)):
+            raise _checks.refusal("telemetry", "a Telemetry of frontpay_async.otel", telemetry)
+        headers = _headers(user_agent_suffix)
+        size = _checks.whole("max_response_size", max_response_size, "a whole number of bytes, at least 1")
+        source = _source(
+            transport, connection_pool, engine=engine, proxy=named_proxy, tls=tls, trust_env=trust_env
+        )
         wire = Send(
             source,
-            shared=shared is not None,
+            shared=connection_pool is not None,
             base_url=url,
-            headers=_headers(user_agent_suffix),
-            max_body=max_response_size,
+            url_source=base_url_source(environment, base_url),
+            headers=headers,
+            max_body=size,
         )
+        follower = None if telemetry is None else telemetry.follow(url)
         pipeline = compose(
             clock=clock,
             budget=RetryBudget(),
@@ -153,12 +166,9 @@ class FrontPayClient:
             rate_limit=rate_limit,
             send=wire,
         )
-        dates = None if order_date_format is None else _date_format(order_date_format)
-        if not isinstance(strict_totals, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("strict_totals must be True or False")
         self._url = url
         self._owns_session = True
-        loop_guard = source.loop_guard if isinstance(source, Connections) else LoopGuard()
+        loop_guard = source.loop_guard if isinstance(source, ConnectionPool) else LoopGuard()
         session = Session(
             pipeline.first,
             pipeline.rate,
@@ -168,10 +178,7 @@ class FrontPayClient:
             observers,
             dates,
             follower,
-            strict_totals=strict_totals,
-        )
-        options = CallOptions(
-            timeouts=timeouts or Timeouts(), retry=retry or RetryPolicy(), priority=priority
+            strict_totals=_checks.flag("strict_totals", strict_totals),
         )
         poller = Poller(session, options.timeouts)
         if follower is not None:
@@ -189,32 +196,40 @@ class FrontPayClient:
     def with_options(
         self,
         *,
+        timeout: float | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
-        priority: Priority | None = None,
+        priority: Priority | str | None = None,
     ) -> FrontPayClient:
         """Return a client with other options that shares this one's connections and its watches.
 
         Closing the returned client does nothing; closing this one closes both.
 
         Args:
-            timeouts: Bounds, in seconds.
+            timeout: Seconds for the whole call: ``Timeouts.total``, beside the other bounds as they are.
+            timeouts: All bounds, in seconds.
             retry: How failed attempts are repeated.
             priority: The rank among the calls that share the token.
+
+        Raises:
+            ConfigurationError: An option cannot work, or both ``timeout`` and ``timeouts`` are given.
         """
+        now = self._options
+        if timeout is not None:
+            if timeouts is not None:
+                raise ConfigurationError("give timeout or timeouts, not both: timeout is Timeouts.total")
+            _checks.number("timeout", timeout, "more than 0 seconds", least=math.nextafter(0.0, 1.0))
+            timeouts = evolve(now.timeouts, total=timeout)
         derived = object.__new__(type(self))
         derived._url = self._url
         derived._owns_session = False
         derived.watch = self.watch
-        now = self._options
-        derived._attach(
-            self._session,
-            CallOptions(
-                timeouts=timeouts or now.timeouts,
-                retry=retry or now.retry,
-                priority=now.priority if priority is None else priority,
-            ),
+        options = _options(
+            timeouts=now.timeouts if timeouts is None else timeouts,
+            retry=now.retry if retry is None else retry,
+            priority=now.priority if priority is None else priority,
         )
+        derived._attach(self._session, options)
         return derived
 
     async def aclose(self) -> None:
@@ -241,21 +256,68 @@ class FrontPayClient:
         return f"<{type(self).__name__} {self._url} {'closed' if session.closed else 'open'}>"
 
 
-def _date_format(name: DateFormat | str) -> DateFormat:
-    try:
-        return DateFormat(name)
-    except ValueError:
-        raise ConfigurationError(
-            f"unknown order date format {name!r}: it is one of {', '.join(each.value for each in DateFormat)}"
-        ) from None
+def _options(
+    *, timeouts: Timeouts | None, retry: RetryPolicy | None, priority: Priority | str
+) -> CallOptions:
+    return CallOptions(
+        timeouts=Timeouts()
+        if timeouts is None
+        else _checks.instance("timeouts", timeouts, Timeouts, "Timeouts(total=30)"),
+        retry=RetryPolicy()
+        if retry is None
+        else _checks.instance("retry", retry, RetryPolicy, "RetryPolicy(attempts=3)"),
+        priority=_checks.member("priority", priority, Priority),
+    )
 
 
-def _headers(suffix: str | None) -> tuple[tuple[bytes, bytes], ...]:
+def _observers(
+    on_attempt: Callable[[AttemptRecord], object] | None, on_result: Callable[[ResultRecord], object] | None
+) -> Observers:
+    if on_attempt is not None:
+        _checks.hook("on_attempt", on_attempt)
+    if on_result is not None:
+        _checks.hook("on_result", on_result)
+    return Observers(on_attempt, on_result)
+
+
+def _source(
+    transport: object,
+    connection_pool: object,
+    *,
+    engine: Engine,
+    proxy: Secret | None,
+    tls: ssl.SSLContext | str | Path | None,
+    trust_env: bool,
+) -> ConnectionPool | httpx.AsyncBaseTransport:
+    """Return what the client sends through: its own connections, those of a pool, or a given transport."""
+    check_engine(engine)
+    _checks.flag("trust_env", trust_env)
+    if transport is None and connection_pool is None:
+        own = ConnectionPool(engine=engine, trust_env=trust_env, tls=tls)
+        if proxy is not None:
+            own.use_proxy(proxy)
+        return own
+    if transport is not None and connection_pool is not None:
+        raise ConfigurationError("give a transport or a connection pool, not both")
+    others = proxy is not None or tls is not None or engine != "httpx"
+    if others or not (trust_env or connection_pool is None):
+        what = "a transport of your own" if connection_pool is None else "a connection pool"
+        raise ConfigurationError(f"{what} brings its own engine, proxy, trust_env and tls")
+    if transport is None:
+        return _checks.instance("connection_pool", connection_pool, ConnectionPool, "ConnectionPool()")
+    # Of httpx, of httpx2, or one that looks like theirs.
+    if isinstance(transport, type) or not callable(getattr(transport, "handle_async_request", None)):
+        raise _checks.refusal("transport", "an async transport of httpx or httpx2", transport)
+    return cast("httpx.AsyncBaseTransport", transport)
+
+
+def _headers(suffix: object) -> tuple[tuple[bytes, bytes], ...]:
     agent = f"frontpay-async/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
-    if suffix:
-        if not suffix.isascii() or not suffix.isprintable():
-            raise ConfigurationError("the user agent suffix must be printable ASCII")
-        agent = f"{agent} {suffix}"
+    if suffix is not None and suffix != "":
+        added = _checks.text("user_agent_suffix", suffix)
+        if not added.isascii() or not added.isprintable():
+            raise ConfigurationError("user_agent_suffix: the user agent suffix must be printable ASCII")
+        agent = f"{agent} {added}"
     return (
         (b"Accept", b"application/json"),
         # Compression saves little on these answers, and refusing it keeps the cap on their size exact.

@@ -3,7 +3,7 @@
 Every error answers the question that decides whether a customer pays twice: did it happen?
 
     FrontPayError                    .outcome  .operation  .order_uuid
-    ├── ConfigurationError           the client was set up or used wrongly; NOT_SENT
+    ├── ConfigurationError           the client was set up or used wrongly; NOT_SENT; also a ValueError
     ├── InvalidOrderError            a documented rule is broken; NOT_SENT, .violations; also a ValueError
     ├── NotSentError                 the request never left this machine; NOT_SENT
     │   └── RateBudgetExceededError  the wait for the rate window would pass the deadline; .retry_after
@@ -115,7 +115,7 @@ def _restore(cls: type[FrontPayError], args: tuple[object, ...], state: dict[str
     return error
 
 
-class ConfigurationError(FrontPayError):
+class ConfigurationError(FrontPayError, ValueError):
     """Report a client that was set up or used wrongly: no environment, no token, another event loop."""
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, frozen
-from attrs.validators import ge
 
+from frontpay_async import _checks
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,6 +41,26 @@ _HOSTS = {
 }
 
 
+_LONGEST = sys.float_info.max
+
+
+_LEAST = math.nextafter(0.0, 1.0)
+
+
+def _attempts(_: RetryPolicy, __: Attribute[Any], value: object) -> None:
+    _checks.whole("RetryPolicy.attempts", value, "a whole number of at least 1")
+
+
+def _delay(_: RetryPolicy, attribute: Attribute[Any], value: object) -> None:
+    # Chance is multiplied by the first; the others are caps.
+    most = _LONGEST if attribute.name == "base_delay" else math.inf
+    _checks.number(f"RetryPolicy.{attribute.name}", value, "0 or more seconds, as a number", most=most)
+
+
+def _flag(_: RetryPolicy, attribute: Attribute[Any], value: object) -> None:
+    _checks.flag(f"RetryPolicy.{attribute.name}", value)
+
+
 @frozen(kw_only=True)
 class RetryPolicy:
     """Say how failed attempts are repeated; what may be repeated is decided by the retry table.
@@ -52,26 +74,91 @@ class RetryPolicy:
         max_retry_after: Seconds; an answer that asks to wait longer is raised instead of waited for.
     """
 
-    attempts: int = field(default=4, validator=ge(1))
-    base_delay: float = field(default=0.5, validator=ge(0))
-    max_delay: float = field(default=8.0, validator=ge(0))
-    retry_unsafe_server_errors: bool = True
-    max_retry_after: float = field(default=120.0, validator=ge(0))
+    attempts: int = field(default=4, validator=_attempts)
+    base_delay: float = field(default=0.5, validator=_delay)
+    max_delay: float = field(default=8.0, validator=_delay)
+    retry_unsafe_server_errors: bool = field(default=True, validator=_flag)
+    max_retry_after: float = field(default=120.0, validator=_delay)
 
 
-def _check_requests(_: RateLimit, __: Attribute[Any], value: object) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ValueError("RateLimit.requests must be a whole number of at least 1, or None for no limit")
+def _requests(_: RateLimit, __: Attribute[Any], value: object) -> None:
+    if value is not None:
+        _checks.whole("RateLimit.requests", value, "a whole number of at least 1, or None for no limit")
 
 
-def _check_window(_: RateLimit, __: Attribute[Any], value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise ValueError("RateLimit.window must be more than 0 seconds")
+def _window(_: RateLimit, __: Attribute[Any], value: object) -> None:
+    must = "more than 0 seconds, as a number"
+    _checks.number("RateLimit.window", value, must, least=_LEAST, most=_LONGEST)
 
 
-def _check_redis(_: RateLimit, __: Attribute[Any], value: str | None) -> None:
-    if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("RateLimit.redis must be a redis://, rediss:// or unix:// URL")
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+# What redis-py reads from the query of a URL, and may be chosen here. What decodes answers, or waits, or
+# repeats, is decided by this package.
+_REDIS_OPTIONS = frozenset(
+    {
+        "client_name",
+        "db",
+        "health_check_interval",
+        "max_connections",
+        "password",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_timeout",
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+        "username",
+    }
+)
+_WHOLE_OPTIONS = frozenset({"db", "health_check_interval", "max_connections"})
+_REAL_OPTIONS = frozenset({"socket_connect_timeout", "socket_timeout"})
+
+
+def _redis(_: RateLimit, __: Attribute[Any], value: object) -> None:
+    # The errors show no value: it may hold a password.
+    if value is None:
+        return
+    name = "RateLimit.redis"
+    try:
+        parts = urlsplit(_checks.text(name, value))
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        usable = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, options, usable = urlsplit(""), [], False
+    if not usable or parts.scheme not in _REDIS_SCHEMES:
+        raise ConfigurationError(f"{name} must be a redis://, rediss:// or unix:// URL")
+    if parts.scheme == "unix" and not parts.path:
+        raise ConfigurationError(f"{name} names no socket: unix:///path/of/the/socket")
+    database = parts.path.strip("/")
+    if parts.scheme != "unix" and database and not (database.isascii() and database.isdigit()):
+        raise ConfigurationError(f"{name} must name the database by a number, as in redis://host:6379/0")
+    for option, given in options:
+        if option not in _REDIS_OPTIONS:
+            shown = option if option.isidentifier() else "that is not a name"
+            raise ConfigurationError(
+                f"{name} has the option {shown}, which cannot be used here: remove it from the URL"
+            )
+        if not _is_value(option, given):
+            raise ConfigurationError(f"{name} has the option {option} with a value that it cannot have")
+
+
+def _is_value(option: str, given: str) -> bool:
+    if option in _WHOLE_OPTIONS:
+        return given.isascii() and given.isdigit()
+    if option in _REAL_OPTIONS:
+        try:
+            return float(given) > 0
+        except ValueError:
+            return False
+    return bool(given)
+
+
+def _account(_: RateLimit, __: Attribute[Any], value: object) -> None:
+    if value is not None:
+        _checks.text("RateLimit.account", value)
 
 
 @frozen(kw_only=True)
@@ -87,11 +174,11 @@ class RateLimit:
             given as a callable, because the token itself may differ from process to process.
     """
 
-    requests: int | None = field(default=240, validator=_check_requests)
-    window: float = field(default=60.0, validator=_check_window)
+    requests: int | None = field(default=240, validator=_requests)
+    window: float = field(default=60.0, validator=_window)
     # It may hold a password.
-    redis: str | None = field(default=None, validator=_check_redis, repr=lambda url: repr(url and "***"))
-    account: str | None = None
+    redis: str | None = field(default=None, validator=_redis, repr=lambda url: repr(url and "***"))
+    account: str | None = field(default=None, validator=_account)
 
     @classmethod
     def unlimited(cls) -> Self:
@@ -99,9 +186,10 @@ class RateLimit:
         return cls(requests=None)
 
 
-def _positive(_: Timeouts, attribute: Attribute[Any], value: float | None) -> None:
-    if value is not None and not value > 0:
-        raise ValueError(f"Timeouts.{attribute.name} must be more than 0 seconds, or None for no bound")
+def _bound(_: Timeouts, attribute: Attribute[Any], value: object) -> None:
+    if value is not None:
+        must = "more than 0 seconds, or None for no bound"
+        _checks.number(f"Timeouts.{attribute.name}", value, must, least=_LEAST)
 
 
 @frozen
@@ -113,14 +201,16 @@ class Timeouts:
         read: Between two pieces of the answer.
         write: Between two pieces of the request.
         pool: To get a free connection.
-        total: For the whole call: every attempt, every wait, and the reading of a slow answer.
+        total: For the whole call: every attempt, every wait, those for the rate window included, and the
+            reading of a slow answer. Defaults to five minutes: more than four attempts that each take all of
+            the other bounds. None where a call may wait for its turn without end.
     """
 
-    connect: float | None = field(default=5.0, validator=_positive)
-    read: float | None = field(default=30.0, validator=_positive)
-    write: float | None = field(default=10.0, validator=_positive)
-    pool: float | None = field(default=5.0, validator=_positive)
-    total: float | None = field(default=None, validator=_positive)
+    connect: float | None = field(default=5.0, validator=_bound)
+    read: float | None = field(default=30.0, validator=_bound)
+    write: float | None = field(default=10.0, validator=_bound)
+    pool: float | None = field(default=5.0, validator=_bound)
+    total: float | None = field(default=300.0, validator=_bound)
 
 
 def resolve_base_url(
@@ -138,6 +228,7 @@ def resolve_base_url(
     Raises:
         ConfigurationError: Neither is given, both are, or the URL is no usable one.
     """
+    source = base_url_source(environment, base_url, variables)
     if environment is None and base_url is None:
         base_url = variables.get("FRONTPAY_BASE_URL") or None
         environment = variables.get("FRONTPAY_ENVIRONMENT") or None
@@ -146,18 +237,31 @@ def resolve_base_url(
             "give an environment or a base URL, not both: they may name different places"
         )
     if base_url is not None:
-        return _checked_url(base_url)
+        return _checked_url(base_url, source)
     if environment is None:
         raise ConfigurationError(
             "no environment: pass environment='demo', 'staging' or 'production' (or base_url=…), or set"
             " FRONTPAY_ENVIRONMENT; production is never chosen for you"
         )
-    try:
-        return Environment(environment).base_url
-    except ValueError:
-        raise ConfigurationError(
-            f"unknown environment {environment!r}: it is one of {', '.join(Environment)}"
-        ) from None
+    _checks.one_of("environment", environment, Environment)
+    return Environment(environment).base_url
+
+
+def base_url_source(
+    environment: Environment | str | None, base_url: str | None, variables: Mapping[str, str] = os.environ
+) -> str:
+    """Return which setting decides where requests go, for errors; see ``resolve_base_url``.
+
+    Args:
+        environment: One of demo, staging, production.
+        base_url: Another URL.
+        variables: The environment variables.
+    """
+    if base_url is not None:
+        return "base_url"
+    if environment is not None:
+        return "environment"
+    return "FRONTPAY_BASE_URL" if variables.get("FRONTPAY_BASE_URL") else "FRONTPAY_ENVIRONMENT"
 
 
 def token_problem(text: object) -> str | None:
@@ -174,9 +278,12 @@ def token_problem(text: object) -> str | None:
     return None
 
 
-def _checked_url(base_url: str) -> str:
+def _checked_url(given: object, source: str) -> str:
+    if not isinstance(given, str):
+        raise _checks.refusal(source, "text", given)
+    base_url = given
     if not base_url.isprintable() or " " in base_url or "\\" in base_url:
-        raise ConfigurationError("the base URL has characters that no URL has")
+        raise ConfigurationError(f"{source}: the base URL has characters that no URL has")
     try:
         parts = urlsplit(base_url)
         host = parts.hostname if parts.port != 0 else None
@@ -184,13 +291,14 @@ def _checked_url(base_url: str) -> str:
         parts, host = urlsplit(""), None
     if not host or parts.scheme not in ("http", "https"):
         raise ConfigurationError(
-            "the base URL must be an absolute https URL, such as https://host/api/v1/connect"
+            f"{source}: the base URL must be an absolute https URL, such as https://host/api/v1/connect"
         )
     if "@" in parts.netloc or "?" in base_url or "#" in base_url:
-        raise ConfigurationError("the base URL may hold no credentials, query or fragment")
+        raise ConfigurationError(f"{source}: the base URL may hold no credentials, query or fragment")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
-            f"plain http to {host} would show the token and personal numbers to the network: use https"
+            f"{source}: plain http to {host} would show the token and personal numbers to the network:"
+            " use https"
         )
     return base_url.rstrip("/")
 

@@ -39,7 +39,7 @@ MAY_IMPORT = {
         "cli/doctor.py",
         "client.py",
         "_transport/aiohttp_engine.py",
-        "_transport/connections.py",
+        "_transport/connection_pool.py",
         "_transport/engines.py",
         "_transport/network.py",
         "_transport/places.py",

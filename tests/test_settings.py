@@ -1,13 +1,34 @@
 from __future__ import annotations
 
+import inspect
+import itertools
 import math
-from typing import Any
+import re
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import attrs
+import httpx
 import pytest
 
-from frontpay_async import ConfigurationError, Environment, Outcome, Priority, RetryPolicy, Timeouts
+from frontpay_async import (
+    Clock,
+    ConfigurationError,
+    ConnectionPool,
+    DateFormat,
+    Environment,
+    FrontPayClient,
+    Outcome,
+    Priority,
+    RateLimit,
+    RetryPolicy,
+    Timeouts,
+)
 from frontpay_async.settings import is_loopback, resolve_base_url, token_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEMO = "https://demo-api.frontpayment.no/api/v1/connect"
 
@@ -208,7 +229,7 @@ def test_a_timeout_may_be_none(name: str, seconds: float | None) -> None:
 
 
 def test_the_documented_defaults() -> None:
-    assert attrs.astuple(Timeouts()) == (5.0, 30.0, 10.0, 5.0, None)
+    assert attrs.astuple(Timeouts()) == (5.0, 30.0, 10.0, 5.0, 300.0)
     policy = RetryPolicy()
     assert (policy.attempts, policy.base_delay, policy.max_delay, policy.max_retry_after) == (
         4,
@@ -242,3 +263,194 @@ def test_a_policy_need_not_wait() -> None:
 
 def test_priorities_are_ranked() -> None:
     assert sorted(Priority) == [Priority.INTERACTIVE, Priority.NORMAL, Priority.WATCH, Priority.BATCH]
+
+
+async def _awaited(_: object) -> None:
+    """A hook that would never run."""
+
+
+class _AwaitedObject:
+    async def __call__(self, _: object) -> None:
+        """Another."""
+
+
+WRONG: dict[str, list[object]] = {
+    "token": [5, b"fp-token", ["fp-token"]],
+    "environment": ["live", 3, b"demo", True],
+    "base_url": ["api.example", 3, b"https://api.example"],
+    "timeouts": [30, 0.5, {"read": 30}, Timeouts, "30", False],
+    "retry": [3, True, "never", RetryPolicy],
+    "rate_limit": [100, "unlimited", RateLimit, 0],
+    "priority": ["urgent", 7, -1, None, 1.0, True, Priority],
+    "engine": ["curl", None, 1, ["httpx"]],
+    "transport": ["httpx", httpx.MockTransport, httpx.HTTPTransport(), object()],
+    "connection_pool": ["pool", ConnectionPool, object()],
+    "proxy": ["nonsense", 3128, "socks5://127.0.0.1", ""],
+    "trust_env": ["no", 1, None],
+    "tls": [True, False, 3, "/nowhere/ca.pem", b"ca.pem"],
+    "user_agent_suffix": [3, "shop\n", "bærum", b"shop"],
+    "max_response_size": ["1MB", 0, -1, 1.5, True, None],
+    "order_date_format": ["iso", 1, DateFormat],
+    "strict_totals": ["no", 0, None],
+    "on_attempt": [5, "print", _awaited, _AwaitedObject(), partial(_awaited), Timeouts],
+    "on_result": [5, "print", _awaited, _AwaitedObject(), partial(_awaited), Timeouts],
+    "telemetry": [True, "otel", object()],
+    "clock": [5, Clock, "now"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param(name, value, id=f"{name}-{number}")
+        for name in WRONG
+        for number, value in enumerate(WRONG[name])
+    ],
+)
+def test_a_wrong_argument_of_a_client_is_refused_when_it_is_built(name: str, value: Any) -> None:
+    """By name, before a payment depends on it; never as an error of another library."""
+    settings = {"token": "fp-token", "environment": "demo", name: value}
+    if name == "base_url":
+        del settings["environment"]
+    with pytest.raises(ConfigurationError, match=name.replace("_", "[ _]")) as caught:
+        FrontPayClient(**settings)
+    assert caught.value.__cause__ is None
+
+
+def test_every_argument_of_a_client_is_tried() -> None:
+    assert set(WRONG) == set(inspect.signature(FrontPayClient).parameters)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"timeouts": 5},
+        {"timeouts": {"total": 5}},
+        {"timeout": 0},
+        {"timeout": "5"},
+        {"timeout": True},
+        {"timeout": 5, "timeouts": Timeouts()},
+        {"retry": 1},
+        {"priority": "urgent"},
+        {"priority": True},
+    ],
+    ids=repr,
+)
+def test_a_wrong_option_of_a_derived_client_is_refused(settings: dict[str, Any]) -> None:
+    client = FrontPayClient("fp-token", environment="demo")
+    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+        client.with_options(**settings)
+
+
+@pytest.mark.parametrize(
+    ("priority", "expected"),
+    [
+        ("batch", Priority.BATCH),
+        ("INTERACTIVE", Priority.INTERACTIVE),
+        (2, Priority.WATCH),
+        (Priority.NORMAL, Priority.NORMAL),
+    ],
+    ids=repr,
+)
+def test_an_enum_may_be_given_as_text(priority: Any, expected: Priority) -> None:
+    client = FrontPayClient("fp-token", environment=Environment.DEMO, priority=priority)
+    assert client._options.priority is expected
+    assert client.with_options(priority=priority)._options.priority is expected
+    for date_format in ("unix", "day", DateFormat.DAY):
+        FrontPayClient("fp-token", environment="demo", order_date_format=date_format)
+
+
+def test_a_time_out_may_be_a_number() -> None:
+    """It bounds the whole call; the bounds of its phases stay as they are."""
+    client = FrontPayClient("fp-token", environment="demo", timeouts=Timeouts(read=7))
+    assert client.with_options(timeout=5)._options.timeouts == Timeouts(read=7, total=5)
+    assert client._options.timeouts.total == 300
+
+
+_numbers = itertools.count()
+
+
+def _numbered(value: object) -> str:
+    return value if isinstance(value, str) else f"wrong{next(_numbers)}"
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (lambda: Timeouts(read="30"), "Timeouts.read"),  # type: ignore[arg-type]
+        (lambda: Timeouts(True), "Timeouts.connect"),
+        (lambda: Timeouts(total=timedelta(seconds=5)), "Timeouts.total"),  # type: ignore[arg-type]
+        (lambda: RetryPolicy(attempts="3"), "RetryPolicy.attempts"),  # type: ignore[arg-type]
+        (lambda: RetryPolicy(attempts=2.5), "RetryPolicy.attempts"),  # type: ignore[arg-type]
+        (lambda: RetryPolicy(attempts=True), "RetryPolicy.attempts"),
+        (lambda: RetryPolicy(attempts=0), "RetryPolicy.attempts"),
+        (lambda: RetryPolicy(base_delay=math.inf), "RetryPolicy.base_delay"),
+        (lambda: RetryPolicy(max_delay=None), "RetryPolicy.max_delay"),  # type: ignore[arg-type]
+        (lambda: RetryPolicy(max_retry_after="1"), "RetryPolicy.max_retry_after"),  # type: ignore[arg-type]
+        (lambda: RetryPolicy(retry_unsafe_server_errors="no"), "RetryPolicy.retry_unsafe_server_errors"),  # type: ignore[arg-type]
+        (lambda: RateLimit(requests="100"), "RateLimit.requests"),  # type: ignore[arg-type]
+        (lambda: RateLimit(requests=0), "RateLimit.requests"),
+        (lambda: RateLimit(requests=math.inf), "RateLimit.requests"),  # type: ignore[arg-type]
+        (lambda: RateLimit(window="60"), "RateLimit.window"),  # type: ignore[arg-type]
+        (lambda: RateLimit(window=math.nan), "RateLimit.window"),
+        (lambda: RateLimit(window=math.inf), "RateLimit.window"),
+        (lambda: RateLimit(account=17), "RateLimit.account"),  # type: ignore[arg-type]
+        (lambda: RateLimit(account=""), "RateLimit.account"),
+        (lambda: RateLimit(redis=6379), "RateLimit.redis"),  # type: ignore[arg-type]
+        (lambda: ConnectionPool(engine="curl"), "engine"),  # type: ignore[arg-type]
+        (lambda: ConnectionPool(trust_env="no"), "trust_env"),  # type: ignore[arg-type]
+        (lambda: ConnectionPool(proxy=3128), "proxy"),  # type: ignore[arg-type]
+        (lambda: ConnectionPool(tls=5), "tls"),  # type: ignore[arg-type]
+    ],
+    ids=_numbered,
+)
+def test_a_wrong_setting_is_refused_when_it_is_built(build: Callable[[], object], name: str) -> None:
+    """Where it stands, with its class and name."""
+    with pytest.raises(ConfigurationError, match=re.escape(name)) as caught:
+        build()
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3cret@localhost:6379/0?decode_responses=True",
+        "redis://:s3cret@localhost:6379/0?password=s3cret&decode_responses=1",
+        "redis://:s3cret@localhost?retry_on_timeout=yes",
+        "redis://:s3cret@localhost?protocol=3",
+        "redis://:s3cret@localhost?sokcet_timeout=1",
+        "redis://:s3cret@localhost?db=zero",
+        "redis://:s3cret@localhost?socket_timeout=soon",
+        "redis://:s3cret@localhost?max_connections=-1",
+        "redis://:s3cret@localhost?s3cret",
+        "redis://:s3cret@localhost/seven",
+        "redis://:s3cret@localhost:port",
+        "redis://:s3cret@localhost:0",
+        "http://:s3cret@localhost:6379",
+        "localhost:6379",
+        "unix://?db=0",
+        "",
+    ],
+)
+def test_a_redis_url_that_cannot_be_used_is_refused_without_showing_it(url: str) -> None:
+    """By the option's name, when the setting is built, not by a TypeError at the first payment."""
+    with pytest.raises(ConfigurationError, match=r"RateLimit\.redis") as caught:
+        RateLimit(redis=url)
+    assert "s3cret" not in str(caught.value)
+    option = re.search(r"[?&](decode_responses|retry_on_timeout|protocol|sokcet_timeout)=", url)
+    assert option is None or option[1] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://me:s3cret@localhost:6379/3",
+        "rediss://localhost:6380/0?ssl_cert_reqs=required&socket_connect_timeout=0.2",
+        "unix:///run/redis.sock?db=2",
+        "redis://localhost?health_check_interval=30&client_name=shop",
+    ],
+)
+def test_a_redis_url_that_can_be_used(url: str) -> None:
+    assert RateLimit(redis=url).redis == url
+    assert url not in repr(RateLimit(redis=url))

@@ -98,7 +98,7 @@ def _has_news(connection: Connection) -> bool:
         return bool(selector.select(0))
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Transport(httpx.AsyncBaseTransport):
     session: aiohttp.ClientSession
     places: Places
@@ -174,7 +174,7 @@ class _Transport(httpx.AsyncBaseTransport):
         await self.session.close()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Body(httpx.AsyncByteStream):
     """An answer's body; its place is free when it has been read, or closed."""
 

@@ -55,7 +55,7 @@ def check_credential(credential: Secret) -> None:
         raise ConfigurationError(problem)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Auth:
     """Put the credential on each attempt.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.call import Attempt, Stage
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class BeforeSend:
     """Await the ``before_send`` hook before each attempt.
 

@@ -46,7 +46,7 @@ class CallOptions:
     before_send: Callable[[HttpRequest], Awaitable[HttpRequest]] | None = None
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Call:
     """One call: what was asked for, and what its attempts have shown so far.
 
@@ -120,7 +120,7 @@ class Call:
         return OutcomeUnknownError(text, operation=operation.name, order_uuid=self.request.order_uuid)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Attempt:
     """One request of a call, made by the retry stage.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.instrumentation import Follower
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Follow:
     """Tell when a request begins and how it ends: what is sent, without any wait for the rate or a token.
 

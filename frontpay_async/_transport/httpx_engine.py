@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 _CLOSE_WITHIN = 2.0
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Pool:
     transport: httpx.AsyncBaseTransport
     network: Network
     idle_since: float = 0.0
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class PooledTransport(httpx.AsyncBaseTransport):
     """Give each request in flight a pool of its own.
 
@@ -150,7 +150,7 @@ async def _close_unhindered(pool: _Pool) -> None:
         await pool.transport.aclose()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _PlaceHolder(httpx.AsyncByteStream):
     """Keep the place until the answer has been read."""
 

@@ -10,7 +10,7 @@ from attrs import define, field
 from frontpay_async.errors import ConfigurationError
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class LoopGuard:
     """Remember the process and event loop of the first use."""
 

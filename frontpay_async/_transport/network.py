@@ -44,7 +44,7 @@ class _Stream(Protocol):
     def get_extra_info(self, info: str) -> object: ...
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Network:
     """The network of one pool, which serves one request at a time; httpcore's backend.
 
@@ -88,7 +88,7 @@ class Network:
         await anyio.sleep(seconds)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _WatchedStream:
     """A connection, or what is left of it after ``start_tls``."""
 

@@ -12,7 +12,7 @@ import httpx
 from attrs import Factory, define, field
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Places:
     """The places of one engine.
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.clock import Clock
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Retry:
     """Send a call until it succeeds or must not be sent again.
 

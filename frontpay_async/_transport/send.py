@@ -29,7 +29,7 @@ from attrs import define, field
 
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.redact import redact
-from frontpay_async._transport.connections import Connections
+from frontpay_async._transport.connection_pool import ConnectionPool
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from frontpay_async._transport.call import Attempt, Call, Secret
+    from frontpay_async._transport.connection_pool import Route
     from frontpay_async.errors import FrontPayError
 
 # The aiohttp errors that are raised while a connection is made, and only then.
@@ -74,9 +75,10 @@ _NEVER_LEFT = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 )
 _LIBRARIES = ("httpx", "httpx2")
+_CONNECTING = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Send:
     """Send attempts through a transport.
 
@@ -84,19 +86,22 @@ class Send:
         source: What opens the engine, at the first attempt; or a transport of the caller's.
         shared: Whether others send through the source, too, so that it is not closed here.
         base_url: What all paths are below.
+        url_source: The setting that the base URL comes from, for errors.
         headers: What every request carries.
         max_body: The most bytes of an answer, decoded.
     """
 
-    source: Connections | httpx.AsyncBaseTransport
+    source: ConnectionPool | httpx.AsyncBaseTransport
     shared: bool
     base_url: str
+    url_source: str
     headers: tuple[tuple[bytes, bytes], ...]
     max_body: int
     _closed: bool = field(init=False, default=False)
     _let_go: bool = field(init=False, default=False)
     _transport: httpx.AsyncBaseTransport | None = field(init=False, default=None)
     _open: Callable[[], httpx.AsyncBaseTransport] = field(init=False)
+    _route: Route | None = field(init=False)
     _tells_when_leaving: bool = field(init=False)
     # Building these costs as much as encoding an order, and they seldom change.
     _url: Callable[[str], httpx.URL] = field(init=False)
@@ -107,10 +112,12 @@ class Send:
 
     def __attrs_post_init__(self) -> None:
         source, base_url, fixed = self.source, self.base_url, self.headers
-        self._tells_when_leaving = isinstance(source, Connections)
-        if isinstance(source, Connections):
-            self._open = partial(source.open, source.settings(base_url))
+        self._tells_when_leaving = isinstance(source, ConnectionPool)
+        if isinstance(source, ConnectionPool):
+            self._route = source.route(base_url)
+            self._open = partial(source.open, self._route)
         else:
+            self._route = None
             self._open = lambda: source
         self._http = http = import_module(_library(source))
         # httpx2 closes its generators itself.
@@ -161,6 +168,8 @@ class Send:
         if attempt.may_have_left:
             translated: FrontPayError = call.outcome_unknown(f"no whole answer came ({reason})")
         else:
+            if kind in _CONNECTING and self._route is not None:
+                reason = f"{reason} (connecting to {self._route}, from {self.url_source})"
             translated = call.not_sent(self._closed_by() or reason)
         # Raised out here, so that the engine's exception, which holds the request, is not its context.
         raise translated from TransportFailure(reason, kind)
@@ -180,7 +189,7 @@ class Send:
     def _closed_by(self) -> str | None:
         if self._closed:
             return "the client was closed"
-        if isinstance(self.source, Connections) and self.source.closed:
+        if isinstance(self.source, ConnectionPool) and self.source.closed:
             return "the connection pool was closed"
         return None
 
@@ -264,8 +273,8 @@ def _version(response: httpx.Response) -> str:
     return told.decode("ascii", "replace").removeprefix("HTTP/") if isinstance(told, bytes) else ""
 
 
-def _library(source: Connections | httpx.AsyncBaseTransport) -> str:
-    if isinstance(source, Connections):
+def _library(source: ConnectionPool | httpx.AsyncBaseTransport) -> str:
+    if isinstance(source, ConnectionPool):
         return "httpx2" if source.engine == "httpx2" else "httpx"
     roots = {cls.__module__.partition(".")[0] for cls in type(source).__mro__}
     return "httpx2" if "httpx2" in roots else "httpx"

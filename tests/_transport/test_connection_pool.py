@@ -19,7 +19,6 @@ from frontpay_async import (
     Timeouts,
 )
 from frontpay_async._transport import engines
-from frontpay_async._transport.connections import Connections
 from tests.support.builders import ORDER_UUID
 from tests.support.fakes import TOKEN, FakeClock, create, read
 from tests.support.wire_server import serving_in_thread
@@ -179,12 +178,10 @@ async def test_an_engine_is_opened_for_each_proxy(engine: Engine, monkeypatch: p
     """The environment may name a proxy for one host and not for another."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "direct.example")
-    connections = Connections.checked(engine, None, None, trust_env=True)
+    pool = ConnectionPool(engine=engine)
     hosts = ("a.example", "direct.example", "b.example")
-    through, directly, through_again = (
-        connections.open(connections.settings(f"https://{host}/api")) for host in hosts
-    )
-    await connections.aclose()
+    through, directly, through_again = (pool.open(pool.route(f"https://{host}/api")) for host in hosts)
+    await pool.aclose()
     assert through is through_again
     assert through is not directly
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from frontpay_async import APIError, FrontPayClient, NotSentError, RetryPolicy, ServerError
+from frontpay_async import (
+    APIError,
+    ConfigurationError,
+    ConnectionPool,
+    FrontPayClient,
+    NotSentError,
+    RetryPolicy,
+    ServerError,
+)
 from frontpay_async._transport.engines import environment_proxy
 from tests.support.fakes import TOKEN, Hooks, create
 from tests.support.wire_proxy import proxying
@@ -164,3 +172,38 @@ async def test_trust_env_decides_whether_the_environment_is_asked(
                 with pytest.raises(NotSentError):
                     await create(client)
             assert len(proxy.heads) == heads
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_variable_without_a_scheme_names_an_http_proxy(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """As curl reads it."""
+    monkeypatch.setenv(variable, "me:s3cret@proxy.example:3128")
+    route = ConnectionPool().route("https://api.example/v1")
+    assert str(route) == f"api.example:443 through the proxy proxy.example:3128 of {variable}"
+    assert "s3cret" not in repr(route)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
+def test_the_refusal_of_a_socks_proxy_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "socks5h://me:s3cret@proxy.example:1080")
+    with pytest.raises(ConfigurationError, match=f"{variable} names a SOCKS proxy") as caught:
+        FrontPayClient(TOKEN, environment="demo")
+    assert "trust_env=False" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    FrontPayClient(TOKEN, environment="demo", trust_env=False)
+
+
+async def test_a_proxy_that_cannot_be_reached_is_named(nowhere: str, connect: Connect) -> None:
+    """With the place that was to be reached through it, and the settings that name both."""
+    port = nowhere.split("/")[2].rpartition(":")[2]
+    proxy = f"http://me:s3cret@127.0.0.1:{port}"
+    client = connect("https://api.example/v1", proxy=proxy, retry=RetryPolicy(attempts=1))
+    with pytest.raises(NotSentError) as caught:
+        await create(client)
+    expected = f"connecting to api.example:443 through the proxy 127.0.0.1:{port} of proxy, from base_url"
+    assert expected in str(caught.value)
+    assert "s3cret" not in str(caught.value)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frontpay_async import NotSentError, RetryPolicy
-from tests.support.fakes import create
+from frontpay_async import ConfigurationError, FrontPayClient, NotSentError, RetryPolicy
+from tests.support.fakes import TOKEN, create
 from tests.support.wire_server import serving
 
 if TYPE_CHECKING:
@@ -94,3 +94,45 @@ async def test_a_file_without_authorities_is_refused_when_the_client_is_built(
     empty.write_text("no certificate here")
     with pytest.raises(Exception, match="cannot be read"):
         connect(secure, tls=empty)
+
+
+@pytest.mark.parametrize(
+    ("variable", "content", "reason"),
+    [
+        ("SSL_CERT_FILE", None, "No such file"),
+        ("SSL_CERT_FILE", "", "no certificate"),
+        ("SSL_CERT_FILE", "not a certificate", "no certificate"),
+        ("SSL_CERT_DIR", None, "no such directory"),
+    ],
+)
+def test_a_variable_that_names_no_authorities_is_refused_when_the_client_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, content: str | None, reason: str
+) -> None:
+    """By the file and the variable, not by the first payment."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    where = tmp_path / "ca.pem"
+    if content is not None:
+        where.write_text(content)
+    monkeypatch.setenv(variable, str(where))
+    with pytest.raises(ConfigurationError, match=f"{variable}.*ca.pem.*{reason}"):
+        FrontPayClient(TOKEN, environment="demo")
+    # Where no TLS is spoken, it does not matter; nor where other authorities are named.
+    FrontPayClient(TOKEN, base_url="http://127.0.0.1:1/api")
+    FrontPayClient(TOKEN, environment="demo", tls=ssl.create_default_context())
+
+
+async def test_the_variable_is_read_for_each_pool(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tls: ssl.SSLContext,
+    authority: trustme.CA,
+    connect: Connect,
+) -> None:
+    """A process that sets it after its first client is obeyed."""
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    async with serving(tls=tls) as server:
+        with pytest.raises(NotSentError):
+            await create(connect(server, retry=RetryPolicy(attempts=1)))
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        await create(connect(server))

@@ -1,0 +1,137 @@
+"""Checks of settings, made when they are built, so that a wrong one never fails a payment later. Pure.
+
+Each returns the value in the form that the package works with, or raises ``ConfigurationError`` with the
+argument's name, what it must be, and the kind of what was given; never the value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from enum import Enum
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, TypeVar
+
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
+EnumT = TypeVar("EnumT", bound=Enum)
+
+
+def refusal(name: str, must: str, value: object) -> ConfigurationError:
+    """Return the error for an argument, what it must be, and what was given."""
+    given = "" if isinstance(value, Real) else f", not {type(value).__name__}"
+    return ConfigurationError(f"{name} must be {must}{given}")
+
+
+def number(name: str, value: object, must: str, *, least: float = 0.0, most: float = math.inf) -> None:
+    """Check that a value is a number from ``least`` to ``most``.
+
+    Raises:
+        ConfigurationError: The value is not such a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) <= most:
+        raise refusal(name, must, value)
+
+
+def whole(name: str, value: object, must: str, *, least: int = 1) -> int:
+    """Return a whole number of at least ``least``.
+
+    Raises:
+        ConfigurationError: The value is not such a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise refusal(name, must, value)
+    return int(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """Return a boolean.
+
+    Raises:
+        ConfigurationError: The value is not one; text such as "no" would count as true.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not {type(value).__name__}")
+    return value
+
+
+def text(name: str, value: object) -> str:
+    """Return text that is not empty.
+
+    Raises:
+        ConfigurationError: The value is not such text.
+    """
+    if not isinstance(value, str):
+        raise refusal(name, "text", value)
+    if not value:
+        raise ConfigurationError(f"{name} must not be empty")
+    return value
+
+
+def instance(name: str, value: object, cls: type[T], example: str) -> T:
+    """Return an instance of a class.
+
+    Raises:
+        ConfigurationError: The value is not one.
+    """
+    if not isinstance(value, cls):
+        article = "an" if cls.__name__[0] in "AEIOU" else "a"
+        given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise ConfigurationError(
+            f"{name} must be {article} {cls.__name__}, not {given}; for example {name}={example}"
+        )
+    return value
+
+
+def member(name: str, value: object, cls: type[EnumT]) -> EnumT:
+    """Return a member of an enum, from itself, from its value, or from its value or name as text.
+
+    Raises:
+        ConfigurationError: The value names no member.
+    """
+    if isinstance(value, cls):
+        return value
+    for each in cls:
+        if isinstance(value, str) and value.lower() in (str(each.value).lower(), each.name.lower()):
+            return each
+        if type(value) is int and each.value == value:
+            return each
+    names = ", ".join(each.value if isinstance(each.value, str) else each.name.lower() for each in cls)
+    shown = f"{value!r}" if isinstance(value, (str, int)) else type(value).__name__
+    raise ConfigurationError(f"{name} must be one of {names}, not {shown}")
+
+
+def one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Check that text is one of several.
+
+    Raises:
+        ConfigurationError: The value is not one of them.
+    """
+    choices = tuple(choices)
+    if not isinstance(value, str) or value not in choices:
+        shown = f"{value!r}" if isinstance(value, str) else type(value).__name__
+        raise ConfigurationError(f"unknown {name} {shown}: it is one of {', '.join(choices)}")
+
+
+def hook(name: str, value: object) -> None:
+    """Check that a hook is a plain callable: it is called, and not awaited.
+
+    Raises:
+        ConfigurationError: The value cannot be called, or is an ``async def``.
+    """
+    if isinstance(value, type) or not callable(value):
+        raise refusal(name, "a function that takes a record", value)
+    called: Callable[..., object] = value
+    while isinstance(called, functools.partial):
+        called = called.func
+    # An object may be called by an async def, too.
+    if any(map(inspect.iscoroutinefunction, (called, type(called).__call__))):
+        raise ConfigurationError(
+            f"{name} must be a plain function: it is not awaited, so an async def would never run; to await"
+            " something, put the record into a queue"
+        )
