@@ -21,11 +21,12 @@ _USAGE = 2
 _INTERRUPTED = 130
 
 COMMANDS = {
-    "callbacks": ("callbacks:callbacks", "Check callbacks."),
+    "callbacks": ("callbacks:callbacks", "Check callbacks, and send one again."),
     "completion": ("completion:completion", "Print the script that completes words in a shell."),
     "demo": ("demo:demo", "Run the main job against the sandbox."),
     "doctor": ("doctor:doctor", "Check token, reachability, clock and rate limit."),
     "invoices": ("invoices:invoices", "Send a file of orders, each once."),
+    "listen": ("listen:listen", "Print and forward the sandbox's callbacks."),
     "orders": ("orders:orders", "Look at orders, and change them."),
     "sandbox": ("sandbox:sandbox", "Run the sandbox, with its page in a browser."),
     "terminals": ("terminals:terminals", "List card terminals, and take payments on them."),

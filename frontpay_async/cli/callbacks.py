@@ -1,4 +1,4 @@
-"""``frontpay callbacks``: check callbacks."""
+"""``frontpay callbacks``: check callbacks, and send one again."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import os
 import sys
 from typing import TextIO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 
-from frontpay_async.cli.options import CommandContext, PlainCommand, Seconds, is_interactive
+from frontpay_async.cli.options import CommandContext, PlainCommand, Seconds, is_interactive, sandbox_option
 
 _MAX_AGE = 300.0
 # A hundred years: whatever is in somebody's log.
@@ -19,7 +19,7 @@ _ANY_AGE = 3.2e9
 
 @click.group()
 def callbacks() -> None:
-    """Check callbacks."""
+    """Check callbacks, and send one of the sandbox's again."""
 
 
 @callbacks.command(cls=PlainCommand)
@@ -55,6 +55,24 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
     callback = asyncio.run(guard.check(text))
     command.output.result(callback)
     command.output.note("genuine; ask the API for the order's status before goods are handed over")
+
+
+@callbacks.command(cls=PlainCommand)
+@click.argument("order_uuid", metavar="ORDER")
+@sandbox_option
+@click.pass_obj
+def resend(command: CommandContext, order_uuid: str, *, sandbox: str) -> None:
+    """Let the sandbox send the last callback of an ORDER again, exactly as it was."""
+    import httpx
+
+    from frontpay_async.cli.listen import control
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await control(client, sandbox, f"orders/{quote(order_uuid, safe='')}/repeat-callback")
+
+    asyncio.run(ask())
+    command.output.result({"order_uuid": order_uuid, "resent": True})
 
 
 def _standard_input() -> str:

@@ -255,3 +255,11 @@ class MoneyCommand(LookingCommand):
 
 
 _COMMON = ("as_json", "quiet", "environment", "base_url", "timeout", "yes")
+sandbox_option = click.option(
+    "--sandbox",
+    metavar="URL",
+    envvar="FRONTPAY_BASE_URL",
+    default="http://127.0.0.1:8123/api/v1/connect",
+    show_default=True,
+    help="The sandbox's base URL. FRONTPAY_BASE_URL sets it, too.",
+)

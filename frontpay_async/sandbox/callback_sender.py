@@ -1,10 +1,10 @@
-"""The sandbox's courier: it tells merchants by HTTP GET what became of their orders.
+"""Callbacks of the sandbox: HTTP GETs that tell merchants what became of their orders.
 
 A callback is made when an order changes, and is due at once. Who sends it:
 
-- In ``Sandbox.serve()``, and in ``python -m frontpay_async.sandbox``, the courier runs by itself: it wakes up
-  when something changes or a cardholder's time has come. Each order has a lane of its own, and a hundred are
-  served at once: a dead or slow merchant holds up its own orders, and no answer of the API waits for one.
+- In ``Sandbox.serve()`` and ``python3 -m frontpay_async.sandbox`` the sender runs by itself: it wakes up when
+  something changes or a cardholder's time has come. Each order has a lane of its own, and a hundred are served
+  at once: a dead or slow merchant delays its own orders only, and no answer of the API waits for one.
 - Otherwise ``Sandbox.deliver_callbacks()`` does, or it runs by itself while
   ``callback_sender.running()`` is entered.
 
@@ -33,7 +33,7 @@ from frontpay_async.models.statuses import OrderStatus, RefundStatus
 from frontpay_async.sandbox.handlers.context import json_object, number
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Callable, Collection
 
     from anyio.abc import TaskGroup
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.state import RefundRequest, SandboxOrder, SandboxState
 
 _AT_ONCE = 100
+_KEPT = 10_000
 _ENDED_PAYMENT = {
     OrderStatus.PAID: "Approved",
     OrderStatus.CANCELLED: "Cancelled",
@@ -97,6 +98,9 @@ class SentCallback:
         status: The HTTP status of the merchant's answer; None where there was none.
         problem: Why there was none: lost, forbidden host, no answer.
         fault: What struck it, if anything.
+        number: The callback's number, from 1; a resent one has another.
+        at: When it was sent or lost, in Unix seconds.
+        says: The status that it reports.
     """
 
     order_uuid: str
@@ -104,6 +108,9 @@ class SentCallback:
     status: int | None = None
     problem: str | None = None
     fault: CallbackFault | None = None
+    number: int = 0
+    at: float = 0.0
+    says: str = ""
 
 
 @define(eq=False)
@@ -145,7 +152,14 @@ class CallbackSender:
     _transport: httpx.AsyncBaseTransport | None = None
     _form: CallbackForm = CallbackForm.EXAMPLE
     _patience: float = 5.0
-    sent: list[SentCallback] = field(init=False, factory=list[SentCallback], repr=False)
+    listener: str | None = field(init=False, default=None)
+    """The URL that receives all callbacks in place of the orders' own, and those of orders without one."""
+    note: Callable[[SentCallback], object] = field(init=False, default=lambda _: None, repr=False)
+    """Called with each callback that was sent or lost."""
+    sent: deque[SentCallback] = field(
+        init=False, factory=lambda: deque[SentCallback](maxlen=_KEPT), repr=False
+    )
+    _numbers: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1), repr=False)
     _state: SandboxState = field(init=False, repr=False)
     _plans: list[_Plan] = field(init=False, factory=list[_Plan], repr=False)
     _queue: list[tuple[float, int, SentCallback]] = field(
@@ -202,6 +216,20 @@ class CallbackSender:
         self._state.catch_up()
         self._put(evolve(self._last[order_uuid], fault=None))
 
+    def resend(self, number: int) -> None:
+        """Send a callback once more, exactly as it was.
+
+        Args:
+            number: The callback's number.
+
+        Raises:
+            KeyError: There is no such callback, or it is not kept any more.
+        """
+        found = next((each for each in self.sent if each.number == number), None)
+        if found is None:
+            raise KeyError(number)
+        self._put(evolve(found, fault=None, status=None, problem=None))
+
     async def deliver(self) -> tuple[SentCallback, ...]:
         """Send all that is due, one after the other, and return what came of it."""
         sent: list[SentCallback] = []
@@ -249,7 +277,8 @@ class CallbackSender:
     async def _until_next(self, news: anyio.Event) -> None:
         """Wait until something is due, or new."""
         # Where nobody listens, nobody looks.
-        decision = self._state.next_due() if self._state.is_listened_to else None
+        is_heard = self._state.is_listened_to or self.listener is not None
+        decision = self._state.next_due() if is_heard else None
         dues = [decision, self._queue[0][0] if self._queue else None]
         due = min((each for each in dues if each is not None), default=None)
         if due is None:
@@ -271,7 +300,7 @@ class CallbackSender:
 
     def _hear(self, order: SandboxOrder, refund: RefundRequest | None) -> None:
         """Make the callback of what became of an order, and queue it as the faults have it."""
-        url = order.callback_url
+        url = order.callback_url or self.listener
         said = self._words(order, refund)
         if url is None or said is None:
             return
@@ -280,11 +309,11 @@ class CallbackSender:
         if "checksum" in said:
             wrong = "not " if kind is CallbackFault.WRONG_CHECKSUM else ""
             said["checksum"] = self._checksum(url, said, f"{wrong}{self._secret}")
-        parcel = SentCallback(order_uuid=order.uuid, url=_merged(url, said), fault=kind)
+        parcel = SentCallback(order_uuid=order.uuid, url=_merged(url, said), fault=kind, says=said["status"])
         self._last[order.uuid] = parcel
         held = self._held.pop(order.uuid, None)
         if kind is CallbackFault.LOSE:
-            self.sent.append(evolve(parcel, problem="lost"))
+            self._record(evolve(parcel, problem="lost"))
         elif kind is CallbackFault.SWAP:
             self._held[order.uuid] = parcel
         else:
@@ -356,7 +385,7 @@ class CallbackSender:
     async def _send(self, client: httpx.AsyncClient, parcel: SentCallback) -> SentCallback:
         status, problem = None, "no answer"
         try:
-            url = httpx.URL(parcel.url)
+            url = self._target(parcel)
             if self._transport is None and not self._may_reach(url.host):
                 problem = "forbidden host"
             else:
@@ -366,9 +395,17 @@ class CallbackSender:
                         status = answer.status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             problem = f"no answer ({type(error).__name__})"
-        done = evolve(parcel, status=status, problem=None if status else problem)
+        return self._record(evolve(parcel, status=status, problem=None if status else problem))
+
+    def _record(self, parcel: SentCallback) -> SentCallback:
+        done = evolve(parcel, number=next(self._numbers), at=self._state.wall())
         self.sent.append(done)
+        self.note(done)
         return done
+
+    def _target(self, parcel: SentCallback) -> httpx.URL:
+        url = httpx.URL(parcel.url)
+        return url if self.listener is None else httpx.URL(self.listener).copy_with(query=url.query)
 
     def _may_reach(self, host: str) -> bool:
         if host == "localhost" or host.endswith(".localhost") or host in self._hosts:

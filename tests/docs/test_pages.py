@@ -102,7 +102,7 @@ def test_lines_are_taken_apart() -> None:
         ("frontpay orders status", click.UsageError),
         ("frontpay orders status ODR1 --colour", click.UsageError),
         ("frontpay doctor --environment moon", click.UsageError),
-        ("python3 -m frontpay_async.sandbox --cardholder dreams", SystemExit),
+        ("python3 -m frontpay_async.sandbox --cardholder dreams", click.UsageError),
         ("python3 -m nox -s nonsense", AssertionError),
         ("pip install 'frontpay_async[nonsense]'", AssertionError),
         ("export FRONTPAY_NONSENSE=1", AssertionError),

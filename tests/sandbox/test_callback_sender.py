@@ -376,9 +376,16 @@ async def test_they_are_steered_from_another_process(
         for wrong in ({"kind": "burn"}, {"rates": {}, "seed": 1}, []):
             assert (await control.post("callbacks/faults", json=wrong)).status_code == 422
         await control.post(f"orders/{uuid}/pay")
-        row = {"uuid": uuid, "status": 200, "problem": None, "fault": "twice"}
-        assert (await control.post("callbacks/deliver")).json() == [row, row]
+        row = {"uuid": uuid, "says": "PAID", "status": 200, "problem": None, "fault": "twice"}
+        delivered = (await control.post("callbacks/deliver")).json()
+        assert delivered == [{"number": 1, **row}, {"number": 2, **row}]
         assert (await control.post(f"orders/{uuid}/repeat-callback")).json() == {"status": "PAID"}
         assert len((await control.post("callbacks/deliver")).json()) == 1
         assert len((await control.get("callbacks")).json()) == 3
-    assert len(merchant.urls) == 3
+        assert (await control.post("callbacks/1/resend")).status_code == 200
+        assert (await control.post("callbacks/9/resend")).status_code == 404
+        assert [each["number"] for each in (await control.post("callbacks/deliver")).json()] == [4]
+        for wrong in ([], {}, {"url": 5}, {"url": "file:///etc/passwd"}):
+            assert (await control.post("callbacks/listener", json=wrong)).status_code == 422
+    assert len(set(merchant.urls)) == 1
+    assert len(merchant.urls) == 4

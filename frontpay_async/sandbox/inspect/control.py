@@ -6,7 +6,9 @@ POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice
 POST /_sandbox/faults/clear        forget all faults
 POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
 POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …, "every": …, "seconds": …}
-POST /_sandbox/callbacks/deliver   send what is due, where no courier runs
+POST /_sandbox/callbacks/deliver   send what is due, where nothing sends by itself
+POST /_sandbox/callbacks/listener  {"url": …}: send all callbacks there; null for the orders' own URLs
+POST /_sandbox/callbacks/{number}/resend
 POST /_sandbox/reset
 
 Requests from other sites, and to names that are not this machine's, are refused; see ``origin``.
@@ -100,6 +102,23 @@ class _Control:
     async def deliver(self, _: Request) -> Response:
         return JSONResponse(_rows(await self.sandbox.deliver_callbacks()))
 
+    async def listener(self, request: Request) -> Response:
+        try:
+            url = json.loads(await request.body())["url"]
+        except (TypeError, ValueError, KeyError):
+            return JSONResponse({"error": 'the body must be {"url": …}'}, 422)
+        if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+            return JSONResponse({"error": "the listener's URL must be http:// or https://"}, 422)
+        self.sandbox.callback_sender.listener = url
+        return JSONResponse({})
+
+    async def resend(self, request: Request) -> Response:
+        try:
+            self.sandbox.callback_sender.resend(request.path_params["number"])
+        except KeyError:
+            return JSONResponse({"error": "no such callback, or not kept any more"}, 404)
+        return JSONResponse({})
+
     async def faults(self, request: Request) -> Response:
         return await _add(request, self.sandbox.fail, self.sandbox.fail_randomly)
 
@@ -130,7 +149,14 @@ async def _add(
 def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
     # Without the URLs: they may hold secrets of the merchant's.
     return [
-        {"uuid": each.order_uuid, "status": each.status, "problem": each.problem, "fault": each.fault}
+        {
+            "number": each.number,
+            "uuid": each.order_uuid,
+            "says": each.says,
+            "status": each.status,
+            "problem": each.problem,
+            "fault": each.fault,
+        }
         for each in callbacks
     ]
 
@@ -149,6 +175,8 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/_sandbox/duplicates", control.duplicates, methods=["GET"], middleware=own),
         Route("/_sandbox/callbacks", control.callbacks, methods=["GET"], middleware=own),
         Route("/_sandbox/callbacks/deliver", control.deliver, methods=["POST"], middleware=own),
+        Route("/_sandbox/callbacks/listener", control.listener, methods=["POST"], middleware=own),
+        Route("/_sandbox/callbacks/{number:int}/resend", control.resend, methods=["POST"], middleware=own),
         Route("/_sandbox/callbacks/faults", control.callback_faults, methods=["POST"], middleware=own),
         Route("/_sandbox/orders/{uuid}/{event}", control.event, methods=["POST"], middleware=own),
         Route("/_sandbox/faults", control.faults, methods=["POST"], middleware=own),
