@@ -3,8 +3,8 @@
 A callback is made when an order changes, and is due at once. Who sends it:
 
 - In ``Sandbox.serve()`` and ``python3 -m frontpay_async.sandbox`` the sender runs by itself: it wakes up when
-  something changes or a cardholder's time has come. Each order has a lane of its own, and a hundred are served
-  at once: a dead or slow merchant delays its own orders only, and no answer of the API waits for one.
+  something changes or a cardholder's time has come. Each order has a lane of its own, and a hundred are
+  served at once: a dead or slow merchant delays its own orders only; no answer of the API waits for one.
 - Otherwise ``Sandbox.deliver_callbacks()`` does, or it runs by itself while
   ``callback_sender.running()`` is entered.
 
