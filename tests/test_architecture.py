@@ -36,6 +36,7 @@ TABLE = "_protocol/operations/"
 # Who may import what; a name that ends in a slash stands for all below it.
 MAY_IMPORT = {
     "httpx": {
+        "cli/listen.py",
         "cli/doctor.py",
         "client.py",
         "_transport/aiohttp_engine.py",

@@ -63,15 +63,9 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
 @click.pass_obj
 def resend(command: CommandContext, order_uuid: str, *, sandbox: str) -> None:
     """Let the sandbox send the last callback of an ORDER again, exactly as it was."""
-    import httpx
-
     from frontpay_async.cli.listen import control
 
-    async def ask() -> None:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            await control(client, sandbox, f"orders/{quote(order_uuid, safe='')}/repeat-callback")
-
-    asyncio.run(ask())
+    asyncio.run(control(sandbox, f"orders/{quote(order_uuid, safe='')}/repeat-callback"))
     command.output.result({"order_uuid": order_uuid, "resent": True})
 
 

@@ -78,14 +78,14 @@ async def _listen(
         app = Starlette(routes=[Route("/", receive)])
         async with serving(app, bind("127.0.0.1", 0), _nothing) as url:
             listener = url.partition("/api/")[0] + "/"
-            await control(client, sandbox, "callbacks/listener", {"url": listener})
+            await control(sandbox, "callbacks/listener", {"url": listener})
             command.output.note(f"listening to {sandbox}; Ctrl-C stops it")
             try:
                 await asyncio.Event().wait()
             finally:
                 # The sandbox may have gone first.
                 with contextlib.suppress(click.ClickException):
-                    await control(client, sandbox, "callbacks/listener", {"url": None})
+                    await control(sandbox, "callbacks/listener", {"url": None})
 
 
 async def _nothing() -> None:
@@ -118,7 +118,7 @@ async def _forward(client: httpx.AsyncClient, url: str, query: str) -> tuple[int
     return answer.status_code, f"{answer.status_code} from {url}"
 
 
-async def control(client: httpx.AsyncClient, base_url: str, path: str, body: object = None) -> None:
+async def control(base_url: str, path: str, body: object = None) -> None:
     """Post to a control route of the sandbox.
 
     Raises:
@@ -127,7 +127,8 @@ async def control(client: httpx.AsyncClient, base_url: str, path: str, body: obj
     import httpx
 
     try:
-        answer = await client.post(httpx.URL(base_url).join(f"/_sandbox/{path}"), json=body)
+        async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE) as client:
+            answer = await client.post(httpx.URL(base_url).join(f"/_sandbox/{path}"), json=body)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise click.ClickException(
             f"no sandbox answers at {base_url} ({type(error).__name__}); start one with: frontpay sandbox"
