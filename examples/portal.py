@@ -5,8 +5,8 @@
     report = frontpay(lambda client: client.orders.get_status(uuid))
 
 The client lives in an event loop of its own, in a thread of its own (a portal), which the first call starts.
-All threads of the process share it, and so its connections, its rate limit and its polls. A worker that is forked
-after the first call gets a client of its own.
+All threads of the process share it, and so its connections, its rate limit and its polls. A worker that is
+forked after the first call gets a client of its own.
 """
 
 from __future__ import annotations

@@ -124,13 +124,13 @@ async def test_django_views_share_one_client(
     routes = (path("orders/<str:uuid>", views.show), path("async/orders/<str:uuid>", views.show_async))
     async with sandbox.client() as client:
         uuid = (await client.orders.send_payment_link(payment_link())).order_uuid
+    # Django's annotations are narrower than the protocol's.
+    asgi: Any = ASGIHandler()
     with override_settings(ROOT_URLCONF=routes):
         with served(WSGIHandler()) as url:
             shown = await at_once(lambda browser: browser.get(f"/orders/{uuid}"), url)
             missing = await at_once(lambda browser: browser.get(f"/orders/{UNKNOWN_UUID}"), url)
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(ASGIHandler()), base_url="http://shop"
-        ) as shop:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://shop") as shop:
             awaited = await shop.get(f"/async/orders/{uuid}")
     assert {(each.status_code, each.json()["status"]) for each in [*shown, awaited]} == {(200, "SENT")}
     assert {each.status_code for each in missing} == {404}
