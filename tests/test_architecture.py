@@ -70,7 +70,7 @@ MAY_IMPORT = {
         "sandbox/",
     },
     "redis": {"_rate/redis.py"},
-    "starlette": {"sandbox/", "callbacks/starlette.py"},
+    "starlette": {"sandbox/", "callbacks/starlette.py", "cli/listen.py"},
     "django": {"callbacks/django.py"},
     "asgiref": {"callbacks/django.py"},
     "opentelemetry": {"otel.py"},
