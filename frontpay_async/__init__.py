@@ -60,9 +60,12 @@ if TYPE_CHECKING:
         InvoiceInterval as InvoiceInterval,
         Language as Language,
         OrderSummary as OrderSummary,
+        PartialProduct as PartialProduct,
+        PartialSummary as PartialSummary,
         Product as Product,
         SendOrderBy as SendOrderBy,
     )
+    from frontpay_async.models.listing import Listing as Listing
     from frontpay_async.models.orders import (
         CreatedOrder as CreatedOrder,
         EFakturaOrder as EFakturaOrder,

@@ -15,16 +15,28 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import partial
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
-from cattrs import BaseValidationError, Converter, transform_error
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from attrs import frozen
+from cattrs import Converter
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from frontpay_async._protocol.dates import read_date, write_date
 from frontpay_async._protocol.messages import WireBody
 from frontpay_async._protocol.rules import KEYED_ROWS, ROWS
-from frontpay_async.models.common import Address, Customer, CustomerType, Language, OrderSummary, Product
+from frontpay_async.models.common import (
+    Address,
+    Customer,
+    CustomerType,
+    Language,
+    OrderSummary,
+    PartialProduct,
+    PartialSummary,
+    Product,
+)
 from frontpay_async.models.orders import (
     CreatedOrder,
     EFakturaOrder,
@@ -41,7 +53,7 @@ from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundSta
 from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import DateFormat
@@ -77,27 +89,29 @@ _OTHER_NAMES: Mapping[type[object], Mapping[str, str]] = {
     OrderDetails: {"uuid": "orderUuid", "products": "productList"},
     InvoiceNumber: {"uuid": "orderUuid"},
     OrderSummary: {"tax": "totalTax", "discount": "totalDiscount"},
+    PartialSummary: {"tax": "totalTax", "discount": "totalDiscount"},
     Customer: {"uuid": "customerUuid"},
     Terminal: {"organizationUuid": "organization_uuid"},
 }
-# Members that may be missing or null although the value needs them.
-_ASSUMED: Mapping[type[object], JsonObject] = {
-    OrderStatusEntry: {"status": "UNKNOWN"},
-    OrderStatusReport: {"status": "UNKNOWN"},
-    OrderDetails: {"status": "UNKNOWN", "productList": []},
-    InvoiceNumber: {"status": "UNKNOWN", "invoiceNumber": None},
-    Product: {"tax": 0, "discount": 0},
-    Customer: {"name": "", "address": {}},
+# What stands for a member that is missing or cannot be read although the value needs it.
+_ASSUMED: Mapping[type[object], Mapping[str, object]] = {
+    OrderStatusEntry: {"status": OrderStatus.UNKNOWN},
+    OrderStatusReport: {"status": OrderStatus.UNKNOWN},
+    OrderDetails: {"status": OrderStatus.UNKNOWN},
+    InvoiceNumber: {"status": OrderStatus.UNKNOWN, "invoice_number": None},
+    Product: {"tax": Decimal(0), "discount": Decimal(0)},
+    Customer: {"name": "", "address": Address(street="", zip="", city="", country="")},
     Address: {"street": "", "zip": "", "city": "", "country": ""},
     Terminal: {"name": ""},
 }
+_NUMBERS = frozenset({"quantity", "rate", "tax", "amount", "discount"})
 
 
 _ID = re.compile(r"[!-~]{1,128}")
 
 
 class UnreadableError(ValueError):
-    """Report an answer whose members do not have the documented form; names paths, never values."""
+    """A response whose members do not have the documented form; names paths, never values."""
 
 
 def _camel(name: str) -> str:
@@ -196,8 +210,45 @@ def _renames(cls: type[Any]) -> dict[str, Any]:
 # In
 
 
+_ID_FIELDS = frozenset({"order_uuid", "customer_uuid", "organization_uuid", "uuid"})
+# Where a member that the class needs is not told: the same value with what is told.
+_PARTIAL: Mapping[type[object], type[object]] = {Product: PartialProduct, OrderSummary: PartialSummary}
+# Facts that a call is made for: they may be missing, but never be left out because they cannot be read.
+_FACTS: Mapping[type[object], frozenset[str]] = {
+    OrderDetails: frozenset({"order_uuid"}),
+    OrderStatusReport: frozenset({"order_uuid"}),
+    InvoiceNumber: frozenset({"order_uuid", "invoice_number"}),
+}
+
+
+@frozen
+class _Member:
+    """How one member of an object is read.
+
+    Args:
+        name: The constructor's argument.
+        wire: The member's name on the wire.
+        read: Reads a value that is neither null nor a nested object.
+        nested: The class of the object, or of each row, that it holds.
+        has_rows: Whether it holds a list of such objects.
+        is_needed: Whether the value cannot be built without it.
+        is_fact: Whether the answer is unreadable where this member is.
+    """
+
+    name: str
+    wire: str
+    read: Callable[[Json], object]
+    nested: type[object] | None
+    has_rows: bool
+    is_needed: bool
+    is_fact: bool
+
+
 def decode(result: type[T], source: Json) -> T:
     """Read a success's value.
+
+    What cannot be read is left out of the value and kept in its ``unknown_fields``, by wire path, unless the
+    value cannot do without it.
 
     Args:
         result: The class to read it as.
@@ -206,76 +257,173 @@ def decode(result: type[T], source: Json) -> T:
     Raises:
         UnreadableError: A member that the value needs is missing or has another form.
     """
+    if issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):
+        # The enums are open: any text is one of their values.
+        return result(source if isinstance(source, str) and source.strip() else "UNKNOWN")
+    unknown: dict[str, Json] = {}
+    return cast("T", _read_object(result, source, "", unknown))
+
+
+def prepare(request: type[object] | None, result: type[object] | None) -> None:
+    """Work out how an operation's request is written and its result is read, before their first use.
+
+    Annotations are resolved here: later, a frozen clock may have replaced the classes of ``datetime``.
+    """
+    if request is not None:
+        _converter.get_unstructure_hook(request)
+    if result is not None and not issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):
+        _members(result)
+
+
+def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str, Json]) -> object:
+    """Read an object; note in ``unknown`` what it has no field for, and what cannot be read."""
+    if not isinstance(source, dict):
+        raise UnreadableError(f"not an object @ ${_at(prefix)}")
+    told = _normal(cls, source)
+    arguments: dict[str, object] = {}
+    unreadable: set[str] = set()
+    for member in _members(cls):
+        found = told.pop(member.wire, None)
+        if found is None:
+            continue
+        sent_as, value = found
+        # PHP writes an empty object as an empty list.
+        if value == [] and member.nested is not None and not member.has_rows:
+            continue
+        path = prefix + sent_as
+        try:
+            if member.nested is None:
+                arguments[member.name] = member.read(value)
+            elif member.has_rows:
+                arguments[member.name] = _read_rows(member.nested, value, path, unknown)
+            else:
+                arguments[member.name] = _read_object(member.nested, value, f"{path}.", unknown)
+        except (TypeError, ValueError, ArithmeticError):
+            if member.is_fact:
+                problem = f"{sent_as} cannot be read @ $.{path}"
+            else:
+                unreadable.add(member.name)
+                unknown[path] = value
+                continue
+        else:
+            continue
+        # Raised out here, so that what was read is not in reach of the traceback.
+        raise UnreadableError(problem)
+    unknown.update((prefix + sent_as, value) for sent_as, value in told.values())
+    return _construct(cls, arguments, unreadable, prefix, unknown)
+
+
+def _construct(
+    cls: type[object],
+    arguments: dict[str, object],
+    unreadable: set[str],
+    prefix: str,
+    unknown: dict[str, Json],
+) -> object:
+    for name, value in _ASSUMED.get(cls, {}).items():
+        if name not in unreadable or cls not in _PARTIAL:
+            arguments.setdefault(name, value)
+    incomplete = _PARTIAL.get(cls)
+    missing = [each.wire for each in _members(cls) if each.is_needed and each.name not in arguments]
+    if incomplete is not None and (missing or unreadable & _NUMBERS):
+        return incomplete(**arguments)
+    if missing:
+        raise UnreadableError(f"{missing[0]} is missing @ ${_at(prefix)}")
+    if not prefix and "unknown_fields" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", cls)):
+        arguments["unknown_fields"] = unknown
     try:
-        return _converter.structure(source, result)
-    except (BaseValidationError, ValueError, TypeError) as error:
-        problems = "; ".join(transform_error(error, path="$"))
-    # Raised out here, so that what was read is not in reach of the traceback.
-    raise UnreadableError(problems)
+        return cls(**arguments)
+    except (TypeError, ValueError):
+        # A number with more digits than the value takes.
+        if incomplete is not None:
+            return incomplete(**arguments)
+    raise UnreadableError(f"out of range @ ${_at(prefix)}")
 
 
-def _structure_hook(cls: type[T]) -> Callable[[Json, type[T]], T]:
-    renames = _renames(cls)
-    has_unknown = "unknown_fields" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", cls))
-    if has_unknown:
-        renames["unknown_fields"] = override(omit=True)
-    structure = make_dict_structure_fn(cls, _converter, **renames)
-
-    def read(source: Json, _: type[T]) -> T:
-        if not isinstance(source, dict):
-            raise TypeError("not an object")
-        members = _normal(cls, source)
-        value = structure(members, cls)
-        if isinstance(value, (CreatedOrder, CreatedTerminalOrder)) and not _ID.fullmatch(value.order_uuid):
-            # Nothing could be done with it: as far as anybody knows, no order was created.
-            raise ValueError("uuid is no id")
-        if has_unknown:
-            unknown = dict(_beyond(cls, members))
-            if unknown:
-                object.__setattr__(value, "unknown_fields", unknown)
-        return value
-
-    return read
+def _read_rows(cls: type[object], source: Json, path: str, unknown: dict[str, Json]) -> tuple[object, ...]:
+    # PHP writes a list with gaps as an object.
+    rows = list(source.values()) if isinstance(source, dict) else source
+    if not isinstance(rows, list):
+        raise TypeError("not a list")
+    read: list[object] = []
+    for index, row in enumerate(rows):
+        try:
+            read.append(_read_object(cls, row, f"{path}.{index}.", unknown))
+        except UnreadableError:
+            unknown[f"{path}.{index}"] = row
+            if cls in _PARTIAL:
+                # It keeps its place: the number of lines tells one order from another.
+                read.append(_PARTIAL[cls]())
+    return tuple(read)
 
 
-def _normal(cls: type[object], source: JsonObject) -> JsonObject:
-    """Return the members under one set of names, without nulls, with what may be left out filled in."""
+def _at(prefix: str) -> str:
+    return f".{prefix[:-1]}" if prefix else ""
+
+
+def _normal(cls: type[object], source: JsonObject) -> dict[str, tuple[str, Json]]:
+    """Return the members that are not null by their usual names, each with the name it was sent under."""
     others = _OTHER_NAMES.get(cls, {})
-    members: JsonObject = dict(_ASSUMED.get(cls, {}))
+    members: dict[str, tuple[str, Json]] = {}
     for name, value in source.items():
         known = others.get(name, name)
-        # PHP writes an empty object as an empty list.
-        if value == [] and known in _OBJECTS:
-            continue
         if value is not None and (known == name or source.get(known) is None):
-            members[known] = value
-    if cls is OrderDetails and isinstance(members["productList"], dict):
-        members["productList"] = list(members["productList"].values())
+            members[known] = (name, value)
     return members
 
 
-_NESTED: Mapping[str, type[object]] = {
-    "orderSummary": OrderSummary,
-    "customerDetails": Customer,
-    "address": Address,
-    "productList": Product,
-}
-_OBJECTS = _NESTED.keys() - {"productList"}
+_member_plans: dict[type[object], tuple[_Member, ...]] = {}
 
 
-def _beyond(cls: type[object], source: Json, prefix: str = "") -> Iterator[tuple[str, Json]]:
-    """Yield what the value has no field for, by wire path."""
-    if isinstance(source, list):
-        for index, row in enumerate(source):
-            yield from _beyond(cls, row, f"{prefix}{index}.")
-        return
-    known = wire_names(cls).values()
-    # The value has been read, so that this can only be an object.
-    for name, value in _normal(cls, cast("JsonObject", source)).items():
-        if name not in known:
-            yield prefix + name, value
-        elif name in _NESTED:
-            yield from _beyond(_NESTED[name], value, f"{prefix}{name}.")
+def _members(cls: type[Any]) -> tuple[_Member, ...]:
+    known = _member_plans.get(cls)
+    if known is None:
+        attrs.resolve_types(cls)
+        wired = wire_names(cls)
+        assumed = _ASSUMED.get(cls, {})
+        facts = _FACTS.get(cls, frozenset())
+        if cls not in _PARTIAL:
+            facts |= {
+                each.name for each in attrs.fields(cls) if each.default is attrs.NOTHING
+            } - assumed.keys()
+        known = _member_plans[cls] = tuple(
+            _member(each, wired[each.alias or each.name], facts)
+            for each in attrs.fields(cls)
+            if (each.alias or each.name) in wired
+        )
+    return known
+
+
+def _member(attribute: attrs.Attribute[Any], wire: str, facts: frozenset[str]) -> _Member:
+    name = attribute.alias or attribute.name
+    is_needed = attribute.default is attrs.NOTHING
+    nested, has_rows = _nested_in(attribute.type)
+    if nested is not None:
+        _members(nested)
+    read: Callable[[Json], object] = _read_id
+    if name not in _ID_FIELDS and nested is None:
+        hook = _converter.get_structure_hook(attribute.type)
+        read = partial(_by_hook, hook, attribute.type)
+    return _Member(name, wire, read, nested, has_rows, is_needed, name in facts)
+
+
+def _nested_in(kind: object) -> tuple[type[object] | None, bool]:
+    """Return the attrs class that a type names, if it names one, and whether it names a tuple of them."""
+    if get_origin(kind) is tuple:
+        return _nested_in(get_args(kind)[0])[0], True
+    choices = get_args(kind) if get_origin(kind) in (UnionType, Union) else (kind,)
+    return next((each for each in choices if isinstance(each, type) and attrs.has(each)), None), False
+
+
+def _by_hook(hook: Callable[[Json, object], object], kind: object, value: Json) -> object:
+    return hook(value, kind)
+
+
+def _read_id(value: Json) -> str:
+    text = _read_text(value, str)
+    if _ID.fullmatch(text) is None:
+        raise ValueError("not a valid id")
+    return text
 
 
 def _read_number(value: Json, _: type[Decimal]) -> Decimal:
@@ -303,14 +451,15 @@ def _read_whole(value: Json, _: type[int]) -> int:
 
 
 def _read_text(value: Json, _: type[str]) -> str:
-    if isinstance(value, (dict, list)) or value is None:
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError("not text")
     return value if isinstance(value, str) else str(value)
 
 
 def _read_status(value: Json, status: type[StatusT]) -> StatusT:
-    # Nothing, and anything that is no text, means that the status is not known.
-    return status(value) if isinstance(value, str) and value.strip() else status("UNKNOWN")
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return status(value) if value.strip() else status("UNKNOWN")
 
 
 def _read_choice(choices: type[CustomerType | Language]) -> Callable[[Json, object], str]:
@@ -325,7 +474,7 @@ def _read_moment(value: Json, _: object) -> datetime | date | str:
     return read_date(_read_text(value, str))
 
 
-_converter = Converter(detailed_validation=True)
+_converter = Converter(detailed_validation=False)
 _converter.register_unstructure_hook(Decimal, number_text)
 _converter.register_unstructure_hook(date, lambda value: value)
 _converter.register_unstructure_hook(datetime, lambda value: value)
@@ -338,4 +487,3 @@ _converter.register_structure_hook(CustomerType | str | None, _read_choice(Custo
 _converter.register_structure_hook(Language | str | None, _read_choice(Language))
 _converter.register_structure_hook(datetime | date | str | None, _read_moment)
 _converter.register_unstructure_hook_factory(attrs.has, _unstructure_hook)
-_converter.register_structure_hook_factory(attrs.has, _structure_hook)

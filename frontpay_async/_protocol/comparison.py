@@ -35,11 +35,12 @@ from attrs import field, frozen
 from frontpay_async._protocol.dates import norwegian_day
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 from frontpay_async.models._fields import to_ore
+from frontpay_async.models.common import Product
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from frontpay_async.models.common import Customer, OrderSummary, Product
+    from frontpay_async.models.common import Customer, OrderSummary, PartialSummary
     from frontpay_async.models.orders import (
         EFakturaOrder,
         EhfOrder,
@@ -71,6 +72,7 @@ class _Agreement(Enum):
 _ROUNDING = Decimal("0.01")
 _ONE = Decimal(1)
 _PHONE_DIGITS = 8
+_TOTALS = ("sub_total", "total_tax", "total_discount", "grand_total")
 _MASK = re.compile(r"[*•·…#]|x{3,}", re.IGNORECASE)
 _NOT_DIGIT = re.compile(r"\D+", re.ASCII)
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -111,7 +113,7 @@ class OrderIdentity:
 
     kind: str
     lines: tuple[_Line, ...] = field(repr=False)
-    summary: OrderSummary | None = field(repr=False)
+    summary: OrderSummary | PartialSummary | None = field(repr=False)
     moment: datetime | date | None = field(repr=False)
     identifiers: Mapping[str, str] = field(repr=False)
     name: str = field(repr=False)
@@ -129,9 +131,11 @@ def identity_of_order(order: PaymentLinkOrder | InvoiceOrder | EFakturaOrder | E
 def identity_of_details(details: OrderDetails) -> OrderIdentity:
     """Return what the API shows of an order."""
     moment = details.order_date
+    # Where a line lacks a number, the goods are not compared: neither the same nor others.
+    lines = [each for each in details.products if isinstance(each, Product)]
     return OrderIdentity(
         _KIND_OF_WORD.get(_NOT_WORD.sub("", (details.type or "").lower()), ""),
-        _lines(details.products),
+        _lines(lines if len(lines) == len(details.products) else ()),
         details.summary,
         None if isinstance(moment, str) else moment,
         *_customer(details.customer),
@@ -252,15 +256,16 @@ def _who(sent: OrderIdentity, seen: OrderIdentity) -> _Agreement:
     return _Agreement.UNEQUAL
 
 
-def _totals(sent: OrderSummary | None, seen: OrderSummary | None) -> _Agreement:
+def _totals(
+    sent: OrderSummary | PartialSummary | None, seen: OrderSummary | PartialSummary | None
+) -> _Agreement:
     if sent is None or seen is None:
         return _Agreement.ABSENT
-    return _Agreement.EQUAL if _totals_of(sent) == _totals_of(seen) else _Agreement.NEAR
-
-
-def _totals_of(summary: OrderSummary) -> tuple[Decimal, ...]:
-    totals = (summary.sub_total, summary.total_tax, summary.total_discount, summary.grand_total)
-    return tuple(map(to_ore, totals))
+    told = {name: total for name in _TOTALS if (total := getattr(seen, name)) is not None}
+    # What the sent order leaves out is not compared either.
+    known = {name: total for name in told if (total := getattr(sent, name)) is not None}
+    equal = all(to_ore(known[name]) == to_ore(told[name]) for name in known)
+    return _Agreement.EQUAL if equal else _Agreement.NEAR
 
 
 def _when(sent: datetime | date | None, seen: datetime | date | None) -> _Agreement:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-
-from frontpay_async._protocol.operations import DateFormat
+from enum import Enum
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}),? (\d{4})", re.ASCII)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _UNIX = re.compile(r"\d{1,11}", re.ASCII)
+
+
+class DateFormat(Enum):
+    """A form of ``orderDate`` on the wire."""
+
+    UNIX = "unix"
+    """Unix seconds, as text."""
+    DAY = "day"
+    """A day such as ``07 Apr, 2024``."""
 
 
 def write_date(value: date, date_format: DateFormat) -> str:

@@ -21,11 +21,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from frontpay_async import errors
-from frontpay_async._protocol.codec import UnreadableError, decode
+from frontpay_async._protocol.codec import UnreadableError, decode, wire_names
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.redact import redact
 from frontpay_async._protocol.retry_after import retry_after
 from frontpay_async.errors import Outcome
+from frontpay_async.models.listing import Listing
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ _NEXT_STEP: Mapping[int, str] = MappingProxyType(
         429: "Wait until the window has passed",
     }
 )
+_ORDER_NAMES = ("orderUuid", "uuid")
 _STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
     {PaymentStatus: "order_status", RefundStatus: "refund_status"}
 )
@@ -198,7 +200,7 @@ def _is_about_another(operation: Operation[object], envelope: JsonObject, order_
     if not isinstance(data, dict):
         return False
     # What changes something may answer with an id of its own, such as a refund's, as ``uuid``.
-    names = ("orderUuid", "uuid") if operation.safety is Safety.READ else ("orderUuid",)
+    names = _ORDER_NAMES if operation.safety is Safety.READ else ("orderUuid",)
     told = [data[name] for name in names if data.get(name) is not None]
     # The API was seen to compare ids without regard to case.
     return bool(told) and all(str(each).casefold() != order_uuid.casefold() for each in told)
@@ -243,10 +245,10 @@ def result(operation: Operation[T], response: HttpResponse, order_uuid: str | No
     if operation.result is None:
         return cast("T", None)
     if response.status == HTTPStatus.NOT_FOUND:
-        return cast("T", ())
+        return cast("T", Listing())
     unreadable = ""
     try:
-        return cast("T", _read(operation, response.envelope()))
+        return cast("T", _read(operation, response.envelope(), order_uuid))
     except UnreadableError as error:
         unreadable = str(error)
     raise errors.OutcomeUnknownError(
@@ -257,17 +259,43 @@ def result(operation: Operation[T], response: HttpResponse, order_uuid: str | No
     )
 
 
-def _read(operation: Operation[object], envelope: JsonObject) -> object:
+def _read(operation: Operation[object], envelope: JsonObject, order_uuid: str | None) -> object:
     kind = cast("type[object]", operation.result)
     data = envelope.get("data")
     if kind in _STATUS_KEYS:
         return decode(kind, _status_text(kind, envelope))
     if operation.listed:
-        rows = list(data.values()) if isinstance(data, dict) else data
-        if rows is not None and not isinstance(rows, list):
-            raise UnreadableError("not a list @ $.data")
-        return tuple(decode(kind, row) for row in rows or ())
+        return _read_list(kind, data)
+    if (
+        order_uuid is not None
+        and isinstance(data, dict)
+        and not any(data.get(name) for name in _ORDER_NAMES)
+        and not data.keys().isdisjoint(wire_names(kind).values())
+    ):
+        # It is about the order that was asked for, although it does not name it.
+        data = {**data, "orderUuid": order_uuid}
     return decode(kind, data)
+
+
+def _read_list(kind: type[T], data: Json) -> Listing[T]:
+    # PHP writes a list with gaps as an object.
+    rows = list(data.values()) if isinstance(data, dict) else data
+    if not isinstance(rows, list) or (
+        isinstance(data, dict) and not all(isinstance(row, dict) for row in rows)
+    ):
+        raise UnreadableError("not a list @ $.data")
+    read: list[T] = []
+    unreadable: list[Json] = []
+    problem: UnreadableError | None = None
+    for row in rows:
+        try:
+            read.append(decode(kind, row))
+        except UnreadableError as error:
+            unreadable.append(row)
+            problem = problem or error
+    if problem is not None and not read:
+        raise UnreadableError(f"no row of {len(rows)} can be read: {problem}")
+    return Listing(tuple(read), tuple(unreadable))
 
 
 def _status_text(kind: type[object], envelope: JsonObject) -> str | None:

@@ -36,7 +36,7 @@ from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved
 from frontpay_async.batch.payload import read
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.transitions import Transition
-from frontpay_async.errors import ConfigurationError, FrontPayError
+from frontpay_async.errors import ConfigurationError, FrontPayError, OutcomeUnknownError
 from frontpay_async.resources.find import look_at
 
 if TYPE_CHECKING:
@@ -203,6 +203,12 @@ class Reconciler:
     async def _list(self, witnesses: Sequence[str]) -> frozenset[str]:
         self.requests += 1
         entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
+        if entries.unreadable:
+            # An order that is listed without a usable id may be any of ours.
+            raise OutcomeUnknownError(
+                f"orders.list_statuses: {len(entries.unreadable)} rows of the list cannot be read",
+                operation=LIST_ORDER_STATUSES.name,
+            )
         listed = frozenset(entry.order_uuid for entry in entries)
         if not self._has_listed and witnesses and listed.isdisjoint(witnesses):
             raise ConfigurationError(

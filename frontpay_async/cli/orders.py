@@ -252,7 +252,11 @@ def _all_lines(command: CommandContext, order_uuid: str) -> list[RefundLine]:
     from frontpay_async.models.orders import RefundLine
 
     products = command.call(lambda client: client.orders.get_details(order_uuid)).products
-    lines = [RefundLine(id=each.id, amount=each.amount) for each in products if each.id is not None]
+    lines = [
+        RefundLine(id=each.id, amount=each.amount)
+        for each in products
+        if each.id is not None and each.amount is not None
+    ]
     if not lines or len(lines) < len(products):
         raise click.UsageError("the API tells no ids of this order's lines: name them with --line")
     return lines

@@ -180,6 +180,52 @@ class OrderSummary:
         )
 
 
+@frozen(kw_only=True)
+class PartialProduct:
+    """A line of an order as the API shows it, of which a ``Product`` cannot be made: a number is missing.
+
+    What the API left out, or what could not be read, is None.
+
+    Args:
+        name: What was sold.
+        quantity: How many units.
+        rate: The price of one unit, in the order's currency.
+        tax: The VAT rate in percent.
+        amount: What the line costs, in the order's currency.
+        discount: What was taken off the line, in the order's currency.
+        product_id: Your own identifier.
+        id: The API's numeric id of the line; a refund names it.
+    """
+
+    name: str | None = None
+    quantity: Decimal | None = None
+    rate: Decimal | None = None
+    tax: Decimal | None = None
+    amount: Decimal | None = None
+    discount: Decimal | None = None
+    product_id: str | None = None
+    id: int | None = None
+
+
+@frozen(kw_only=True)
+class PartialSummary:
+    """Totals as the API shows them, of which an ``OrderSummary`` cannot be made: one of them is missing.
+
+    What the API left out, or what could not be read, is None.
+
+    Args:
+        sub_total: The sum before tax and discount, in the order's currency.
+        total_tax: The VAT.
+        total_discount: The discounts.
+        grand_total: What the customer pays.
+    """
+
+    sub_total: Decimal | None = None
+    total_tax: Decimal | None = None
+    total_discount: Decimal | None = None
+    grand_total: Decimal | None = None
+
+
 @frozen(kw_only=True, field_transformer=exact)
 class Address:
     """Give a postal address; masked in reprs.

@@ -14,6 +14,8 @@ from frontpay_async.models.common import (
     Customer,
     InvoiceInterval,
     OrderSummary,
+    PartialProduct,
+    PartialSummary,
     Product,
     SendOrderBy,
     to_products,
@@ -173,7 +175,7 @@ class CreatedOrder:
     Args:
         order_uuid: The order's id.
         customer_uuid: The customer's id, if the API told it.
-        unknown_fields: What the answer held beyond the reference, by wire path.
+        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
     order_uuid: str
@@ -188,7 +190,7 @@ class OrderStatusEntry:
     Args:
         order_uuid: The order's id.
         status: The status; open.
-        unknown_fields: What the answer held beyond the reference, by wire path.
+        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
     order_uuid: str
@@ -205,7 +207,7 @@ class OrderStatusReport:
         status: The status; open.
         order_amount: What was ordered, in the order's currency; None where the API left it out.
         refunded_amount: What was paid back, in the order's currency; None where the API left it out.
-        unknown_fields: What the answer held beyond the reference, by wire path.
+        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
     order_uuid: str
@@ -226,10 +228,11 @@ class OrderDetails:
         invoice_number: The invoice number, once there is one.
         order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text.
         payment_link_due_date: Read like ``order_date``.
-        products: The lines, with their ``id`` where the API tells it.
-        summary: The totals; None where the API left them out.
+        products: The lines, with their ``id`` where the API tells it. A line that lacks a number is a
+            ``PartialProduct``.
+        summary: The totals; a ``PartialSummary`` where one of them is missing, None where all are.
         customer: The customer; texts that the API left out are empty. None where it left out all.
-        unknown_fields: What the answer held beyond the reference, by wire path.
+        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
     order_uuid: str
@@ -238,8 +241,8 @@ class OrderDetails:
     invoice_number: str | None = None
     order_date: datetime | date | str | None = None
     payment_link_due_date: datetime | date | str | None = None
-    products: tuple[Product, ...] = ()
-    summary: OrderSummary | None = None
+    products: tuple[Product | PartialProduct, ...] = ()
+    summary: OrderSummary | PartialSummary | None = None
     customer: Customer | None = None
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
@@ -252,7 +255,7 @@ class InvoiceNumber:
         order_uuid: The order's id.
         invoice_number: The number; None while the order has none.
         status: The order's status; open.
-        unknown_fields: What the answer held beyond the reference, by wire path.
+        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
     order_uuid: str

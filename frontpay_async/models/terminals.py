@@ -81,7 +81,7 @@ class CreatedTerminalOrder:
 
     Args:
         order_uuid: The order's id.
-        unknown_fields: What the answer held beyond the reference, by wire path.
+        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
     order_uuid: str
@@ -98,7 +98,7 @@ class Terminal:
         status: The API's status number; the reference shows 1 for an active terminal. None where the API
             left it out.
         organization_uuid: The organisation it belongs to.
-        unknown_fields: What the answer held beyond the reference, by wire path.
+        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
     uuid: str

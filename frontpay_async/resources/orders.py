@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
+    from frontpay_async.models.listing import Listing
     from frontpay_async.models.orders import (
         CreatedOrder,
         EFakturaOrder,
@@ -191,7 +192,7 @@ class Orders:
         """
         await self._session.execute(operations.REFUND_ORDER, self._options, uuid=order_uuid, value=refund)
 
-    async def list_statuses(self, *, status: OrderStatus | str | None = None) -> tuple[OrderStatusEntry, ...]:
+    async def list_statuses(self, *, status: OrderStatus | str | None = None) -> Listing[OrderStatusEntry]:
         """List the account's orders with their status (page "Get All Order Status").
 
         Args:
@@ -199,7 +200,7 @@ class Orders:
                 PARTIAL REFUNDED. All unless given.
 
         Returns:
-            The orders; empty where there are none.
+            The orders; empty where there are none. Rows that could not be read are in its ``unreadable``.
 
         Raises:
             InvalidOrderError: The API cannot filter by this status; nothing was sent.

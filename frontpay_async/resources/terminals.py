@@ -14,6 +14,7 @@ from frontpay_async._protocol import operations, requests
 if TYPE_CHECKING:
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
+    from frontpay_async.models.listing import Listing
     from frontpay_async.models.statuses import PaymentStatus, RefundStatus
     from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
 
@@ -25,14 +26,14 @@ class Terminals:
     _session: Session
     _options: CallOptions
 
-    async def list(self, organization_uuid: str) -> tuple[Terminal, ...]:
+    async def list(self, organization_uuid: str) -> Listing[Terminal]:
         """List an organisation's active terminals (page "Get Terminal Lists").
 
         Args:
             organization_uuid: The organisation, such as ``ORG2074299506``.
 
         Returns:
-            The terminals.
+            The terminals. Rows that could not be read are in its ``unreadable``.
         """
         return await self._session.execute(operations.LIST_TERMINALS, self._options, uuid=organization_uuid)
 

@@ -210,7 +210,7 @@ async def _look_up(client: FrontPayClient, story: Story, sent: list[str], uuids:
     details = await client.orders.get_details(sent[1])
     story.check(
         details.summary is not None and details.summary.grand_total == OrderSummary.of(BASKET).grand_total,
-        f"details of {details.order_uuid}: {', '.join(product.name for product in details.products)}",
+        f"details of {details.order_uuid}: {', '.join(product.name or '?' for product in details.products)}",
     )
     number = await client.orders.get_invoice_number(sent[1])
     story.check(bool(number.invoice_number), f"its invoice number is {number.invoice_number}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from frontpay_async import (
     CreatedOrder,
     CreatedTerminalOrder,
     InvoiceNumber,
+    Listing,
     NotFoundError,
     OrderStatus,
     OrderStatusEntry,
@@ -402,3 +404,54 @@ def test_an_unreadable_answer_keeps_its_values_to_itself() -> None:
 
 def test_a_success_is_no_problem() -> None:
     assert problem(operations.CANCEL_ORDER, success(operations.CANCEL_ORDER), None) is None
+
+
+def test_a_row_that_cannot_be_read_does_not_hide_the_others() -> None:
+    rows = [{"uuid": "ODR7", "status": "PAID"}, {"uuid": None, "status": "SENT"}, None, {"uuid": "O\0"}, 5]
+    for operation in (operations.LIST_ORDER_STATUSES, operations.LIST_TERMINALS):
+        found = read(operation, success(operation, rows))
+        assert isinstance(found, Listing)
+        assert len(found) == 1
+        assert found.unreadable == tuple(rows[1:])
+        assert "4 unreadable" in repr(found)
+        assert "SENT" not in repr(found)
+        again = pickle.loads(pickle.dumps(found))  # noqa: S301 - our own
+        assert (again, again.unreadable) == (found, found.unreadable)
+
+
+@pytest.mark.parametrize("rows", [[None], [{}], [{"uuid": ""}, 5], {"0": {}}], ids=repr)
+def test_a_list_of_which_no_row_can_be_read_is_not_empty(rows: Any) -> None:
+    with pytest.raises(OutcomeUnknownError, match="no row of"):
+        read(operations.LIST_ORDER_STATUSES, success(operations.LIST_ORDER_STATUSES, rows))
+
+
+@pytest.mark.parametrize(
+    "data", [{"code": "upstream"}, {"data": [], "total": 0}, {"0": {"uuid": "O"}, "1": 2}]
+)
+def test_an_object_that_is_not_rows_is_no_list(data: Any) -> None:
+    with pytest.raises(OutcomeUnknownError, match="not a list"):
+        read(operations.LIST_ORDER_STATUSES, success(operations.LIST_ORDER_STATUSES, data))
+
+
+@pytest.mark.parametrize(
+    ("operation", "data", "python"),
+    [
+        (operations.GET_ORDER_STATUS, {"status": "PAID", "orderAmount": "1,234.50"}, "status"),
+        (operations.GET_ORDER_DETAILS, {"invoiceNumber": "7"}, "invoice_number"),
+        (operations.GET_INVOICE_NUMBER, {"invoiceNumber": "7", "uuid": None}, "invoice_number"),
+    ],
+)
+def test_an_answer_that_does_not_name_its_order_is_about_the_one_asked_for(
+    operation: Operation[Any], data: Any, python: str
+) -> None:
+    value = read(operation, success(operation, data), "ODR7")
+    assert (value.order_uuid, getattr(value, python)) == (
+        "ODR7",
+        data[{"invoice_number": "invoiceNumber"}.get(python, python)],
+    )
+
+
+@pytest.mark.parametrize("operation", [operations.GET_ORDER_STATUS, operations.GET_ORDER_DETAILS])
+def test_an_answer_of_which_nothing_is_known_is_unreadable(operation: Operation[Any]) -> None:
+    with pytest.raises(OutcomeUnknownError):
+        read(operation, success(operation, {"foo": 1}), "ODR7")

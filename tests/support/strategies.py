@@ -36,6 +36,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
     lambda text: not text.isspace()
 )
 _references = st.none() | texts
+_ids = st.none() | st.from_regex(r"\ACSRT[0-9]{10}\Z")
 _booleans = st.booleans()
 
 
@@ -154,7 +155,7 @@ _terminal_orders = st.builds(
     TerminalOrder,
     **_content,
     order_date=_days,
-    customer=_customers(either=True, customer_uuid=_references),
+    customer=_customers(either=True, customer_uuid=_ids),
     terminal_uuid=texts,
     receipt_print=_booleans,
     send_order_by=st.sampled_from([SendOrderBy(sms=True, email=False), SendOrderBy(sms=False, email=True)]),

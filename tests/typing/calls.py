@@ -18,6 +18,7 @@ from frontpay_async import (
     FrontPayClient,
     InvoiceNumber,
     InvoiceOrder,
+    Listing,
     NotSentError,
     OrderDetails,
     OrderStatus,
@@ -92,13 +93,13 @@ async def shared(pool: ConnectionPool) -> None:
 
 
 async def looked_up(client: FrontPayClient) -> None:
-    assert_type(await client.orders.list_statuses(), tuple[OrderStatusEntry, ...])
-    assert_type(await client.orders.list_statuses(status="PAID"), tuple[OrderStatusEntry, ...])
-    assert_type(await client.orders.list_statuses(status=OrderStatus.PAID), tuple[OrderStatusEntry, ...])
+    assert_type(await client.orders.list_statuses(), Listing[OrderStatusEntry])
+    assert_type(await client.orders.list_statuses(status="PAID"), Listing[OrderStatusEntry])
+    assert_type(await client.orders.list_statuses(status=OrderStatus.PAID), Listing[OrderStatusEntry])
     assert_type(await client.orders.get_status("ODR1"), OrderStatusReport)
     assert_type(await client.orders.get_details("ODR1"), OrderDetails)
     assert_type(await client.orders.get_invoice_number("ODR1"), InvoiceNumber)
-    assert_type(await client.terminals.list("ORG1"), tuple[Terminal, ...])
+    assert_type(await client.terminals.list("ORG1"), Listing[Terminal])
     assert_type(await client.terminals.get_payment_status("ODR1"), PaymentStatus)
     assert_type(await client.terminals.get_refund_status("ODR1"), RefundStatus)
 

@@ -21,6 +21,8 @@ from frontpay_async import (
     OrderStatus,
     OrderStatusReport,
     OrderSummary,
+    PartialProduct,
+    PartialSummary,
     PaymentLinkOrder,
     PaymentStatus,
     Product,
@@ -152,8 +154,8 @@ def answers(
     assert_type(report.status, OrderStatus)
     assert_type(report.order_amount, Decimal | None)
     assert_type(report.refunded_amount, Decimal | None)
-    assert_type(details.products, tuple[Product, ...])
-    assert_type(details.summary, OrderSummary | None)
+    assert_type(details.products, tuple[Product | PartialProduct, ...])
+    assert_type(details.summary, OrderSummary | PartialSummary | None)
     assert_type(details.customer, Customer | None)
     assert_type(details.order_date, datetime | date | str | None)
     assert_type(number.invoice_number, str | None)

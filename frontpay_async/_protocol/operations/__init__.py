@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
+from frontpay_async._protocol.dates import DateFormat as DateFormat
 from frontpay_async._protocol.operations.orders import (
     CANCEL_ORDER as CANCEL_ORDER,
     CHARGE_DELAYED as CHARGE_DELAYED,
@@ -31,7 +32,6 @@ from frontpay_async._protocol.operations.orders import (
     kind_of_order as kind_of_order,
 )
 from frontpay_async._protocol.operations.row import (
-    DateFormat as DateFormat,
     Evidence as Evidence,
     Operation as Operation,
     OrderKind as OrderKind,

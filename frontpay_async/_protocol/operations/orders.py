@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from frontpay_async._protocol import requests
+from frontpay_async._protocol.dates import DateFormat
 from frontpay_async._protocol.operations.fields import (
     BILLED,
     FIRST_NAME,
@@ -22,7 +23,7 @@ from frontpay_async._protocol.operations.fields import (
     callback,
     customer,
 )
-from frontpay_async._protocol.operations.row import DateFormat, Operation, OrderKind, Safety, Watched
+from frontpay_async._protocol.operations.row import Operation, OrderKind, Safety, Watched
 from frontpay_async._protocol.rules import (
     BOOLEAN,
     DIGITS,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from frontpay_async._json import JsonObject
+    from frontpay_async.models.listing import Listing
 
 
 def _invoice_terms(maturity: Kind) -> tuple[Field, ...]:
@@ -242,7 +244,7 @@ REFUND_ORDER: Operation[None] = Operation(
     failure="somethingWentWrong",
     reference="Refund Order",
 )
-LIST_ORDER_STATUSES: Operation[tuple[orders.OrderStatusEntry, ...]] = Operation(
+LIST_ORDER_STATUSES: Operation[Listing[orders.OrderStatusEntry]] = Operation(
     name="orders.list_statuses",
     method="GET",
     path="orders/status",

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import field, frozen
 
+from frontpay_async._protocol.codec import prepare
+
 if TYPE_CHECKING:
+    from frontpay_async._protocol.dates import DateFormat
     from frontpay_async._protocol.rules import Rules
     from frontpay_async.models.orders import (
         CreatedOrder,
@@ -30,15 +33,6 @@ class Safety(Enum):
     """Repeating it has the same effect as sending it once."""
     UNSAFE = "unsafe"
     """Repeating it may bill, refund or message a customer twice."""
-
-
-class DateFormat(Enum):
-    """A form of ``orderDate`` on the wire."""
-
-    UNIX = "unix"
-    """Unix seconds, as text."""
-    DAY = "day"
-    """A day such as ``07 Apr, 2024``."""
 
 
 class Evidence(Enum):
@@ -130,6 +124,9 @@ class Operation(Generic[ResultT_co]):
     failure: str = "Something Went Wrong"
     evidence: Evidence = Evidence.REFERENCE
     reference: str
+
+    def __attrs_post_init__(self) -> None:
+        prepare(self.request, self.result)
 
     @property
     def resource(self) -> str:

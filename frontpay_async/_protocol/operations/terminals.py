@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from frontpay_async._protocol import requests
+from frontpay_async._protocol.dates import DateFormat
 from frontpay_async._protocol.operations.fields import (
     BILLED,
     NAMED,
@@ -17,7 +18,7 @@ from frontpay_async._protocol.operations.fields import (
     SUMMARY,
     customer,
 )
-from frontpay_async._protocol.operations.row import DateFormat, Operation, Safety, Watched
+from frontpay_async._protocol.operations.row import Operation, Safety, Watched
 from frontpay_async._protocol.rules import (
     BOOLEAN,
     KEYED_ROWS,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from frontpay_async._json import JsonObject
+    from frontpay_async.models.listing import Listing
 
 
 def _sent_by_some_way(body: JsonObject) -> Iterator[Breach]:
@@ -82,7 +84,7 @@ _TERMINAL_REFUND_RULES = Rules(
     totals=(refund_totals,),
 )
 
-LIST_TERMINALS: Operation[tuple[terminals.Terminal, ...]] = Operation(
+LIST_TERMINALS: Operation[Listing[terminals.Terminal]] = Operation(
     name="terminals.list",
     method="GET",
     path="terminal/lists/{organization_uuid}",
