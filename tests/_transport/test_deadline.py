@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frontpay_async import Clock, NotSentError, Outcome, OutcomeUnknownError, ServerError, Timeouts
+from frontpay_async import (
+    Clock,
+    NotSentError,
+    Outcome,
+    OutcomeUnknownError,
+    RetryPolicy,
+    ServerError,
+    Timeouts,
+)
 from frontpay_async._transport import engines
 from tests.support.fakes import TOKEN, Hooks, create, read
-from tests.support.wire_steps import after, drip, envelope, failed, never
+from tests.support.wire_steps import Exchange, after, drip, envelope, failed, never
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.fakes import FakeClock
     from tests.support.wire_server import WireServer
+    from tests.support.wire_steps import Step
 
 pytestmark = pytest.mark.integration
 
@@ -28,6 +37,53 @@ pytestmark = pytest.mark.integration
 SOON = Timeouts(total=0.05)
 LATER = Timeouts(total=0.3)
 REAL = Clock()
+
+
+def flood(head: bytes, piece: bytes) -> Step:
+    """Begin an answer and never come to its end; every piece comes in time."""
+
+    async def step(exchange: Exchange) -> None:
+        await exchange.write(head)
+        while True:
+            await exchange.write(piece)
+            await asyncio.sleep(0)
+
+    return step
+
+
+FLOODS = {
+    "interim answers": flood(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
+    "chunk extensions": flood(
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"extension=" + b"x" * 100 + b";"
+    ),
+    "empty lines": flood(b"", b"\r\n"),
+    "drip": drip(),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_an_answer_that_never_ends_is_bounded(server: WireServer, connect: Connect, name: str) -> None:
+    """No engine waits for the end of it, and the outcome is unknown, whichever bound is met first."""
+    server.script(envelope())
+    server.otherwise = FLOODS[name]
+    hooks = Hooks()
+    client = connect(server, clock=REAL, **hooks.settings())
+    # The first call opens the engine, which may take its time.
+    await create(client)
+    with pytest.raises(OutcomeUnknownError):
+        await create(client.with_options(timeouts=LATER))
+    assert [record.outcome for record in hooks.results] == [None, Outcome.UNKNOWN]
+    await client.aclose()
+    await server.idle()
+
+
+def test_the_default_is_finite_and_longer_than_all_attempts() -> None:
+    """So that none of these hangs a caller who set nothing; and no ordinary call is cut."""
+    bounds, policy = Timeouts(), RetryPolicy()
+    assert bounds.total is not None
+    attempt = sum(bound or 0 for bound in (bounds.pool, bounds.connect, bounds.write, bounds.read))
+    waits = sum(min(policy.max_delay, policy.base_delay * 2**n) for n in range(policy.attempts - 1))
+    assert policy.attempts * attempt + waits < bounds.total < float("inf")
 
 
 async def hanging() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,10 @@ from frontpay_async import (
     Timeouts,
 )
 from frontpay_async._transport.engines import CONNECTIONS
+from tests.support.builders import invoice, product
 from tests.support.fakes import TOKEN, FakeClock, Hooks, create, read
 from tests.support.wire_server import serving_in_thread
-from tests.support.wire_steps import close, drip, envelope, failed, never
+from tests.support.wire_steps import close, drip, envelope, failed, never, unread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -179,11 +181,27 @@ def test_the_aiohttp_engine_needs_asyncio(server: WireServer) -> None:
 
 def test_a_client_used_under_asyncio_is_not_used_under_trio(server: WireServer) -> None:
     """Another loop is another loop, whatever its kind."""
-    import asyncio  # noqa: PLC0415 - in this module, only here
-
     client = FrontPayClient(TOKEN, base_url=server.url)
     with asyncio.Runner() as runner:
         runner.run(create(client))
         with pytest.raises(ConfigurationError, match="another event loop"):
             trio.run(create, client)
         runner.run(client.aclose())
+
+
+@pytest.mark.parametrize("engine", ["httpx", "httpx2"])
+def test_a_cancelled_body_write_leaves_nothing_to_the_garbage_collector(engine: str) -> None:
+    """A server that reads nothing, and a big body: trio warns of every generator that is left behind."""
+    release = asyncio.Event()
+    big = invoice(products=[product(name="x" * 16_000_000)])
+    with serving_in_thread(accept=unread(release)) as server:
+
+        async def give_up(client: FrontPayClient) -> None:
+            with trio.move_on_after(0.3) as scope:
+                await client.orders.send_invoice(big)
+            assert scope.cancelled_caught
+            gc.collect()
+
+        run(server, give_up, engine=engine, timeouts=Timeouts(total=None))
+        gc.collect()
+        server.loop.call_soon_threadsafe(release.set)
