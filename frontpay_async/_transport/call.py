@@ -35,6 +35,8 @@ class CallOptions:
         timeouts: Bounds, in seconds.
         retry: How failed attempts are repeated.
         priority: The rank among the calls that share the token.
+        attempt_within: Seconds from the moment that an attempt may be sent until its whole response is there;
+            None for no bound. For calls without ``Timeouts.total``, which may wait long for their turn.
         before_send: Awaited with the request before each attempt leaves, when the rate is granted and the
             credential is there. Returns the request to send, which may be another one. What it raises ends
             the call, and nothing was sent.
@@ -43,6 +45,7 @@ class CallOptions:
     timeouts: Timeouts = field(factory=Timeouts)
     retry: RetryPolicy = field(factory=RetryPolicy)
     priority: Priority = Priority.NORMAL
+    attempt_within: float | None = None
     before_send: Callable[[HttpRequest], Awaitable[HttpRequest]] | None = None
 
 

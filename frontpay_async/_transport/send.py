@@ -24,6 +24,7 @@ from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+import anyio
 import httpx
 from attrs import define, field
 
@@ -144,6 +145,16 @@ class Send:
             NotSentError: It did not leave.
             OutcomeUnknownError: It left, or may have, and no whole answer came.
         """
+        within = attempt.call.options.attempt_within
+        if within is None:
+            return await self._send(attempt)
+        with anyio.move_on_after(within):
+            return await self._send(attempt)
+        if attempt.may_have_left:
+            raise attempt.call.outcome_unknown(f"no whole answer came within {within:g} s")
+        raise attempt.call.not_sent(f"no connection was made within {within:g} s")
+
+    async def _send(self, attempt: Attempt) -> HttpResponse:
         self._check_open(attempt.call)
         transport = self._transport
         if transport is None:

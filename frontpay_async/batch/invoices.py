@@ -25,7 +25,7 @@ from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.order_files.items import BatchItem, key_flaw
 from frontpay_async.priority import Priority
-from frontpay_async.settings import RetryPolicy
+from frontpay_async.settings import RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -284,7 +284,13 @@ class InvoiceBatch:
     ) -> Run:
         owner = secrets.token_hex(16)
         session, given, _ = _inside(self._client)
-        options = evolve(given, priority=Priority.BATCH, timeouts=evolve(given.timeouts, total=None))
+        options = evolve(
+            given,
+            priority=Priority.BATCH,
+            # A row may wait long for its turn, but an answer that never ends must not hold it for ever.
+            timeouts=evolve(given.timeouts, total=None),
+            attempt_within=given.timeouts.total or Timeouts().total,
+        )
 
         def tell(counts: Mapping[State, int]) -> None:
             if on_progress is not None:

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from frontpay_async import (
     Clock,
@@ -19,7 +20,9 @@ from frontpay_async import (
     ServerError,
     Timeouts,
 )
+from frontpay_async._protocol.operations import SEND_INVOICE
 from frontpay_async._transport import engines
+from tests.support.builders import invoice
 from tests.support.fakes import TOKEN, Hooks, create, read
 from tests.support.wire_steps import Exchange, after, drip, envelope, failed, never
 
@@ -75,6 +78,29 @@ async def test_an_answer_that_never_ends_is_bounded(server: WireServer, connect:
     assert [record.outcome for record in hooks.results] == [None, Outcome.UNKNOWN]
     await client.aclose()
     await server.idle()
+
+
+async def test_an_attempt_is_bounded_where_the_call_is_not(server: WireServer, connect: Connect) -> None:
+    """As a row of a batch is: it waits for its turn without end, but not for the end of an answer."""
+    server.script(envelope())
+    server.otherwise = drip()
+    client = connect(server, clock=REAL)
+    await create(client)
+    unbounded = client.with_options(timeouts=Timeouts(total=None))
+    options = evolve(unbounded._options, attempt_within=0.3)
+    with pytest.raises(OutcomeUnknownError, match=r"no whole answer came within 0\.3 s"):
+        await unbounded._session.execute(SEND_INVOICE, options, value=invoice())
+    await client.aclose()
+    await server.idle()
+
+
+async def test_an_attempt_that_is_bounded_and_did_not_leave_was_not_sent(
+    unresponsive: str, connect: Connect
+) -> None:
+    client = connect(unresponsive, clock=REAL, retry=RetryPolicy(attempts=1))
+    options = evolve(client._options, timeouts=Timeouts(connect=None, total=None), attempt_within=0.1)
+    with pytest.raises(NotSentError, match=r"no connection was made within 0\.1 s"):
+        await client._session.execute(SEND_INVOICE, options, value=invoice())
 
 
 def test_the_default_is_finite_and_longer_than_all_attempts() -> None:
