@@ -10,7 +10,6 @@ from frontpay_async import Clock, RateLimit
 from frontpay_async._pipeline import compose
 from frontpay_async._protocol.retry import RetryBudget
 from frontpay_async._transport.call import Secret
-from frontpay_async._transport.instrumentation import Observers
 from frontpay_async._transport.send import Send
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ def stages() -> Iterator[type[object]]:
     stage: object = compose(
         clock=Clock(),
         budget=RetryBudget(),
-        observers=Observers(),
         follower=None,
         credential=Secret("token"),
         base_url="https://localhost",

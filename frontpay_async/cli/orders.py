@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from frontpay_async._protocol import operations
 from frontpay_async.cli.exit_codes import Exit
 from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand
-from frontpay_async.cli.output import counted
+from frontpay_async.cli.output import clean, counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -243,7 +243,7 @@ def _was_paid_on_terminal(command: CommandContext, order_uuid: str) -> bool:
     status = command.call(look)
     if status not in (None, PaymentStatus.PAID):
         raise click.UsageError(
-            f"the terminal's payment is {status}: say with --terminal or --no-terminal how the order was paid"
+            f"the terminal's payment is {clean(str(status))}: say with --terminal or --no-terminal how the order was paid"
         )
     return status is not None
 
