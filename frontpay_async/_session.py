@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import define, evolve, field
@@ -144,6 +145,7 @@ class Session:
             query=query,
             date_format=self.date_format,
             strict_totals=self.strict_totals,
+            now=datetime.fromtimestamp(self.clock.wall(), UTC).astimezone(),
         )
 
     def check(self, operation: str) -> None:

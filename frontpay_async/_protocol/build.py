@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from frontpay_async._json import merged, write_exact
 from frontpay_async._protocol.codec import encode, number_text
 from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.rules import check, check_totals
@@ -14,6 +15,7 @@ from frontpay_async.errors import InvalidOrderError, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from frontpay_async._protocol.operations import DateFormat, Operation
 
@@ -35,6 +37,7 @@ def build(
     query: Mapping[str, str] | None = None,
     date_format: DateFormat | None = None,
     strict_totals: bool = True,
+    now: datetime | None = None,
 ) -> HttpRequest:
     """Build the request for an operation.
 
@@ -46,6 +49,7 @@ def build(
         query: The query parameters.
         date_format: The form of the order date, where it is not the operation's own.
         strict_totals: Whether amounts that contradict each other are refused.
+        now: The time, zone-aware, so that an order date of today is not written as a past moment.
 
     Raises:
         TypeError: The value is not of the operation's class.
@@ -69,13 +73,14 @@ def build(
             raise TypeError(
                 f"{operation.name} takes a value of {operation.request.__name__}, not {type(value).__name__}"
             )
-        body = encode(value, operation.rules, date_format or operation.date_format)
+        body = encode(value, operation.rules, date_format or operation.date_format, now)
         breaches = check(operation.rules, body)
         if strict_totals:
             breaches += check_totals(operation.rules, body)
         violations += [Violation(breach.path, breach.demand) for breach in breaches]
         if not violations:
-            content = _write_json(body).encode()
+            extra = getattr(value, "extra", None)
+            content = (write_exact(merged(body, extra)) if extra else _write_json(body)).encode()
     if violations:
         raise InvalidOrderError(violations, operation=operation.name, order_uuid=order_uuid)
     return HttpRequest(operation, method or operation.method, path, content, order_uuid)

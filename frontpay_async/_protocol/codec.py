@@ -139,18 +139,21 @@ def wire_names(cls: type[Any]) -> Mapping[str, str]:
 _SILENT = {"sms": False, "email": False}
 
 
-def encode(value: object, rules: Rules, date_format: DateFormat | None) -> WireBody:
+def encode(
+    value: object, rules: Rules, date_format: DateFormat | None, now: datetime | None = None
+) -> WireBody:
     """Write a request's value as its JSON body, with just the members that its rules name.
 
     Args:
         value: An order, a refund, or a small request value.
         rules: The rules of the operation.
         date_format: The form of the order date, for values that have one.
+        now: The time, so that today is not written as a past moment.
     """
     full = cast("dict[str, object]", _converter.unstructure(value))
     moment = full.get("orderDate")
     if isinstance(moment, date) and date_format is not None:
-        full["orderDate"] = write_date(moment, date_format)
+        full["orderDate"] = write_date(moment, date_format, now)
     if full.get("callbackUrl") is not None:
         full["callback"] = {"callbackUrl": full["callbackUrl"]}
     match value:
@@ -161,22 +164,27 @@ def encode(value: object, rules: Rules, date_format: DateFormat | None) -> WireB
             full["type"] = "regular"
         case _:
             pass
+    buyer = full.get("customerDetails")
+    if isinstance(buyer, dict) and buyer.get("type") == CustomerType.PRIVATE:
+        # The reference asks to leave it out.
+        cast("dict[str, object]", buyer).pop("organizationId", None)
     return WireBody(_named(rules.fields, full))
 
 
 def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, Json]:
+    """Return the members that the rules name, without those that are blank."""
     body: dict[str, Json] = {}
     for member in fields:
         value = full.get(member.name)
-        if value is None:
+        if value is None or (isinstance(value, str) and not value.strip()):
             continue
         if member.fields:
             if member.kind is ROWS or member.kind is KEYED_ROWS:
                 rows = [_named(member.fields, row) for row in cast("list[dict[str, object]]", value)]
                 keyed: dict[str, Json] = {str(index): row for index, row in enumerate(rows)}
                 body[member.name] = keyed if member.kind is KEYED_ROWS else cast("list[Json]", rows)
-            else:
-                body[member.name] = _named(member.fields, cast("dict[str, object]", value))
+            elif inner := _named(member.fields, cast("dict[str, object]", value)):
+                body[member.name] = inner
         else:
             body[member.name] = cast("Json", value)
     return body
@@ -204,7 +212,11 @@ def _renames(cls: type[Any]) -> dict[str, Any]:
     """Return cattrs' overrides by attribute: the wire name of each that has one."""
     wired = wire_names(cls)
     names = ((each.name, wired.get(each.alias or each.name)) for each in attrs.fields(cls))
-    return {name: override(rename=wire) for name, wire in names if wire is not None}
+    return {
+        name: override(omit=True) if name == "extra" else override(rename=wire)
+        for name, wire in names
+        if wire is not None
+    }
 
 
 # In

@@ -21,16 +21,20 @@ class DateFormat(Enum):
     """A day such as ``07 Apr, 2024``."""
 
 
-def write_date(value: date, date_format: DateFormat) -> str:
+def write_date(value: date, date_format: DateFormat, now: datetime | None = None) -> str:
     """Write an order date in the form that the operation wants.
 
     A datetime is a moment: its day is the day in Norway at that moment. A date is a day: its moment
-    is noon UTC, which lies on that day in Norway in summer and in winter.
+    is noon UTC, which lies on that day in Norway in summer and in winter. But the API asks for a current or
+    future date, so a day that is today for the caller is never written as a moment, or a day, that is past.
 
     Args:
         value: A date or a zone-aware datetime.
         date_format: The form.
+        now: The time, in the caller's zone; without it no day counts as today.
     """
+    if now is not None and not isinstance(value, datetime):
+        value = _not_past(value, now)
     if date_format is DateFormat.UNIX:
         moment = (
             value
@@ -44,6 +48,22 @@ def write_date(value: date, date_format: DateFormat) -> str:
         # The year 10000 begins in Norway before it does in UTC; the rules refuse this form.
         return value.isoformat()
     return f"{day.day:02d} {_MONTHS[day.month - 1]}, {day.year:04d}"
+
+
+def _not_past(day: date, now: datetime) -> date:
+    """Return a day, or a moment of the current day in Norway where the day is today and its noon is past.
+
+    Today is the day where the caller is, in UTC, or in Norway, where the next day may have begun already.
+    """
+    utc = now.astimezone(UTC)
+    today = norwegian_day(utc)
+    if day not in (now.date(), utc.date(), today) or utc <= datetime(
+        day.year, day.month, day.day, 12, tzinfo=UTC
+    ):
+        return day
+    # The last second of the day in Norway, so that waiting and retries do not make it a past one.
+    end = datetime(today.year, today.month, today.day, 22, 59, 59, tzinfo=UTC)
+    return end if norwegian_day(end) == today else end - timedelta(hours=1)
 
 
 def read_date(text: str) -> datetime | date | str:

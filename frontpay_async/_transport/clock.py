@@ -21,8 +21,10 @@ class Clock:
         now: Seconds on a clock that never jumps.
         sleep: Wait for some seconds.
         chance: Draw a number in [0, 1).
+        wall: Seconds since 1970, by which an order date of today is written.
     """
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     chance: Callable[[], float] = random.random
+    wall: Callable[[], float] = time.time

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from frontpay_async._json import read_exact, write_exact
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
@@ -30,6 +31,7 @@ from frontpay_async.models.common import Address, Customer, OrderSummary, Produc
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import OrderKind
     from frontpay_async.order_files.items import BatchOrder
 
@@ -81,7 +83,7 @@ def write(order: BatchOrder) -> bytes:
 def _members(value: object, cls: type[Any]) -> dict[str, object]:
     # A None is not written, so that a field of a later version does not make an old order a new one.
     members = ((name, getattr(value, name)) for name in _fields(cls))
-    return {name: _plain(member, name) for name, member in members if member is not None}
+    return {name: _plain(member, name) for name, member in members if member is not None and member != {}}
 
 
 def _fields(cls: type[Any]) -> tuple[str, ...]:
@@ -106,6 +108,9 @@ def _plain(value: object, name: str) -> object:  # noqa: PLR0911 - a table
             return value.astimezone(UTC).isoformat()
         case date():
             return value.isoformat()
+        case dict():
+            # The exact text: a number must come back as the number that it was.
+            return write_exact(_sorted(cast("JsonObject", value)))
         case tuple():
             return [_members(each, Product) for each in cast("tuple[Product, ...]", value)]
         case _:
@@ -113,6 +118,12 @@ def _plain(value: object, name: str) -> object:  # noqa: PLR0911 - a table
             if cls is None:
                 raise InvalidOrderError([Violation(name, f"cannot be a {type(value).__name__}")])
             return _members(value, cls)
+
+
+def _sorted(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list) else value
 
 
 def _digits(value: Decimal) -> str:
@@ -154,6 +165,7 @@ def _read_day(text: str) -> date:
 
 
 _READ: Mapping[str, Callable[[Any], object]] = {
+    "extra": read_exact,
     "products": lambda rows: [_build(Product, row) for row in rows],
     "order_date": _read_day,
     **{name: partial(_build, cls) for name, cls in _NESTED.items()},

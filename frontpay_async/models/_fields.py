@@ -8,6 +8,7 @@ rules are reported together.
 from __future__ import annotations
 
 import re
+from collections import abc
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import Enum
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from frontpay_async.errors import InvalidOrderError, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, TypeAlias
 
     from attrs import Attribute
@@ -187,6 +188,54 @@ def to_date(value: date) -> date:
         needs_zone = "must be a date or a datetime with a zone, such as datetime.now(timezone.utc)"
         raise InvalidOrderError([Violation("orderDate", needs_zone)])
     return value
+
+
+def to_extra(value: Mapping[str, object] | None) -> dict[str, object]:
+    """Copy the members that are merged into a body: whatever JSON can write exactly.
+
+    Raises:
+        InvalidOrderError: A value, or a name, that JSON cannot write exactly; named by its path.
+    """
+    if value is None:
+        return {}
+    copied = _json_copy(value, "extra")
+    if not isinstance(copied, dict):
+        raise WrongTypeError([Violation("extra", f"must be a mapping, not {type(value).__name__}")])
+    return cast("dict[str, object]", copied)
+
+
+def _json_copy(value: object, path: str) -> object:
+    if type(value) not in _BUILTIN:
+        value = builtin(value, path)
+    match value:
+        case Enum():
+            return _json_copy(cast("object", value.value), path)
+        case None | bool():
+            return value
+        case str():
+            return _encodable(value, path)
+        case int() | Decimal():
+            return int(value) if isinstance(value, int) else _number(to_decimal, value, path)
+        case list() | tuple():
+            rows = cast("list[object]", value)
+            return [_json_copy(each, f"{path}.{number}") for number, each in enumerate(rows)]
+        case abc.Mapping():
+            members = cast("Mapping[object, object]", value)
+            if all(isinstance(name, str) for name in members):
+                copied = ((_encodable(str(name), path), each) for name, each in members.items())
+                return {name: _json_copy(each, f"{path}.{name}") for name, each in copied}
+            raise WrongTypeError([Violation(path, "must have names that are text")])
+        case _:
+            why = "; pass a Decimal or text" if isinstance(value, float) else ""
+            raise WrongTypeError([Violation(path, f"cannot be a {type(value).__name__}{why}")])
+
+
+def _encodable(text: str, path: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidOrderError([Violation(path, "must be valid Unicode text")]) from None
+    return text
 
 
 def is_a(cls: type[object]) -> Callable[[object, Attribute[Any], object], None]:

@@ -9,7 +9,16 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal, tuple_of
+from frontpay_async.models._fields import (
+    exact,
+    is_a,
+    is_a_or_none,
+    masked,
+    to_date,
+    to_decimal,
+    to_extra,
+    tuple_of,
+)
 from frontpay_async.models.common import (
     Customer,
     InvoiceInterval,
@@ -25,6 +34,14 @@ from frontpay_async.models.statuses import OrderStatus
 
 def _names_only(unknown: Mapping[str, object]) -> str:
     return f"<{', '.join(sorted(unknown))}>"
+
+
+def extra_field() -> Mapping[str, object]:
+    """Declare the members that are merged into an order's body; their values stay out of reprs."""
+    extra: Mapping[str, object] = field(
+        factory=dict[str, object], converter=to_extra, repr=_names_only, hash=False
+    )
+    return extra
 
 
 def unknown_fields_field() -> Mapping[str, object]:
@@ -48,6 +65,8 @@ class PaymentLinkOrder:
         customer_reference: The customer's reference.
         secure_details: Show the order only after the customer has proved who they are with BankID.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names, such as
+            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -60,6 +79,7 @@ class PaymentLinkOrder:
     customer_reference: str | None = None
     secure_details: bool | None = None
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -75,6 +95,7 @@ class _InvoicedOrder:
     reference_no: str | None = None
     customer_reference: str | None = None
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -94,6 +115,8 @@ class InvoiceOrder(_InvoicedOrder):
         reference_no: Your reference.
         customer_reference: The customer's reference.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names, such as
+            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
     """
 
 
@@ -113,6 +136,8 @@ class EFakturaOrder(_InvoicedOrder):
         reference_no: Your reference.
         customer_reference: The customer's reference.
         callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names, such as
+            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
     """
 
 
@@ -132,6 +157,8 @@ class EhfOrder(_InvoicedOrder):
         reference_no: Your reference.
         customer_reference: The customer's reference.
         callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names, such as
+            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
     """
 
 

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
-from frontpay_async.models.orders import RefundLine, to_lines, unknown_fields_field
+from frontpay_async.models.orders import RefundLine, extra_field, to_lines, unknown_fields_field
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -45,6 +45,8 @@ class TerminalOrder:
         send_order_by: How the order is sent; at least one of the two ways must be True.
         invoice_references: References and notes.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names. They are checked against
+            nothing.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -58,6 +60,7 @@ class TerminalOrder:
         default=None, validator=is_a_or_none(InvoiceReferences)
     )
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True, field_transformer=exact)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from attrs import frozen
 
+from frontpay_async._json import read_exact
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import InvalidOrderError
-from frontpay_async.models._fields import to_decimal
+from frontpay_async.models._fields import to_decimal, to_extra
 from frontpay_async.models.common import OrderSummary
 from frontpay_async.order_files.columns import ORDER_FIELDS, Form, Group, Leaf, field_path
 
@@ -36,6 +37,7 @@ UNREADABLE: Final = object()
 
 KIND_DEMAND = f"must be {', '.join(list(ORDER_KINDS)[:-1])} or {list(ORDER_KINDS)[-1]}"
 NUMBER_DEMAND = "must be a plain number, such as {example}, with at most 30 digits before and after the point"
+EXTRA_DEMAND = 'must be a JSON object, such as {"isCreditCheckAvailable": false}'
 DATE_DEMAND = (
     "must be a date such as 2026-11-30, or a time with its zone such as 2026-11-30T09:00:00+01:00"
     " (a time without one needs the zone argument)"
@@ -47,6 +49,7 @@ _PLACEHOLDERS: Mapping[Form, object] = {
     Form.WHOLE: 0,
     Form.BOOLEAN: False,
     Form.DATE: date(2000, 1, 1),
+    Form.JSON: {},
 }
 _DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
@@ -101,6 +104,20 @@ def read_date(text: str, zone: tzinfo | None) -> date | None:
     if moment.utcoffset() is None:
         return None if zone is None else moment.replace(tzinfo=zone)
     return moment
+
+
+def read_extra(value: object) -> Mapping[str, object] | None:
+    """Return the members that are merged into a body; None where they are not an object of JSON.
+
+    Args:
+        value: A JSON object, as text or decoded with exact numbers.
+    """
+    try:
+        members = read_exact(value) if isinstance(value, str) else value
+        return to_extra(members) if isinstance(members, dict) else None
+    except ValueError:
+        # Its message may quote the text.
+        return None
 
 
 def assemble(kind: str, draft: Draft) -> tuple[BatchOrder, list[Flaw]]:

@@ -43,6 +43,7 @@ class Form(Enum):
     WHOLE = "a whole number"
     BOOLEAN = "true or false"
     DATE = "a date"
+    JSON = "a JSON object"
 
 
 @frozen
@@ -121,6 +122,8 @@ def _fields(
     for attribute in cast("tuple[attrs.Attribute[Any], ...]", attrs.fields(cls)):
         name = attribute.alias or attribute.name
         on_wire = wire + _FLAT_ON_WIRE.get(wired[name], wired[name])
+        if name == "extra":
+            found[name] = Leaf(name, Form.JSON, is_required=False, column=name)
         if on_wire not in _SENT:
             continue
         _FIELD_PATHS[on_wire] = (*path, name)

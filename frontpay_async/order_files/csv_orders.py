@@ -18,12 +18,14 @@ from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.order_files.assemble import (
     DATE_DEMAND,
+    EXTRA_DEMAND,
     KIND_DEMAND,
     NUMBER_DEMAND,
     UNREADABLE,
     Flaw,
     assemble,
     read_date,
+    read_extra,
     read_number,
 )
 from frontpay_async.order_files.columns import (
@@ -341,6 +343,8 @@ class _Reader:
                 return _or_flaw(
                     _WORDS.get(text.casefold()), "must be true or false (yes or no, ja or nei, 1 or 0)"
                 )
+            case Form.JSON:
+                return _or_flaw(read_extra(text), EXTRA_DEMAND)
             case Form.DATE:
                 return _or_flaw(read_date(text, self._form.zone), DATE_DEMAND)
 

@@ -17,11 +17,13 @@ from attrs import frozen
 from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.order_files.assemble import (
     DATE_DEMAND,
+    EXTRA_DEMAND,
     KIND_DEMAND,
     NUMBER_DEMAND,
     UNREADABLE,
     assemble,
     read_date,
+    read_extra,
     read_number,
 )
 from frontpay_async.order_files.columns import (
@@ -65,6 +67,18 @@ class _Repeated(dict[str, object]):
     """An object in which names stand twice."""
 
     names: frozenset[str] = frozenset()
+
+
+def _has_repeated(value: object) -> bool:
+    match value:
+        case _Repeated():
+            return True
+        case dict():
+            return any(map(_has_repeated, cast("dict[str, object]", value).values()))
+        case list():
+            return any(map(_has_repeated, cast("list[object]", value)))
+        case _:
+            return False
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -209,13 +223,16 @@ class _Line:
         rows = cast("list[object]", value)
         return [self._group(member, row, (*path, index)) or {} for index, row in enumerate(rows)]
 
-    def _leaf(self, form: Form, value: object) -> tuple[object, str]:
+    def _leaf(self, form: Form, value: object) -> tuple[object, str]:  # noqa: PLR0911 - a table
         """Return a value of the form, or None with what is asked."""
         match form, value:
             case Form.TEXT, str():
                 return value, ""
             case Form.TEXT, _:
                 return None, "must be text, in quotes"
+            case Form.JSON, _:
+                is_sound = isinstance(value, dict) and not _has_repeated(value)
+                return (read_extra(value) if is_sound else None), EXTRA_DEMAND
             case Form.BOOLEAN, _:
                 return (value if isinstance(value, bool) else None), "must be true or false"
             case Form.DATE, _:

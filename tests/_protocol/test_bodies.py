@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from frontpay_async import (
@@ -27,6 +29,7 @@ from frontpay_async import (
     TerminalRefund,
 )
 from frontpay_async._protocol import operations
+from frontpay_async._protocol.build import build
 from frontpay_async._protocol.requests import Cancellation, Resend, TerminalCancellation
 from tests.support import builders
 from tests.support.wire import body_of
@@ -90,7 +93,6 @@ def test_a_payment_link() -> None:
         "customerDetails": {
             **WIRE_REACHED,
             "type": "private",
-            "firstName": "",
             "personalNumber": "01017012345",
         },
         "invoiceAsPaymentOption": True,
@@ -130,12 +132,19 @@ def test_an_invoice() -> None:
 
 
 def test_an_efaktura() -> None:
-    """The type stands in the route, so it is not sent."""
+    """What is given is sent, but not a private customer's organisation number."""
     order = EFakturaOrder(
         products=[LINE],
         summary=SUMMARY,
         order_date=WHEN,
-        customer=Customer(**REACHED, type="private", personal_number="01017012345", organization_id="1"),
+        customer=Customer(
+            **REACHED,
+            type="private",
+            first_name="Eva",
+            personal_number="01017012345",
+            organization_id="1",
+            customer_uuid="CSRT1",
+        ),
         invoice_interval=0,
         invoice_maturity=10,
         separate_invoices=True,
@@ -145,7 +154,13 @@ def test_an_efaktura() -> None:
         "products": [WIRE_LINE],
         "orderSummary": WIRE_SUMMARY,
         "orderDate": "1930219200",
-        "customerDetails": {**WIRE_REACHED, "personalNumber": "01017012345"},
+        "customerDetails": {
+            **WIRE_REACHED,
+            "type": "private",
+            "firstName": "Eva",
+            "personalNumber": "01017012345",
+            "customerUuid": "CSRT1",
+        },
         "invoiceMaturity": 10,
         **WIRE_TERMS,
     }
@@ -157,7 +172,9 @@ def test_an_ehf_invoice() -> None:
         products=[LINE],
         summary=SUMMARY,
         order_date=WHEN,
-        customer=Customer(**REACHED, organization_id="912345678", personal_number="01017012345"),
+        customer=Customer(
+            **REACHED, type="corporate", organization_id="912345678", personal_number="01017012345"
+        ),
         invoice_interval=0,
         invoice_maturity=14,
         separate_invoices=True,
@@ -167,7 +184,7 @@ def test_an_ehf_invoice() -> None:
         "products": [WIRE_LINE],
         "orderSummary": WIRE_SUMMARY,
         "orderDate": "1930219200",
-        "customerDetails": {**WIRE_REACHED, "organizationId": "912345678"},
+        "customerDetails": {**WIRE_REACHED, "type": "corporate", "organizationId": "912345678"},
         "invoiceMaturity": 14,
         **WIRE_TERMS,
     }
@@ -208,8 +225,6 @@ def test_a_terminal_order() -> None:
         "invoiceReferences": {
             "referenceNo": "B-1",
             "customerReference": "K-2",
-            "customerNotes": "",
-            "tnc": "",
         },
         "callbackUrl": CALLBACK,
     }
@@ -298,3 +313,146 @@ def test_text_goes_out_as_it_is() -> None:
     order = builders.invoice(customer=builders.customer(name='Åse "Ø" \\ 🧾 </script>\u2028'))
     body = body_of(operations.SEND_INVOICE, order)
     assert body["customerDetails"]["name"] == 'Åse "Ø" \\ 🧾 </script>\u2028'
+
+
+ORDERS: list[tuple[operations.Operation[Any], builders.Builder]] = [
+    (operations.SEND_PAYMENT_LINK, builders.payment_link),
+    (operations.SEND_INVOICE, builders.invoice),
+    (operations.SEND_EFAKTURA, builders.efaktura),
+    (operations.SEND_EHF_INVOICE, builders.ehf),
+    (operations.CREATE_TERMINAL_ORDER, builders.terminal_order),
+]
+
+
+@pytest.mark.parametrize(("operation", "make"), ORDERS)
+def test_given_members_of_the_customer_are_sent_on_every_route(
+    operation: operations.Operation[Any], make: builders.Builder
+) -> None:
+    given = builders.customer(
+        type="corporate", first_name="Ola", customer_uuid="CSRT1", organization_id=builders.ORGANIZATION_ID
+    )
+    details = body_of(operation, make(customer=given, **_maturity(make)))["customerDetails"]
+    assert (details["type"], details["firstName"], details["customerUuid"]) == ("corporate", "Ola", "CSRT1")
+
+
+def _maturity(make: builders.Builder) -> dict[str, Any]:
+    return {"invoice_maturity": 14} if make in (builders.invoice, builders.ehf) else {}
+
+
+@pytest.mark.parametrize(("operation", "make"), ORDERS)
+@pytest.mark.parametrize("blank", ["", "  ", "\t\n", "\u00a0"])
+def test_blank_optional_text_is_left_out(
+    operation: operations.Operation[Any], make: builders.Builder, blank: str
+) -> None:
+    order = (
+        make(reference_no=blank, customer_reference=blank)
+        if make is not builders.terminal_order
+        else make(
+            invoice_references=builders.invoice_references(reference_no=blank, customer_reference=blank)
+        )
+    )
+    order = attrs.evolve(
+        order,
+        products=[builders.product(product_id=blank)],
+        customer=attrs.evolve(
+            order.customer, first_name=blank, customer_uuid=blank, preferred_language=blank
+        ),
+    )
+    body = body_of(operation, order)
+    assert not {"referenceNo", "customerReference", "invoiceReferences"} & body.keys()
+    assert not {"firstName", "customerUuid", "preferredLanguage"} & body["customerDetails"].keys()
+    assert all("productId" not in line for line in _lines(body))
+
+
+def _lines(body: Any) -> list[Any]:
+    return list(body["products"].values()) if isinstance(body["products"], dict) else body["products"]
+
+
+@pytest.mark.parametrize("make", [builders.payment_link, builders.invoice])
+def test_a_blank_callback_is_no_callback(make: builders.Builder) -> None:
+    operation = operations.SEND_INVOICE if make is builders.invoice else operations.SEND_PAYMENT_LINK
+    assert "callback" not in body_of(operation, make(callback_url=" "))
+
+
+@pytest.mark.parametrize(("operation", "make"), [each for each in ORDERS if each[1] is not builders.ehf])
+def test_a_private_customers_organisation_number_is_left_out(
+    operation: operations.Operation[Any], make: builders.Builder
+) -> None:
+    order = make(customer=builders.customer(type="private", organization_id="not a number"))
+    assert "organizationId" not in body_of(operation, order)["customerDetails"]
+
+
+@pytest.mark.parametrize(("operation", "make"), ORDERS)
+def test_extra_members_are_merged_into_the_body(
+    operation: operations.Operation[Any], make: builders.Builder
+) -> None:
+    extra = {
+        "isCreditCheckAvailable": False,
+        "referenceNo": None,
+        "sendOrderBy": {"invoice": True},
+        "products": {"0": {"unit": "stk", "rate": Decimal("51.50")}},
+        "orderSummary": {"shippingCost": Decimal("49.90")},
+        "list": [1, {"a": "å"}],
+    }
+    plain, body = body_of(operation, make()), body_of(operation, make(extra=extra))
+    assert b'"shippingCost":49.90' in (build(operation, value=make(extra=extra)).body or b"")
+    assert body["isCreditCheckAvailable"] is False
+    assert body["referenceNo"] is None
+    assert body["sendOrderBy"] == {**plain.get("sendOrderBy", {}), "invoice": True}
+    assert body["orderSummary"] == {**plain["orderSummary"], "shippingCost": Decimal("49.90")}
+    assert _lines(body) == [{**_lines(plain)[0], "unit": "stk", "rate": Decimal("51.50")}]
+    assert body["list"] == [1, {"a": "å"}]
+    as_rows = make(extra={"products": [{"unit": "stk"}]})
+    assert _lines(body_of(operation, as_rows)) == [{**_lines(plain)[0], "unit": "stk"}]
+    assert build(operation, value=make(extra={})).body == build(operation, value=make()).body
+
+
+def test_extra_is_checked_against_nothing() -> None:
+    order = builders.invoice(extra={"customerDetails": {"email": "no address"}, "orderSummary": "none"})
+    body = body_of(operations.SEND_INVOICE, order)
+    assert (body["customerDetails"]["email"], body["orderSummary"]) == ("no address", "none")
+
+
+TODAY = datetime(2031, 3, 2, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("day", "now", "written"),
+    [
+        # Noon is to come.
+        (date(2031, 3, 2), datetime(2031, 3, 2, 11, 59, tzinfo=UTC), datetime(2031, 3, 2, 12, tzinfo=UTC)),
+        (date(2031, 3, 3), TODAY, datetime(2031, 3, 3, 12, tzinfo=UTC)),
+        # The last second of today in Norway, in winter and in summer.
+        (date(2031, 3, 2), TODAY, datetime(2031, 3, 2, 22, 59, 59, tzinfo=UTC)),
+        (
+            date(2031, 7, 2),
+            datetime(2031, 7, 2, 12, 1, tzinfo=UTC),
+            datetime(2031, 7, 2, 21, 59, 59, tzinfo=UTC),
+        ),
+        # It is the next day in Norway already, for a caller in UTC and in New York.
+        (
+            date(2031, 3, 2),
+            datetime(2031, 3, 2, 23, 30, tzinfo=UTC),
+            datetime(2031, 3, 3, 22, 59, 59, tzinfo=UTC),
+        ),
+        (
+            date(2031, 3, 2),
+            datetime(2031, 3, 2, 20, tzinfo=timezone(timedelta(hours=-5))),
+            datetime(2031, 3, 3, 22, 59, 59, tzinfo=UTC),
+        ),
+        # It is the next day for a caller in Tokyo.
+        (
+            date(2031, 3, 3),
+            datetime(2031, 3, 3, 1, tzinfo=timezone(timedelta(hours=9))),
+            datetime(2031, 3, 3, 12, tzinfo=UTC),
+        ),
+        # Yesterday stays yesterday.
+        (date(2031, 3, 1), TODAY, datetime(2031, 3, 1, 12, tzinfo=UTC)),
+    ],
+)
+def test_today_is_never_a_moment_in_the_past(day: date, now: datetime, written: datetime) -> None:
+    body = body_of(operations.SEND_INVOICE, builders.invoice(order_date=day), now=now)
+    assert datetime.fromtimestamp(int(body["orderDate"]), UTC) == written
+    terminal = body_of(operations.CREATE_TERMINAL_ORDER, builders.terminal_order(order_date=day), now=now)
+    local = written + timedelta(hours=2 if written.month == 7 else 1)
+    assert terminal["orderDate"] == f"{local:%d %b, %Y}"

@@ -295,3 +295,13 @@ def test_arguments_that_are_wrong_are_refused_at_once(wrong: Any, tmp_path: Path
     """Before the file is looked for."""
     with pytest.raises(ConfigurationError):
         read_csv(tmp_path / "missing.csv", **wrong)
+
+
+def test_extra_is_a_json_object(read: Read, told: Told) -> None:
+    (item,) = read(csv_of({"extra": '"{""isCreditCheckAvailable"": false, ""fee"": 1.50}"'}))
+    assert item.order.extra == {"isCreditCheckAvailable": False, "fee": Decimal("1.50")}
+    assert str(item.order.extra["fee"]) == "1.50"
+    for wrong in ("[1]", "x", "1"):
+        assert told(csv_of({"extra": wrong})) == [
+            'line 2: extra must be a JSON object, such as {"isCreditCheckAvailable": false}'
+        ]

@@ -176,7 +176,7 @@ def test_a_zone_may_be_given_for_all_times(read: Read) -> None:
     [
         ("kundenr", "kundenr is not known"),
         ("order.orderDate", "order.orderDate is not known; did you mean order_date?"),
-        ("order.customer.customer_uuid", "order.customer.customer_uuid is not known"),
+        ("order.customer.id", "order.customer.id is not known"),
         ("order.customer.adress", "order.customer.adress is not known; did you mean address?"),
         ("order.secure_details", "order.secure_details is not known"),
         ("order.products.0.id", "order.products.0.id is not known"),
@@ -225,3 +225,15 @@ def test_everything_that_is_wrong_in_a_line_is_told(told: Told) -> None:
         "order.customer.name",
         "order.customer.type",
     }
+
+
+def test_extra_is_an_object(tmp_path: Path) -> None:
+    line = json.dumps(json_line(BatchItem(key="K-1", order=builders.invoice(extra={"deep": {"a": 1}}))))
+    line = line.replace('"deep"', '"fee": 1.50, "deep"')
+    file = tmp_path / "orders.jsonl"
+    file.write_text(line, "utf-8")
+    (item,) = read_jsonl(file)
+    assert item.order.extra == {"fee": Decimal("1.50"), "deep": {"a": 1}}
+    file.write_text(line.replace('"a": 1', '"a": 1, "a": 2'), "utf-8")
+    (found,) = read_jsonl(file).dry_run().violations
+    assert found.column == "order.extra"

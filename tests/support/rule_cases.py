@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import attrs
 from attrs import frozen
 
 from frontpay_async._protocol import operations
@@ -101,6 +102,8 @@ CONTENT = {
     **ADDRESS,
     "orderDate": required(DATE),
     "customerDetails.name": required(TEXT),
+    "customerDetails.firstName": optional(TEXT),
+    "customerDetails.customerUuid": optional(TEXT),
     "customerDetails.preferredLanguage": optional(LANGUAGE),
 }
 REACHABLE = {
@@ -137,7 +140,6 @@ FIELDS: dict[operations.Operation[Any], dict[str, FieldCase]] = {
         "customerDetails.countryCode": optional(TEXT),
         "customerDetails.msisdn": optional(TEXT),
         "customerDetails.email": optional(EMAIL),
-        "customerDetails.firstName": optional(TEXT),
         "sendOrderBy.sms": optional(BOOLEAN),
         "sendOrderBy.email": optional(BOOLEAN),
         "invoiceAsPaymentOption": required(BOOLEAN),
@@ -149,7 +151,6 @@ FIELDS: dict[operations.Operation[Any], dict[str, FieldCase]] = {
         **REACHABLE,
         **BILLED,
         **INVOICED,
-        "customerDetails.firstName": optional(TEXT),
         "invoiceMaturity": PRIVATE_MATURITY,
         "callback.callbackUrl": optional(URL),
     },
@@ -157,6 +158,7 @@ FIELDS: dict[operations.Operation[Any], dict[str, FieldCase]] = {
         **CONTENT,
         **REACHABLE,
         **INVOICED,
+        "customerDetails.type": optional(CUSTOMER_TYPE),
         "customerDetails.personalNumber": required(ELEVEN_DIGITS),
         "invoiceMaturity": PRIVATE_MATURITY,
         "callback.callbackUrl": required(URL),
@@ -165,6 +167,7 @@ FIELDS: dict[operations.Operation[Any], dict[str, FieldCase]] = {
         **CONTENT,
         **REACHABLE,
         **INVOICED,
+        "customerDetails.type": optional(CUSTOMER_TYPE),
         "customerDetails.organizationId": required(DIGITS),
         "invoiceMaturity": CORPORATE_MATURITY,
         "callback.callbackUrl": required(URL),
@@ -173,7 +176,6 @@ FIELDS: dict[operations.Operation[Any], dict[str, FieldCase]] = {
         **CONTENT,
         **REACHABLE,
         **BILLED,
-        "customerDetails.customerUuid": optional(TEXT),
         "sendOrderBy.sms": required(BOOLEAN),
         "sendOrderBy.email": FieldCase(True, (True,), BOOLEAN[1]),
         "receiptPrint": required(BOOLEAN),
@@ -216,8 +218,12 @@ ORDERS: dict[operations.Operation[Any], Any] = {
     operations.SEND_INVOICE: builders.invoice(
         customer=_FULL_CUSTOMER, separate_invoices=True, callback_url=builders.CALLBACK_URL
     ),
-    operations.SEND_EFAKTURA: builders.efaktura(invoice_interval=0, separate_invoices=True),
-    operations.SEND_EHF_INVOICE: builders.ehf(invoice_interval=0, separate_invoices=True),
+    operations.SEND_EFAKTURA: builders.efaktura(
+        customer=_FULL_CUSTOMER, invoice_interval=0, separate_invoices=True
+    ),
+    operations.SEND_EHF_INVOICE: builders.ehf(
+        customer=attrs.evolve(_FULL_CUSTOMER, type="corporate"), invoice_interval=0, separate_invoices=True
+    ),
     operations.CREATE_TERMINAL_ORDER: builders.terminal_order(
         customer=_FULL_CUSTOMER,
         invoice_references=builders.invoice_references(customer_notes="Ring", tnc="30 dager"),
@@ -226,9 +232,19 @@ ORDERS: dict[operations.Operation[Any], Any] = {
     operations.REFUND_ORDER: builders.refund(),
     operations.REFUND_TERMINAL_ORDER: builders.terminal_refund(is_reversal=True),
 }
+
+
+def _full_body(operation: operations.Operation[Any]) -> Any:
+    """The body with a private customer's organisation number, too: the client leaves it out."""
+    body = body_of(operation, ORDERS[operation])
+    if "customerDetails.organizationId" in FIELDS[operation]:
+        body["customerDetails"]["organizationId"] = builders.ORGANIZATION_ID
+    return body
+
+
 # For every operation with a body: one that is valid and has every field.
 BODIES: dict[operations.Operation[Any], Any] = {
-    **{operation: body_of(operation, order) for operation, order in ORDERS.items()},
+    **{operation: _full_body(operation) for operation in ORDERS},
     operations.RESEND_PAYMENT_LINK: {
         "countryCode": "+47",
         "msisdn": builders.MSISDN,

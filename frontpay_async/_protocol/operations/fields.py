@@ -1,7 +1,8 @@
 """Rules for members that several bodies share, in the order of the reference's "Validation Rules". Pure.
 
-A rule that the reference does not state is not here: the API stays the judge. Two consequences: an order date
-in the past is not refused (that needs the server's clock), and totals are not added up.
+A rule that the reference does not state is not here: the API stays the judge. So an order date in the past is
+not refused: that needs the server's clock. The exception are the cross-checks of money (``totals``), which
+callers can turn off.
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ REACHABLE_SOMEHOW = (
     Field("email", EMAIL, unless="msisdn"),
 )
 FIRST_NAME = Field("firstName", TEXT)
+# Not in every table, but accepted by the live API on every order route, and sent where it is given.
+TYPE = Field("type", CUSTOMER_TYPE)
+CUSTOMER_UUID = Field("customerUuid", TEXT)
 NAMED = (Field("name", TEXT, REQUIRED), Field("preferredLanguage", LANGUAGE))
 BILLED = (
     Field("type", CUSTOMER_TYPE, REQUIRED),

@@ -9,6 +9,7 @@ from frontpay_async._protocol import requests
 from frontpay_async._protocol.dates import DateFormat
 from frontpay_async._protocol.operations.fields import (
     BILLED,
+    CUSTOMER_UUID,
     FIRST_NAME,
     NAMED,
     OPTIONAL,
@@ -20,6 +21,7 @@ from frontpay_async._protocol.operations.fields import (
     REFUND_LINES,
     REQUIRED,
     SUMMARY,
+    TYPE,
     callback,
     customer,
 )
@@ -77,7 +79,7 @@ _PAYMENT_LINK_RULES = Rules(
         SUMMARY,
         Field("sendOrderBy", OBJECT, fields=(Field("sms", BOOLEAN), Field("email", BOOLEAN))),
         ORDER_DATE,
-        customer(*REACHABLE_SOMEHOW, FIRST_NAME, *NAMED, *BILLED),
+        customer(*REACHABLE_SOMEHOW, FIRST_NAME, *NAMED, *BILLED, CUSTOMER_UUID),
         Field("invoiceAsPaymentOption", BOOLEAN, REQUIRED),
         *REFERENCES,
         Field("secureDetails", BOOLEAN),
@@ -90,7 +92,7 @@ _INVOICE_RULES = Rules(
         PRODUCTS,
         SUMMARY,
         ORDER_DATE,
-        customer(*REACHABLE, FIRST_NAME, *NAMED, *BILLED),
+        customer(*REACHABLE, FIRST_NAME, *NAMED, *BILLED, CUSTOMER_UUID),
         *_invoice_terms(NUMERIC),
         callback(OPTIONAL),
     ),
@@ -102,7 +104,14 @@ _EFAKTURA_RULES = Rules(
         PRODUCTS,
         SUMMARY,
         ORDER_DATE,
-        customer(*REACHABLE, *NAMED, Field("personalNumber", ELEVEN_DIGITS, REQUIRED)),
+        customer(
+            *REACHABLE,
+            FIRST_NAME,
+            *NAMED,
+            TYPE,
+            Field("personalNumber", ELEVEN_DIGITS, REQUIRED),
+            CUSTOMER_UUID,
+        ),
         *_invoice_terms(_MATURITY_BY_TYPE["private"]),
         callback(REQUIRED),
     ),
@@ -113,7 +122,9 @@ _EHF_RULES = Rules(
         PRODUCTS,
         SUMMARY,
         ORDER_DATE,
-        customer(*REACHABLE, *NAMED, Field("organizationId", DIGITS, REQUIRED)),
+        customer(
+            *REACHABLE, FIRST_NAME, *NAMED, TYPE, Field("organizationId", DIGITS, REQUIRED), CUSTOMER_UUID
+        ),
         *_invoice_terms(_MATURITY_BY_TYPE["corporate"]),
         callback(REQUIRED),
     ),

@@ -8,6 +8,8 @@ from frontpay_async._protocol import requests
 from frontpay_async._protocol.dates import DateFormat
 from frontpay_async._protocol.operations.fields import (
     BILLED,
+    CUSTOMER_UUID,
+    FIRST_NAME,
     NAMED,
     ORDER_DATE,
     PRODUCT,
@@ -58,8 +60,7 @@ _TERMINAL_ORDER_RULES = Rules(
             fields=(Field("sms", BOOLEAN, REQUIRED), Field("email", BOOLEAN, REQUIRED)),
         ),
         ORDER_DATE,
-        # customerUuid stands in the page's example, not in its table.
-        customer(*REACHABLE, *NAMED, *BILLED, Field("customerUuid", TEXT)),
+        customer(*REACHABLE, FIRST_NAME, *NAMED, *BILLED, CUSTOMER_UUID),
         Field("receiptPrint", BOOLEAN, REQUIRED),
         Field("terminalUuid", TEXT, REQUIRED),
         Field(
