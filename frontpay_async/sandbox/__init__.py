@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frontpay_async.sandbox.behaviour import MAGIC_AMOUNTS, Behaviour, DeclineReason
 from frontpay_async.sandbox.callback_sender import CallbackFault, CallbackForm, CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind
 from frontpay_async.sandbox.inspect.feed import RecordedRequest
@@ -20,10 +21,13 @@ __all__ = [
     "DEFAULT_ORGANIZATION",
     "DEFAULT_TERMINAL",
     "DEFAULT_TOKEN",
+    "MAGIC_AMOUNTS",
+    "Behaviour",
     "CallbackFault",
     "CallbackForm",
     "CallbackSender",
     "Cardholder",
+    "DeclineReason",
     "Duplicate",
     "Event",
     "Fault",

@@ -112,6 +112,22 @@ def options() -> list[click.Parameter]:
             help="How long the cardholder takes.",
         ),
         click.Option(
+            ["--one-at-a-time"],
+            is_flag=True,
+            help="A terminal on which a payment or refund waits is busy.",
+        ),
+        click.Option(
+            ["--magic-amounts"],
+            is_flag=True,
+            help="The øre of a terminal payment decide it: 149.01 is declined. The page lists them.",
+        ),
+        click.Option(
+            ["--state"],
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            help="Keep the orders in a file, so that they survive a restart.",
+        ),
+        click.Option(
             ["--fault", "faults"],
             **several,
             metavar="KIND[:SECONDS][@OPERATION][xTIMES]",
@@ -191,6 +207,9 @@ def build(given: Mapping[str, Any]) -> Sandbox:
             callback_secret=os.environ.get("FRONTPAY_SANDBOX_CALLBACK_SECRET") or DEFAULT_CALLBACK_SECRET,
             callback_hosts=given["callback_hosts"],
             allowed_hosts=given["allowed_hosts"],
+            one_payment_at_a_time=given["one_at_a_time"],
+            magic_amounts=given["magic_amounts"],
+            state_file=given["state"],
         )
         for text in given["faults"]:
             sandbox.faults.add(read_fault(text))
@@ -198,6 +217,8 @@ def build(given: Mapping[str, Any]) -> Sandbox:
         sandbox.fail_randomly(rates, seed=given["seed"], seconds=seconds)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{given['state']} cannot be read: {error.strerror}") from None
     return sandbox
 
 
@@ -238,7 +259,7 @@ def serve(given: Mapping[str, Any], printer: Printer) -> None:
             Thread(target=_open, args=(printer, page), daemon=True).start()
 
     with contextlib.suppress(KeyboardInterrupt):
-        run(sandbox.app, listener, ready, sandbox.callback_sender.run)
+        run(sandbox.app, listener, ready, sandbox.run_beside)
 
 
 def _is_loopback(listener: socket.socket) -> bool:

@@ -62,8 +62,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import anyio
 
 try:
     import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport] - one place tells of the extra
@@ -77,12 +80,14 @@ from frontpay_async._transport.clock import Clock
 from frontpay_async.client import FrontPayClient
 from frontpay_async.priority import Priority
 from frontpay_async.sandbox.app import BASE_PATH, Api
+from frontpay_async.sandbox.behaviour import DeclineReason
 from frontpay_async.sandbox.callback_sender import CallbackForm, CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
 from frontpay_async.sandbox.inspect.control import control_routes
 from frontpay_async.sandbox.inspect.feed import Feed, RecordedRequest
 from frontpay_async.sandbox.inspect.origin import AllowedHost
 from frontpay_async.sandbox.inspect.routes import page_routes
+from frontpay_async.sandbox.inspect.view import View
 from frontpay_async.sandbox.settings import (
     DEFAULT_CALLBACK_SECRET,
     DEFAULT_TOKEN,
@@ -98,6 +103,7 @@ from frontpay_async.sandbox.state import (
     SandboxOrder,
     SandboxState,
 )
+from frontpay_async.sandbox.state_file import StateFile
 from frontpay_async.sandbox.throttle import Throttle
 from frontpay_async.sandbox.transport import SandboxTransport
 
@@ -111,6 +117,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
     from frontpay_async.models.terminals import Terminal
+    from frontpay_async.sandbox.behaviour import Behaviour
     from frontpay_async.sandbox.state import Duplicate
     from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
 
@@ -132,6 +139,11 @@ class Sandbox:
         list_terminal_orders: Whether the list of statuses includes terminal orders.
         refund_request_threshold: The most that one refund may pay back; None for no limit.
         refund_weekly_threshold: The most that the refunds of seven days may pay back; None for no limit.
+        one_payment_at_a_time: Whether a terminal on which something waits answers ``terminalIsBusy``.
+        magic_amounts: Whether the øre of a terminal payment's total decide its outcome; see
+            ``behaviour.MAGIC_AMOUNTS``.
+        state_file: A file that keeps the orders of a sandbox that is served, so that they survive a restart.
+            It holds what was sent, personal data included, and only its owner can read it.
         callback_secret: What the checksums of callbacks are made with.
         callback_hosts: Hosts that callbacks may be sent to, beside this machine.
         callback_transport: Sends the callbacks, to any host; over a socket unless given.
@@ -167,12 +179,15 @@ class Sandbox:
         list_terminal_orders: bool = True,
         refund_request_threshold: Decimal | None = None,
         refund_weekly_threshold: Decimal | None = None,
+        one_payment_at_a_time: bool = False,
+        magic_amounts: bool = False,
         callback_secret: str = DEFAULT_CALLBACK_SECRET,
         callback_hosts: Collection[str] = (),
         callback_transport: httpx.AsyncBaseTransport | None = None,
         callback_form: CallbackForm | str = CallbackForm.EXAMPLE,
         allowed_hosts: Collection[str] = (),
         request_history: int = 10_000,
+        state_file: str | Path | None = None,
         clock: Clock | None = None,
     ) -> None:
         settings = SandboxSettings(
@@ -185,6 +200,8 @@ class Sandbox:
             list_terminal_orders=list_terminal_orders,
             refund_request_threshold=refund_request_threshold,
             refund_weekly_threshold=refund_weekly_threshold,
+            one_payment_at_a_time=one_payment_at_a_time,
+            magic_amounts=magic_amounts,
         )
         self._clock = clock or Clock()
         # Wall-clock time follows the clock, so that tests that move the one move the other.
@@ -197,15 +214,22 @@ class Sandbox:
         )
         throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
         history = deque[RecordedRequest](maxlen=request_history)
+        self._settings = settings
         self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed, history)
-        own = [*page_routes(self._api), *control_routes(self)]
+        own = [*page_routes(self._api), *control_routes(self, View(self._api))]
         router = Router([*own, *self._api.routes()], redirect_slashes=False)
         router.default = self._api.no_route
         self.app = AllowedHost(router, allowed_hosts)
+        self.callback_sender.note = feed.note_callback
+        self._store = None if state_file is None else StateFile(Path(state_file), self._api)
+        if self._store is not None:
+            self._store.load()
 
     def _new_state(self) -> SandboxState:
         now = self._clock.now
         state = SandboxState(now, lambda: self._epoch + now(), note=self._feed.note_order)
+        state.behaviour.one_at_a_time = self._settings.one_payment_at_a_time
+        state.behaviour.magic_amounts = self._settings.magic_amounts
         self.callback_sender.attend(state)
         return state
 
@@ -272,8 +296,15 @@ class Sandbox:
         # Imported here, so that tests that open no socket do not pay for uvicorn.
         from frontpay_async.sandbox.server import bind, serving  # noqa: PLC0415
 
-        async with serving(self.app, bind(host, port), self.callback_sender.run) as base_url:
+        async with serving(self.app, bind(host, port), self.run_beside) as base_url:
             yield base_url
+
+    async def run_beside(self) -> None:
+        """Send callbacks, and save the state file, until cancelled; a server runs this beside itself."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.callback_sender.run)
+            if self._store is not None:
+                tasks.start_soon(self._store.run)
 
     @property
     def orders(self) -> Mapping[str, SandboxOrder]:
@@ -331,9 +362,20 @@ class Sandbox:
         """
         self.orders[order_uuid].decide_payment(Decision.APPROVE)
 
-    def decline(self, order_uuid: str) -> None:
-        """Let the cardholder decline an order that waits on a terminal; see ``approve``."""
-        self.orders[order_uuid].decide_payment(Decision.DECLINE)
+    def decline(self, order_uuid: str, reason: DeclineReason | str | None = None) -> None:
+        """Let the cardholder decline an order that waits on a terminal; see ``approve``.
+
+        Args:
+            order_uuid: The order.
+            reason: Why, such as ``wrong-pin``.
+
+        Raises:
+            KeyError: There is no such order.
+            ValueError: There is no such reason.
+            ForbiddenEventError: It does not wait on a terminal.
+        """
+        why = None if reason is None else DeclineReason(reason)
+        self.orders[order_uuid].decide_payment(Decision.DECLINE, why)
 
     def approve_refund(self, order_uuid: str) -> None:
         """Let the cardholder take a refund that waits on a terminal.
@@ -347,15 +389,37 @@ class Sandbox:
         """
         self._decide_refund(order_uuid, Decision.APPROVE)
 
-    def decline_refund(self, order_uuid: str) -> None:
-        """Let the cardholder decline a refund that waits on a terminal; see ``approve_refund``."""
-        self._decide_refund(order_uuid, Decision.DECLINE)
+    def decline_refund(self, order_uuid: str, reason: DeclineReason | str | None = None) -> None:
+        """Let the cardholder decline a refund that waits on a terminal; see ``decline``."""
+        self._decide_refund(order_uuid, Decision.DECLINE, None if reason is None else DeclineReason(reason))
 
-    def _decide_refund(self, order_uuid: str, decision: Decision) -> None:
+    def set_terminal(self, terminal_uuid: str, *, offline: bool) -> None:
+        """Disconnect a terminal, or connect it again; what needs an offline terminal gets 510.
+
+        Args:
+            terminal_uuid: The terminal.
+            offline: Whether it is not connected.
+
+        Raises:
+            KeyError: There is no such terminal.
+        """
+        if terminal_uuid not in {each.uuid for each in self._settings.terminals}:
+            raise KeyError(terminal_uuid)
+        (self.behaviour.offline.add if offline else self.behaviour.offline.discard)(terminal_uuid)
+        self._feed.note()
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """How the terminals behave; may be changed while the sandbox runs."""
+        return self._api.state.behaviour
+
+    def _decide_refund(
+        self, order_uuid: str, decision: Decision, reason: DeclineReason | None = None
+    ) -> None:
         order = self.orders[order_uuid]
         if order.refund_request is None:
             raise ForbiddenEventError(decision, "an order of which no refund was asked")
-        order.decide_refund(order.refund_request, decision)
+        order.decide_refund(order.refund_request, decision, reason)
 
     def fail(
         self,

@@ -54,6 +54,8 @@ class SandboxSettings:
     list_terminal_orders: bool
     refund_request_threshold: Decimal | None
     refund_weekly_threshold: Decimal | None
+    one_payment_at_a_time: bool
+    magic_amounts: bool
 
 
 def default_terminals() -> tuple[Terminal, ...]:

@@ -36,6 +36,7 @@ from attrs import define, field, frozen
 from frontpay_async._protocol.operations import Safety
 from frontpay_async.models._fields import EXACT
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
+from frontpay_async.sandbox.behaviour import Behaviour, DeclineReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -194,6 +195,7 @@ class SandboxOrder:
         terminal_uuid: The terminal that it was sent to, if any.
         invoice_number: The invoice number; None for an order that was never invoiced.
         refund_request: The last refund asked of the terminal.
+        decline_reason: Why the cardholder's last decision was no.
         tell: Called when the status has changed, and with a refund on a terminal when that is decided.
         note: Called with the id when anything changes.
     """
@@ -211,6 +213,7 @@ class SandboxOrder:
     terminal_uuid: str | None = None
     invoice_number: str | None = None
     refund_request: RefundRequest | None = None
+    decline_reason: DeclineReason | None = None
     tell: Callable[[SandboxOrder, RefundRequest | None], None] = field(default=_tell_nobody, repr=False)
     note: Callable[[str], None] = field(default=_note_nothing, repr=False)
 
@@ -264,8 +267,21 @@ class SandboxOrder:
             for line in self.lines:
                 line.refunded += by_line.get(Decimal(line.id), _ZERO)
 
-    def decide_payment(self, decision: Decision) -> None:
+    @property
+    def waits_for(self) -> str | None:
+        """What a cardholder has yet to decide: payment, refund, or None."""
+        if self.terminal_uuid is None:
+            return None
+        if self.status is OrderStatus.SENT:
+            return "payment"
+        return "refund" if self.refund_request is not None and self.refund_request.waits else None
+
+    def decide_payment(self, decision: Decision, reason: DeclineReason | None = None) -> None:
         """Let the cardholder pay or decline.
+
+        Args:
+            decision: The decision.
+            reason: Why it was declined.
 
         Raises:
             ForbiddenEventError: The order does not wait on a terminal.
@@ -274,6 +290,7 @@ class SandboxOrder:
             raise ForbiddenEventError(decision, "an order that was not sent to a terminal")
         if self.status is not OrderStatus.SENT:
             raise ForbiddenEventError(decision, f"an order that is {self.status}")
+        self.decline_reason = reason
         self.apply_event(Event.PAY if decision is Decision.APPROVE else Event.CANCEL)
 
     def ask_refund(self, request: RefundRequest) -> None:
@@ -281,7 +298,9 @@ class SandboxOrder:
         self.refund_request = request
         self.note(self.uuid)
 
-    def decide_refund(self, request: RefundRequest, decision: Decision) -> None:
+    def decide_refund(
+        self, request: RefundRequest, decision: Decision, reason: DeclineReason | None = None
+    ) -> None:
         """Let a refund that was asked of the terminal be taken, declined or cancelled.
 
         Raises:
@@ -291,6 +310,7 @@ class SandboxOrder:
         if following is None:
             raise ForbiddenEventError(decision, f"a refund that is {request.status}")
         before, request.status = request.status, following
+        self.decline_reason = reason
         self.note(self.uuid)
         if following is RefundStatus.REFUNDED:
             self.pay_back(request.amount, request.by_line)
@@ -317,6 +337,7 @@ class SandboxState:
     wake: Callable[[], None] = lambda: None
     accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
+    behaviour: Behaviour = field(init=False, factory=Behaviour)
     # Whether a merchant is called back when a cardholder decides.
     is_listened_to: bool = field(init=False, default=False)
     line_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(5401))

@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING
 
 from frontpay_async._protocol import operations
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
-from frontpay_async.sandbox.handlers.context import already, handles
-from frontpay_async.sandbox.responses import broken_rule, invalid, not_found, success
+from frontpay_async.sandbox.behaviour import BUSY, OFFLINE, WAITS, DeclineReason
+from frontpay_async.sandbox.handlers.context import already, handles, json_object, number
+from frontpay_async.sandbox.responses import (
+    Refusal,
+    broken_rule,
+    busy,
+    invalid,
+    not_found,
+    something_wrong,
+    success,
+)
 from frontpay_async.sandbox.state import Decision, ForbiddenEventError, RefundRequest
 
 if TYPE_CHECKING:
     from frontpay_async._json import Json
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
+    from frontpay_async.sandbox.state import SandboxOrder
 
 
 _ACTIVE = 1
@@ -32,7 +42,9 @@ def list_terminals(context: RequestContext) -> Answer:
             "organization_uuid": each.organization_uuid,
         }
         for each in context.settings.terminals
-        if each.organization_uuid == context.uuid and each.status == _ACTIVE
+        if each.organization_uuid == context.uuid
+        and each.status == _ACTIVE
+        and each.uuid not in context.state.behaviour.offline
     ]
     return success(context.operation, rows)
 
@@ -43,9 +55,13 @@ def create_order(context: RequestContext) -> Answer:
     terminal = context.body["terminalUuid"]
     if not isinstance(terminal, str) or terminal not in {each.uuid for each in context.settings.terminals}:
         raise invalid(["The selected terminal uuid is invalid."])
+    outcome = context.state.behaviour.outcome(number(json_object(context.body["orderSummary"])["grandTotal"]))
+    _reach(context, terminal, outcome)
     order = context.new_order(terminal_uuid=terminal)
     holder = context.settings.cardholder
-    if holder.after is not None:
+    if isinstance(outcome, DeclineReason):
+        context.state.later(holder.after or 0.0, partial(order.decide_payment, Decision.DECLINE, outcome))
+    elif holder.after is not None and outcome != WAITS:
         decision = Decision.APPROVE if holder.pays else Decision.DECLINE
         context.state.later(holder.after, partial(order.decide_payment, decision))
     return context.done(order, {"orderUuid": order.uuid})
@@ -57,6 +73,7 @@ def resend_order(context: RequestContext) -> Answer:
     order = context.order()
     if order.status is not OrderStatus.SENT:
         raise already(order)
+    _reach(context, order.terminal_uuid, but=order)
     return context.done(order, {"orderUuid": order.uuid}, body_status=200)
 
 
@@ -67,7 +84,9 @@ def payment_status(context: RequestContext) -> Answer:
     if order.status is OrderStatus.SENT:
         return _undecided(context, "order_status", "orderPaymentPending")
     if order.status in _UNPAID:
-        return success(context.operation, message="orderPaymentFailed", beside={"order_status": "CANCELLED"})
+        by_cardholder = order.decline_reason is DeclineReason.CANCELLED
+        message = "cancelledOrderSuccessfully" if by_cardholder else "orderPaymentFailed"
+        return success(context.operation, message=message, beside={"order_status": "CANCELLED"})
     return success(context.operation, beside={"order_status": "PAID"})
 
 
@@ -81,6 +100,7 @@ def refund(context: RequestContext) -> Answer:
     if order.status not in (OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED, OrderStatus.REFUNDED):
         raise not_found(context.operation, "refundRejectionForTransactionNotFound")
     amount, by_line = context.refund(order)
+    _reach(context, order.terminal_uuid, but=order)
     request = RefundRequest(amount=amount, by_line=by_line)
     order.ask_refund(request)
     holder = context.settings.cardholder
@@ -109,6 +129,29 @@ def cancel_refund(context: RequestContext) -> Answer:
     except ForbiddenEventError:
         raise broken_rule("orderStatusAlreadyRefunded") from None
     return context.done(order)
+
+
+def _reach(
+    context: RequestContext,
+    terminal_uuid: str | None,
+    outcome: str | None = None,
+    *,
+    but: SandboxOrder | None = None,
+) -> None:
+    """Refuse what needs a terminal that is offline, or busy with another order.
+
+    Raises:
+        Refusal: 510.
+    """
+    behaviour = context.state.behaviour
+    if outcome == OFFLINE or terminal_uuid in behaviour.offline:
+        raise Refusal(something_wrong(context.operation))
+    is_busy = behaviour.one_at_a_time and any(
+        each.terminal_uuid == terminal_uuid and each.waits_for and each is not but
+        for each in context.state.orders.values()
+    )
+    if outcome == BUSY or is_busy:
+        raise Refusal(busy())
 
 
 def _undecided(context: RequestContext, name: str, message: str) -> Answer:

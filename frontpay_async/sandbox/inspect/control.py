@@ -3,6 +3,11 @@
 GET  /_sandbox/orders | requests | duplicates | callbacks     look
 POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice, remind, collect; approve,
                                                     decline, approve-refund, decline-refund; repeat-callback
+GET  /_sandbox/orders/{uuid}                        all that is known of an order, masked
+POST /_sandbox/orders/{uuid}/decline | decline-refund   {"reason": …}, or no body
+POST /_sandbox/sales               {"terminal": …, "item": …, "amount": …, "callback_url": …}: a new order
+POST /_sandbox/terminals/{uuid}    {"offline": …}
+POST /_sandbox/behaviour           {"one_at_a_time": …, "magic_amounts": …}
 POST /_sandbox/faults/clear        forget all faults
 POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
 POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …, "every": …, "seconds": …}
@@ -17,15 +22,21 @@ Requests from other sites, and to names that are not this machine's, are refused
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from frontpay_async.errors import FrontPayError, InvalidOrderError
+from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
+from frontpay_async.models.terminals import TerminalOrder
 from frontpay_async.sandbox.inspect.origin import OwnOrigin
 from frontpay_async.sandbox.state import ForbiddenEventError
+from frontpay_async.settings import RateLimit, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,11 +46,22 @@ if TYPE_CHECKING:
 
     from frontpay_async.sandbox import Sandbox
     from frontpay_async.sandbox.callback_sender import SentCallback
+    from frontpay_async.sandbox.inspect.view import View
+
+_WALK_IN = Customer(
+    type="private",
+    name="Walk-in customer",
+    country_code="+47",
+    msisdn="40000000",
+    email="till@example.com",
+    address=Address(street="Storgata 1", zip="0155", city="Oslo", country="NO"),
+)
 
 
 @frozen
 class _Control:
     sandbox: Sandbox
+    view: View
 
     async def orders(self, _: Request) -> Response:
         rows = [
@@ -76,14 +98,15 @@ class _Control:
 
     async def event(self, request: Request) -> Response:
         sandbox, uuid, name = self.sandbox, request.path_params["uuid"], request.path_params["event"]
-        decisions = {
-            "approve": sandbox.approve,
-            "decline": sandbox.decline,
-            "approve-refund": sandbox.approve_refund,
-            "decline-refund": sandbox.decline_refund,
-            "repeat-callback": sandbox.callback_sender.repeat,
-        }
         try:
+            reason = (await _asked(request)).get("reason")
+            decisions: dict[str, Callable[[str], None]] = {
+                "approve": sandbox.approve,
+                "decline": partial(sandbox.decline, reason=reason),
+                "approve-refund": sandbox.approve_refund,
+                "decline-refund": partial(sandbox.decline_refund, reason=reason),
+                "repeat-callback": sandbox.callback_sender.repeat,
+            }
             if name in decisions:
                 decisions[name](uuid)
             else:
@@ -95,6 +118,53 @@ class _Control:
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 422)
         return JSONResponse({"status": sandbox.orders[uuid].status})
+
+    async def order(self, request: Request) -> Response:
+        found = self.view.order(request.path_params["uuid"])
+        return JSONResponse({"error": "no such order"}, 404) if found is None else JSONResponse(found)
+
+    async def sale(self, request: Request) -> Response:
+        sandbox = self.sandbox
+        try:
+            asked = await _asked(request)
+            order = _sale(asked)
+            async with sandbox.client(
+                min(self.view.api.settings.tokens),
+                retry=RetryPolicy(attempts=1),
+                rate_limit=RateLimit.unlimited(),
+                order_date_format=self.view.api.settings.order_date_format,
+            ) as client:
+                created = await client.terminals.create_order(order)
+        except InvalidOrderError as error:
+            return JSONResponse({"error": str(error)}, 422)
+        except FrontPayError as error:
+            return JSONResponse({"error": str(error)}, 409)
+        except (ValueError, TypeError, ArithmeticError, KeyError):
+            return JSONResponse(
+                {"error": "a sale needs a terminal, an item and an amount such as 149.50"}, 422
+            )
+        return JSONResponse({"order_uuid": created.order_uuid}, 201)
+
+    async def terminal(self, request: Request) -> Response:
+        try:
+            offline = (await _asked(request))["offline"]
+            self.sandbox.set_terminal(request.path_params["uuid"], offline=bool(offline))
+        except KeyError:
+            return JSONResponse({"error": 'no such terminal, or the body is not {"offline": …}'}, 422)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 422)
+        return JSONResponse({})
+
+    async def behaviour(self, request: Request) -> Response:
+        try:
+            asked = await _asked(request)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 422)
+        behaviour = self.sandbox.behaviour
+        behaviour.one_at_a_time = bool(asked.get("one_at_a_time", behaviour.one_at_a_time))
+        behaviour.magic_amounts = bool(asked.get("magic_amounts", behaviour.magic_amounts))
+        self.view.api.feed.note()
+        return JSONResponse({})
 
     async def callbacks(self, _: Request) -> Response:
         return JSONResponse(_rows(self.sandbox.callbacks))
@@ -134,6 +204,29 @@ class _Control:
         return JSONResponse({})
 
 
+async def _asked(request: Request) -> dict[str, Any]:
+    """Read an object; an empty body is an empty one."""
+    content = await request.body()
+    asked = json.loads(content) if content else {}
+    if not isinstance(asked, dict):
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - a wrong request, not a wrong type
+    return cast("dict[str, Any]", asked)
+
+
+def _sale(asked: dict[str, Any]) -> TerminalOrder:
+    products = [Product(name=str(asked["item"]), quantity=1, rate=str(asked["amount"]).strip(), tax=25)]
+    return TerminalOrder(
+        products=products,
+        summary=OrderSummary.of(products),
+        order_date=datetime.now(UTC),
+        customer=_WALK_IN,
+        terminal_uuid=str(asked["terminal"]),
+        receipt_print=True,
+        send_order_by=SendOrderBy(sms=False, email=True),
+        callback_url=asked.get("callback_url") or None,
+    )
+
+
 async def _add(
     request: Request, add: Callable[..., None], add_at_rates: Callable[..., None] | None = None
 ) -> Response:
@@ -161,13 +254,14 @@ def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
     ]
 
 
-def control_routes(sandbox: Sandbox) -> list[Route]:
+def control_routes(sandbox: Sandbox, view: View) -> list[Route]:
     """Return the routes that inspect and control a sandbox.
 
     Args:
         sandbox: The sandbox.
+        view: What the page is shown of it.
     """
-    control = _Control(sandbox)
+    control = _Control(sandbox, view)
     own = [Middleware(OwnOrigin)]
     return [
         Route("/_sandbox/orders", control.orders, methods=["GET"], middleware=own),
@@ -178,6 +272,10 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/_sandbox/callbacks/listener", control.listener, methods=["POST"], middleware=own),
         Route("/_sandbox/callbacks/{number:int}/resend", control.resend, methods=["POST"], middleware=own),
         Route("/_sandbox/callbacks/faults", control.callback_faults, methods=["POST"], middleware=own),
+        Route("/_sandbox/orders/{uuid}", control.order, methods=["GET"], middleware=own),
+        Route("/_sandbox/sales", control.sale, methods=["POST"], middleware=own),
+        Route("/_sandbox/terminals/{uuid}", control.terminal, methods=["POST"], middleware=own),
+        Route("/_sandbox/behaviour", control.behaviour, methods=["POST"], middleware=own),
         Route("/_sandbox/orders/{uuid}/{event}", control.event, methods=["POST"], middleware=own),
         Route("/_sandbox/faults", control.faults, methods=["POST"], middleware=own),
         Route("/_sandbox/faults/clear", control.clear_faults, methods=["POST"], middleware=own),

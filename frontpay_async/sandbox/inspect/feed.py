@@ -19,6 +19,7 @@ from attrs import define, field, frozen
 
 if TYPE_CHECKING:
     from frontpay_async._json import Json, JsonObject
+    from frontpay_async.sandbox.callback_sender import SentCallback
     from frontpay_async.sandbox.faults import FaultKind
     from frontpay_async.sandbox.responses import Answer
 
@@ -100,6 +101,9 @@ class Feed:
     # By the last change, the newest last.
     _orders: dict[str, int] = field(init=False, factory=dict[str, int], repr=False)
     _exchanges: deque[Exchange] = field(init=False, factory=lambda: deque[Exchange](maxlen=_KEPT), repr=False)
+    _callbacks: deque[tuple[int, SentCallback]] = field(
+        init=False, factory=lambda: deque[tuple[int, "SentCallback"]](maxlen=_KEPT), repr=False
+    )
     _news: anyio.Event | None = field(init=False, default=None, repr=False)
 
     @property
@@ -111,6 +115,7 @@ class Feed:
         """Forget everything, and start another era."""
         self._orders.clear()
         self._exchanges.clear()
+        self._callbacks.clear()
         self.era = secrets.token_hex(4)
         self.note()
 
@@ -138,6 +143,16 @@ class Feed:
         self.note()
         body = None if answer is None else _without_most_rows(answer.body)
         self._exchanges.append(Exchange(number=self.revision, at=at, request=request, answer=body))
+
+    def note_callback(self, callback: SentCallback) -> None:
+        """Count a callback that was sent or lost, and keep it."""
+        self.note()
+        self._callbacks.append((self.revision, callback))
+
+    def callbacks_since(self, revision: int) -> list[SentCallback]:
+        """Return the callbacks that are kept and were sent after a revision, the newest first."""
+        newest = reversed(self._callbacks)
+        return [callback for _, callback in takewhile(lambda each: each[0] > revision, newest)]
 
     def orders_since(self, revision: int) -> list[str]:
         """Return the ids of the orders that have changed after a revision, the last change first."""

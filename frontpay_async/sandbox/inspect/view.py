@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from frontpay_async._protocol.operations import OPERATIONS
-from frontpay_async.models.statuses import OrderStatus
+from frontpay_async.sandbox.app import BASE_PATH
+from frontpay_async.sandbox.behaviour import MAGIC_AMOUNTS, DeclineReason
+from frontpay_async.sandbox.callback_sender import CallbackFault
 from frontpay_async.sandbox.faults import FaultKind
 from frontpay_async.sandbox.inspect.masking import masked_path, shown
+from frontpay_async.sandbox.settings import DEFAULT_TOKEN
 from frontpay_async.sandbox.state import NEXT_STATUS, OUTSIDE_EVENTS
 
 if TYPE_CHECKING:
@@ -18,8 +22,11 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from frontpay_async._json import Json, JsonObject
+    from frontpay_async.models.statuses import OrderStatus
     from frontpay_async.sandbox.app import Api
+    from frontpay_async.sandbox.callback_sender import SentCallback
     from frontpay_async.sandbox.inspect.feed import Exchange, Place
+    from frontpay_async.sandbox.settings import SandboxSettings
     from frontpay_async.sandbox.state import Line, SandboxOrder
 
     Row: TypeAlias = "dict[str, object]"
@@ -62,6 +69,12 @@ class View:
             "request_count": api.request_count,
             "windows": self._windows(),
             "faults": api.faults.rows(),
+            "callbacks": [_callback_row(each) for each in feed.callbacks_since(since)],
+            "terminals": self._terminals(),
+            "behaviour": {
+                "one_at_a_time": api.state.behaviour.one_at_a_time,
+                "magic_amounts": api.state.behaviour.magic_amounts,
+            },
         }
         return {**told, **self._furniture()} if is_whole else told
 
@@ -72,13 +85,43 @@ class View:
             return None
         return {"request": shown(found.request.body), "answer": shown(found.answer)}
 
+    def order(self, uuid: str) -> Row | None:
+        """Return what is known of an order, masked; None for an unknown one."""
+        order = self.api.state.orders.get(uuid)
+        if order is None:
+            return None
+        lines = [
+            {
+                "id": line.id,
+                "words": _line_words(line),
+                "amount": _money(line.amount),
+                "refunded": _money(line.refunded),
+            }
+            for line in order.lines
+        ]
+        return {
+            **_order_row(order),
+            "customer": order.customer_uuid,
+            "invoice_number": order.invoice_number,
+            "all_lines": lines,
+            "calls_back": order.callback_url is not None,
+            "body": shown(order.body),
+        }
+
+    def _terminals(self) -> list[Row]:
+        offline = self.api.state.behaviour.offline
+        return [
+            {"uuid": each.uuid, "name": each.name, "offline": each.uuid in offline}
+            for each in self.api.settings.terminals
+        ]
+
     def _all_orders(self) -> list[SandboxOrder]:
         """Return the newest orders, and those that wait at a terminal, the oldest first."""
         orders = self.api.state.orders
         newest = list(islice(reversed(orders.values()), _MOST_ORDERS))
         oldest = newest[-1].serial if newest else 0
         # One that waits is not pushed out by newer ones.
-        waiting = (order for order in orders.values() if order.serial < oldest and _waits_for(order))
+        waiting = (order for order in orders.values() if order.serial < oldest and order.waits_for)
         return [*islice(waiting, _MOST_WAITING), *reversed(newest)]
 
     def _known(self, uuids: list[str]) -> list[SandboxOrder]:
@@ -98,7 +141,10 @@ class View:
         """Tell what does not change while the sandbox runs."""
         settings, throttle = self.api.settings, self.api.throttle
         return {
-            "terminals": [{"uuid": each.uuid, "name": each.name} for each in settings.terminals],
+            "access": _access(settings),
+            "reasons": list(DeclineReason),
+            "magic": {f"{end:02}": outcome for end, outcome in MAGIC_AMOUNTS.items()},
+            "callback_faults": list(CallbackFault),
             "cardholder": {"after": settings.cardholder.after, "pays": settings.cardholder.pays},
             "limit": None if throttle is None else {"requests": throttle.limit, "window": throttle.window},
             "kinds": [{"kind": kind, "slow": kind.is_slowness} for kind in FaultKind],
@@ -107,7 +153,7 @@ class View:
 
 
 def _order_row(order: SandboxOrder) -> Row:
-    waits_for = _waits_for(order)
+    waits_for = order.waits_for
     refund = order.refund_request
     return {
         "uuid": order.uuid,
@@ -120,19 +166,35 @@ def _order_row(order: SandboxOrder) -> Row:
         "terminal": order.terminal_uuid,
         "waits_for": waits_for,
         "refund": _money(refund.amount) if refund and waits_for == "refund" else None,
+        "reason": order.decline_reason,
         "lines": [_line_words(line) for line in order.lines[:_MOST_LINES]],
         "more_lines": max(0, len(order.lines) - _MOST_LINES),
         "events": [] if order.terminal_uuid else _possible(order.status),
     }
 
 
-def _waits_for(order: SandboxOrder) -> str | None:
-    """Say what a cardholder has yet to decide."""
-    if order.terminal_uuid is None:
-        return None
-    if order.status is OrderStatus.SENT:
-        return "payment"
-    return "refund" if order.refund_request is not None and order.refund_request.waits else None
+def _callback_row(callback: SentCallback) -> Row:
+    # Without path and query: they may hold secrets of the merchant's.
+    host = urlsplit(callback.url).netloc.rpartition("@")[2]
+    return {
+        "number": callback.number,
+        "at": callback.at,
+        "uuid": callback.order_uuid,
+        "says": callback.says,
+        "host": host,
+        "status": callback.status,
+        "problem": callback.problem,
+        "fault": callback.fault,
+    }
+
+
+def _access(settings: SandboxSettings) -> Row:
+    """Return what a program needs; a token of the caller's own is not shown."""
+    return {
+        "path": BASE_PATH,
+        "token": DEFAULT_TOKEN if DEFAULT_TOKEN in settings.tokens else None,
+        "organizations": list(dict.fromkeys(each.organization_uuid for each in settings.terminals)),
+    }
 
 
 def _possible(status: OrderStatus) -> list[str]:

@@ -202,9 +202,32 @@ async def test_a_request_and_its_answer_are_told_without_personal_data(
     assert f'"uuid": "{uuid}"' in created["answer"]
     assert details["request"] == ""
     assert '"status": "INVOICED"' in details["answer"]
-    everything = f"{told} {details} {created}"
+    order = (await browser.get(f"/_sandbox/orders/{uuid}")).json()
+    # The default token opens nothing but sandboxes, and is there to be copied.
+    assert told.pop("access")["token"] == DEFAULT_TOKEN
+    everything = f"{told} {details} {created} {order}"
     secrets = (NAME, STREET, EMAIL, MSISDN, PERSONAL_NUMBER, "s3cr3t", "shop.example", DEFAULT_TOKEN)
     assert [secret for secret in secrets if secret in everything] == []
+
+
+async def test_a_token_of_ones_own_is_not_told() -> None:
+    told = await Reader(Sandbox(tokens=["one-of-my-own"])).next()
+    assert told["access"]["token"] is None
+    assert "one-of-my-own" not in str(told)
+
+
+async def test_callbacks_are_told_without_what_may_be_secret(
+    client: FrontPayClient, sandbox: Sandbox
+) -> None:
+    uuid = (
+        await client.orders.send_invoice(invoice(callback_url="http://u:p@localhost:9/s3cr3t?k=v"))
+    ).order_uuid
+    sandbox.apply_event(uuid, "pay")
+    await sandbox.deliver_callbacks()
+    newest, first = (await Reader(sandbox).next())["callbacks"]
+    assert (newest["says"], first["says"], first["uuid"]) == ("PAID", "INVOICED", uuid)
+    assert first["host"] == "localhost:9"
+    assert "s3cr3t" not in f"{newest} {first}"
 
 
 async def test_the_query_of_a_request_is_masked(sandbox: Sandbox) -> None:

@@ -1,0 +1,75 @@
+"""How terminals behave at the moment: reasons of a decline, magic amounts, offline, one payment at a time."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+
+class DeclineReason(StrEnum):
+    """Why a payment or refund on a terminal was declined.
+
+    The API does not report it; the page and ``SandboxOrder.decline_reason`` do. A failed payment has one of
+    two documented messages: ``cancelledOrderSuccessfully`` for ``cancelled``, else ``orderPaymentFailed``.
+    """
+
+    INSUFFICIENT_FUNDS = "insufficient-funds"
+    EXPIRED_CARD = "expired-card"
+    WRONG_PIN = "wrong-pin"
+    BLOCKED_CARD = "blocked-card"
+    NO_CONNECTION = "no-connection"
+    """The terminal did not reach the bank."""
+    CANCELLED = "cancelled"
+    """The cardholder pressed stop."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"there is no decline reason {value!r}; there are {', '.join(cls)}")
+
+
+BUSY = "busy"
+OFFLINE = "offline"
+WAITS = "waits"
+MAGIC_AMOUNTS: Mapping[int, DeclineReason | str] = MappingProxyType(
+    {
+        1: DeclineReason.INSUFFICIENT_FUNDS,
+        2: DeclineReason.EXPIRED_CARD,
+        3: DeclineReason.WRONG_PIN,
+        4: DeclineReason.BLOCKED_CARD,
+        5: DeclineReason.NO_CONNECTION,
+        6: DeclineReason.CANCELLED,
+        7: BUSY,
+        8: OFFLINE,
+        9: WAITS,
+    }
+)
+"""What the øre of a payment's total decide, where magic amounts are on: 149.01 is declined."""
+_HUNDRED = 100
+
+
+@define(eq=False)
+class Behaviour:
+    """What can be changed while the sandbox runs.
+
+    Args:
+        one_at_a_time: Whether a terminal on which something waits answers ``terminalIsBusy``.
+        magic_amounts: Whether the øre of a payment's total decide its outcome.
+    """
+
+    one_at_a_time: bool = False
+    magic_amounts: bool = False
+    offline: set[str] = field(init=False, factory=set[str])
+    """The terminals that are not connected."""
+
+    def outcome(self, amount: Decimal) -> DeclineReason | str | None:
+        """Return what an amount decides; None for an ordinary one."""
+        if not self.magic_amounts:
+            return None
+        return MAGIC_AMOUNTS.get(int(amount * _HUNDRED) % _HUNDRED)
