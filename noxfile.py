@@ -126,7 +126,8 @@ def rate(session: nox.Session) -> None:
     """
     session.install("-e", ".[batch,cli,redis,sandbox]", *group("tests"))
     session.run("pytest", "-m", "slow", *session.posargs)
-    long = ("--hypothesis-profile", "long", "tests/_rate/test_ledger_properties.py")
+    patience = ("-o", "faulthandler_timeout=3600")
+    long = ("--hypothesis-profile", "long", *patience, "tests/_rate/test_ledger_properties.py")
     session.run("pytest", *IN_PARALLEL, *long, *session.posargs)
 
 

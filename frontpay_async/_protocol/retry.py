@@ -105,6 +105,11 @@ def may_retry(safety: Safety, failure: Failure, policy: RetryPolicy, attempt: in
     )
 
 
+def may_pass(error: FrontPayError) -> bool:
+    """Return whether a read that failed so may succeed when it is repeated, by the same table."""
+    return Safety.READ in _MAY_RETRY[classify(error, None)]
+
+
 def delay(policy: RetryPolicy, attempt: int, chance: float, error: FrontPayError) -> float | None:
     """Return the seconds to wait before the next attempt, or None where the API asks for too long a wait.
 

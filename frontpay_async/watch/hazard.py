@@ -29,8 +29,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from typing import TYPE_CHECKING
 
 from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # From a tenth of a second to three months.
 _GRID = tuple(0.1 * 2 ** (step / 4) for step in range(107))
@@ -40,6 +44,23 @@ _ROOT_2PI = math.sqrt(2.0 * math.pi)
 _FAR = 20.0
 # In a narrower interval, or further out, the differences are rounding errors.
 _NARROW = 1e-9
+# How many numbers a state has, and the greatest number of payments in one.
+_STATE = 3
+_MOST_SEEN = 1e6
+
+
+def check_state(state: Sequence[float]) -> tuple[float, float, float]:
+    """Return what ``Hazard.state`` returned, checked.
+
+    Raises:
+        ValueError: It is nothing that ``state`` returns.
+    """
+    if len(state) != _STATE:
+        raise ValueError("not a learnt distribution in a snapshot")
+    seen, mean, deviations = state
+    if not (0 <= seen <= _MOST_SEEN and abs(mean) <= _FAR and 0 <= deviations <= seen * _FAR**2):
+        raise ValueError("not a learnt distribution in a snapshot")
+    return seen, mean, deviations
 
 
 @define(eq=False, repr=False)
@@ -102,10 +123,7 @@ class Hazard:
         Raises:
             ValueError: It is nothing that ``state`` returns.
         """
-        seen, mean, deviations = state
-        if not (0 <= seen < math.inf and abs(mean) < math.inf and 0 <= deviations < math.inf):
-            raise ValueError("not a learnt distribution")
-        self.seen, self._mean, self._deviations = seen, mean, deviations
+        self.seen, self._mean, self._deviations = check_state(state)
         self._fit()
 
     def at(self, age: float) -> float:

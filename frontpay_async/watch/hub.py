@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from attrs import define, field, frozen
 
+from frontpay_async.models._fields import to_decimal
 from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
 from frontpay_async.watch.kinds import KINDS, WatchKind
-from frontpay_async.watch.snapshot import Kept, Key, Snapshot, read_snapshot
+from frontpay_async.watch.later_refund import LaterRefund
+from frontpay_async.watch.snapshot import LONGEST_AGE, Kept, Key, Snapshot, read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Mapping
+    from decimal import Decimal
 
+    from frontpay_async.models._fields import Number
     from frontpay_async.watch.kinds import Status
     from frontpay_async.watch.poller import Poller
     from frontpay_async.watch.subscription import Subscription
@@ -85,22 +89,46 @@ class WatchHub:
         with self._reader(WatchKind.PAYMENT, order_uuid, timeout) as subscription:
             return cast("PaymentStatus", await self._poller.next(subscription))
 
-    async def refund(self, order_uuid: str, *, timeout: float | None) -> RefundStatus:  # noqa: ASYNC109 - on the client's clock
+    async def refund(
+        self,
+        order_uuid: str,
+        *,
+        timeout: float | None,  # noqa: ASYNC109 - on the client's clock
+        after: Number | None = None,
+    ) -> RefundStatus:
         """Wait until the last refund on a terminal is decided.
+
+        The status check does not say which refund it is about: until a second partial refund is decided, it
+        still shows the first one's end. So for every refund but the first give ``after``.
 
         Args:
             order_uuid: The order.
             timeout: Seconds to wait at most; None for no bound.
+            after: What was refunded before this refund, in the order's currency: the ``refunded_amount`` of
+                ``orders.get_status`` before it was asked for. REFUNDED is then returned once the order's
+                status shows more than that, and REJECTED only if the status is seen to turn to it.
 
         Returns:
-            REFUNDED or REJECTED, as the refund's own status check says.
+            REFUNDED or REJECTED, as the refund's own status check says; with ``after``, as that and the
+            order's ``refunded_amount`` say.
 
         Raises:
             WatchTimeoutError: It was not decided in time; it may still be paid back.
             NotFoundError: There is no such order, or no refund was asked of it.
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
+            TypeError: ``after`` is a float or not a number.
+            ValueError: ``after`` is negative.
         """
+        if after is not None:
+            before = to_decimal(after)
+            if before < 0:
+                raise ValueError("after must be 0 or more: what was refunded before this refund")
+            with (
+                self._reader(WatchKind.ORDER, order_uuid, timeout, paid_back_beyond=before) as amount,
+                self._reader(WatchKind.REFUND, order_uuid, timeout, until=(), every=True) as status,
+            ):
+                return await LaterRefund(self._poller, amount, status).end()
         with self._reader(WatchKind.REFUND, order_uuid, timeout) as subscription:
             return cast("RefundStatus", await self._poller.next(subscription))
 
@@ -165,9 +193,9 @@ class WatchHub:
         return self._changes(kind, order_uuid, timeout)
 
     def notify(self, callback: _TellsOfOrder | str) -> bool:
-        """Take in a callback: what it tells of is asked for at once, and believed when the API says it.
+        """Record a callback: its order is polled early, and only what the API itself says is believed.
 
-        Call it in the event loop of the client.
+        Forged callbacks cost other waits at most half of the polls. Call it in the event loop of the client.
 
         Args:
             callback: Anything with an ``order_uuid``, or the order's id.
@@ -177,11 +205,9 @@ class WatchHub:
         """
         order_uuid = callback if isinstance(callback, str) else callback.order_uuid
         schedule, now = self._poller.schedule, self._now()
-        told = [watch for kind in WatchKind if (watch := schedule.watches.get((kind, order_uuid)))]
-        for watch in told:
-            schedule.tell(watch, now)
+        watched = [schedule.claim(kind, order_uuid, now) for kind in WatchKind]
         self._poller.poke()
-        return bool(told)
+        return any(watched)
 
     def snapshot(self) -> dict[str, object]:
         """Return what is watched and what was learnt, as plain data that JSON can hold.
@@ -207,9 +233,15 @@ class WatchHub:
             The kind and order of each watch in it, to wait for.
 
         Raises:
-            ValueError: It is no snapshot, or one of a later version.
+            ValueError: It is not a valid snapshot, or one of a later version, or ``elapsed`` is not valid;
+                nothing was taken up.
         """
+        if not 0 <= elapsed <= LONGEST_AGE:
+            raise ValueError(f"elapsed must be from 0 to {LONGEST_AGE:g} seconds")
         read, now = read_snapshot(snapshot), self._now()
+        for kind, order_uuid in read.watches:
+            # An id that cannot be asked for is refused here, not when its turn comes.
+            self._poller.session.request(KINDS[kind].operation, uuid=order_uuid)
         for kind, hazard in self._poller.schedule.learnt().items():
             if kind in read.learnt:
                 hazard.resume(read.learnt[kind])
@@ -255,12 +287,13 @@ class WatchHub:
         *,
         until: Collection[str] | None = None,
         every: bool = False,
+        paid_back_beyond: Decimal | None = None,
     ) -> Subscription:
         self._check(kind, order_uuid, timeout)
         now = self._now()
         kept = self._restored.pop((kind, order_uuid), Kept(now, None))
         watch = self._poller.schedule.begin(kind, order_uuid, now, age=now - kept.since, status=kept.status)
-        return self._poller.begin(watch, timeout, until=until, every=every)
+        return self._poller.begin(watch, timeout, until=until, every=every, paid_back_beyond=paid_back_beyond)
 
     def _check(self, kind: WatchKind, order_uuid: str, timeout: float | None) -> None:
         if timeout is not None and not timeout > 0:

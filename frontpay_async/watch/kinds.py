@@ -15,6 +15,7 @@ from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundSta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from frontpay_async._protocol.operations import Operation, Watched
 
@@ -63,7 +64,9 @@ class WatchState(Enum):
     READY = "ready"
     """Waiting for its share."""
     TOLD = "told"
-    """Said to have changed; confirmed before anything else is asked."""
+    """Polled before anything else: the list shows a change, or a poll has to be repeated."""
+    CLAIMED = "claimed"
+    """Polled early: a callback, which may be forged, says that it has changed."""
     ASKED = "asked"
     """A poll is under way."""
     GONE = "gone"
@@ -91,21 +94,36 @@ class Watch:
     tag: float = 0.0
     share: float = 0.0
     asked_at: float = -math.inf
-    # Its own route's answers: the first, the last, and what that said.
+    # Its own route's responses: the first, the last, when that one was asked for, and its status.
     known_at: float = math.inf
     seen_at: float = -math.inf
+    answered: float = -math.inf
     status: Status | None = None
+    # How many polls in a row were repeated because they hung.
+    hedges: int = 0
     # What the list of orders said last, and when.
     listed: OrderStatus | None = None
     listed_at: float = -math.inf
-    # News that no poll has been sent after; and how often an answer that does not bear it out is doubted.
+    # When it was last said to have changed, by the list or by a callback; how many more responses that show
+    # no change are followed by another poll; and what is left after a callback that proved wrong: one early
+    # poll for each regular one.
     told_at: float = -math.inf
+    claimed: bool = False
     doubts: int = 0
+    disproved: bool = False
+    credit: bool = True
+    # When its early poll is due.
+    early: float = -math.inf
 
     @property
     def looked_at(self) -> float:
         """When anything was last heard of it."""
         return max(self.seen_at, self.listed_at)
+
+    @property
+    def known(self) -> bool:
+        """Whether its own route has known the order before."""
+        return self.status is not None or self.known_at < math.inf
 
 
 def status_in(answer: object) -> Status:
@@ -115,3 +133,8 @@ def status_in(answer: object) -> Status:
     if isinstance(answer, PaymentStatus | RefundStatus):
         return answer
     raise TypeError(f"{type(answer).__name__} tells no status")
+
+
+def paid_back_in(answer: object) -> Decimal | None:
+    """Return how much an answer says was paid back; None where it does not say so."""
+    return answer.refunded_amount if isinstance(answer, OrderStatusReport) else None

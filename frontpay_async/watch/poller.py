@@ -6,40 +6,48 @@ an event. When the leader's own watch has ended, or its time, or its caller's pa
 and the polls that it had under way are given up and asked again, before anything else, by the next leader.
 
 At most one poll waits at the rate governor, and what it asks is chosen when it has been let through: in the
-meantime a callback may have come. At most ``MOST_AT_ONCE`` are under way.
+meantime a callback may have come. At most ``MOST_AT_ONCE`` are under way, and ``MOST_IN_FLIGHT`` with those
+that hang: a poll without a response for some seconds is repeated, and the first response counts.
+
+The polls run in a context (``contextvars``) of their own: what the caller that happens to lead has set, such
+as a span, a request's log fields or a decimal precision, is neither seen nor changed by them.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+from contextvars import Context
 from typing import TYPE_CHECKING, cast
 
 import anyio
 from attrs import define, evolve, field
 
 from frontpay_async._protocol.operations import LIST_ORDER_STATUSES
+from frontpay_async._protocol.parse import consequence
+from frontpay_async._protocol.retry import may_pass
 from frontpay_async._transport.call import CallOptions
 from frontpay_async.errors import (
+    APIError,
     AuthenticationError,
     ConfigurationError,
     FrontPayError,
     NotFoundError,
     NotSentError,
-    OutcomeUnknownError,
-    RateLimitedError,
-    ServerError,
+    Outcome,
+    WatchTimeoutError,
 )
 from frontpay_async.models.orders import OrderStatusEntry
 from frontpay_async.priority import Priority
 from frontpay_async.settings import RetryPolicy
-from frontpay_async.watch.kinds import KINDS, Watch, WatchState, status_in
+from frontpay_async.watch.kinds import KINDS, Watch, WatchState, paid_back_in, status_in
 from frontpay_async.watch.lazy_heap import LazyHeap
-from frontpay_async.watch.schedule import CLOSEST, Schedule, Sweep
-from frontpay_async.watch.subscription import Subscription
+from frontpay_async.watch.schedule import CLOSEST, HEDGE_AFTER, Schedule, Sweep
+from frontpay_async.watch.subscription import MAY_STILL, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from decimal import Decimal
 
     from frontpay_async._protocol.messages import HttpRequest
     from frontpay_async._protocol.operations import Operation
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
 GRACE = 10.0
 """Seconds in which a 404 is taken for an order that the API does not know yet."""
 MOST_AT_ONCE = 8
+MOST_IN_FLIGHT = 32
 POLL_WITHIN = 30.0
 """Seconds after which a poll that is under way is given up."""
 
@@ -62,14 +71,34 @@ _EDGE = 0.1
 _SPREAD = 0.8
 # How many followers wake when one is served; the others find nothing and wait again.
 _SHARERS = 16
+# A poll hangs that takes so many times as long as the others; and how fast that mean follows them.
+_HANGS = 3.0
+_SMOOTHING = 0.2
 # After a permit that nobody had a use for.
 _SHORT_WHILE = 0.05
-# After these the hub keeps watching: they say nothing about the order.
-_PASSING = (ServerError, NotSentError, OutcomeUnknownError, RateLimitedError)
 
 
 class _NothingToAskError(Exception):
     """The rate let a poll through, and by then nothing was left to ask."""
+
+
+@define(eq=False)
+class _Flight:
+    """A poll under way; it counts as hung after ``hangs_at``, and ``repeats`` one that hangs."""
+
+    asked: Watch | Sweep
+    started: float
+    hangs_at: float
+    repeats: bool = False
+    hung: bool = False
+    # Given up because a later poll of the same watch was answered.
+    superseded: bool = False
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether its watch waits for it and for no later poll."""
+        asked = self.asked
+        return isinstance(asked, Watch) and asked.state is WatchState.ASKED and asked.asked_at == self.started
 
 
 @define(eq=False, repr=False)
@@ -100,9 +129,11 @@ class Poller:
     _sharers: int = field(init=False, default=0)
     _sleep: anyio.CancelScope | None = field(init=False, default=None)
     _asking: bool = field(init=False, default=False)
-    _under_way: dict[anyio.CancelScope, float] = field(init=False, factory=dict[anyio.CancelScope, float])
+    _under_way: dict[anyio.CancelScope, _Flight] = field(init=False, factory=dict[anyio.CancelScope, _Flight])
     _budget: float = field(init=False, default=1 / CLOSEST)
     _not_before: float = field(init=False, default=-math.inf)
+    # The mean seconds of a response to a poll.
+    _took: float = field(init=False, default=0.0)
 
     def __attrs_post_init__(self) -> None:
         self._options = CallOptions(
@@ -119,15 +150,18 @@ class Poller:
         *,
         until: Collection[str] | None = None,
         every: bool = False,
+        paid_back_beyond: Decimal | None = None,
     ) -> Subscription:
         """Take up a reader of a watch that is in the schedule; it reads within a ``with`` block."""
         now = self.session.clock.now()
         deadline = math.inf if patience is None else now + patience
-        subscription = Subscription(self.leave, watch, deadline, patience, until, every)
+        subscription = Subscription(self.leave, watch, deadline, patience, until, every, paid_back_beyond)
+        # What was seen of a watch without a reader may be minutes old.
+        fresh = watch in self._readers
         self._readers[watch] = (*self._readers.get(watch, ()), subscription)
         if subscription.deadline < math.inf:
             self._deadlines.push(subscription, subscription.deadline)
-        if every and watch.seen_at > -math.inf and watch.status is not None:
+        if every and fresh and watch.seen_at > -math.inf and watch.status is not None:
             subscription.take(watch.status)
         elif every:
             self.schedule.hasten(watch, now)
@@ -135,7 +169,7 @@ class Poller:
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
-        """Let go of a reader; a watch that nobody reads any more is not watched any more."""
+        """Let go of a reader; a watch without readers is not polled any more."""
         if subscription.place:
             self._deadlines.drop(subscription)
         subscriptions = self._readers.get(subscription.watch, ())
@@ -145,7 +179,10 @@ class Poller:
                 self._readers[subscription.watch] = others
             else:
                 del self._readers[subscription.watch]
-                self.schedule.end(subscription.watch)
+                if subscription.error is None or isinstance(subscription.error, WatchTimeoutError):
+                    self.schedule.leave(subscription.watch, self.session.clock.now())
+                else:
+                    self.schedule.end(subscription.watch)
 
     async def next(self, subscription: Subscription) -> Status:
         """Wait for a reader's next news, and poll for everybody meanwhile if nobody else does.
@@ -221,12 +258,14 @@ class Poller:
                 until = self._due(now)
                 if until <= now:
                     self._asking = True
-                    children.start_soon(self._poll)
+                    _ = Context().run(children.start_soon, self._poll)
                     until = math.inf
                 deadline = self._deadlines.first()
                 until = min(until, deadline[0] if deadline else math.inf)
-                for started in self._under_way.values():
-                    until = min(until, started + POLL_WITHIN)
+                for flight in self._under_way.values():
+                    until = min(
+                        until, flight.started + POLL_WITHIN, math.inf if flight.hung else flight.hangs_at
+                    )
                 with anyio.CancelScope() as scope:
                     self._sleep = scope
                     if until < math.inf:
@@ -238,7 +277,8 @@ class Poller:
 
     def _due(self, now: float) -> float:
         """Return when the next poll may be begun."""
-        if self._asking or len(self._under_way) >= MOST_AT_ONCE:
+        answering = sum(not flight.hung and not flight.repeats for flight in self._under_way.values())
+        if self._asking or answering >= MOST_AT_ONCE or len(self._under_way) >= MOST_IN_FLIGHT:
             return math.inf
         self._budget = self._look_at_rate()
         return max(self.schedule.wakes(now, self._budget), self._not_before)
@@ -259,41 +299,37 @@ class Poller:
         return min(left, even)
 
     def _expire(self, now: float) -> None:
-        """End the readers whose time is over, and the polls that take too long."""
+        """End the readers whose time is over and the polls that take too long; repeat those that hang."""
         while (first := self._deadlines.first()) and first[0] <= now:
             subscription = self._deadlines.pop()
             if not subscription.over:
                 subscription.fail(subscription.too_late())
                 self.leave(subscription)
-        for scope, started in self._under_way.items():
-            if now >= started + POLL_WITHIN:
+        for scope, flight in self._under_way.items():
+            if now >= flight.started + POLL_WITHIN:
                 scope.cancel()
+            elif not flight.hung and now >= flight.hangs_at:
+                flight.hung = True
+                if isinstance(flight.asked, Sweep):
+                    self.schedule.sweep_hangs(now)
+                elif flight.is_latest:
+                    self.schedule.hedge(flight.asked, now)
 
     async def _poll(self) -> None:
-        clock = self.session.clock
-        asked: Watch | Sweep | None = None
+        flight: _Flight | None = None
         chosen: HttpRequest | None = None
         waits = True
         with anyio.CancelScope() as scope:
 
             async def choose(_: HttpRequest) -> HttpRequest:
-                nonlocal asked, chosen, waits
+                nonlocal flight, chosen, waits
                 if chosen is not None:
                     # The same again, with a renewed token.
                     return chosen
-                now = clock.now()
                 self._asking = waits = False
-                # By the budget that it was woken by: the permit itself is a part of what is left now.
-                asked = self.schedule.take(now, self._budget)
-                if asked is None:
-                    self._not_before = now + _SHORT_WHILE
-                    raise _NothingToAskError
-                if self.session.rate.limit.requests is None:
-                    # Nobody else holds it back.
-                    self._not_before = now + CLOSEST
-                self._under_way[scope] = now
+                flight = self._under_way[scope] = self._take()
                 self.poke()
-                chosen = self._request(asked)
+                chosen = self._request(flight.asked)
                 return chosen
 
             try:
@@ -302,18 +338,33 @@ class Poller:
             except _NothingToAskError:
                 pass
             except FrontPayError as error:
-                self._failed(asked, error)
-                asked = None
+                failed, flight = flight, None
+                self._failed(failed, error)
             else:
-                assert asked is not None  # noqa: S101 - chosen before it was sent
-                self._answered(asked, answer)
-                asked = None
+                assert flight is not None  # noqa: S101 - chosen before it was sent
+                answered, flight = flight, None
+                self._answered(answered, answer)
             finally:
                 self._under_way.pop(scope, None)
                 if waits:
                     self._asking = False
-                self._give_up(asked, late=scope.cancel_called)
+                self._give_up(flight, late=scope.cancel_called)
                 self.poke()
+
+    def _take(self) -> _Flight:
+        now = self.session.clock.now()
+        # By the budget that it was woken by: the permit itself is a part of what is left now.
+        asked = self.schedule.take(now, self._budget)
+        if asked is None:
+            self._not_before = now + _SHORT_WHILE
+            raise _NothingToAskError
+        if self.session.rate.limit.requests is None:
+            # Nobody else holds it back.
+            self._not_before = now + CLOSEST
+        if isinstance(asked, Sweep):
+            return _Flight(asked, now, now + self.schedule.sweeps.patience(HEDGE_AFTER))
+        patience = max(HEDGE_AFTER, _HANGS * self._took)
+        return _Flight(asked, now, now + patience * 2**asked.hedges, asked.hedges > 0)
 
     def _request(self, asked: Watch | Sweep) -> HttpRequest:
         if isinstance(asked, Sweep):
@@ -322,63 +373,82 @@ class Poller:
         self.polls += 1
         return self.session.request(KINDS[asked.kind].operation, uuid=asked.order_uuid)
 
-    def _give_up(self, asked: Watch | Sweep | None, *, late: bool) -> None:
-        """Take in that a poll was given up: by a leader that left, or because it took too long."""
+    def _give_up(self, flight: _Flight | None, *, late: bool) -> None:
+        """Record that a poll was given up: by a leader that left, or because it took too long."""
         now = self.session.clock.now()
+        if flight is None or flight.superseded:
+            return
         if late:
             self.schedule.trouble(now)
-        if isinstance(asked, Sweep):
+        if isinstance(flight.asked, Sweep):
             if late:
-                self.schedule.sweeps.fail(now)
+                self.schedule.sweep_failed(now)
             else:
                 self.schedule.sweeps.give_up()
-        elif asked is not None and asked.state is WatchState.ASKED:
+        elif flight.is_latest:
             if late:
-                self.schedule.missed(asked, now)
+                self.schedule.missed(flight.asked, now)
             else:
-                self.schedule.again(asked, now)
+                self.schedule.again(flight.asked, now)
 
-    def _answered(self, asked: Watch | Sweep, answer: object) -> None:
-        now = self.session.clock.now()
+    def _answered(self, flight: _Flight, answer: object) -> None:
+        now, asked = self.session.clock.now(), flight.asked
         if isinstance(asked, Sweep):
             entries = cast("tuple[object, ...]", answer)
             listed = {
                 entry.order_uuid: entry.status for entry in entries if isinstance(entry, OrderStatusEntry)
             }
             self.schedule.swept(listed, now)
-        elif asked.state is WatchState.ASKED:
+        elif asked.state is not WatchState.GONE and flight.started >= asked.answered:
+            self._took += _SMOOTHING * (now - flight.started - self._took)
+            self._supersede(asked, flight.started)
             status = status_in(answer)
-            if status.is_final and not (asked.status is not None and asked.status.is_final):
-                self.decided += 1
-                self.schedule.decided(asked)
-            self.schedule.looked(asked, status, now)
+            if status.is_final:
+                self.schedule.sweeps.ended(asked, now)
+                if asked.status is None or not asked.status.is_final:
+                    self.decided += 1
+                    self.schedule.decided(asked)
+            self.schedule.looked(asked, status, now, flight.started)
             for subscription in self._readers[asked]:
-                subscription.take(status)
+                subscription.take(status, paid_back_in(answer))
                 if subscription.over:
                     self.leave(subscription)
 
-    def _failed(self, asked: Watch | Sweep | None, error: FrontPayError) -> None:
+    def _supersede(self, watch: Watch, started: float) -> None:
+        """Give up the polls of a watch that were sent before one that was answered."""
+        for scope, flight in self._under_way.items():
+            if flight.asked is watch and flight.started < started:
+                flight.superseded = True
+                scope.cancel()
+
+    def _failed(self, flight: _Flight | None, error: FrontPayError) -> None:
         now = self.session.clock.now()
+        passing = may_pass(error)
         if self.session.closed or self.session.wire.closed:
             self.close()
         elif isinstance(error, AuthenticationError | ConfigurationError):
             self._fail_all(error)
-        elif asked is None:
-            # It did not even come so far that somebody was chosen.
+        elif flight is None:
+            # It did not even come so far that a watch was chosen.
             self.schedule.trouble(now)
-        elif isinstance(asked, Sweep):
-            if isinstance(error, _PASSING):
+        elif isinstance(flight.asked, Sweep):
+            if passing:
                 self.schedule.trouble(now)
-            self.schedule.sweeps.fail(now)
-        elif asked.state is not WatchState.ASKED:
+            self.schedule.sweep_failed(now)
+        elif flight.asked.state is WatchState.GONE:
             pass
-        elif isinstance(error, _PASSING):
-            self.schedule.trouble(now)
-            self.schedule.missed(asked, now)
-        elif isinstance(error, NotFoundError) and now < max(asked.began, asked.seen_at) + self.grace:
-            self.schedule.missed(asked, now)
+        elif passing or self._may_be_unknown_yet(flight.asked, error):
+            if passing:
+                self.schedule.trouble(now)
+            if flight.is_latest:
+                self.schedule.missed(flight.asked, now)
         else:
-            self._fail(asked, error)
+            self._fail(flight.asked, error)
+
+    def _may_be_unknown_yet(self, watch: Watch, error: FrontPayError) -> bool:
+        """Whether a 404 says nothing: of an order that was seen before, or that was created just now."""
+        now = self.session.clock.now()
+        return isinstance(error, NotFoundError) and (watch.known or now < watch.began + self.grace)
 
     def _fail_all(self, error: FrontPayError) -> None:
         for watch in tuple(self._readers):
@@ -390,9 +460,22 @@ class Poller:
             own = copy.copy(error)
             own.operation = error.operation or f"watch.{watch.kind}"
             own.order_uuid = watch.order_uuid
+            if isinstance(error, APIError):
+                # It was the status check that was refused: what is watched may have happened.
+                own.outcome = Outcome.UNKNOWN
+                own.args = (_of_the_watch(watch, str(error)),)
             subscription.fail(own)
             self.leave(subscription)
         self.poke()
+
+
+def _of_the_watch(watch: Watch, text: str) -> str:
+    """Return the text of a refused status check, with what follows for the watch in place of the check."""
+    of_the_check = consequence(KINDS[watch.kind].operation, Outcome.REJECTED)
+    text = text.replace(f" {of_the_check}", "")
+    return (
+        f"{text} The watch has ended, and this says nothing about what was watched: {MAY_STILL[watch.kind]}."
+    )
 
 
 # What a poll asks is chosen when it may be sent; until then it is a read of anything.

@@ -32,9 +32,22 @@ than that; otherwise about n/B, a round of all. What is left of a rate window is
 While they run, what they show is asked for by itself every ``LONGEST`` only, in case the list lags; and a
 watch that is begun waits for the list before it is asked for.
 
-*News* (a callback, or a status in the list that was not there before) is confirmed by a poll before anything
-else is asked. If the answer does not bear it out, it is doubted: asked again a few times, further and further
-apart. News during a poll is followed by another poll, because the answer may be older.
+*News*. A status in the list that was not there before is confirmed by a poll before anything else is polled.
+If the response shows no change, it is polled again a few times, further and further apart. News during a poll
+is followed by another poll, because the response may be older.
+
+*Callbacks* may be forged, so they get a share of their own: a bucket of ``_CLAIMS`` early polls, which each
+regular poll and each confirmed callback fills by one. While it is empty, an early poll waits for the next
+regular one. Callbacks that are confirmed cost nothing, and forged ones at most half of the polls, so that the
+others wait at most twice as long on average, whatever comes in. A watch about which a callback was wrong gets
+one early poll for each regular one, and is not polled again when that shows no change.
+
+*Hedges*. A poll without a response for ``HEDGE_AFTER`` seconds, or three times as long as others take, is
+repeated, and the first response counts. While polls of a watch hang, each is given twice as long as the one
+before.
+
+*After the last reader* has left, an undecided watch is kept for ``KEPT_FOR`` seconds: a handler that waits
+two seconds and calls again finds its age, its turn and what was heard of it.
 """
 
 from __future__ import annotations
@@ -61,6 +74,11 @@ CLOSEST = 0.25
 LONGEST = 60.0
 """The most seconds between two looks at one watch, as long as the budget allows it."""
 
+HEDGE_AFTER = 3.0
+"""Seconds after which a poll without a response is repeated."""
+KEPT_FOR = 600.0
+"""Seconds for which an undecided watch is kept after its last reader."""
+
 _RETRY_SHARE = 1 / 400
 # The chance that a watch is decided already when it is begun.
 _DECIDED_ALREADY = 0.05
@@ -73,6 +91,9 @@ _LEAST_SHARE = 0.1
 _LEAST_PACE = 1e-4
 _SMOOTHING = 0.1
 _MOST_PAUSE = 8.0
+# More than can be under way at once: each confirmed callback gives its poll back.
+_CLAIMS = 16.0
+_MOST_KEPT = 10_000
 
 
 class Sweep(Enum):
@@ -112,6 +133,13 @@ class Schedule:
     _kinds: dict[WatchKind, _Share] = field(init=False, factory=_by_kind)
     _resting: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     _told: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
+    _claimed: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
+    # How many early polls callbacks may take.
+    _claims: float = field(init=False, default=_CLAIMS)
+    # Undecided watches without a reader, and when the last one left; the earliest first.
+    _kept: dict[tuple[WatchKind, str], tuple[Watch, float]] = field(
+        init=False, factory=dict[tuple[WatchKind, str], tuple[Watch, float]]
+    )
     _virtual: float = field(init=False, default=0.0)
     # The mean time between single polls, and when the last was.
     _gap: float = field(init=False, default=CLOSEST)
@@ -122,7 +150,7 @@ class Schedule:
     def begin(
         self, kind: WatchKind, order_uuid: str, now: float, *, age: float = 0.0, status: Status | None = None
     ) -> Watch:
-        """Take up a watch, or return the one that there is.
+        """Take up a watch, or return the one that there is, or that was kept.
 
         Args:
             kind: What is watched.
@@ -137,6 +165,9 @@ class Schedule:
             return watch
         if not self.watches:
             self._single_at = -math.inf
+        kept = self._kept.pop(key, None)
+        if kept is not None and now < kept[1] + KEPT_FOR:
+            return self._resume(key, kept[0], now)
         watch = self.watches[key] = Watch(kind, order_uuid, now - age if age else now, now, status=status)
         share = self._kinds[kind]
         share.count += 1
@@ -152,6 +183,32 @@ class Schedule:
             self._ready(watch)
         return watch
 
+    def _resume(self, key: tuple[WatchKind, str], watch: Watch, now: float) -> Watch:
+        self.watches[key] = watch
+        self._kinds[watch.kind].count += 1
+        due = self._set_share(watch, max(watch.asked_at, watch.began), self._pace())
+        if watch.told_at > watch.asked_at:
+            self._confirm(watch, now, claimed=watch.claimed)
+        elif watch.asked_at > watch.answered:
+            # Its last poll was given up when its reader left.
+            watch.tag = self._virtual
+            self._ready(watch)
+        else:
+            watch.tag = min(watch.tag, self._virtual + due / self._pace())
+            self._rest(watch, self._rested(watch, now))
+        return watch
+
+    def leave(self, watch: Watch, now: float) -> None:
+        """Let go of a watch whose last reader has left, and keep it for a while if it is undecided."""
+        self.end(watch)
+        if watch.status is not None and watch.status.is_final:
+            return
+        self._kept[watch.kind, watch.order_uuid] = watch, now
+        for key, (_, left_at) in tuple(self._kept.items()):
+            if now < left_at + KEPT_FOR and len(self._kept) <= _MOST_KEPT:
+                break
+            del self._kept[key]
+
     def end(self, watch: Watch) -> None:
         """Let go of a watch."""
         self._take_out(watch)
@@ -163,6 +220,7 @@ class Schedule:
         if not share.count:
             # The rounding errors go with them.
             share.shares = share.squares = 0.0
+        watch.share = 0.0
         del self.watches[watch.kind, watch.order_uuid]
 
     def decided(self, watch: Watch) -> None:
@@ -189,13 +247,16 @@ class Schedule:
         if now < self._paused_until:
             return self._paused_until
         self._stir(now, budget)
-        told = self._told.first()
+        told, claimed = self._told.first(), self._claimed.first()
+        early = claimed[0] if claimed else math.inf
         if self._most_due(now):
             single = max(now, self._single_at + self.least_gap)
+            if self._claims < 1:
+                early = max(early, single)
         else:
             resting = self._resting.first()
             single = resting[0] if resting else math.inf
-        return min(told[0] if told else math.inf, self.sweeps.due(budget), single)
+        return min(told[0] if told else math.inf, early, self.sweeps.due(budget), single)
 
     def take(self, now: float, budget: float) -> Watch | Sweep | None:
         """Return what is asked for now; None where there is nothing.
@@ -208,12 +269,19 @@ class Schedule:
         told = self._told.first()
         if told and told[0] <= now:
             return self._ask(told[1], now)
+        claimed = self._claimed.first()
+        early = claimed[1] if claimed and claimed[0] <= now else None
+        if early is not None and self._claims >= 1:
+            self._claims -= 1
+            return self._ask(early, now)
         if self.sweeps.due(budget) <= now:
             self.sweeps.begin(now)
             return Sweep.LIST
         watch = self._most_due(now)
         if watch is None:
-            return None
+            return None if early is None else self._ask(early, now)
+        self._claims = min(self._claims + 1, _CLAIMS)
+        watch.credit = True
         self._virtual = max(self._virtual, watch.tag)
         gap = min(now - self._single_at, LONGEST)
         if self._single_at > -math.inf:
@@ -222,41 +290,104 @@ class Schedule:
         return self._ask(watch, now)
 
     def tell(self, watch: Watch, now: float) -> None:
-        """Take in that a watch is said to have changed."""
-        watch.told_at = now
+        """Record that the list shows a change of a watch."""
+        watch.told_at, watch.claimed = now, False
         watch.doubts = _DOUBTS
         if watch.state is not WatchState.ASKED:
             self._confirm(watch, max(now, watch.asked_at + _HURRY))
 
+    def claim(self, kind: WatchKind, order_uuid: str, now: float) -> bool:
+        """Record that a callback says that a watch has changed; return whether there is such a watch.
+
+        Args:
+            kind: What is watched.
+            order_uuid: The order.
+            now: Seconds.
+        """
+        watch = self.watches.get((kind, order_uuid))
+        if watch is None:
+            if (kind, order_uuid) in self._kept:
+                # The caller that waits for it next is to hear of it.
+                self._believe(self._kept[kind, order_uuid][0], now)
+            return False
+        if not self._believe(watch, now) or watch.state is WatchState.TOLD or watch.state is WatchState.ASKED:
+            return True
+        when = max(now, watch.asked_at + _HURRY)
+        if watch.state is not WatchState.CLAIMED or when < watch.early:
+            self._confirm(watch, when, claimed=True)
+        return True
+
+    def _believe(self, watch: Watch, now: float) -> bool:
+        """Note what a callback says; return whether it is followed by an early poll."""
+        if watch.told_at > -math.inf:
+            # It is being confirmed: this starts no further doubts.
+            if watch.doubts:
+                watch.told_at = now
+            return watch.doubts > 0
+        if watch.disproved and not watch.credit:
+            return False
+        watch.told_at, watch.claimed = now, True
+        watch.credit = not watch.disproved
+        watch.doubts = 0 if watch.disproved else _DOUBTS
+        return True
+
     def hasten(self, watch: Watch, now: float) -> None:
-        """Look at a watch before others, because somebody wants to know how it stands."""
+        """Look at a watch before others, because a caller wants its present status."""
         if watch.state is not WatchState.ASKED:
             self._confirm(watch, max(now, watch.asked_at + _HURRY))
 
-    def looked(self, watch: Watch, status: Status, now: float) -> None:
-        """Take in what a watch's own route says; not for one that has ended."""
+    def hedge(self, watch: Watch, now: float) -> None:
+        """Record that a poll hangs: it is the watch's turn again."""
+        watch.hedges += 1
+        if watch.told_at > -math.inf or self.sweeps.looks_after(watch):
+            self._confirm(watch, now, claimed=watch.claimed)
+        else:
+            self._take_out(watch)
+            watch.tag = self._virtual
+            self._ready(watch)
+
+    def looked(self, watch: Watch, status: Status, now: float, asked_at: float | None = None) -> None:
+        """Record what a watch's own route says.
+
+        Args:
+            watch: The watch; not one that has ended.
+            status: Its status.
+            now: Seconds.
+            asked_at: When this poll was sent; that was the last one if None.
+        """
         self._failures, self._paused_until = 0, -math.inf
+        first, changed = watch.status is None, watch.status is not None and status != watch.status
+        watch.answered = asked = watch.asked_at if asked_at is None else asked_at
         watch.known_at = min(watch.known_at, now)
         watch.seen_at = now
+        watch.hedges = 0
         watch.status = status
-        if watch.told_at > watch.asked_at:
-            self._confirm(watch, now)
-        elif watch.doubts > 0:
+        confirmed = changed or (first and status.is_final)
+        if confirmed and watch.claimed:
+            self._claims = min(self._claims + 1, _CLAIMS)
+        if confirmed:
+            watch.doubts, watch.disproved, watch.credit = min(watch.doubts, 1), False, True
+        if watch.told_at > asked and (watch.doubts > 0 or watch.disproved):
+            watch.doubts = max(0, watch.doubts - 1)
+            self._confirm(watch, now, claimed=watch.claimed)
+        elif watch.doubts > 0 and not confirmed:
             watch.doubts -= 1
-            self._confirm(watch, watch.asked_at + _DOUBT_AFTER * 2 ** (_DOUBTS - watch.doubts))
+            when = asked + _DOUBT_AFTER * 2 ** (_DOUBTS - watch.doubts)
+            self._confirm(watch, when, claimed=watch.claimed)
         else:
-            watch.told_at = -math.inf
+            watch.disproved = not confirmed and (watch.disproved or watch.claimed)
+            watch.told_at, watch.claimed, watch.doubts = -math.inf, False, 0
             self._next_turn(watch, now)
 
     def missed(self, watch: Watch, now: float) -> None:
-        """Take in that a poll of a watch brought nothing; not for one that has ended."""
+        """Record that a poll of a watch failed; not for one that has ended."""
         if watch.doubts > 0:
-            self._confirm(watch, now + _DOUBT_AFTER)
+            self._confirm(watch, now + _DOUBT_AFTER, claimed=watch.claimed)
         else:
             self._next_turn(watch, now)
 
     def again(self, watch: Watch, now: float) -> None:
-        """Take in that a poll of a watch was given up under way: it is asked for before others."""
+        """Record that a poll of a watch was given up under way: it is polled again before others."""
         self._confirm(watch, now)
 
     def trouble(self, now: float) -> None:
@@ -265,16 +396,32 @@ class Schedule:
         if self._failures > 1:
             self._paused_until = now + min(0.25 * 2 ** min(self._failures - 1, 10), _MOST_PAUSE)
 
-    def swept(self, listed: Mapping[str, OrderStatus], now: float) -> None:
-        """Take in the list of orders.
+    def swept(self, listed: Mapping[str, OrderStatus], now: float, *, whole: bool = True) -> None:
+        """Record the list of orders.
 
         Args:
-            listed: The status of every order in it, by id.
+            listed: The status of every order in it that could be read, by id.
             now: Seconds.
+            whole: Whether all of it could be read.
         """
         self._failures, self._paused_until = 0, -math.inf
-        for watch in self.sweeps.read(self.watches.values(), listed, now):
+        trusted = {kind: self.sweeps.has(kind, now) for kind in KINDS}
+        for watch in self.sweeps.read(self.watches.values(), listed, now, whole=whole):
             self.tell(watch, now)
+        if self.sweeps.overdue or any(
+            has and not self.sweeps.has(kind, now) for kind, has in trusted.items()
+        ):
+            self._wake_resting(now)
+
+    def sweep_failed(self, now: float) -> None:
+        """Record that a sweep failed: single polls look after its watches until one succeeds."""
+        self.sweeps.fail(now)
+        self._wake_resting(now)
+
+    def sweep_hangs(self, now: float) -> None:
+        """Record that the list does not come: single polls look after its watches until it does."""
+        self.sweeps.overdue = True
+        self._wake_resting(now)
 
     def learnt(self) -> dict[WatchKind, Hazard]:
         """Return what was learnt of each kind."""
@@ -288,12 +435,16 @@ class Schedule:
                 shares += share.shares
                 squares += share.squares
         if self.sweeps.weigh(shares**2 / squares if squares > 0 else 0.0, budget):
-            for watch in self.watches.values():
-                if watch.state is WatchState.RESTING:
-                    self._take_out(watch)
-                    self._rest(watch, self._rested(watch, now))
+            self._wake_resting(now)
         while (resting := self._resting.first()) and resting[0] <= now:
             self._ready(self._resting.pop())
+
+    def _wake_resting(self, now: float) -> None:
+        """Let those that rested because sweeps looked after them rest no longer than others."""
+        for watch in self.watches.values():
+            if watch.state is WatchState.RESTING:
+                self._take_out(watch)
+                self._rest(watch, self._rested(watch, now))
 
     def _most_due(self, now: float) -> Watch | None:
         """Return the watch whose turn it is; those that sweeps look after are put to rest."""
@@ -350,10 +501,10 @@ class Schedule:
         watch.share = share
         return pace / share
 
-    def _confirm(self, watch: Watch, when: float) -> None:
+    def _confirm(self, watch: Watch, when: float, *, claimed: bool = False) -> None:
         self._take_out(watch)
-        watch.state = WatchState.TOLD
-        self._told.push(watch, when)
+        watch.state, watch.early = WatchState.CLAIMED if claimed else WatchState.TOLD, when
+        (self._claimed if claimed else self._told).push(watch, when)
 
     def _rest(self, watch: Watch, until: float) -> None:
         watch.state = WatchState.RESTING
@@ -371,5 +522,7 @@ class Schedule:
                 self._kinds[watch.kind].ready.drop(watch)
             case WatchState.TOLD:
                 self._told.drop(watch)
+            case WatchState.CLAIMED:
+                self._claimed.drop(watch)
             case WatchState.ASKED | WatchState.GONE:
                 pass

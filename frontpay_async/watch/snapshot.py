@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from attrs import frozen
 
+from frontpay_async.watch.hazard import check_state
 from frontpay_async.watch.kinds import KINDS, WatchKind
 
 if TYPE_CHECKING:
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
     from frontpay_async.watch.kinds import Status
 
+LONGEST_AGE = 1e9
+"""Seconds; a watch of more than thirty years is a mistake."""
+
 _VERSION = 1
+_GREATEST = 1e15
 
 Key: TypeAlias = tuple[WatchKind, str]
 
@@ -65,7 +69,7 @@ def read_snapshot(data: object) -> Snapshot:
     """Read plain data.
 
     Raises:
-        ValueError: It is no snapshot, or one of another version.
+        ValueError: It is not a valid snapshot, or one of another version.
     """
     whole = _mapping(data)
     if whole.get("version") != _VERSION:
@@ -77,11 +81,16 @@ def read_snapshot(data: object) -> Snapshot:
         if not isinstance(order_uuid, str) or not isinstance(status, str | None):
             raise ValueError("a snapshot's watch lacks its order")  # noqa: TRY004 - whatever is wrong with it
         known = None if status is None else KINDS[kind].facts.statuses(status)
-        watches[kind, order_uuid] = Kept(_number(row.get("age")), known)
+        age = _number(row.get("age"))
+        if not 0 <= age <= LONGEST_AGE:
+            raise ValueError("a snapshot's age is out of range")
+        watches[kind, order_uuid] = Kept(age, known)
     learnt = {
         WatchKind(kind): [_number(number) for number in _sequence(state)]
         for kind, state in _mapping(whole.get("learnt")).items()
     }
+    for state in learnt.values():
+        check_state(state)
     return Snapshot(watches, learnt)
 
 
@@ -98,6 +107,6 @@ def _sequence(value: object) -> Iterable[object]:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= abs(value) < math.inf:
-        raise ValueError("a snapshot's number is none")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _GREATEST:
+        raise ValueError("a snapshot's number is not valid")
     return float(value)

@@ -11,13 +11,14 @@ from frontpay_async.watch.kinds import WatchKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from decimal import Decimal
 
     import anyio
 
     from frontpay_async.errors import FrontPayError
     from frontpay_async.watch.kinds import Status, Watch
 
-_MAY_STILL = {
+MAY_STILL = {
     WatchKind.PAYMENT: "it may still be paid",
     WatchKind.REFUND: "it may still be paid back",
     WatchKind.ORDER: "it may still be paid",
@@ -36,6 +37,7 @@ class Subscription:
         patience: How long that is, for the error's text.
         until: The statuses that end it; those that are final of themselves, if None.
         every: Whether every change is news, or the last status alone.
+        paid_back_beyond: The amount that more than must have been paid back, instead of a status.
     """
 
     leave: Callable[[Subscription], None]
@@ -44,7 +46,10 @@ class Subscription:
     patience: float | None
     until: Collection[str] | None = None
     every: bool = False
+    paid_back_beyond: Decimal | None = None
     place: int = 0
+    # Whether the API says how much was paid back.
+    told_amount: bool = field(default=False, init=False)
     news: tuple[Status, ...] = field(default=(), init=False)
     last: Status | None = field(default=None, init=False)
     over: bool = field(default=False, init=False)
@@ -62,9 +67,13 @@ class Subscription:
         """Whether there is something to return or to raise."""
         return bool(self.news) or self.error is not None
 
-    def take(self, status: Status) -> None:
-        """Take in what the watch's own route says."""
-        ends = status.is_final if self.until is None else status in self.until
+    def take(self, status: Status, paid_back: Decimal | None = None) -> None:
+        """Record what the watch's own route says: the status and perhaps how much was paid back."""
+        self.told_amount |= paid_back is not None
+        if self.paid_back_beyond is not None:
+            ends = paid_back is not None and paid_back > self.paid_back_beyond
+        else:
+            ends = status.is_final if self.until is None else status in self.until
         if ends or (self.every and status != self.last):
             self.news += (status,)
             self.wake()
@@ -93,7 +102,7 @@ class Subscription:
         last = f"the last status was {watch.status}" if watch.status else "no status was seen"
         return WatchTimeoutError(
             f"watch.{watch.kind}: nothing final was seen in {self.patience:g} s; {last}. This does not mean"
-            f" that it failed: {_MAY_STILL[watch.kind]}. Watch it again, or cancel it and watch how that"
+            f" that it failed: {MAY_STILL[watch.kind]}. Watch it again, or cancel it and watch how that"
             " ends.",
             last_status=watch.status,
             operation=f"watch.{watch.kind}",

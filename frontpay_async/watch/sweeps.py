@@ -9,8 +9,13 @@ Whether the list has terminal orders is documented nowhere, so it is found out f
 its own route has known for ``SETTLED`` seconds before the list was asked for is in it, or the kind is not.
 "Not" is asked again after ``RELEARN`` seconds. Of one watch the list is only trusted once it has shown it.
 
-What the list shows is news, and never the answer. News is a status that it did not show before and that may
+What the list shows is news, and never the result. News is a status that it did not show before and that may
 be an end, or that a watch is gone from it.
+
+The list is not trusted for a kind any more, for ``RELEARN`` seconds, once it shows an order as open whose
+own route had stated an end before the list was asked for: the list lags. A list that has none of the orders
+that it showed before is taken for unreadable. Where rows could not be read, nothing follows from an order
+that is missing. While a list is overdue, single polls look after its watches.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from frontpay_async.models.statuses import OrderStatus
 from frontpay_async.watch.kinds import KINDS, WatchKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from frontpay_async.watch.kinds import Watch
 
@@ -35,6 +40,12 @@ _EVERY = 1.0
 _PART = 3.0
 _TIMES_ITS_COST = 2.0
 _ENTRIES_A_SECOND = 1000.0
+# A list that takes so many times longer than the last one is overdue.
+_OVERDUE = 3.0
+# So many orders do not vanish from the list at once.
+_SEVERAL = 3
+# Ends that no list has been compared with.
+_MOST_ENDS = 1000
 # Once sweeps run, they go on until they are worth clearly less than single polls.
 _STAY = 0.7
 _AFTER_FAILURE = 1.0
@@ -51,6 +62,8 @@ class Sweeps:
     """Whether sweeps pay at present."""
     asked_at: float = field(init=False, default=-math.inf)
     under_way: bool = field(init=False, default=False)
+    overdue: bool = field(init=False, default=False)
+    """Whether the last list that was asked for has not come."""
     _took: float = field(init=False, default=0.0)
     _entries: int = field(init=False, default=0)
     # Whether the list has a kind's orders; when that was last seen not to be so.
@@ -59,6 +72,8 @@ class Sweeps:
         factory=lambda: {kind: None if each.facts.listed else False for kind, each in KINDS.items()},
     )
     _missed_at: dict[WatchKind, float] = field(init=False, factory=dict[WatchKind, float])
+    # Orders whose own route stated an end, and when; until a list that was asked for later is compared.
+    _ends: dict[str, tuple[WatchKind, float]] = field(init=False, factory=dict[str, tuple[WatchKind, float]])
 
     def has(self, kind: WatchKind, now: float) -> bool | None:
         """Tell whether the list has a kind's orders; None where that is not known."""
@@ -68,7 +83,8 @@ class Sweeps:
 
     def looks_after(self, watch: Watch) -> bool:
         """Tell whether sweeps tell of a watch at present."""
-        return self.on and watch.listed is not None and self._has[watch.kind] is True
+        trusted = self.on and not self.overdue and self._has[watch.kind] is True
+        return trusted and watch.listed is not None
 
     def period(self, budget: float) -> float:
         """Return the seconds from one sweep to the next, with so many requests a second."""
@@ -90,46 +106,87 @@ class Sweeps:
         """Return when the next is due; infinite for never."""
         return self.asked_at + self.period(budget) if self.on and not self.under_way else math.inf
 
+    def patience(self, least: float) -> float:
+        """Return the seconds after which a list is overdue; at least so many."""
+        return max(least, _OVERDUE * self._took)
+
     def begin(self, now: float) -> None:
-        """Take in that the list is asked for."""
+        """Record that the list is asked for."""
         self.under_way, self.asked_at = True, now
 
     def give_up(self) -> None:
-        """Take in that a sweep was given up under way: it is repeated at once."""
+        """Record that a sweep was given up under way: it is repeated at once."""
         self.under_way, self.asked_at = False, -math.inf
 
     def fail(self, now: float) -> None:
-        """Take in that a sweep brought nothing: they become less frequent."""
-        self.under_way = False
+        """Record that a sweep failed: they become less frequent."""
+        self.under_way, self.overdue = False, True
         self._took = max(_AFTER_FAILURE, 2 * self._took, now - self.asked_at)
 
-    def read(self, watches: Iterable[Watch], listed: Mapping[str, OrderStatus], now: float) -> list[Watch]:
-        """Take in the list; return the watches that it has news of.
+    def ended(self, watch: Watch, now: float) -> None:
+        """Record that a watch's own route states an end, which no later list may deny."""
+        if not KINDS[watch.kind].facts.listed:
+            return
+        self._ends[watch.order_uuid] = watch.kind, now
+        if len(self._ends) > _MOST_ENDS:
+            del self._ends[next(iter(self._ends))]
+
+    def read(
+        self,
+        watches: Collection[Watch],
+        listed: Mapping[str, OrderStatus],
+        now: float,
+        *,
+        whole: bool = True,
+    ) -> list[Watch]:
+        """Record the list; return the watches that it has news of.
 
         Args:
             watches: All of them.
-            listed: The status of every order in it, by id.
+            listed: The status of every order in it that could be read, by id.
             now: Seconds.
+            whole: Whether all of it could be read.
         """
-        self.under_way = False
+        shown = [watch for watch in watches if watch.listed is not None]
+        if (len(shown) >= _SEVERAL or (shown and not listed)) and not any(
+            watch.order_uuid in listed for watch in shown
+        ):
+            self.fail(now)
+            return []
+        self.under_way = self.overdue = False
         self._took, self._entries = now - self.asked_at, len(listed)
+        self._compare(listed, now)
         news: list[Watch] = []
         for watch in watches:
             before = watch.listed
-            watch.listed = listed.get(watch.order_uuid)
+            found = listed.get(watch.order_uuid)
+            if found is None and not whole:
+                continue
+            watch.listed = found
             if watch.listed is None:
                 if before is not None:
                     news.append(watch)
                 elif self._has[watch.kind] is not True and watch.known_at <= self.asked_at - SETTLED:
-                    self._has[watch.kind], self._missed_at[watch.kind] = False, now
+                    self._distrust(watch.kind, now)
                 continue
-            if KINDS[watch.kind].facts.listed:
+            if self.has(watch.kind, now) is None:
                 self._has[watch.kind] = True
             # It tells how things stood at some time since it was asked for.
             watch.listed_at = self.asked_at
             if watch.listed != before and _may_have_ended(watch, before):
                 news.append(watch)
         return news
+
+    def _compare(self, listed: Mapping[str, OrderStatus], now: float) -> None:
+        """Compare the list with the ends that were known before it was asked for."""
+        known = [(uuid, kind) for uuid, (kind, at) in self._ends.items() if at < self.asked_at]
+        for uuid, kind in known:
+            del self._ends[uuid]
+            if listed.get(uuid) in _OPEN:
+                self._distrust(kind, now)
+
+    def _distrust(self, kind: WatchKind, now: float) -> None:
+        self._has[kind], self._missed_at[kind] = False, now
 
 
 def _may_have_ended(watch: Watch, before: OrderStatus | None) -> bool:

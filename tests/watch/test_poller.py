@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 from frontpay_async import (
     PaymentStatus,
     Priority,
+    WatchTimeoutError,
 )
 from frontpay_async.sandbox import Cardholder
 from tests.support.simulated_time import BACKENDS, passes, simulate
@@ -64,10 +66,10 @@ def test_two_waiters_share_their_polls(run: Callable[..., None]) -> None:
 
 
 def test_polls_are_few_at_a_time_and_rank_below_other_calls(run: Callable[..., None]) -> None:
-    """At most one waits for the rate, at most eight are under way, and the till overtakes them all."""
+    """At most one waits for the rate, at most eight are under way, and interactive calls overtake all."""
 
     async def scenario() -> None:
-        async with world(latency=10.0) as here:
+        async with world(latency=2.5) as here:
             uuids = [await here.order() for _ in range(100)]
             till = here.client.with_options(priority=Priority.INTERACTIVE)
             async with anyio.create_task_group() as tasks:
@@ -82,7 +84,7 @@ def test_polls_are_few_at_a_time_and_rank_below_other_calls(run: Callable[..., N
                 assert (most_waiting, most_under_way) == (1, 8)
                 begun = anyio.current_time()
                 await till.terminals.get_payment_status(uuids[0])
-                assert anyio.current_time() - begun == pytest.approx(10)
+                assert anyio.current_time() - begun == pytest.approx(2.5)
                 tasks.cancel_scope.cancel()
 
     run(scenario)
@@ -167,5 +169,84 @@ def test_a_list_without_terminal_orders_is_found_out(run: Callable[..., None]) -
                     tasks.start_soon(waiter.wait, here.client, uuid)
             assert {waiter.result for waiter in waiters} == {PaymentStatus.PAID}
             assert here.client.watch.statistics().sweeps < 6
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("forged", [1, 2])
+def test_a_flood_of_forged_callbacks_leaves_the_others_their_polls(
+    run: Callable[..., None], forged: int
+) -> None:
+    """A callback every 20 ms: the others are polled at least half as often as without."""
+
+    async def scenario() -> None:
+        async with world(list_terminal_orders=False) as here, anyio.create_task_group() as tasks:
+            uuids = [await here.order() for _ in range(3)]
+            for uuid in uuids:
+                tasks.start_soon(Waiter().wait, here.client, uuid)
+            await passes(10)
+            quiet = [path.endswith(uuids[2]) for path in here.polls(anyio.current_time() - 8)].count(True)
+            for step in range(600):
+                if step == 200:
+                    # The first ones were doubted, as a callback may be early.
+                    since = anyio.current_time()
+                for uuid in uuids[:forged]:
+                    here.client.watch.notify(uuid)
+                await passes(0.02)
+            assert [path.endswith(uuids[2]) for path in here.polls(since)].count(True) >= quiet / 2 - 1
+            tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+def test_a_callback_between_two_waits_is_not_forgotten(run: Callable[..., None]) -> None:
+    """A handler that waits a little and calls again hears of it at once."""
+
+    async def scenario() -> None:
+        async with world(cardholder=Cardholder(after=400)) as here:
+            uuid = await here.order()
+            with pytest.raises(WatchTimeoutError):
+                await here.client.watch.payment(uuid, timeout=300)
+            here.sandbox.approve(uuid)
+            assert not here.client.watch.notify(uuid)
+            begun = anyio.current_time()
+            assert await here.client.watch.payment(uuid, timeout=300) is PaymentStatus.PAID
+            assert anyio.current_time() - begun < 0.2
+
+    run(scenario)
+
+
+def test_a_handler_that_waits_two_seconds_and_calls_again_keeps_its_age(run: Callable[..., None]) -> None:
+    """So it is polled no more often than one that stays: after ten minutes every second and a half."""
+
+    async def scenario() -> None:
+        async with world() as here:
+            uuid = await here.order()
+            until = anyio.current_time() + 600
+            while anyio.current_time() < until:
+                with pytest.raises(WatchTimeoutError):
+                    await here.client.watch.payment(uuid, timeout=2)
+            since = anyio.current_time()
+            for _ in range(15):
+                with pytest.raises(WatchTimeoutError):
+                    await here.client.watch.payment(uuid, timeout=2)
+            assert 15 <= len(here.polls(since)) <= 30 / 1.5 + 2
+
+    run(scenario)
+
+
+caller: ContextVar[str] = ContextVar("caller", default="nobody")
+
+
+def test_polls_run_in_a_context_of_their_own(run: Callable[..., None]) -> None:
+    """What the caller that leads has set is not seen by the polls, nor by what they call."""
+    seen: set[str] = set()
+
+    async def scenario() -> None:
+        async with world(cardholder=Cardholder(after=5), on_attempt=lambda _: seen.add(caller.get())) as here:
+            caller.set("the leader")
+            assert await here.client.watch.payment(await here.order(), timeout=60) is PaymentStatus.PAID
+            assert caller.get() == "the leader"
+        assert seen == {"nobody"}
 
     run(scenario)

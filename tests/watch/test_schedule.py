@@ -10,7 +10,7 @@ import pytest
 
 from frontpay_async import OrderStatus, PaymentStatus, WatchKind
 from frontpay_async.watch.kinds import Watch, WatchState
-from frontpay_async.watch.schedule import CLOSEST, LONGEST, Schedule, Sweep
+from frontpay_async.watch.schedule import CLOSEST, KEPT_FOR, LONGEST, Schedule, Sweep
 from frontpay_async.watch.sweeps import RELEARN, SETTLED
 
 BUDGET = 4.0
@@ -365,3 +365,175 @@ def test_one_that_was_decided_before_it_was_watched_teaches_nothing(age: float, 
     assert schedule.take(age, BUDGET) is watch
     schedule.decided(watch)
     assert schedule.learnt()[WatchKind.PAYMENT].seen == learns
+
+
+def flood(schedule: Schedule, told: list[Watch], seconds: float) -> Counter[Watch]:
+    """Poll at the full budget while callbacks about some of them come in every 20 ms; count the polls."""
+    asked: Counter[Watch] = Counter()
+    for step in range(int(seconds * 50)):
+        now = step / 50
+        for watch in told:
+            schedule.claim(watch.kind, watch.order_uuid, now)
+        if now * BUDGET == int(now * BUDGET):
+            found = poll(schedule, now)
+            if isinstance(found, Watch):
+                asked[found] += 1
+    return asked
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, 1), (3, 3), (12, 6), (12, 11)])
+def test_forged_callbacks_take_at_most_half_of_the_polls(count: int, told: int) -> None:
+    """The others are polled at least half as often as without them, whatever comes in."""
+    quiet, flooded = unlisted(), unlisted()
+    begin(quiet, count, age=20.0)
+    watches = begin(flooded, count, age=20.0)
+    without, beside = flood(quiet, [], 100.0), flood(flooded, watches[:told], 100.0)
+    usual = sum(without.values()) / count
+    assert min(beside[watch] for watch in watches[told:] or watches) >= 0.45 * usual
+
+
+def test_a_callback_that_proved_wrong_starts_no_further_doubts() -> None:
+    """Afterwards a callback about the same watch gets one early poll for each regular one."""
+    schedule = unlisted()
+    (watch,) = begin(schedule, 1, age=50_000.0)
+    poll(schedule, 0.0)
+    asked: list[float] = []
+    now = 1.0
+    while now < 60.0:
+        schedule.claim(watch.kind, watch.order_uuid, now)
+        if poll(schedule, now) is watch:
+            asked.append(now)
+        now += 0.02
+    # Once, four times because that showed no change, and once more beside the regular poll before.
+    assert len([each for each in asked if each < 20.0]) == 6
+    assert len([each for each in asked if each >= 20.0]) <= 2
+    schedule.claim(watch.kind, watch.order_uuid, 100.0)
+    assert schedule.take(100.0, BUDGET) is watch
+    schedule.looked(watch, PaymentStatus("ON HOLD"), 100.1)
+    assert not watch.disproved, "one that is confirmed restores the trust"
+
+
+def test_callbacks_that_are_confirmed_cost_nothing() -> None:
+    """Three hundred in a row, beside watches that wait for their turn."""
+    schedule = unlisted()
+    watches = begin(schedule, 400, age=20.0)
+    for place, watch in enumerate(watches[:300]):
+        now = place / BUDGET
+        schedule.claim(watch.kind, watch.order_uuid, now)
+        assert schedule.take(now, BUDGET) is watch
+        schedule.looked(watch, PaymentStatus.PAID, now + 0.1)
+        schedule.end(watch)
+
+
+def test_news_of_the_list_go_before_callbacks() -> None:
+    schedule = unlisted()
+    watches = begin(schedule, 10, age=20.0)
+    schedule.claim(watches[3].kind, watches[3].order_uuid, 1.0)
+    schedule.tell(watches[7], 1.0)
+    assert schedule.take(1.0, BUDGET) is watches[7]
+    assert schedule.take(1.0, BUDGET) is watches[3]
+
+
+def test_a_list_that_denies_a_known_end_is_not_trusted_any_more() -> None:
+    """It lags: the order's own route had stated the end before the list was asked for."""
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    schedule.claim(watches[0].kind, watches[0].order_uuid, 0.2)
+    assert schedule.take(0.2, BUDGET) is watches[0]
+    schedule.sweeps.ended(watches[0], 0.3)
+    schedule.end(watches[0])
+    listed = {watch.order_uuid: OrderStatus.SENT for watch in watches}
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    schedule.swept(listed, 1.1)
+    assert schedule.sweeps.has(WatchKind.PAYMENT, 1.1) is False
+    asked = {poll(schedule, 1.1 + step / 4) for step in range(1, 40)}
+    assert len(asked) > 20
+    assert Sweep.LIST not in asked
+    assert schedule.sweeps.has(WatchKind.PAYMENT, 1.1 + RELEARN) is None
+
+
+def test_a_list_that_confirms_a_known_end_stays_trusted() -> None:
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    schedule.sweeps.ended(watches[0], 0.3)
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    schedule.swept({watch.order_uuid: OrderStatus.PAID for watch in watches}, 1.1)
+    assert schedule.sweeps.has(WatchKind.PAYMENT, 1.1) is True
+
+
+def test_a_list_without_any_order_that_it_showed_is_not_believed() -> None:
+    """Not one watch is polled because it is missing; single polls look after all of them instead."""
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    schedule.swept({}, 1.1)
+    assert not any(watch.state is WatchState.TOLD for watch in watches)
+    assert all(watch.listed is OrderStatus.SENT for watch in watches)
+    assert isinstance(poll(schedule, 1.2), Watch)
+
+
+def test_nothing_follows_from_an_order_that_is_missing_where_rows_were_unreadable() -> None:
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    schedule.swept({watch.order_uuid: OrderStatus.SENT for watch in watches[1:]}, 1.1, whole=False)
+    assert watches[0].state is not WatchState.TOLD
+    assert watches[0].listed is OrderStatus.SENT
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_while_the_list_does_not_come_its_watches_are_polled(hangs: bool) -> None:
+    schedule = Schedule()
+    begin(schedule, 40, age=20.0)
+    sweep(schedule, 0.0)
+    assert schedule.take(1.0, BUDGET) is Sweep.LIST
+    (schedule.sweep_hangs if hangs else schedule.sweep_failed)(4.0)
+    asked = {poll(schedule, 4.0 + step / 4) for step in range(4)}
+    assert len(asked) == 4
+    assert all(isinstance(each, Watch) for each in asked)
+
+
+def test_an_undecided_watch_is_kept_after_its_last_reader() -> None:
+    """Its age and its turn go on; after a callback it is polled at once; a decided one is not kept."""
+    schedule = unlisted()
+    watch, other = begin(schedule, 2, age=20.0)
+    poll(schedule, 0.0), poll(schedule, 0.25)
+    schedule.leave(watch, 1.0)
+    assert not schedule.claim(watch.kind, watch.order_uuid, 2.0)
+    assert schedule.begin(watch.kind, watch.order_uuid, 3.0) is watch
+    assert watch.since == -20.0
+    assert schedule.take(3.0, BUDGET) is watch
+    schedule.looked(watch, PaymentStatus.PAID, 3.1)
+    schedule.leave(watch, 3.2)
+    assert schedule.begin(watch.kind, watch.order_uuid, 3.3) is not watch
+    schedule.leave(other, 4.0)
+    assert schedule.begin(other.kind, other.order_uuid, 4.0 + KEPT_FOR) is not other
+
+
+def test_whoever_leaves_and_comes_back_does_not_lose_its_turn() -> None:
+    """Handlers that wait two seconds and call again are polled as often as those that stay."""
+    schedule = unlisted()
+    begin(schedule, 40, age=20.0)
+    returning = schedule.begin(WatchKind.PAYMENT, "ODR-returning", 0.0, age=20.0)
+    asked: Counter[str] = Counter()
+    for step in range(int(120 * BUDGET)):
+        now = step / BUDGET
+        if step % 8 == 0 and returning.state is not WatchState.ASKED:
+            schedule.leave(returning, now)
+            assert schedule.begin(WatchKind.PAYMENT, "ODR-returning", now + 0.01) is returning
+        found = poll(schedule, now)
+        if isinstance(found, Watch):
+            asked[found.order_uuid] += 1
+    assert asked["ODR-returning"] >= 0.7 * sum(asked.values()) / 41
+    assert asked["ODR-returning"] <= 1.3 * sum(asked.values()) / 41
+
+
+def test_kept_watches_are_bounded() -> None:
+    schedule = unlisted()
+    for number in range(10_050):
+        schedule.leave(schedule.begin(WatchKind.PAYMENT, f"ODR{number}", 0.0), 0.0)
+    assert len(schedule._kept) == 10_000
