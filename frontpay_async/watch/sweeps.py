@@ -182,7 +182,7 @@ class Sweeps:
         known = [(uuid, kind) for uuid, (kind, at) in self._ends.items() if at < self.asked_at]
         for uuid, kind in known:
             del self._ends[uuid]
-            if listed.get(uuid) in _OPEN:
+            if listed.get(uuid) == OrderStatus.SENT:
                 self._distrust(kind, now)
 
     def _distrust(self, kind: WatchKind, now: float) -> None:
