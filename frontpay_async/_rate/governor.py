@@ -127,7 +127,7 @@ class Governor:
             verdict = self.ledger.acquire(self.clock.now(), priority)
             if isinstance(verdict, Grant):
                 return Permit(verdict)
-        if self.shared is None or self._first_rank() <= priority:
+        if call.deadline is not None and (self.shared is None or self._first_rank() <= priority):
             self._check_deadline(call, self._eta(priority))
         # Else it is asked at once what only Redis knows.
         self._arrivals += 1

@@ -235,21 +235,26 @@ class Ledger:
             return None
         due = self._due(used)
         if now < due:
-            due = min(due, self._catches_up(now, due, used + expected))
+            due = min(due, self._catches_up(now, due, used + expected, self._paced_at))
         return None if now >= due else due
 
     def _wait_for_end(self, now: float) -> float | None:
         """Return when to ask again in a window that is used up; None: ask the server now."""
-        pause = self.window * _PROBES
-        if not self.shared or self.hi - self.lo < pause:
-            return self._end
-        probe = max(self.lo, self._probed_at + pause)
+        probe = self._probe_at
         if now < probe:
             return min(probe, self._end)
         self._probed_at = now
         return None
 
-    def _catches_up(self, now: float, due: float, used: float) -> float:
+    @property
+    def _probe_at(self) -> float:
+        """When the server may be asked whether a window that is used up has ended; infinite for never."""
+        pause = self.window * _PROBES
+        if not self.shared or self.hi - self.lo < pause:
+            return math.inf
+        return max(self.lo, self._probed_at + pause)
+
+    def _catches_up(self, now: float, due: float, used: float, paced_at: float) -> float:
         """Return when one more may go after a burst: the rest, less a reserve, is spread."""
         rest = self._line_end - now
         left = self.limit - used
@@ -257,9 +262,9 @@ class Ledger:
         if rest <= 0 or left < 1:
             return math.inf
         if not self.shared:
-            return self._paced_at + rest / left
+            return paced_at + rest / left
         # Others may do the same at the same time.
-        return self._paced_at + _SHARERS * rest / left if due > now + self.window * _BURST else math.inf
+        return paced_at + _SHARERS * rest / left if due > now + self.window * _BURST else math.inf
 
     def _due(self, used: int) -> float:
         """Return when the pace allows one more."""
@@ -448,15 +453,29 @@ class Ledger:
             priority: The request's rank.
             ahead: How many go before it.
         """
+        others = max(self._foreign, self._foreign_before)
         if now < self._gate:
-            start, used, end = self._gate, 0, self._gate + self.window
-        elif now >= self.hi:
-            start, used, end = now, 0, now + self.window
+            used, end, left = 0, self._gate, 0.0
+        elif now >= self._end:
+            used, end, left = 0, now, 0.0
         else:
-            start, used, end = self._start, self.used, min(self.hi, self._start + self.window)
-        windows, place = divmod(used + ahead, self.limit)
-        opens = start if windows == 0 else end + (windows - 1) * self.window
-        if priority <= Priority.NORMAL:
-            return max(now, opens)
-        span = end - start if windows == 0 else self.window
-        return max(now, opens + span * place / self.limit)
+            used, end = self.used, min(self.hi, self._start + self.window)
+            left = self.limit - used - others * max(0.0, end - now) / self.window
+        if ahead < left:
+            return now if priority <= Priority.NORMAL else max(now, self._eta_here(now, used, ahead))
+        if not ahead and self.shared and now >= self._gate and now < self._end:
+            return min(end, max(now, self._probe_at))
+        share = max(1, self.limit - others)
+        windows, place = divmod(ahead - max(0, math.floor(left)), share)
+        opens = max(now, end) + windows * self.window
+        return opens if priority <= Priority.NORMAL else opens + self.window * place / share
+
+    def _eta_here(self, now: float, used: int, ahead: int) -> float:
+        """Return about when a paced request is granted in the open window."""
+        paced_at = self._paced_at
+        for count in range(used, used + ahead + 1):
+            due = self._due(count)
+            if now < due:
+                now = min(due, max(now, self._catches_up(now, due, count, paced_at)))
+            paced_at = now
+        return now

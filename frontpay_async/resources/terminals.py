@@ -104,7 +104,9 @@ class Terminals:
     async def refund(self, order_uuid: str, refund: TerminalRefund) -> None:
         """Refund or reverse a card payment on the terminal (page "Refund or Reverse Payment").
 
-        The API accepts the request (202); ``get_refund_status`` tells how it ended.
+        The API accepts the request (202); ``watch.refund`` waits for its end. The refund's status does not
+        say which refund it is about: for a second one it still shows the end of the first. So compare the
+        order's ``refunded_amount``, or give it to ``watch.refund`` as ``after``.
 
         Args:
             order_uuid: The order.

@@ -93,9 +93,10 @@ async def world(latency: float = 0.1, **settings: Any) -> AsyncIterator[World]:
     }
     if "client_rate_limit" in settings:
         of_client["rate_limit"] = settings.pop("client_rate_limit")
+    of_wire = settings.pop("wire", Slow)
     settings = {"cardholder": Cardholder(after=None), **settings}
     sandbox = Sandbox(clock=CLOCK, **settings)
-    wire = Slow(sandbox.transport(), latency)
+    wire = of_wire(sandbox.transport(), latency)
     token = of_client.pop("token", DEFAULT_TOKEN)
     async with FrontPayClient(token, base_url=BASE_URL, transport=wire, clock=CLOCK, **of_client) as client:
         yield World(sandbox, client, wire)

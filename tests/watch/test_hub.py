@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import math
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
 import pytest
 
 from frontpay_async import (
@@ -25,10 +27,10 @@ from frontpay_async import (
 from frontpay_async.sandbox import Cardholder
 from tests.support import builders
 from tests.support.simulated_time import BACKENDS, passes, simulate
-from tests.support.watching import Waiter, world
+from tests.support.watching import Slow, Waiter, World, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.integration
 
@@ -307,5 +309,146 @@ def test_the_hub_shows_what_it_does(run: Callable[..., None]) -> None:
                 await passes(2)
                 assert here.client.watch.statistics().decided == 1
                 tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+async def refunded_once(here: World, *, takes: bool = True) -> str:
+    """Return a paid order whose first refund, of 10, has ended."""
+    uuid = await here.order()
+    here.sandbox.approve(uuid)
+    await ask_for_refund(here, uuid)
+    (here.sandbox.approve_refund if takes else here.sandbox.decline_refund)(uuid)
+    return uuid
+
+
+async def ask_for_refund(here: World, uuid: str) -> None:
+    lines = [RefundLine(id=here.sandbox.orders[uuid].lines[0].id, amount=10)]
+    await here.client.terminals.refund(uuid, TerminalRefund(grand_total=10, lines=lines))
+
+
+class FirstRefundOnly(Slow):
+    """Goes on showing the end of the first refund until the next one is decided, as the API does."""
+
+    shown: bytes | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if "refund-status" in request.url.path:
+            body = await response.aread()
+            if b'"SENT"' in body and self.shown is not None:
+                body = self.shown
+            self.shown = body
+            response = httpx.Response(response.status_code, headers=response.headers, content=body)
+        return response
+
+
+@asynccontextmanager
+async def first_refund_only() -> AsyncIterator[World]:
+    async with world(wire=FirstRefundOnly) as here:
+        yield here
+
+
+def test_a_second_refund_is_not_taken_for_the_first(run: Callable[..., None]) -> None:
+    """Without ``after`` the first one's end is returned at once; with it, the second one's end."""
+
+    async def scenario() -> None:
+        async with first_refund_only() as here:
+            uuid = await refunded_once(here)
+            assert await here.client.watch.refund(uuid, timeout=60) is RefundStatus.REFUNDED
+            before = (await here.client.orders.get_status(uuid)).refunded_amount
+            assert before == 10
+            await ask_for_refund(here, uuid)
+            assert await here.client.watch.refund(uuid, timeout=60) is RefundStatus.REFUNDED
+            waiter = Waiter()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: waiter.wait(here.client, uuid, "refund", after=before))
+                await passes(20)
+                assert waiter.ended_at is None
+                here.sandbox.approve_refund(uuid)
+            assert waiter.result is RefundStatus.REFUNDED
+            assert here.client.watch.statistics().watches == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("first_taken", [True, False])
+def test_a_second_refund_that_is_declined_is_seen_to_turn(
+    run: Callable[..., None], first_taken: bool
+) -> None:
+    async def scenario() -> None:
+        async with world() as here:
+            uuid = await refunded_once(here, takes=first_taken)
+            before = 10 if first_taken else 0
+            await ask_for_refund(here, uuid)
+            waiter = Waiter()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: waiter.wait(here.client, uuid, "refund", after=before))
+                await passes(20)
+                assert waiter.ended_at is None
+                here.sandbox.decline_refund(uuid)
+            assert waiter.result is RefundStatus.REJECTED
+
+    run(scenario)
+
+
+def test_an_old_rejection_proves_nothing(run: Callable[..., None]) -> None:
+    """Nor does it end the wait: the next refund may be pending."""
+
+    async def scenario() -> None:
+        async with first_refund_only() as here:
+            uuid = await refunded_once(here, takes=False)
+            assert await here.client.watch.refund(uuid, timeout=60) is RefundStatus.REJECTED
+            await ask_for_refund(here, uuid)
+            with pytest.raises(WatchTimeoutError, match="may still be paid back") as caught:
+                await here.client.watch.refund(uuid, timeout=30, after=0)
+            assert caught.value.last_status is None
+            assert caught.value.outcome is Outcome.UNKNOWN
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("after", "error"), [(-1, ValueError), (1.5, TypeError), (True, TypeError)])
+def test_after_is_an_amount(run: Callable[..., None], after: object, error: type[Exception]) -> None:
+    async def scenario() -> None:
+        async with world() as here:
+            with pytest.raises(error):
+                await here.client.watch.refund("ODR1", timeout=1, after=after)  # type: ignore[arg-type]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"learnt": {"payment": [5.0, 3.0, 1.0], "order": [1.0, 2.0]}},
+        {"learnt": {"payment": [5.0, 3.0, 1.0], "order": [1.0, 1e308, 0.0]}},
+        {"learnt": {"payment": [5.0, 3.0, 1.0], "order": [1.0, 2.0, 1e300]}},
+        {"learnt": {"payment": [5.0, 3.0, 1.0], "order": [10**400, 2.0, 1.0]}},
+        {"watches": [{"kind": "payment", "order_uuid": "ODR2", "age": 10**400, "status": None}]},
+        {"watches": [{"kind": "payment", "order_uuid": "ODR2", "age": -1.0, "status": None}]},
+        {"watches": [{"kind": "payment", "order_uuid": "ODR2", "age": math.nan, "status": None}]},
+        {"watches": [{"kind": "payment", "order_uuid": "../ODR2", "age": 1.0, "status": None}]},
+    ],
+)
+def test_a_snapshot_is_taken_up_as_a_whole_or_not_at_all(
+    run: Callable[..., None], spoilt: dict[str, object]
+) -> None:
+    good = {
+        "version": 1,
+        "watches": [{"kind": "payment", "order_uuid": "ODR1", "age": 5.0, "status": None}],
+        "learnt": {"payment": [5.0, 3.0, 1.0]},
+    }
+
+    async def scenario() -> None:
+        async with world() as here:
+            untouched = here.client.watch.snapshot()
+            with pytest.raises(ValueError, match=r"snapshot|orderUuid"):
+                here.client.watch.restore({**good, **spoilt})
+            for elapsed in (-1.0, math.nan, math.inf):
+                with pytest.raises(ValueError, match="elapsed"):
+                    here.client.watch.restore(good, elapsed=elapsed)
+            assert here.client.watch.snapshot() == untouched
+            assert here.client.watch.restore(good) == ((WatchKind.PAYMENT, "ODR1"),)
 
     run(scenario)
