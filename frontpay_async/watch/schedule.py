@@ -53,6 +53,7 @@ two seconds and calls again finds its age, its turn and what was heard of it.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -137,8 +138,8 @@ class Schedule:
     # How many early polls callbacks may take.
     _claims: float = field(init=False, default=_CLAIMS)
     # Undecided watches without a reader, and when the last one left; the earliest first.
-    _kept: dict[tuple[WatchKind, str], tuple[Watch, float]] = field(
-        init=False, factory=dict[tuple[WatchKind, str], tuple[Watch, float]]
+    _kept: OrderedDict[tuple[WatchKind, str], tuple[Watch, float]] = field(
+        init=False, factory=OrderedDict[tuple[WatchKind, str], tuple[Watch, float]]
     )
     _virtual: float = field(init=False, default=0.0)
     # The mean time between single polls, and when the last was.
@@ -204,10 +205,8 @@ class Schedule:
         if watch.status is not None and watch.status.is_final:
             return
         self._kept[watch.kind, watch.order_uuid] = watch, now
-        for key, (_, left_at) in tuple(self._kept.items()):
-            if now < left_at + KEPT_FOR and len(self._kept) <= _MOST_KEPT:
-                break
-            del self._kept[key]
+        while len(self._kept) > _MOST_KEPT or now >= next(iter(self._kept.values()))[1] + KEPT_FOR:
+            self._kept.popitem(last=False)
 
     def end(self, watch: Watch) -> None:
         """Let go of a watch."""

@@ -21,6 +21,7 @@ that is missing. While a list is overdue, single polls look after its watches.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -73,7 +74,9 @@ class Sweeps:
     )
     _missed_at: dict[WatchKind, float] = field(init=False, factory=dict[WatchKind, float])
     # Orders whose own route stated an end, and when; until a list that was asked for later is compared.
-    _ends: dict[str, tuple[WatchKind, float]] = field(init=False, factory=dict[str, tuple[WatchKind, float]])
+    _ends: OrderedDict[str, tuple[WatchKind, float]] = field(
+        init=False, factory=OrderedDict[str, tuple[WatchKind, float]]
+    )
 
     def has(self, kind: WatchKind, now: float) -> bool | None:
         """Tell whether the list has a kind's orders; None where that is not known."""
@@ -129,7 +132,7 @@ class Sweeps:
             return
         self._ends[watch.order_uuid] = watch.kind, now
         if len(self._ends) > _MOST_ENDS:
-            del self._ends[next(iter(self._ends))]
+            self._ends.popitem(last=False)
 
     def read(
         self,
