@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
     if name not in _BENCHMARKS:
         sys.stderr.write(f"no benchmark {name!r}; there are: {', '.join(_BENCHMARKS)}\n")
         return 2
-    status: int = import_module(f"benchmarks.{name}").main(arguments)
+    module = "transport.report" if name == "report" else f"{name}.run"
+    status: int = import_module(f"benchmarks.{module}").main(arguments)
     return status
 
 
