@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from frontpay_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from frontpay_async._protocol.operations import DateFormat as DateFormat
+    from frontpay_async._protocol.operations import DateFormat as DateFormat, Safety as Safety
     from frontpay_async._rate.governor import RateStatistics as RateStatistics
     from frontpay_async._transport.clock import Clock as Clock
     from frontpay_async._transport.connection_pool import ConnectionPool as ConnectionPool
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         Refund as Refund,
         RefundLine as RefundLine,
     )
+    from frontpay_async.models.raw import RawResponse as RawResponse
     from frontpay_async.models.records import (
         AttemptRecord as AttemptRecord,
         ResultRecord as ResultRecord,

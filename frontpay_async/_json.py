@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -13,21 +15,7 @@ Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | N
 JsonObject: TypeAlias = "dict[str, Json]"
 
 _MOST_DIGITS = 40
-
-
-def write_exact(value: Json) -> str:
-    """Write JSON in which a Decimal is a number with just its digits, and no float occurs."""
-    match value:
-        case dict():
-            return (
-                f"{{{','.join(f'{write_exact(name)}:{write_exact(each)}' for name, each in value.items())}}}"
-            )
-        case list():
-            return f"[{','.join(map(write_exact, value))}]"
-        case Decimal():
-            return format(value or value.copy_abs(), "f")
-        case _:
-            return json.dumps(value, ensure_ascii=False)
+_DEEPEST = 100
 
 
 def read_exact(text: str) -> Json:
@@ -76,3 +64,54 @@ def merged(base: Json, extra: Json) -> Json:
 
 def _numbered(rows: list[Json]) -> JsonObject:
     return {str(number): row for number, row in enumerate(rows)}
+
+
+def write_exact(value: object, depth: int = 0) -> str:
+    """Write plain data as JSON: a Decimal as a number with just its digits.
+
+    Args:
+        value: None, a bool, an int, a Decimal, text, or a mapping or sequence of these.
+        depth: How deep it is nested.
+
+    Raises:
+        TypeError: There is a float, or another class; or a name that is not text.
+        ValueError: A number is not finite, or it is nested too deeply, as what contains itself.
+    """
+    if isinstance(value, str):
+        # An enum of texts is one, too.
+        return encode_basestring(str.__str__(value))
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, Decimal):
+        return number_text(value)
+    if depth == _DEEPEST:
+        raise ValueError("nested too deeply")
+    if isinstance(value, Mapping):
+        members = cast("Mapping[object, object]", value).items()
+        return "{" + ",".join(f"{_name(name)}:{write_exact(each, depth + 1)}" for name, each in members) + "}"
+    if isinstance(value, (list, tuple)):
+        rows = cast("list[object]", value)
+        return "[" + ",".join([write_exact(each, depth + 1) for each in rows]) + "]"
+    exact = ": binary floats cannot hold most amounts exactly, pass a Decimal"
+    why = exact if isinstance(value, float) else ""
+    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON{why}")
+
+
+def number_text(value: Decimal) -> str:
+    """Write a number with just its digits.
+
+    Raises:
+        ValueError: It is not finite.
+    """
+    if not value.is_finite():
+        raise ValueError("a number must be finite")
+    # A negative zero would be written "-0". No step may depend on the caller's decimal context.
+    return format(value or value.copy_abs(), "f")
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"a member's name must be text, not {type(name).__name__}")
+    return encode_basestring(name)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.loop_guard import LoopGuard
     from frontpay_async._transport.retry import Retry
     from frontpay_async._transport.send import Send
+    from frontpay_async.models.raw import RawResponse
 
 T = TypeVar("T")
 
@@ -85,6 +86,33 @@ class Session:
         Raises:
             FrontPayError: The call did not succeed; its ``outcome`` says whether it happened.
         """
+
+        def make() -> HttpRequest:
+            return self.request(operation, uuid=uuid, value=value, query=query)
+
+        return await self._run(operation, options, make, tentative=tentative)
+
+    async def execute_raw(self, request: HttpRequest, options: CallOptions) -> RawResponse:
+        """Send a request of the caller's own through the pipeline, and return its response.
+
+        Args:
+            request: What ``build_raw`` built.
+            options: What the caller chose.
+
+        Raises:
+            FrontPayError: The call did not succeed; its ``outcome`` says whether it happened.
+        """
+        operation = cast("Operation[RawResponse]", request.operation)
+        return await self._run(operation, options, lambda: request)
+
+    async def _run(
+        self,
+        operation: Operation[T],
+        options: CallOptions,
+        make: Callable[[], HttpRequest],
+        *,
+        tentative: bool = False,
+    ) -> T:
         report = CallReport(self.observers, self.follower, options.priority, self.clock)
         if not tentative:
             report.begin(operation)
@@ -93,7 +121,7 @@ class Session:
             self.check(operation.name)
             total = options.timeouts.total
             deadline = None if total is None else report.started + total
-            request = self.request(operation, uuid=uuid, value=value, query=query)
+            request = make()
             call = Call(request, options, deadline, report)
             response = await self._send(call)
             sent = call.sent

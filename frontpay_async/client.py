@@ -12,7 +12,8 @@ from attrs import evolve
 
 from frontpay_async import _checks
 from frontpay_async._pipeline import compose
-from frontpay_async._protocol.operations import DateFormat
+from frontpay_async._protocol.build import build_raw
+from frontpay_async._protocol.operations import DateFormat, Safety
 from frontpay_async._protocol.retry import RetryBudget
 from frontpay_async._session import Session
 from frontpay_async._transport.auth import check_credential
@@ -34,7 +35,7 @@ from frontpay_async.watch.poller import Poller
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from frontpay_async._rate.stage import RateView
     from frontpay_async._transport.engines import Engine
     from frontpay_async._transport.instrumentation import TelemetryProvider
+    from frontpay_async.models.raw import RawResponse
     from frontpay_async.models.records import AttemptRecord, ResultRecord
     from frontpay_async.settings import Environment
 
@@ -231,6 +233,41 @@ class FrontPayClient:
         )
         derived._attach(self._session, options)
         return derived
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        safety: Safety | str,
+        json: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> RawResponse:
+        """Send a request that this package has no method for, and return the response as it came.
+
+        It passes through the same pipeline as every other call: counted and paced, retried by its safety,
+        with an ``outcome`` on every error. A 2xx that marks an error, or has a known error's code, raises
+        that error.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: The path below the base URL, such as ``orders/invoice/create``.
+            safety: What sending it twice may do: ``read`` (it changes nothing), ``idempotent`` (twice is as
+                good as once) or ``unsafe`` (it may bill or refund twice). It decides what is retried.
+            json: The body, by wire names; numbers as ``Decimal`` or ``int``.
+            query: The query parameters.
+
+        Returns:
+            The status, the headers and the decoded body.
+
+        Raises:
+            ConfigurationError: The safety is none of the three; nothing was sent.
+            InvalidOrderError: The method, the path, the body or the query cannot be sent; nothing was sent.
+            FrontPayError: Any other; its ``outcome`` says whether it happened.
+        """
+        stated = _checks.member("safety", safety, Safety)
+        request = build_raw(method, path, safety=stated, json=json, query=query)
+        return await self._session.execute_raw(request, self._options)
 
     async def aclose(self) -> None:
         """Close the connections, unless they are a pool's; calling it again does nothing.

@@ -129,7 +129,7 @@ CONTRACT = """
     PaymentLinkOrder InvoiceOrder EFakturaOrder EhfOrder TerminalOrder InvoiceReferences
     Refund TerminalRefund RefundLine OrderStatus PaymentStatus RefundStatus
     CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails OrderMatches
-    InvoiceNumber Terminal Listing PartialProduct PartialSummary
+    InvoiceNumber Terminal Listing PartialProduct PartialSummary RawResponse Safety
     FrontPayError ConfigurationError InvalidOrderError Violation NotSentError RateBudgetExceededError
     OutcomeUnknownError APIError AuthenticationError PermissionDeniedError NotFoundError
     RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError

@@ -2,30 +2,103 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from frontpay_async._json import merged, write_exact
-from frontpay_async._protocol.codec import encode, number_text
+from frontpay_async._protocol.codec import encode
 from frontpay_async._protocol.messages import HttpRequest
+from frontpay_async._protocol.operations import Operation
 from frontpay_async._protocol.rules import check, check_totals
 from frontpay_async.errors import InvalidOrderError, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
-    from frontpay_async._protocol.operations import DateFormat, Operation
+    from frontpay_async._protocol.operations import DateFormat, Safety
 
 # Ids look like ODR3506777330; nothing that could leave the path segment is let through.
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
+_RAW_NAME = "client.request"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Segments that no server reads as "up" or as another host, however it decodes them.
+_SEGMENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_~.:@,-]+"
+_RAW_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
 _SLOT = re.compile(r"\{(\w+)_uuid\}")
-# A Decimal is only met where a model has an int; callers without a type checker may pass one.
-_write_json = json.JSONEncoder(
-    separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=number_text
-).encode
+
+
+def build_raw(
+    method: str,
+    path: str,
+    *,
+    safety: Safety,
+    json: Mapping[str, object] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> HttpRequest:
+    """Build a request of the caller's own.
+
+    Args:
+        method: The HTTP method.
+        path: The path below the base URL.
+        safety: What a second send may do.
+        json: The body.
+        query: The query parameters.
+
+    Raises:
+        InvalidOrderError: The method is unknown, the path may leave the base URL, or the body or the query
+            cannot be written.
+    """
+    violations: list[Violation] = []
+    verb = str(method).upper()
+    if verb not in _METHODS:
+        violations.append(Violation("method", f"must be one of {', '.join(_METHODS)}"))
+    # Callers need not use a type checker.
+    given: object = path
+    below = given.removeprefix("/") if isinstance(given, str) else ""
+    if _RAW_PATH.fullmatch(below) is None:
+        must = "must be a path below the base URL such as orders/status, without a query, an escape or dots"
+        violations.append(Violation("path", must))
+    content = _written("json", json, lambda body: write_exact(body).encode(), violations)
+    asked = _written("query", query, lambda asked: urlencode(asked, quote_via=quote).encode(), violations)
+    if violations:
+        raise InvalidOrderError(violations, operation=_RAW_NAME)
+    row: Operation[object] = Operation(
+        name=_RAW_NAME,
+        method=verb,
+        # Telemetry reports the path of the row; that of the request may name an order or a customer.
+        path="{raw_path}",
+        success=HTTPStatus.OK,
+        safety=safety,
+        raw=True,
+        message="",
+        reference="",
+    )
+    return HttpRequest(row, verb, f"{below}?{asked.decode()}" if asked else below, content)
+
+
+def _written(
+    name: str,
+    value: Mapping[str, object] | None,
+    write: Callable[[Mapping[str, object]], bytes],
+    violations: list[Violation],
+) -> bytes | None:
+    if value is None:
+        return None
+    problem = f"must be a mapping, not {type(value).__name__}"
+    # Callers need not use a type checker.
+    if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        try:
+            return write(value)
+        except UnicodeEncodeError:
+            problem = "must be valid Unicode text"
+        except (TypeError, ValueError) as error:
+            problem = str(error)
+    violations.append(Violation(name, problem))
+    return None
 
 
 def build(
@@ -80,7 +153,7 @@ def build(
         violations += [Violation(breach.path, breach.demand) for breach in breaches]
         if not violations:
             extra = getattr(value, "extra", None)
-            content = (write_exact(merged(body, extra)) if extra else _write_json(body)).encode()
+            content = write_exact(merged(body, extra) if extra else body).encode()
     if violations:
         raise InvalidOrderError(violations, operation=operation.name, order_uuid=order_uuid)
     return HttpRequest(operation, method or operation.method, path, content, order_uuid)

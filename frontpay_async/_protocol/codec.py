@@ -1,8 +1,8 @@
 """The one cattrs converter; every quirk of the wire lives here. Pure.
 
-Out: camelCase, numbers as text with their exact digits, and of an order only the members that stand
-in its table of rules. In: numbers as JSON numbers or as text, names that differ between routes, and
-whatever the reference does not mention, which is kept.
+Out: camelCase, numbers with their exact digits, as JSON numbers or as text where its table of rules says so,
+and of an order only the members that are in that table. In: numbers as JSON numbers or as text, names that
+differ between routes, and whatever the reference does not mention, which is kept.
 
 Quirks: ``summary`` is orderSummary, ``customer`` is customerDetails. ``products`` is an object keyed
 "0", "1", … on the terminal route. The callback URL is nested on order routes and flat on the terminal
@@ -24,9 +24,10 @@ from attrs import frozen
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
+from frontpay_async._json import number_text
 from frontpay_async._protocol.dates import read_date, write_date
 from frontpay_async._protocol.messages import WireBody
-from frontpay_async._protocol.rules import KEYED_ROWS, ROWS
+from frontpay_async._protocol.rules import KEYED_ROWS, NUMERIC_TEXT, ROWS
 from frontpay_async.models.common import (
     Address,
     Customer,
@@ -187,13 +188,9 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
                 body[member.name] = inner
         else:
             body[member.name] = cast("Json", value)
+            if isinstance(value, Decimal) and member.kind is NUMERIC_TEXT:
+                body[member.name] = number_text(value)
     return body
-
-
-def number_text(value: Decimal) -> str:
-    """Write a number with just its digits."""
-    # A negative zero would be written "-0". No step may depend on the caller's decimal context.
-    return format(value or value.copy_abs(), "f")
 
 
 def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]]:
@@ -203,7 +200,7 @@ def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]
 
     def write_line(line: object) -> dict[str, object]:
         # The field holds what was given; what is sent is what is read.
-        return {**write(line), "amount": number_text(cast("Product", line).amount)}
+        return {**write(line), "amount": cast("Product", line).amount}
 
     return write_line
 
@@ -487,7 +484,7 @@ def _read_moment(value: Json, _: object) -> datetime | date | str:
 
 
 _converter = Converter(detailed_validation=False)
-_converter.register_unstructure_hook(Decimal, number_text)
+_converter.register_unstructure_hook(Decimal, lambda value: value)
 _converter.register_unstructure_hook(date, lambda value: value)
 _converter.register_unstructure_hook(datetime, lambda value: value)
 _converter.register_structure_hook(Decimal, _read_number)

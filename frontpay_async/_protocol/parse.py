@@ -27,6 +27,7 @@ from frontpay_async._protocol.redact import redact
 from frontpay_async._protocol.retry_after import retry_after
 from frontpay_async.errors import Outcome
 from frontpay_async.models.listing import Listing
+from frontpay_async.models.raw import RawResponse
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ _NEXT_STEP: Mapping[int, str] = MappingProxyType(
         429: "Wait until the window has passed",
     }
 )
+_ENVELOPE = frozenset({"data", "is_data", "message", "status_code"})
 _ORDER_NAMES = ("orderUuid", "uuid")
 _STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
     {PaymentStatus: "order_status", RefundStatus: "refund_status"}
@@ -144,11 +146,15 @@ def _problem_of_success(
     return _error(cls, operation, response, order_uuid)
 
 
-def _is_success(operation: Operation[object], envelope: JsonObject, *, has_data: bool) -> bool:
+def _is_success(  # noqa: PLR0911 - a table
+    operation: Operation[object], envelope: JsonObject, *, has_data: bool
+) -> bool:
     if _marks_error(envelope):
         return False
     message = _text(envelope.get("message"))
     code = errors.to_code(message)
+    if operation.raw and operation.safety is Safety.READ:
+        return _named_error(code) is None
     if operation.safety is Safety.READ:
         # The status checks leave the status out while nothing is decided.
         undecided = operation.result in _STATUS_KEYS and "data" in envelope and _named_error(code) is None
@@ -159,6 +165,9 @@ def _is_success(operation: Operation[object], envelope: JsonObject, *, has_data:
         return True
     if message is not None and (_named_error(code) or _sounds_refused(message)):
         return False
+    if operation.raw:
+        # Its success is not documented, but the API answers in its envelope.
+        return not _ENVELOPE.isdisjoint(envelope)
     return operation.result is not None or "is_data" in envelope or {"data", "status_code"} <= envelope.keys()
 
 
@@ -242,6 +251,8 @@ def result(operation: Operation[T], response: HttpResponse, order_uuid: str | No
     Raises:
         OutcomeUnknownError: The value lacks a documented member, or it has another form.
     """
+    if operation.raw:
+        return cast("T", RawResponse(response.status, response.headers, response.json()))
     if operation.result is None:
         return cast("T", None)
     if response.status == HTTPStatus.NOT_FOUND:

@@ -272,6 +272,9 @@ def one_of(*choices: str | int) -> Kind:
 
 TEXT = Kind("string", lambda value: isinstance(value, str), "must be text")
 NUMERIC = Kind("numeric", _is_number, "must be a number")
+"""A number; written as a JSON number."""
+NUMERIC_TEXT = Kind("numeric", _is_number, "must be a number")
+"""A number that the API was only seen to take as text."""
 BOOLEAN = Kind("boolean", lambda value: isinstance(value, bool), "must be true or false")
 EMAIL = Kind("email", _matches(_EMAIL), "must be an e-mail address")
 URL = Kind("url", _is_url, "must be an absolute http or https URL")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 
-from frontpay_async._protocol.codec import number_text
+from frontpay_async._json import number_text
 from frontpay_async.models._fields import masked
 
 if TYPE_CHECKING:

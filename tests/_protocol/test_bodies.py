@@ -52,10 +52,10 @@ WIRE_LINE = {
     "name": "Klipp",
     "productId": "KL-7",
     "quantity": "1",
-    "rate": "640",
-    "discount": "0",
+    "rate": 640,
+    "discount": 0,
     "tax": "25",
-    "amount": "640",
+    "amount": 640,
 }
 WIRE_SUMMARY = {"subTotal": "512.00", "totalTax": "128.00", "totalDiscount": "0.00", "grandTotal": "640.00"}
 WIRE_REACHED = {
@@ -235,8 +235,8 @@ def test_a_refund(kind: Any) -> None:
     refund = Refund(grand_total=10, lines=[RefundLine(id=5410, amount="10.00")], type=kind)
     assert body_of(operations.REFUND_ORDER, refund) == {
         "type": kind,
-        "grandTotal": "10",
-        "products": [{"id": 5410, "amount": "10.00"}],
+        "grandTotal": 10,
+        "products": [{"id": 5410, "amount": Decimal("10.00")}],
     }
 
 
@@ -245,8 +245,8 @@ def test_a_terminal_refund(is_reversal: bool) -> None:
     refund = TerminalRefund(grand_total=42, lines=[RefundLine(id=12, amount=42)], is_reversal=is_reversal)
     assert body_of(operations.REFUND_TERMINAL_ORDER, refund) == {
         "type": "regular",
-        "grandTotal": "42",
-        "products": [{"id": 12, "amount": "42"}],
+        "grandTotal": 42,
+        "products": [{"id": 12, "amount": 42}],
         "isReversal": is_reversal,
     }
 

@@ -86,10 +86,15 @@ def read_order(cls: type[Any], body: dict[str, Any]) -> Any:
     return cls(**parts, **fields_of(body, *read, "sendOrderBy", "invoiceReferences", "callback"))
 
 
+def _exact(digits: str) -> Decimal:
+    # What numbers are read as must not depend on the JSON reader's notion of a float.
+    return Decimal(digits)
+
+
 def sent(value: Any) -> Any:
     request = build(ROUTES[type(value)], uuid="ODR7", value=value)
     assert request.body is not None
-    return json.loads(request.body)
+    return json.loads(request.body, parse_float=_exact)
 
 
 @given(strategies.orders)
@@ -108,9 +113,9 @@ def test_a_refund_survives_the_way_to_the_api(refund: Any) -> None:
 @given(strategies.numbers)
 def test_every_digit_of_a_number_stands_on_the_wire(number: Decimal) -> None:
     """Plain digits, no exponent, trailing zeros kept, and no sign on a zero."""
-    text = sent(Refund(grand_total=number, lines=[RefundLine(id=1, amount=number)]))["grandTotal"]
-    assert text == format(number or abs(number), "f")
-    assert Decimal(text) == number
+    written = sent(Refund(grand_total=number, lines=[RefundLine(id=1, amount=number)]))["grandTotal"]
+    text = format(number or abs(number), "f")
+    assert (type(written), format(written, "f")) in ((int, text), (Decimal, text))
     if number.as_tuple().exponent <= 0:  # type: ignore[operator]
         assert Decimal(text).as_tuple()[1:] == number.as_tuple()[1:]
 

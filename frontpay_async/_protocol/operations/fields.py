@@ -14,6 +14,7 @@ from frontpay_async._protocol.rules import (
     ELEVEN_DIGITS,
     EMAIL,
     NUMERIC,
+    NUMERIC_TEXT,
     OBJECT,
     ROWS,
     TEXT,
@@ -30,10 +31,10 @@ CUSTOMER_TYPE = one_of("private", "corporate")
 PRODUCT = (
     Field("name", TEXT, REQUIRED),
     Field("productId", TEXT),
-    Field("quantity", NUMERIC, REQUIRED),
+    Field("quantity", NUMERIC_TEXT, REQUIRED),
     Field("rate", NUMERIC, REQUIRED),
     Field("discount", NUMERIC),
-    Field("tax", NUMERIC, REQUIRED),
+    Field("tax", NUMERIC_TEXT, REQUIRED),
     Field("amount", NUMERIC, REQUIRED),
 )
 PRODUCTS = Field("products", ROWS, REQUIRED, fields=PRODUCT)
@@ -41,10 +42,10 @@ SUMMARY = Field(
     "orderSummary",
     OBJECT,
     fields=(
-        Field("subTotal", NUMERIC, REQUIRED),
-        Field("totalTax", NUMERIC, REQUIRED),
-        Field("totalDiscount", NUMERIC, REQUIRED),
-        Field("grandTotal", NUMERIC, REQUIRED),
+        Field("subTotal", NUMERIC_TEXT, REQUIRED),
+        Field("totalTax", NUMERIC_TEXT, REQUIRED),
+        Field("totalDiscount", NUMERIC_TEXT, REQUIRED),
+        Field("grandTotal", NUMERIC_TEXT, REQUIRED),
     ),
 )
 ORDER_DATE = Field("orderDate", DATE, REQUIRED)

@@ -92,6 +92,7 @@ class Operation(Generic[ResultT_co]):
             shows no trace of it, or where it may simply be sent again.
         watched: What waiting for the status that it reads is like; None where nothing waits for it.
         needs_terminal: It fails with ``terminalIsBusy`` while the card terminal is busy.
+        raw: Whether it is a request of the caller's own, whose success is returned as it came.
         message: The ``message`` of a success.
         has_data: The documented ``is_data`` of a success.
         not_found: The ``message`` of a 404.
@@ -118,6 +119,7 @@ class Operation(Generic[ResultT_co]):
     look_at: str | None = None
     watched: Watched | None = None
     needs_terminal: bool = False
+    raw: bool = False
     message: str
     has_data: bool = False
     not_found: str = "orderNotFound"

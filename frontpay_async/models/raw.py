@@ -1,0 +1,40 @@
+"""A response as the API sent it. Pure."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from frontpay_async._json import Json
+
+
+def _frozen(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(headers))
+
+
+@frozen
+class RawResponse:
+    """A response as the API sent it; what it holds stays out of reprs, because it may be personal.
+
+    Args:
+        status: The HTTP status.
+        headers: The headers, names in lower case.
+        json: The decoded body; numbers with a point are ``Decimal``, with their exact digits.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(converter=_frozen, repr=lambda headers: f"<{len(headers)} headers>")
+    json: Json = field(repr=lambda json: f"<{type(json).__name__}>")
+
+    @property
+    def request_id(self) -> str | None:
+        """The ``x-request-id`` header, if the API sent one."""
+        return self.headers.get("x-request-id")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.status, dict(self.headers), self.json)
