@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         PaymentLinkOrder as PaymentLinkOrder,
         Refund as Refund,
         RefundLine as RefundLine,
+        RefundType as RefundType,
     )
     from frontpay_async.models.raw import RawResponse as RawResponse
     from frontpay_async.models.records import (
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     )
     from frontpay_async.models.statuses import (
         OrderStatus as OrderStatus,
+        OrderType as OrderType,
         PaymentStatus as PaymentStatus,
         RefundStatus as RefundStatus,
     )

@@ -127,7 +127,7 @@ CONTRACT = """
     DateFormat Clock AttemptRecord ResultRecord
     Product OrderSummary Address Customer CustomerType Language SendOrderBy InvoiceInterval
     PaymentLinkOrder InvoiceOrder EFakturaOrder EhfOrder TerminalOrder InvoiceReferences
-    Refund TerminalRefund RefundLine OrderStatus PaymentStatus RefundStatus
+    Refund TerminalRefund RefundLine RefundType OrderStatus OrderType PaymentStatus RefundStatus
     CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails OrderMatches
     InvoiceNumber Terminal Listing PartialProduct PartialSummary RawResponse Safety
     FrontPayError ConfigurationError InvalidOrderError Violation NotSentError RateBudgetExceededError

@@ -50,7 +50,7 @@ from frontpay_async.models.orders import (
     PaymentLinkOrder,
     Refund,
 )
-from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+from frontpay_async.models.statuses import OrderStatus, OrderType, PaymentStatus, RefundStatus
 from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
 
 if TYPE_CHECKING:
@@ -492,6 +492,7 @@ _converter.register_structure_hook(int, _read_whole)
 _converter.register_structure_hook(str, _read_text)
 for _status in (OrderStatus, PaymentStatus, RefundStatus):
     _converter.register_structure_hook(_status, _read_status)
+_converter.register_structure_hook(OrderType, lambda value, _: OrderType(_read_text(value, str)))
 _converter.register_structure_hook(CustomerType | str | None, _read_choice(CustomerType))
 _converter.register_structure_hook(Language | str | None, _read_choice(Language))
 _converter.register_structure_hook(datetime | date | str | None, _read_moment)

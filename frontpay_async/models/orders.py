@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from enum import StrEnum
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias, cast
 
 from attrs import field, frozen
 
+from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models._fields import (
+    EXACT,
     exact,
     is_a,
     is_a_or_none,
@@ -29,7 +33,10 @@ from frontpay_async.models.common import (
     SendOrderBy,
     to_products,
 )
-from frontpay_async.models.statuses import OrderStatus
+from frontpay_async.models.statuses import OrderStatus, OrderType
+
+if TYPE_CHECKING:
+    from frontpay_async.models._fields import Number
 
 
 def _names_only(unknown: Mapping[str, object]) -> str:
@@ -162,6 +169,23 @@ class EhfOrder(_InvoicedOrder):
     """
 
 
+class RefundType(StrEnum):
+    """The kind of a refund (page "Refund Order")."""
+
+    REGULAR = "regular"
+    INVOICED = "invoiced"
+    """Of an invoiced order."""
+
+
+RefundTypeName: TypeAlias = RefundType | Literal["regular", "invoiced"]
+_REFUND_TYPES = frozenset(RefundType)
+
+
+def to_refund_type(value: RefundTypeName) -> RefundType:
+    """Read a kind of refund; the rules judge what is none."""
+    return RefundType(value) if str(value) in _REFUND_TYPES else cast("RefundType", value)
+
+
 @frozen(kw_only=True, field_transformer=exact)
 class RefundLine:
     """Refund part of one line of an order.
@@ -174,25 +198,170 @@ class RefundLine:
     id: int
     amount: Decimal = field(converter=to_decimal)
 
+    @classmethod
+    def of(cls, product: Product | PartialProduct, amount: Number | None = None) -> Self:
+        """Return the refund of a line of an order.
+
+        Args:
+            product: The line, from ``OrderDetails.products``.
+            amount: What is paid back, in the order's currency. Defaults to what the line cost.
+
+        Raises:
+            InvalidOrderError: The line has no id, its amount is not known, or it cost less.
+        """
+        cost = product.amount
+        if product.id is None:
+            raise InvalidOrderError([Violation("id", "is needed: take the line from orders.get_details")])
+        if amount is None and cost is None:
+            raise InvalidOrderError(
+                [Violation("amount", "is needed: the API did not show what the line cost")]
+            )
+        line = cls(id=product.id, amount=cast("Decimal", cost if amount is None else amount))
+        if cost is not None and line.amount > cost:
+            raise InvalidOrderError([Violation("amount", f"must be at most what the line cost, {cost:f}")])
+        return line
+
 
 def to_lines(values: Iterable[RefundLine]) -> tuple[RefundLine, ...]:
     """Freeze the lines of a refund."""
     return tuple_of(RefundLine, values)
 
 
+def sum_of(lines: Iterable[RefundLine]) -> Decimal:
+    """Return what lines come to, whatever the caller's decimal context."""
+    total = Decimal(0)
+    for line in lines:
+        total = EXACT.add(total, line.amount)
+    return total
+
+
+def all_lines(details: OrderDetails) -> list[RefundLine]:
+    """Return the refund of each line that cost something.
+
+    Raises:
+        InvalidOrderError: A line has no id or no amount, or an amount below zero; or there is no line.
+    """
+    violations: list[Violation] = []
+    lines: list[RefundLine] = []
+    for index, product in enumerate(details.products):
+        if product.amount == 0:
+            continue
+        try:
+            lines.append(RefundLine.of(product))
+        except InvalidOrderError as error:
+            violations += [
+                Violation(f"products.{index}.{each.path}", each.message) for each in error.violations
+            ]
+        if product.amount is not None and product.amount < 0:
+            demand = "is below zero: name the lines of this refund, with RefundLine.of"
+            violations.append(Violation(f"products.{index}.amount", demand))
+    if not lines and not violations:
+        violations.append(Violation("products", "have nothing to refund"))
+    if violations:
+        raise InvalidOrderError(violations)
+    return lines
+
+
+_UNTOUCHED = frozenset({OrderStatus.PAID, OrderStatus.INVOICED})
+_MOST_LINES = 12
+
+
+def remaining_lines(details: OrderDetails, report: OrderStatusReport) -> list[RefundLine]:
+    """Return the refund of what has not been refunded yet.
+
+    The API shows how much was refunded, not on which lines. They are known where nothing was refunded, where
+    the order has one line, and where just one choice of whole lines comes to what was refunded.
+
+    Raises:
+        InvalidOrderError: The two are of different orders; the refunded amount, or its lines, are not known;
+            or nothing is left.
+    """
+    if report.order_uuid != details.order_uuid:
+        raise InvalidOrderError([Violation("orderUuid", "must be the same in the details and in the report")])
+    refunded = report.refunded_amount
+    if refunded is None and report.status in _UNTOUCHED:
+        refunded = Decimal(0)
+    if refunded is None:
+        demand = "is not known: name the lines of this refund, with RefundLine.of"
+        raise InvalidOrderError([Violation("refundedAmount", demand)])
+    lines = all_lines(details)
+    left = EXACT.subtract(sum_of(lines), refunded)
+    if left <= 0:
+        raise InvalidOrderError(
+            [Violation("refundedAmount", "is all of the order: nothing is left to refund")]
+        )
+    if refunded == 0:
+        return lines
+    if len(lines) == 1:
+        return [RefundLine(id=lines[0].id, amount=left)]
+    choices = _choices(lines, refunded) if len(lines) <= _MOST_LINES else []
+    if len(choices) != 1:
+        demand = "may be of several lines: name the lines of this refund, with RefundLine.of"
+        raise InvalidOrderError([Violation("refundedAmount", demand)])
+    taken = {line.id for line in choices[0]}
+    return [line for line in lines if line.id not in taken]
+
+
+def _choices(lines: list[RefundLine], amount: Decimal) -> list[tuple[RefundLine, ...]]:
+    sizes = range(1, len(lines))
+    return [each for size in sizes for each in combinations(lines, size) if sum_of(each) == amount]
+
+
 @frozen(kw_only=True, field_transformer=exact)
 class Refund:
     """Refund an order, wholly or in part (page "Refund Order").
 
+    Whether it took effect shows in ``refunded_amount`` of ``orders.get_status``: compare it with what it was
+    before.
+
     Args:
-        grand_total: What is paid back in all, in the order's currency.
+        grand_total: What is paid back in all, in the order's currency: the sum of the lines.
         lines: What is paid back on which line; at least one.
         type: ``regular``, or ``invoiced`` for an invoiced order.
     """
 
     grand_total: Decimal = field(converter=to_decimal)
     lines: tuple[RefundLine, ...] = field(converter=to_lines)
-    type: Literal["regular", "invoiced"] = "regular"
+    type: RefundType = field(default=RefundType.REGULAR, converter=to_refund_type)
+
+    @classmethod
+    def all(cls, details: OrderDetails, *, type: RefundTypeName = RefundType.REGULAR) -> Self:  # noqa: A002 - the field's name
+        """Return the refund of a whole order of which nothing was refunded yet.
+
+        Args:
+            details: The order, from ``orders.get_details``.
+            type: ``regular``, or ``invoiced`` for an invoiced order.
+
+        Raises:
+            InvalidOrderError: A line has no id or no amount, or an amount below zero; or there is no line.
+        """
+        lines = all_lines(details)
+        return cls(grand_total=sum_of(lines), lines=lines, type=type)
+
+    @classmethod
+    def rest(
+        cls,
+        details: OrderDetails,
+        report: OrderStatusReport,
+        *,
+        type: RefundTypeName = RefundType.REGULAR,  # noqa: A002 - the field's name
+    ) -> Self:
+        """Return the refund of what has not been refunded yet.
+
+        The API shows how much was refunded, not on which lines: an order of several lines that was refunded
+        in parts of lines is refused here.
+
+        Args:
+            details: The order, from ``orders.get_details``.
+            report: Its status, from ``orders.get_status``: it holds what was refunded.
+            type: ``regular``, or ``invoiced`` for an invoiced order.
+
+        Raises:
+            InvalidOrderError: The two are of different orders; what was refunded, or on which lines, is not
+                known; or nothing is left.
+        """
+        lines = remaining_lines(details, report)
+        return cls(grand_total=sum_of(lines), lines=lines, type=type)
 
 
 @frozen(kw_only=True)
@@ -250,7 +419,7 @@ class OrderDetails:
 
     Args:
         order_uuid: The order's id.
-        type: The kind of order, in the API's words.
+        type: The kind of order; open. None where the API left it out.
         status: The status; open.
         invoice_number: The invoice number, once there is one.
         order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text.
@@ -263,7 +432,7 @@ class OrderDetails:
     """
 
     order_uuid: str
-    type: str | None = None
+    type: OrderType | None = None
     status: OrderStatus
     invoice_number: str | None = None
     order_date: datetime | date | str | None = None

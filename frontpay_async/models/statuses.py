@@ -1,4 +1,4 @@
-"""Open status enums: what the API reports about orders, payments and refunds. Pure.
+"""Open enums: what the API reports about orders, payments and refunds. Pure.
 
 The reference lists some values, recorded traffic shows more, and new ones may come. So each enum
 keeps an unlisted value verbatim (``status == "ON HOLD"`` holds, and ``is_final`` is False), and a
@@ -7,8 +7,18 @@ missing one is ``UNKNOWN``. Do not write a ``match`` that relies on the listed m
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Self
+from enum import StrEnum, auto
+from typing import Self, TypeVar
+
+_EnumT = TypeVar("_EnumT", bound=StrEnum)
+
+
+def _verbatim(cls: type[_EnumT], value: str) -> _EnumT:
+    """Return a value of its own, not registered: the server must not be able to grow the class."""
+    verbatim = str.__new__(cls, value)
+    verbatim._name_ = value
+    verbatim._value_ = value
+    return verbatim
 
 
 class _OpenStatus(StrEnum):
@@ -21,11 +31,7 @@ class _OpenStatus(StrEnum):
         for member in cls:
             if member.value == spelled:
                 return member
-        # A value of its own, not registered: the server must not be able to grow this class.
-        verbatim = str.__new__(cls, value)
-        verbatim._name_ = value
-        verbatim._value_ = value
-        return verbatim
+        return _verbatim(cls, value)
 
 
 class OrderStatus(_OpenStatus):
@@ -77,6 +83,23 @@ class RefundStatus(_OpenStatus):
     def is_final(self) -> bool:
         """Whether the refund is decided: REFUNDED or REJECTED."""
         return self in _FINAL_REFUND
+
+
+class OrderType(StrEnum):
+    """The kind of an order, as order details name it (page "Get Order Details By UUID").
+
+    Open: the API's words are not documented, so any other word is kept verbatim, also in another spelling.
+    """
+
+    PAYMENT_LINK = auto()
+    INVOICE = auto()
+    EFAKTURA = auto()
+    EHF = auto()
+    TERMINAL = auto()
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return _verbatim(cls, value) if isinstance(value, str) else None
 
 
 _FINAL_ORDER = frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUNDED})

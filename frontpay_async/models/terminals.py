@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Self
 
 from attrs import field, frozen
 
 from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
-from frontpay_async.models.orders import RefundLine, extra_field, to_lines, unknown_fields_field
+from frontpay_async.models.orders import (
+    OrderDetails,
+    OrderStatusReport,
+    RefundLine,
+    all_lines,
+    extra_field,
+    remaining_lines,
+    sum_of,
+    to_lines,
+    unknown_fields_field,
+)
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -67,6 +78,9 @@ class TerminalOrder:
 class TerminalRefund:
     """Refund or reverse a card payment on the terminal (page "Refund or Reverse Payment").
 
+    Whether it took effect shows in ``refunded_amount`` of ``orders.get_status``: compare it with what it was
+    before. The refund's status may still be an earlier refund's.
+
     Args:
         grand_total: What is paid back in all, in the order's currency.
         lines: What is paid back on which line; at least one.
@@ -76,6 +90,38 @@ class TerminalRefund:
     grand_total: Decimal = field(converter=to_decimal)
     lines: tuple[RefundLine, ...] = field(converter=to_lines)
     is_reversal: bool = False
+
+    @classmethod
+    def all(cls, details: OrderDetails, *, is_reversal: bool = False) -> Self:
+        """Return the refund of a whole payment of which nothing was refunded yet.
+
+        Args:
+            details: The order, from ``orders.get_details``.
+            is_reversal: Reverse the payment instead of refunding it.
+
+        Raises:
+            InvalidOrderError: A line has no id or no amount, or an amount below zero; or there is no line.
+        """
+        lines = all_lines(details)
+        return cls(grand_total=sum_of(lines), lines=lines, is_reversal=is_reversal)
+
+    @classmethod
+    def rest(cls, details: OrderDetails, report: OrderStatusReport) -> Self:
+        """Return the refund of what has not been refunded yet.
+
+        The API shows how much was refunded, not on which lines: an order of several lines that was refunded
+        in parts of lines is refused here.
+
+        Args:
+            details: The order, from ``orders.get_details``.
+            report: Its status, from ``orders.get_status``: it holds what was refunded.
+
+        Raises:
+            InvalidOrderError: The two are of different orders; what was refunded, or on which lines, is not
+                known; or nothing is left.
+        """
+        lines = remaining_lines(details, report)
+        return cls(grand_total=sum_of(lines), lines=lines)
 
 
 @frozen(kw_only=True)

@@ -114,7 +114,7 @@ def read_extra(value: object) -> Mapping[str, object] | None:
     """
     try:
         members = read_exact(value) if isinstance(value, str) else value
-        return to_extra(members) if isinstance(members, dict) else None
+        return to_extra(cast("Mapping[str, object]", members)) if isinstance(members, dict) else None
     except ValueError:
         # Its message may quote the text.
         return None

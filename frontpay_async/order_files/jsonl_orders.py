@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 
@@ -231,8 +231,8 @@ class _Line:
             case Form.TEXT, _:
                 return None, "must be text, in quotes"
             case Form.JSON, _:
-                is_sound = isinstance(value, dict) and not _has_repeated(value)
-                return (read_extra(value) if is_sound else None), EXTRA_DEMAND
+                is_sound = isinstance(value, dict) and not _has_repeated(cast("Any", value))
+                return (read_extra(cast("Any", value)) if is_sound else None), EXTRA_DEMAND
             case Form.BOOLEAN, _:
                 return (value if isinstance(value, bool) else None), "must be true or false"
             case Form.DATE, _:

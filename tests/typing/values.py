@@ -21,6 +21,7 @@ from frontpay_async import (
     OrderStatus,
     OrderStatusReport,
     OrderSummary,
+    OrderType,
     PartialProduct,
     PartialSummary,
     PaymentLinkOrder,
@@ -29,6 +30,7 @@ from frontpay_async import (
     Refund,
     RefundLine,
     RefundStatus,
+    RefundType,
     SendOrderBy,
     Terminal,
     TerminalOrder,
@@ -170,3 +172,27 @@ def statuses(text: str) -> None:
     assert_type(RefundStatus("ON HOLD").is_final, bool)
     as_text: str = OrderStatus.PAID
     assert_type(as_text == "PAID", bool)
+
+
+def refunds_of_orders(details: OrderDetails, report: OrderStatusReport, line: Product) -> None:
+    assert_type(RefundLine.of(line, "10.00"), RefundLine)
+    assert_type(RefundLine.of(line), RefundLine)
+    assert_type(Refund.all(details, type="invoiced"), Refund)
+    assert_type(Refund.rest(details, report), Refund)
+    assert_type(Refund.all(details).type, RefundType)
+    assert_type(TerminalRefund.all(details, is_reversal=True), TerminalRefund)
+    assert_type(TerminalRefund.rest(details, report), TerminalRefund)
+    assert_type(details.type, OrderType | None)
+    Refund.all(details, type="partial")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RefundLine.of(line, 1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def extras(line: Product, summary: OrderSummary, customer: Customer) -> None:
+    order = InvoiceOrder(
+        products=[line],
+        summary=summary,
+        order_date=date(2031, 3, 2),
+        customer=customer,
+        extra={"isCreditCheckAvailable": False, "products": {"0": {"unit": "stk"}}},
+    )
+    assert_type(order.extra, Mapping[str, object])
