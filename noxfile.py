@@ -139,6 +139,15 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Make 10,000 calls with each engine to a server that fails at every place; arguments go to pytest."""
+    session.install("-e", ".[all]", *group("tests"))
+    limit = ("-o", "faulthandler_timeout=1800")
+    many = {"FRONTPAY_FAULTS": "10000"}
+    session.run("pytest", "-s", *limit, "tests/_transport/test_faults.py", *session.posargs, env=many)
+
+
+@nox.session
 def page(session: nox.Session) -> None:
     """Run the tests of the sandbox's page in the machine's Chromium; without one they are skipped.
 
