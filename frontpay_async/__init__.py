@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from frontpay_async.client import FrontPayClient as FrontPayClient
     from frontpay_async.errors import (
         AlreadyCancelledError as AlreadyCancelledError,
+        AlreadyCompletedError as AlreadyCompletedError,
         AlreadyInvoicedError as AlreadyInvoicedError,
         AlreadyPaidError as AlreadyPaidError,
         AlreadyPaidOrCancelledError as AlreadyPaidOrCancelledError,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
         BusinessRuleError as BusinessRuleError,
         CallbackError as CallbackError,
         ConfigurationError as ConfigurationError,
+        CreditCheckRejectedError as CreditCheckRejectedError,
+        CycleNotFoundError as CycleNotFoundError,
+        CycleRejectedError as CycleRejectedError,
         FrontPayError as FrontPayError,
         InvalidChecksumError as InvalidChecksumError,
         InvalidOrderError as InvalidOrderError,
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
         Outcome as Outcome,
         OutcomeUnknownError as OutcomeUnknownError,
         PermissionDeniedError as PermissionDeniedError,
+        PrerequisiteFailedError as PrerequisiteFailedError,
         RateBudgetExceededError as RateBudgetExceededError,
         RateLimitedError as RateLimitedError,
         RefundRejectedError as RefundRejectedError,
@@ -52,6 +57,18 @@ if TYPE_CHECKING:
         TerminalBusyError as TerminalBusyError,
         Violation as Violation,
         WatchTimeoutError as WatchTimeoutError,
+    )
+    from frontpay_async.models.checkout import (
+        CheckoutLink as CheckoutLink,
+        CheckoutSession as CheckoutSession,
+        HostedCheckout as HostedCheckout,
+        InvoiceSession as InvoiceSession,
+        SessionReferences as SessionReferences,
+    )
+    from frontpay_async.models.checks import (
+        CompanyCheck as CompanyCheck,
+        CreditCheck as CreditCheck,
+        StartedCompanyCheck as StartedCompanyCheck,
     )
     from frontpay_async.models.common import (
         Address as Address,
@@ -64,6 +81,12 @@ if TYPE_CHECKING:
         PartialSummary as PartialSummary,
         Product as Product,
         SendOrderBy as SendOrderBy,
+    )
+    from frontpay_async.models.customers import (
+        CorporateCustomerUpdate as CorporateCustomerUpdate,
+        CustomerContact as CustomerContact,
+        CustomerRecord as CustomerRecord,
+        PrivateCustomerUpdate as PrivateCustomerUpdate,
     )
     from frontpay_async.models.listing import Listing as Listing
     from frontpay_async.models.orders import (
@@ -81,16 +104,46 @@ if TYPE_CHECKING:
         RefundLine as RefundLine,
         RefundType as RefundType,
     )
+    from frontpay_async.models.pages import (
+        Page as Page,
+    )
     from frontpay_async.models.raw import RawResponse as RawResponse
     from frontpay_async.models.records import (
         AttemptRecord as AttemptRecord,
         ResultRecord as ResultRecord,
+    )
+    from frontpay_async.models.reservations import (
+        Capture as Capture,
+        CaptureLine as CaptureLine,
+        Charge as Charge,
+        CreatedReservation as CreatedReservation,
+        ReservationDetails as ReservationDetails,
+        ReservationEvent as ReservationEvent,
+        ReservationHistoryEntry as ReservationHistoryEntry,
+        ReservationOrder as ReservationOrder,
+        ReservationPayment as ReservationPayment,
+        ReservationPayments as ReservationPayments,
+        ReservationRefund as ReservationRefund,
+        ReservationSession as ReservationSession,
+        ReservedProduct as ReservedProduct,
     )
     from frontpay_async.models.statuses import (
         OrderStatus as OrderStatus,
         OrderType as OrderType,
         PaymentStatus as PaymentStatus,
         RefundStatus as RefundStatus,
+        ReservationStatus as ReservationStatus,
+        SubscriptionStatus as SubscriptionStatus,
+    )
+    from frontpay_async.models.subscriptions import (
+        CreatedSubscription as CreatedSubscription,
+        FailedOrderDetails as FailedOrderDetails,
+        FailedOrderEntry as FailedOrderEntry,
+        SubscriptionCycle as SubscriptionCycle,
+        SubscriptionDetails as SubscriptionDetails,
+        SubscriptionEntry as SubscriptionEntry,
+        SubscriptionOrder as SubscriptionOrder,
+        SubscriptionSession as SubscriptionSession,
     )
     from frontpay_async.models.terminals import (
         CreatedTerminalOrder as CreatedTerminalOrder,
@@ -100,6 +153,7 @@ if TYPE_CHECKING:
         TerminalRefund as TerminalRefund,
     )
     from frontpay_async.priority import Priority as Priority
+    from frontpay_async.resources.pages import Pages as Pages
     from frontpay_async.settings import (
         Environment as Environment,
         RateLimit as RateLimit,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence, result
+from frontpay_async._protocol.routes import has_no_route, other_route
 from frontpay_async._transport.call import Call
 from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async.errors import APIError, FrontPayError, NotSentError, Outcome
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from frontpay_async.models.raw import RawResponse
 
 T = TypeVar("T")
-
-_METHOD_NOT_ALLOWED = 405
 
 
 @define(eq=False, repr=False)
@@ -60,7 +59,8 @@ class Session:
     strict_totals: bool = True
     closed: bool = field(init=False, default=False)
     at_close: list[Callable[[], object]] = field(init=False, factory=list["Callable[[], object]"])
-    _methods: dict[str, str] = field(init=False, factory=dict[str, str])
+    # By the operation's name: a request by the route that the API was seen to take.
+    _routes: dict[str, HttpRequest] = field(init=False, factory=dict[str, "HttpRequest"])
 
     async def execute(
         self,
@@ -68,6 +68,7 @@ class Session:
         options: CallOptions,
         *,
         uuid: str | None = None,
+        steps: tuple[str, ...] = (),
         value: object = None,
         query: Mapping[str, str] | None = None,
         tentative: bool = False,
@@ -78,6 +79,7 @@ class Session:
             operation: The row of the operation table.
             options: What the caller chose.
             uuid: The id in the path.
+            steps: The optional segments at the end of the path.
             value: What the body is written from.
             query: The query parameters.
             tentative: Whether ``before_send`` decides what is sent, if anything. Observers are told of the
@@ -88,7 +90,7 @@ class Session:
         """
 
         def make() -> HttpRequest:
-            return self.request(operation, uuid=uuid, value=value, query=query)
+            return self.request(operation, uuid=uuid, steps=steps, value=value, query=query)
 
         return await self._run(operation, options, make, tentative=tentative)
 
@@ -136,40 +138,66 @@ class Session:
         return answer
 
     async def _send(self, call: Call) -> HttpResponse:
-        """Send a call; where the API answers 405, once more by the operation's other method."""
+        """Send a call; where the API has no such route, once more by the operation's other method or path."""
         try:
             return await self.pipeline.send(call)
         except APIError as error:
-            if error.status != _METHOD_NOT_ALLOWED or call.sent.operation.other_method is None:
-                raise
-        call.request = self._by_other_method(call.sent)
-        return await self.pipeline.send(call)
+            refused = error
+        first = call.sent
+        other = self._other_route(call)
+        if other is None:
+            raise refused
+        call.request = other
+        try:
+            response = await self.pipeline.send(call)
+        except APIError as error:
+            if call.last is not None and has_no_route(call.last.response):
+                # Neither is there: what the row says first is what the caller hears of.
+                raise refused from None
+            self._routes[first.operation.name] = other
+            raise error from None
+        self._routes[first.operation.name] = other
+        return response
+
+    def _other_route(self, call: Call) -> HttpRequest | None:
+        response = None if call.last is None else call.last.response
+        if response is None or not has_no_route(response):
+            return None
+        if call.doubt is not None and call.sent.operation.safety is Safety.UNSAFE:
+            # An earlier attempt of this call may have taken effect.
+            return None
+        return other_route(call.sent, response.status)
 
     def request(
         self,
         operation: Operation[object],
         *,
         uuid: str | None = None,
+        steps: tuple[str, ...] = (),
         value: object = None,
         query: Mapping[str, str] | None = None,
     ) -> HttpRequest:
-        """Build an operation's request, by the method that the API was seen to take.
+        """Build an operation's request, by the method and path that the API was seen to take.
 
         Args:
             operation: The row of the operation table.
             uuid: The id that stands in the path.
+            steps: The optional segments at the end of the path.
             value: What the body is written from.
             query: The query parameters.
 
         Raises:
             InvalidOrderError: A documented rule is broken.
         """
-        method = self._methods.get(operation.name)
+        found = self._routes.get(operation.name)
+        other = operation.other_path
         return build(
             operation,
             uuid=uuid,
+            steps=steps,
             value=value,
-            method=method,
+            method=None if found is None else found.method,
+            path=other if found is not None and other is not None and found.path.startswith(other) else None,
             query=query,
             date_format=self.date_format,
             strict_totals=self.strict_totals,
@@ -198,13 +226,6 @@ class Session:
             tell_of_it()
         await self.wire.aclose()
         await self.rate.aclose()
-
-    def _by_other_method(self, request: HttpRequest) -> HttpRequest:
-        """Return the request with the other of the operation's two methods, and remember it."""
-        operation = request.operation
-        tried_first = operation.other_method if request.method == operation.method else None
-        method = self._methods[operation.name] = tried_first or operation.method
-        return evolve(request, method=method)
 
     def _check_open(self, operation: str) -> None:
         if self.closed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+from functools import cached_property
 from typing import TYPE_CHECKING, Self, cast
 
 import httpx
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.raw import RawResponse
     from frontpay_async.models.records import AttemptRecord, ResultRecord
+    from frontpay_async.resources.checkout import Checkout
+    from frontpay_async.resources.company_checks import CompanyChecks
+    from frontpay_async.resources.credit_checks import CreditChecks
+    from frontpay_async.resources.customers import Customers
+    from frontpay_async.resources.reservations import Reservations
+    from frontpay_async.resources.subscriptions import Subscriptions
     from frontpay_async.settings import Environment
 
 _MAX_BODY = 32 * 1024 * 1024
@@ -268,6 +275,48 @@ class FrontPayClient:
         stated = _checks.member("safety", safety, Safety)
         request = build_raw(method, path, safety=stated, json=json, query=query)
         return await self._session.execute_raw(request, self._options)
+
+    @cached_property
+    def checkout(self) -> Checkout:
+        """Checkout sessions; loaded when first used."""
+        from frontpay_async.resources.checkout import Checkout  # noqa: PLC0415
+
+        return Checkout(self._session, self._options)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        """Reservations; loaded when first used."""
+        from frontpay_async.resources.reservations import Reservations  # noqa: PLC0415
+
+        return Reservations(self._session, self._options)
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        """Subscriptions; loaded when first used."""
+        from frontpay_async.resources.subscriptions import Subscriptions  # noqa: PLC0415
+
+        return Subscriptions(self._session, self._options)
+
+    @cached_property
+    def customers(self) -> Customers:
+        """Customers; loaded when first used."""
+        from frontpay_async.resources.customers import Customers  # noqa: PLC0415
+
+        return Customers(self._session, self._options)
+
+    @cached_property
+    def credit_checks(self) -> CreditChecks:
+        """Credit checks; loaded when first used."""
+        from frontpay_async.resources.credit_checks import CreditChecks  # noqa: PLC0415
+
+        return CreditChecks(self._session, self._options)
+
+    @cached_property
+    def company_checks(self) -> CompanyChecks:
+        """Company checks; loaded when first used."""
+        from frontpay_async.resources.company_checks import CompanyChecks  # noqa: PLC0415
+
+        return CompanyChecks(self._session, self._options)
 
     async def aclose(self) -> None:
         """Close the connections, unless they are a pool's; calling it again does nothing.

@@ -13,16 +13,21 @@ Every error answers the question that decides whether a customer pays twice: did
     │   ├── AuthenticationError      401
     │   ├── PermissionDeniedError    403
     │   ├── NotFoundError            404
+    │   │   └── CycleNotFoundError   the subscription has no such cycle; .cycle
     │   ├── RequestRejectedError     417, 422; .messages, the server's sentences
     │   ├── BusinessRuleError        400; .code
     │   │   ├── AlreadyPaidError
     │   │   ├── AlreadyCancelledError
     │   │   ├── AlreadyPaidOrCancelledError
     │   │   ├── AlreadyInvoicedError
+    │   │   ├── AlreadyCompletedError
+    │   │   ├── PrerequisiteFailedError
+    │   │   ├── CycleRejectedError
     │   │   └── RefundRejectedError  .reason
     │   ├── RateLimitedError         429; .retry_after
     │   └── ServerError              5xx; UNKNOWN when the operation changes something
-    │       └── TerminalBusyError    the terminal was busy: it did not happen
+    │       ├── TerminalBusyError    the terminal was busy: it did not happen
+    │       └── CreditCheckRejectedError  the number cannot be checked: it did not happen
     └── CallbackError                a callback that came in and was refused; UNKNOWN; .is_retryable
         ├── InvalidChecksumError     nobody who knows the secret made it
         ├── StaleCallbackError       it was made too long ago, or in the future
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from frontpay_async._json import Json
-    from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+    from frontpay_async.models.statuses import Status
 
 
 class Outcome(StrEnum):
@@ -188,13 +193,13 @@ class WatchTimeoutError(FrontPayError):
         order_uuid: The order.
     """
 
-    last_status: PaymentStatus | RefundStatus | OrderStatus | None
+    last_status: Status | None
 
     def __init__(
         self,
         message: str,
         *,
-        last_status: PaymentStatus | RefundStatus | OrderStatus | None,
+        last_status: Status | None,
         operation: str | None = None,
         order_uuid: str | None = None,
     ) -> None:
@@ -257,15 +262,17 @@ class APIError(FrontPayError):
         return tuple(sentences(self.errors))
 
 
-_WORDS = re.compile(r"[A-Za-z]\w*(?: \w+)*", re.ASCII)
+_WORDS = re.compile(r"[A-Za-z]\w*(?: \w+)*(?:#\w[\w ]*)?", re.ASCII)
 
 
 def to_code(message: str | None) -> str | None:
     """Return a message as a camelCase code, or None where it is neither a code nor plain words."""
     if message is None or _WORDS.fullmatch(message) is None:
         return None
-    first, *more = message.split(" ")
-    return first[0].lower() + first[1:] + "".join(word[0].upper() + word[1:] for word in more)
+    words, mark, about = message.partition("#")
+    first, *more = words.split(" ")
+    code = first[0].lower() + first[1:] + "".join(word[0].upper() + word[1:] for word in more)
+    return f"{code}{mark}{about}"
 
 
 def sentences(errors: Json) -> list[str]:
@@ -292,6 +299,15 @@ class PermissionDeniedError(APIError):
 
 class NotFoundError(APIError):
     """Report an order, terminal or organisation that the API does not know (404)."""
+
+
+class CycleNotFoundError(NotFoundError):
+    """A subscription has no such cycle (``cycleNotfound#cycle1``); see ``cycle``."""
+
+    @property
+    def cycle(self) -> str | None:
+        """The cycle as the API names it, such as ``cycle1``; None where it names none."""
+        return (self.code or "").partition("#")[2] or None
 
 
 class RequestRejectedError(APIError):
@@ -321,6 +337,18 @@ class AlreadyInvoicedError(BusinessRuleError):
     """A refusal because the order is invoiced already (``orderStatusAlreadyInvoiced``)."""
 
 
+class AlreadyCompletedError(BusinessRuleError):
+    """A refusal because it is completed already (``reservationStatusAlreadyCompleted``)."""
+
+
+class PrerequisiteFailedError(BusinessRuleError):
+    """A refusal because a reservation's status does not allow it (``prerequisiteFailedTo…``)."""
+
+
+class CycleRejectedError(BusinessRuleError):
+    """A refusal to refund some of a subscription's cycles (``someCyclesFailedToPassValidation``)."""
+
+
 class RefundRejectedError(BusinessRuleError):
     """Report a refund that was refused; see ``reason``."""
 
@@ -340,6 +368,10 @@ class ServerError(APIError):
 
 class TerminalBusyError(ServerError):
     """Report a terminal that was busy (510 ``terminalIsBusy``): it did not happen."""
+
+
+class CreditCheckRejectedError(ServerError):
+    """A refusal to check a number (510 ``personCurrentStatusIsWrong``): it did not happen."""
 
 
 class CallbackError(FrontPayError):

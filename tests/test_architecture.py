@@ -18,9 +18,7 @@ import pytest
 
 import frontpay_async
 from frontpay_async import FrontPayError
-from frontpay_async._protocol.operations import OPERATIONS, ORDER_KINDS, RESOURCES
-from frontpay_async.resources.orders import Orders
-from frontpay_async.resources.terminals import Terminals
+from frontpay_async._protocol.operations import OPERATIONS, ORDER_KINDS, RESOURCES, Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +30,7 @@ SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE
 TEST_FILES = {path.relative_to(TESTS).as_posix(): path for path in sorted(TESTS.rglob("*.py"))}
 
 TABLE = "_protocol/operations/"
+BELOW_RESOURCES = {"find", "pages", "steps"}
 
 # Who may import what; a name that ends in a slash stands for all below it.
 MAY_IMPORT = {
@@ -123,21 +122,27 @@ IMPURE = {
 SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError", "NotOursError"}
 
 CONTRACT = """
-    FrontPayClient ConnectionPool Environment RetryPolicy RateLimit RateStatistics Timeouts Priority Outcome
-    DateFormat Clock AttemptRecord ResultRecord
-    Product OrderSummary Address Customer CustomerType Language SendOrderBy InvoiceInterval
-    PaymentLinkOrder InvoiceOrder EFakturaOrder EhfOrder TerminalOrder InvoiceReferences
-    Refund TerminalRefund RefundLine RefundType OrderStatus OrderType PaymentStatus RefundStatus
-    CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails OrderMatches
-    InvoiceNumber Terminal Listing PartialProduct PartialSummary RawResponse Safety
+    FrontPayClient ConnectionPool Environment RetryPolicy RateLimit RateStatistics Timeouts Priority
+    Outcome DateFormat Clock AttemptRecord ResultRecord Product OrderSummary Address Customer
+    CustomerType Language SendOrderBy InvoiceInterval PaymentLinkOrder InvoiceOrder EFakturaOrder
+    EhfOrder TerminalOrder InvoiceReferences Refund TerminalRefund RefundLine OrderStatus PaymentStatus
+    RefundStatus CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails
+    OrderMatches InvoiceNumber Terminal Capture CaptureLine Charge CreatedReservation ReservationDetails
+    ReservationEvent ReservationHistoryEntry ReservationOrder ReservationPayment ReservationPayments
+    ReservationRefund ReservationSession ReservedProduct CreatedSubscription FailedOrderDetails
+    FailedOrderEntry SubscriptionCycle SubscriptionDetails SubscriptionEntry SubscriptionOrder
+    SubscriptionSession CheckoutLink CheckoutSession HostedCheckout InvoiceSession SessionReferences
+    CorporateCustomerUpdate CustomerContact CustomerRecord PrivateCustomerUpdate CompanyCheck
+    CreditCheck StartedCompanyCheck Page Pages ReservationStatus SubscriptionStatus CycleNotFoundError
+    AlreadyCompletedError PrerequisiteFailedError CycleRejectedError CreditCheckRejectedError
+    Listing PartialProduct PartialSummary
+    RefundType OrderType RawResponse Safety
     FrontPayError ConfigurationError InvalidOrderError Violation NotSentError RateBudgetExceededError
     OutcomeUnknownError APIError AuthenticationError PermissionDeniedError NotFoundError
     RequestRejectedError BusinessRuleError AlreadyPaidError AlreadyCancelledError RefundRejectedError
-    AlreadyPaidOrCancelledError AlreadyInvoicedError
-    RateLimitedError ServerError TerminalBusyError
-    CallbackError InvalidChecksumError StaleCallbackError ReplayedCallbackError
-    WatchKind WatchStatistics WatchTimeoutError
-    __version__
+    AlreadyPaidOrCancelledError AlreadyInvoicedError RateLimitedError ServerError TerminalBusyError
+    CallbackError InvalidChecksumError StaleCallbackError ReplayedCallbackError WatchKind
+    WatchStatistics WatchTimeoutError __version__
 """
 
 
@@ -267,7 +272,8 @@ def test_the_pure_files_run_without_any_io_library() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SOURCES if name.startswith("resources/") and name != "resources/find.py"]
+    "name",
+    [name for name in SOURCES if name.startswith("resources/") and Path(name).stem not in BELOW_RESOURCES],
 )
 def test_a_resource_is_signature_docstring_and_one_call(name: str) -> None:
     """Nothing runs in a resource but the building of what the one call takes."""
@@ -278,7 +284,7 @@ def test_a_resource_is_signature_docstring_and_one_call(name: str) -> None:
     }
     assert set(awaits.values()) <= {1}
     runtime = {module for module in imported(SOURCES[name]) if not module.startswith("frontpay_async")}
-    assert runtime <= {"__future__", "collections.abc", "typing", "attrs"}
+    assert runtime <= {"__future__", "collections.abc", "typing", "attrs", "datetime", "decimal"}
 
 
 def public_methods(cls: type[object]) -> dict[str, Any]:
@@ -287,16 +293,20 @@ def public_methods(cls: type[object]) -> dict[str, Any]:
     }
 
 
+def class_of(resource: str) -> type[object]:
+    """The class that offers a resource, by the one rule of names."""
+    found: type[object] = getattr(
+        importlib.import_module(f"frontpay_async.resources.{resource}"), resource.title().replace("_", "")
+    )
+    return found
+
+
 def test_every_row_has_its_method_and_every_method_its_row() -> None:
     # Made of several requests: it has no row of its own, and its one call leads to what makes them.
     without_a_row = {"orders.find"}
-    methods = {
-        f"{resource}.{name}"
-        for resource, cls in (("orders", Orders), ("terminals", Terminals))
-        for name in public_methods(cls)
-    }
+    methods = {f"{resource}.{name}" for resource in RESOURCES for name in public_methods(class_of(resource))}
     assert methods == OPERATIONS.keys() | without_a_row
-    assert len(OPERATIONS) == 20
+    assert len(OPERATIONS) == 51
 
 
 def constants(path: Path) -> Iterator[str]:
@@ -330,9 +340,12 @@ def test_a_row_is_in_the_file_of_its_resource() -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_method_names_the_page_of_its_row(name: str) -> None:
     resource, method = name.split(".")
-    documented = public_methods({"orders": Orders, "terminals": Terminals}[resource])[method]
-    assert inspect.iscoroutinefunction(documented)
-    assert f'(page "{OPERATIONS[name].reference}")' in (documented.__doc__ or "")
+    row, documented = OPERATIONS[name], public_methods(class_of(resource))[method]
+    # A list in pages is iterated over; each page is a call.
+    assert inspect.iscoroutinefunction(documented) is not row.paged
+    assert f'(page "{row.reference}")' in (documented.__doc__ or "")
+    if row.evidence is not Evidence.REFERENCE:
+        assert f"Evidence: {row.evidence.value}." in (documented.__doc__ or "")
 
 
 def modules() -> Iterator[ModuleType]:

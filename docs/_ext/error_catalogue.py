@@ -78,6 +78,19 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
         errors.AlreadyInvoicedError: (
             "Read the order's status. An invoiced order is refunded with the type `invoiced`."
         ),
+        errors.AlreadyCompletedError: (
+            "Nothing more is captured or charged. To give money back, refund the capture or the charge."
+        ),
+        errors.PrerequisiteFailedError: ("Read the reservation's details: its status says what is possible."),
+        errors.CycleRejectedError: (
+            "Read the subscription's details: only cycles that were paid, and not refunded, can be refunded."
+        ),
+        errors.CycleNotFoundError: (
+            "Read the subscription's details, and name the cycles as they are there, such as `Cycle 1`."
+        ),
+        errors.CreditCheckRejectedError: (
+            "Correct the number: the API knows nobody alive and no company of it. Nothing was checked."
+        ),
         errors.RefundRejectedError: (
             "Look at `reason`: an unknown line, too large an amount, or a threshold of the account."
         ),

@@ -265,6 +265,36 @@ async def _invoiced_already() -> None:
         await client.orders.charge_delayed(_NOBODY)
 
 
+@_leads_to(errors.AlreadyCompletedError, "a reservation is cancelled that was completed")
+async def _completed_already() -> None:
+    async with _answering(400, "reservationStatusAlreadyCompleted") as client:
+        await client.reservations.cancel("RES3506777330", note="a mistake")
+
+
+@_leads_to(errors.PrerequisiteFailedError, "a reservation is completed that nobody has accepted")
+async def _not_reserved_yet() -> None:
+    async with _answering(400, "prerequisiteFailedToCompleteReservation") as client:
+        await client.reservations.complete("RES3506777330", note="shipped")
+
+
+@_leads_to(errors.CycleRejectedError, "a cycle is refunded that was not paid")
+async def _unpaid_cycle() -> None:
+    async with _answering(400, "someCyclesFailedToPassValidation") as client:
+        await client.subscriptions.refund_cycles("SUB3506777330", cycles=["Cycle 2"], amount=10)
+
+
+@_leads_to(errors.CycleNotFoundError, "a cycle is refunded that there is not")
+async def _no_cycle() -> None:
+    async with _answering(404, "cycleNotfound#cycle9") as client:
+        await client.subscriptions.refund_cycles("SUB3506777330", cycles=["Cycle 9"], amount=10)
+
+
+@_leads_to(errors.CreditCheckRejectedError, "a credit check of a number that belongs to nobody")
+async def _nobody_to_check() -> None:
+    async with _answering(510, "personCurrentStatusIsWrong") as client:
+        await client.credit_checks.check_private("00000000000")
+
+
 @_leads_to(errors.RefundRejectedError, "more is refunded than was paid")
 async def _too_large_a_refund() -> None:
     async with _trial() as (sandbox, client):

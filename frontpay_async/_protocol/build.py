@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from frontpay_async._json import merged, write_exact
-from frontpay_async._protocol.codec import encode
+from frontpay_async._protocol.codec import camel, encode
 from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.operations import Operation
 from frontpay_async._protocol.rules import check, check_totals
@@ -28,7 +28,8 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Segments that no server reads as "up" or as another host, however it decodes them.
 _SEGMENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_~.:@,-]+"
 _RAW_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
-_SLOT = re.compile(r"\{(\w+)_uuid\}")
+_SLOT = re.compile(r"\{(\w+)\}")
+_ORDERS = ("order_uuid", "reservation_uuid", "subscription_uuid")
 
 
 def build_raw(
@@ -107,6 +108,8 @@ def build(
     uuid: str | None = None,
     value: object = None,
     method: str | None = None,
+    path: str | None = None,
+    steps: tuple[str, ...] = (),
     query: Mapping[str, str] | None = None,
     date_format: DateFormat | None = None,
     strict_totals: bool = True,
@@ -119,6 +122,8 @@ def build(
         uuid: The id that stands in the path.
         value: What the body is written from.
         method: The HTTP method, where it is not the operation's own.
+        path: The path, where it is not the operation's own.
+        steps: The optional segments at the end of the path.
         query: The query parameters.
         date_format: The form of the order date, where it is not the operation's own.
         strict_totals: Whether amounts that contradict each other are refused.
@@ -130,14 +135,15 @@ def build(
     """
     violations: list[Violation] = []
     order_uuid: str | None = None
-    path = operation.path
+    path = path or operation.path
     slot = _SLOT.search(path)
     if slot is not None:
         if isinstance(uuid, str) and _UUID.fullmatch(uuid):
             path = path.replace(slot[0], quote(uuid, safe=""))
-            order_uuid = uuid if slot[1] == "order" else None
+            order_uuid = uuid if slot[1] in _ORDERS else None
         else:
-            violations.append(Violation(f"{slot[1]}Uuid", "must be an id such as ODR3506777330"))
+            violations.append(Violation(camel(slot[1]), "must be an id such as ODR3506777330"))
+    path = "/".join((path, *(quote(step, safe="") for step in steps)))
     if query:
         path = f"{path}?{urlencode(query, quote_via=quote)}"
     content: bytes | None = None

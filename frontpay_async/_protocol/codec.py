@@ -25,9 +25,10 @@ from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from frontpay_async._json import number_text
-from frontpay_async._protocol.dates import read_date, write_date
+from frontpay_async._protocol.dates import DateFormat, read_date, write_date
 from frontpay_async._protocol.messages import WireBody
-from frontpay_async._protocol.rules import KEYED_ROWS, NUMERIC_TEXT, ROWS
+from frontpay_async._protocol.requests import RefundApproval
+from frontpay_async._protocol.rules import DAY_DATE, DIGITS, KEYED_ROWS, NUMERIC_TEXT, ROWS, UNIX_DATE
 from frontpay_async.models.common import (
     Address,
     Customer,
@@ -50,23 +51,29 @@ from frontpay_async.models.orders import (
     PaymentLinkOrder,
     Refund,
 )
-from frontpay_async.models.statuses import OrderStatus, OrderType, PaymentStatus, RefundStatus
+from frontpay_async.models.statuses import (
+    OrderStatus,
+    OrderType,
+    PaymentStatus,
+    RefundStatus,
+    ReservationStatus,
+    SubscriptionStatus,
+)
 from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from frontpay_async._json import Json, JsonObject
-    from frontpay_async._protocol.operations import DateFormat
     from frontpay_async._protocol.rules import Field, Rules
 
 T = TypeVar("T")
-StatusT = TypeVar("StatusT", OrderStatus, PaymentStatus, RefundStatus)
+StatusT = TypeVar("StatusT", OrderStatus, PaymentStatus, RefundStatus, ReservationStatus, SubscriptionStatus)
 
 _PLAIN: Mapping[str, str] = {}
 _ORDER_NAMES = {"summary": "orderSummary", "customer": "customerDetails"}
 # Python name -> wire name, where it is not plain camelCase.
-_NAMES: Mapping[type[object], Mapping[str, str]] = {
+_NAMES: dict[type[object], Mapping[str, str]] = {
     PaymentLinkOrder: _ORDER_NAMES,
     InvoiceOrder: _ORDER_NAMES,
     EFakturaOrder: _ORDER_NAMES,
@@ -74,6 +81,7 @@ _NAMES: Mapping[type[object], Mapping[str, str]] = {
     TerminalOrder: _ORDER_NAMES,
     Refund: {"lines": "products"},
     TerminalRefund: {"lines": "products"},
+    RefundApproval: {"lines": "products"},
     CreatedOrder: {"order_uuid": "uuid"},
     CreatedTerminalOrder: {"order_uuid": "uuid"},
     OrderStatusEntry: {"order_uuid": "uuid"},
@@ -82,7 +90,7 @@ _NAMES: Mapping[type[object], Mapping[str, str]] = {
     Terminal: {"organization_uuid": "organization_uuid"},
 }
 # Another wire name -> the one above, where routes or sources disagree.
-_OTHER_NAMES: Mapping[type[object], Mapping[str, str]] = {
+_OTHER_NAMES: dict[type[object], Mapping[str, str]] = {
     CreatedOrder: {"orderUuid": "uuid"},
     CreatedTerminalOrder: {"orderUuid": "uuid"},
     OrderStatusEntry: {"orderUuid": "uuid"},
@@ -91,11 +99,13 @@ _OTHER_NAMES: Mapping[type[object], Mapping[str, str]] = {
     InvoiceNumber: {"uuid": "orderUuid"},
     OrderSummary: {"tax": "totalTax", "discount": "totalDiscount"},
     PartialSummary: {"tax": "totalTax", "discount": "totalDiscount"},
-    Customer: {"uuid": "customerUuid"},
+    Product: {"productName": "name"},
+    PartialProduct: {"productName": "name"},
+    Customer: {"uuid": "customerUuid", "customerName": "name", "customerEmail": "email"},
     Terminal: {"organizationUuid": "organization_uuid"},
 }
 # What stands for a member that is missing or cannot be read although the value needs it.
-_ASSUMED: Mapping[type[object], Mapping[str, object]] = {
+_ASSUMED: dict[type[object], Mapping[str, object]] = {
     OrderStatusEntry: {"status": OrderStatus.UNKNOWN},
     OrderStatusReport: {"status": OrderStatus.UNKNOWN},
     OrderDetails: {"status": OrderStatus.UNKNOWN},
@@ -105,6 +115,10 @@ _ASSUMED: Mapping[type[object], Mapping[str, object]] = {
     Address: {"street": "", "zip": "", "city": "", "country": ""},
     Terminal: {"name": ""},
 }
+# Members of a body that are the same in every one.
+_CONSTANTS: dict[type[object], Mapping[str, str]] = {TerminalRefund: {"type": "regular"}}
+# What makes an object of a response regular before it is read.
+_PREPARE: dict[type[object], Callable[[JsonObject], JsonObject]] = {}
 _NUMBERS = frozenset({"quantity", "rate", "tax", "amount", "discount"})
 
 
@@ -115,7 +129,32 @@ class UnreadableError(ValueError):
     """A response whose members do not have the documented form; names paths, never values."""
 
 
-def _camel(name: str) -> str:
+def describe(
+    cls: type[object],
+    *,
+    names: Mapping[str, str] = _PLAIN,
+    other_names: Mapping[str, str] = _PLAIN,
+    assumed: Mapping[str, object] = _PLAIN,
+    constants: Mapping[str, str] = _PLAIN,
+    prepare: Callable[[JsonObject], JsonObject] | None = None,
+) -> None:
+    """Register how a value is written on the wire; the file of a resource's rows calls it for its values.
+
+    Args:
+        cls: The value's class.
+        names: Python name -> wire name, where it is not plain camelCase; a dotted one leads into an object.
+        other_names: Another wire name -> the one above, where routes or sources disagree.
+        assumed: Python name -> what replaces a member that is missing although the value needs it.
+        constants: Members of a body that are the same in every one.
+        prepare: Makes an object of a response regular before it is read.
+    """
+    _NAMES[cls], _OTHER_NAMES[cls], _CONSTANTS[cls], _ASSUMED[cls] = names, other_names, constants, assumed
+    if prepare is not None:
+        _PREPARE[cls] = prepare
+
+
+def camel(name: str) -> str:
+    """Return a Python name as the wire has it."""
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
@@ -130,13 +169,14 @@ def wire_names(cls: type[Any]) -> Mapping[str, str]:
         # A caller's subclass has the names of ours.
         special = next((_NAMES[base] for base in cls.__mro__ if base in _NAMES), _PLAIN)
         names = (attribute.alias or attribute.name for attribute in attrs.fields(cls))
-        known = {name: special.get(name, _camel(name)) for name in names if name != "unknown_fields"}
+        known = {name: special.get(name, camel(name)) for name in names if name != "unknown_fields"}
         _wire_names_of[cls] = known
     return known
 
 
 # Out
 
+_DATE_FORMATS = {UNIX_DATE: DateFormat.UNIX, DAY_DATE: DateFormat.DAY}
 _SILENT = {"sms": False, "email": False}
 
 
@@ -151,7 +191,8 @@ def encode(
         date_format: The form of the order date, for values that have one.
         now: The time, so that today is not written as a past moment.
     """
-    full = cast("dict[str, object]", _converter.unstructure(value))
+    full = _led_in(cast("dict[str, object]", _converter.unstructure(value)))
+    full.update(next((_CONSTANTS[cls] for cls in type(value).__mro__ if cls in _CONSTANTS), _PLAIN))
     moment = full.get("orderDate")
     if isinstance(moment, date) and date_format is not None:
         full["orderDate"] = write_date(moment, date_format, now)
@@ -161,8 +202,6 @@ def encode(
         case PaymentLinkOrder(send_order_by=None):
             # Nullable in the reference, but the demo API was seen to ask for its members.
             full["sendOrderBy"] = _SILENT
-        case TerminalRefund():
-            full["type"] = "regular"
         case _:
             pass
     buyer = full.get("customerDetails")
@@ -170,6 +209,17 @@ def encode(
         # The reference asks to leave it out.
         cast("dict[str, object]", buyer).pop("organizationId", None)
     return WireBody(_named(rules.fields, full))
+
+
+def _led_in(members: dict[str, object]) -> dict[str, object]:
+    """Return the members with each dotted name led into its object."""
+    for name in [name for name in members if "." in name]:
+        holder, _, last = name.partition(".")
+        value = members.pop(name)
+        if value is not None:
+            inner = cast("dict[str, object]", members.setdefault(holder, {}))
+            inner[last] = value
+    return members
 
 
 def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, Json]:
@@ -186,6 +236,13 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
                 body[member.name] = keyed if member.kind is KEYED_ROWS else cast("list[Json]", rows)
             elif inner := _named(member.fields, cast("dict[str, object]", value)):
                 body[member.name] = inner
+        elif isinstance(value, date):
+            form = _DATE_FORMATS.get(member.kind)
+            body[member.name] = cast("Json", value if form is None else write_date(value, form))
+        elif isinstance(value, tuple):
+            body[member.name] = cast("list[Json]", list(value))
+        elif member.kind is DIGITS and isinstance(value, int):
+            body[member.name] = str(value)
         else:
             body[member.name] = cast("Json", value)
             if isinstance(value, Decimal) and member.kind is NUMERIC_TEXT:
@@ -219,7 +276,17 @@ def _renames(cls: type[Any]) -> dict[str, Any]:
 # In
 
 
-_ID_FIELDS = frozenset({"order_uuid", "customer_uuid", "organization_uuid", "uuid"})
+_ID_FIELDS = frozenset(
+    {
+        "order_uuid",
+        "customer_uuid",
+        "organization_uuid",
+        "reservation_uuid",
+        "subscription_uuid",
+        "company_check_uuid",
+        "uuid",
+    }
+)
 # Where a member that the class needs is not told: the same value with what is told.
 _PARTIAL: Mapping[type[object], type[object]] = {Product: PartialProduct, OrderSummary: PartialSummary}
 # Facts that a call is made for: they may be missing, but never be left out because they cannot be read.
@@ -373,11 +440,29 @@ def _at(prefix: str) -> str:
 def _normal(cls: type[object], source: JsonObject) -> dict[str, tuple[str, Json]]:
     """Return the members that are not null by their usual names, each with the name it was sent under."""
     others = _OTHER_NAMES.get(cls, {})
+    if cls in _PREPARE:
+        source = _PREPARE[cls](source)
+    source = _led_out(cls, source)
     members: dict[str, tuple[str, Json]] = {}
     for name, value in source.items():
         known = others.get(name, name)
         if value is not None and (known == name or source.get(known) is None):
             members[known] = (name, value)
+    return members
+
+
+def _led_out(cls: type[object], source: JsonObject) -> JsonObject:
+    """Return the members with those that dotted names lead to beside their objects."""
+    dotted = [name for name in wire_names(cls).values() if "." in name]
+    if not dotted:
+        return source
+    members = dict(source)
+    for name in dotted:
+        holder, _, last = name.partition(".")
+        inner = members.get(holder)
+        if isinstance(inner, dict) and last in inner:
+            members[name] = inner[last]
+            members[holder] = {key: value for key, value in inner.items() if key != last} or None
     return members
 
 
@@ -459,6 +544,23 @@ def _read_whole(value: Json, _: type[int]) -> int:
     return int(number)
 
 
+def _read_flag(value: Json, _: type[bool]) -> bool:
+    flag = _FLAGS.get(value.strip().lower() if isinstance(value, str) else value)
+    if flag is None:
+        raise ValueError("not true or false")
+    return flag
+
+
+_FLAGS: Mapping[object, bool] = {
+    True: True,
+    False: False,
+    "true": True,
+    "false": False,
+    "1": True,
+    "0": False,
+}
+
+
 def _read_text(value: Json, _: type[str]) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError("not text")
@@ -489,8 +591,9 @@ _converter.register_unstructure_hook(date, lambda value: value)
 _converter.register_unstructure_hook(datetime, lambda value: value)
 _converter.register_structure_hook(Decimal, _read_number)
 _converter.register_structure_hook(int, _read_whole)
+_converter.register_structure_hook(bool, _read_flag)
 _converter.register_structure_hook(str, _read_text)
-for _status in (OrderStatus, PaymentStatus, RefundStatus):
+for _status in (OrderStatus, PaymentStatus, RefundStatus, ReservationStatus, SubscriptionStatus):
     _converter.register_structure_hook(_status, _read_status)
 _converter.register_structure_hook(OrderType, lambda value, _: OrderType(_read_text(value, str)))
 _converter.register_structure_hook(CustomerType | str | None, _read_choice(CustomerType))

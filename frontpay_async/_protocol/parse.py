@@ -21,12 +21,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from frontpay_async import errors
-from frontpay_async._protocol.codec import UnreadableError, decode, wire_names
+from frontpay_async._protocol.codec import UnreadableError, camel, decode, wire_names
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.redact import redact
 from frontpay_async._protocol.retry_after import retry_after
 from frontpay_async.errors import Outcome
 from frontpay_async.models.listing import Listing
+from frontpay_async.models.pages import Page
 from frontpay_async.models.raw import RawResponse
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
@@ -68,15 +69,20 @@ _BY_CODE: Mapping[str, type[errors.APIError]] = MappingProxyType(
         "orderStatusAlreadyInvoiced": errors.AlreadyInvoicedError,
         "orderRefundRequestAlreadySubmitted": errors.RefundRejectedError,
         "requestProductIdNotAvailable": errors.RefundRejectedError,
-        "reservationStatusAlreadyCompleted": errors.BusinessRuleError,
-        "prerequisiteFailedToCancelReservation": errors.BusinessRuleError,
-        "prerequisiteFailedToCompleteReservation": errors.BusinessRuleError,
-        "someCyclesFailedToPassValidation": errors.BusinessRuleError,
+        "reservationStatusAlreadyCompleted": errors.AlreadyCompletedError,
+        "subscriptionStatusAlreadyCompleted": errors.AlreadyCompletedError,
+        "reservationStatusAlreadyCancelled": errors.AlreadyCancelledError,
+        "subscriptionStatusAlreadyCancelled": errors.AlreadyCancelledError,
+        "prerequisiteFailedToCancelReservation": errors.PrerequisiteFailedError,
+        "prerequisiteFailedToCompleteReservation": errors.PrerequisiteFailedError,
+        "someCyclesFailedToPassValidation": errors.CycleRejectedError,
         "payloadValidationErrors": errors.RequestRejectedError,
         "terminalIsBusy": errors.TerminalBusyError,
         "personCurrentStatusIsWrong": errors.ServerError,
     }
 )
+# Server errors that say that nothing was done.
+_REFUSALS = frozenset({errors.TerminalBusyError, errors.CreditCheckRejectedError})
 _BY_STATUS: Mapping[int, type[errors.APIError]] = MappingProxyType(
     {
         400: errors.BusinessRuleError,
@@ -99,7 +105,6 @@ _NEXT_STEP: Mapping[int, str] = MappingProxyType(
     }
 )
 _ENVELOPE = frozenset({"data", "is_data", "message", "status_code"})
-_ORDER_NAMES = ("orderUuid", "uuid")
 _STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
     {PaymentStatus: "order_status", RefundStatus: "refund_status"}
 )
@@ -159,7 +164,7 @@ def _is_success(  # noqa: PLR0911 - a table
         # The status checks leave the status out while nothing is decided.
         undecided = operation.result in _STATUS_KEYS and "data" in envelope and _named_error(code) is None
         return has_data or undecided
-    if operation.result is not None and not has_data:
+    if operation.result is not None and not has_data and not operation.may_lack_data:
         return False
     if code is not None and code == errors.to_code(operation.message):
         return True
@@ -168,7 +173,7 @@ def _is_success(  # noqa: PLR0911 - a table
     if operation.raw:
         # Its success is not documented, but the API answers in its envelope.
         return not _ENVELOPE.isdisjoint(envelope)
-    return operation.result is not None or "is_data" in envelope or {"data", "status_code"} <= envelope.keys()
+    return has_data or "is_data" in envelope or {"data", "status_code"} <= envelope.keys()
 
 
 def _sounds_refused(message: str) -> bool:
@@ -199,9 +204,14 @@ def _has_data(operation: Operation[object], envelope: JsonObject) -> bool:
     # PHP writes an empty object as an empty list, so that only a list may be empty.
     return (
         isinstance(data, list)
-        if operation.listed and not data
+        if (operation.listed or operation.paged) and not data
         else isinstance(data, (dict, list)) and bool(data)
     )
+
+
+def _own_id(operation: Operation[object]) -> str:
+    """Return the wire name of the id that the path names."""
+    return camel(operation.id_name or "order_uuid")
 
 
 def _is_about_another(operation: Operation[object], envelope: JsonObject, order_uuid: str) -> bool:
@@ -209,7 +219,8 @@ def _is_about_another(operation: Operation[object], envelope: JsonObject, order_
     if not isinstance(data, dict):
         return False
     # What changes something may answer with an id of its own, such as a refund's, as ``uuid``.
-    names = _ORDER_NAMES if operation.safety is Safety.READ else ("orderUuid",)
+    own = _own_id(operation)
+    names = (own, "uuid") if operation.safety is Safety.READ else (own,)
     told = [data[name] for name in names if data.get(name) is not None]
     # The API was seen to compare ids without regard to case.
     return bool(told) and all(str(each).casefold() != order_uuid.casefold() for each in told)
@@ -220,11 +231,13 @@ def _error(
 ) -> errors.APIError:
     status, envelope = response.status, response.envelope()
     said = _text(envelope.get("message"))
+    if errors.to_code(said) in operation.refusals:
+        cls = errors.CreditCheckRejectedError
     failed = (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in CUT_OFF or issubclass(cls, errors.ServerError)
     )
     outcome = Outcome.REJECTED
-    if failed and cls is not errors.TerminalBusyError and operation.safety is not Safety.READ:
+    if failed and cls not in _REFUSALS and operation.safety is not Safety.READ:
         outcome = Outcome.UNKNOWN
     found = _redacted(envelope.get("errors"))
     return cls(
@@ -277,14 +290,19 @@ def _read(operation: Operation[object], envelope: JsonObject, order_uuid: str | 
         return decode(kind, _status_text(kind, envelope))
     if operation.listed:
         return _read_list(kind, data)
+    if operation.paged:
+        return _page(_read_list(kind, data), envelope)
+    if operation.may_lack_data and not data:
+        data = {}
+    own = _own_id(operation)
     if (
         order_uuid is not None
         and isinstance(data, dict)
-        and not any(data.get(name) for name in _ORDER_NAMES)
+        and not any(data.get(name) for name in (own, "uuid"))
         and not data.keys().isdisjoint(wire_names(kind).values())
     ):
-        # It is about the order that was asked for, although it does not name it.
-        data = {**data, "orderUuid": order_uuid}
+        # It is about the id that was asked for, although it does not name it.
+        data = {**data, own: order_uuid}
     return decode(kind, data)
 
 
@@ -315,6 +333,18 @@ def _status_text(kind: type[object], envelope: JsonObject) -> str | None:
     return next(
         (each for each in (envelope.get(key), within) if isinstance(each, str) and each.strip()), None
     )
+
+
+def _page(items: Listing[object], envelope: JsonObject) -> Page[object]:
+    meta = envelope.get("metaData")
+    told = meta if isinstance(meta, dict) else {}
+    number, last, total, per_page = (
+        int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
+        for value in (told.get(name) for name in ("currentPage", "lastPage", "total", "perPage"))
+    )
+    number, links = number or 1, envelope.get("links")
+    follows = number < last if last is not None else isinstance(links, dict) and bool(links.get("next"))
+    return Page(items=items, number=number, last=last, total=total, per_page=per_page, has_next=follows)
 
 
 def _says_no_order(response: HttpResponse) -> bool:
@@ -356,7 +386,8 @@ def _error_class(status: int, code: str | None) -> type[errors.APIError]:
     named = _named_error(code)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return errors.TerminalBusyError if named is errors.TerminalBusyError else errors.ServerError
-    if named is not None and issubclass(named, errors.BusinessRuleError) and status not in _SETTLED:
+    typed = (errors.BusinessRuleError, errors.CycleNotFoundError)
+    if named is not None and issubclass(named, typed) and status not in _SETTLED:
         return named
     return _BY_STATUS.get(status, errors.APIError)
 
@@ -368,6 +399,8 @@ def _named_error(code: str | None) -> type[errors.APIError] | None:
         return errors.RefundRejectedError
     if is_generic_failure(code):
         return errors.ServerError
+    if code.partition("#")[0] == "cycleNotfound":
+        return errors.CycleNotFoundError
     return errors.NotFoundError if code.endswith("NotFound") else _BY_CODE.get(code)
 
 

@@ -27,6 +27,7 @@ from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import CUT_OFF, is_generic_failure, is_json_object
 from frontpay_async.errors import (
     APIError,
+    CreditCheckRejectedError,
     NotSentError,
     OutcomeUnknownError,
     RateBudgetExceededError,
@@ -70,8 +71,8 @@ def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  #
         response: The answer, if one came.
     """
     match error:
-        case RateBudgetExceededError():
-            # The governor has decided that waiting is of no use to this caller.
+        case RateBudgetExceededError() | CreditCheckRejectedError():
+            # The governor has decided that waiting is of no use, or the API that nobody is checked.
             return Failure.DECIDED
         case NotSentError() | RateLimitedError() | TerminalBusyError():
             return Failure.DID_NOT_HAPPEN

@@ -63,7 +63,7 @@ _DAY = re.compile(
 _NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
 
 
-@frozen
+@frozen(eq=False)
 class Kind:
     """Name what a field's value must be.
 
@@ -181,7 +181,7 @@ def _check_members(
 
 
 def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach]) -> None:
-    if member.kind is OBJECT and isinstance(value, dict):
+    if member.kind in (OBJECT, OPTIONAL_OBJECT) and isinstance(value, dict):
         _check_members(member.fields, value, f"{path}.", breaches)
         return
     for index, row in _rows(value):
@@ -270,6 +270,15 @@ def one_of(*choices: str | int) -> Kind:
     )
 
 
+def text_of_at_most(length: int) -> Kind:
+    """Return the kind of a text with a documented longest length."""
+    return Kind(
+        "max",
+        lambda value: isinstance(value, str) and len(value) <= length,
+        f"must be text of at most {length} characters",
+    )
+
+
 TEXT = Kind("string", lambda value: isinstance(value, str), "must be text")
 NUMERIC = Kind("numeric", _is_number, "must be a number")
 """A number; written as a JSON number."""
@@ -290,6 +299,19 @@ COUNTRY = Kind(
     "must be an assigned ISO 3166-1 alpha-2 country code, such as NO",
 )
 DATE = Kind("date", _is_date, "must be a date from 1970 on")
+UNIX_DATE = Kind("date", _is_date, "must be a date from 1970 on")
+DAY_DATE = Kind("date", _is_date, "must be a date from 1970 on")
 ROWS = Kind("array", lambda value: isinstance(value, (list, dict)), "must be a list of objects")
 KEYED_ROWS = Kind("array", lambda value: isinstance(value, (list, dict)), "must be an object of objects")
 OBJECT = Kind("array", lambda value: isinstance(value, dict), "must be an object")
+"""An object whose required members are required even where it is missing."""
+OPTIONAL_OBJECT = Kind("array", lambda value: isinstance(value, dict), "must be an object")
+"""An object whose required members are required where it is there."""
+TEXTS = Kind(
+    "array",
+    lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    "must be a list of texts",
+)
+WHOLE = Kind(
+    "integer", lambda value: isinstance(value, int) and not isinstance(value, bool), "must be a whole number"
+)

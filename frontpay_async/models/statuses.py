@@ -8,7 +8,7 @@ missing one is ``UNKNOWN``. Do not write a ``match`` that relies on the listed m
 from __future__ import annotations
 
 from enum import StrEnum, auto
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
 
@@ -102,6 +102,54 @@ class OrderType(StrEnum):
         return _verbatim(cls, value) if isinstance(value, str) else None
 
 
+class ReservationStatus(_OpenStatus):
+    """The status of a reservation (page "Reservation Details")."""
+
+    SENT = "SENT"
+    RESERVED = "RESERVED"
+    RESERVED_NOT_PAID = "RESERVED NOT PAID"
+    CAPTURED = "CAPTURED"
+    CHARGED = "CHARGED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+    """The answer named no status."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the reserved money is decided: CAPTURED, COMPLETED, CANCELLED or EXPIRED."""
+        return self in _FINAL_RESERVATION
+
+
+class SubscriptionStatus(_OpenStatus):
+    """The status of a subscription (page "Subscription Details")."""
+
+    SENT = "SENT"
+    ONGOING = "ONGOING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    """The answer named no status."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it bills no more: COMPLETED or CANCELLED."""
+        return self in _FINAL_SUBSCRIPTION
+
+
 _FINAL_ORDER = frozenset({OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUNDED})
 _FINAL_PAYMENT = frozenset({PaymentStatus.PAID, PaymentStatus.CANCELLED})
 _FINAL_REFUND = frozenset({RefundStatus.REFUNDED, RefundStatus.REJECTED})
+_FINAL_RESERVATION = frozenset(
+    {
+        ReservationStatus.CAPTURED,
+        ReservationStatus.COMPLETED,
+        ReservationStatus.CANCELLED,
+        ReservationStatus.EXPIRED,
+    }
+)
+_FINAL_SUBSCRIPTION = frozenset({SubscriptionStatus.COMPLETED, SubscriptionStatus.CANCELLED})
+
+Status: TypeAlias = PaymentStatus | RefundStatus | OrderStatus | ReservationStatus | SubscriptionStatus
+"""Any status that can be waited for."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         PaymentLinkOrder,
         Refund,
     )
+    from frontpay_async.models.reservations import ReservationRefund
 
 # Another value is answered as if there were no orders.
 FILTERS = (
@@ -191,6 +192,32 @@ class Orders:
                 has grown if it took effect.
         """
         await self._session.execute(operations.REFUND_ORDER, self._options, uuid=order_uuid, value=refund)
+
+    async def request_refund_approval(
+        self, order_uuid: str, refund: Refund | ReservationRefund, *, reason: str
+    ) -> None:
+        """Ask Front Payment to approve a refund that was refused (page "Request Refund Approval").
+
+        For a refund that a threshold refused. Not below the base URL's ``connect``.
+
+        Evidence: vendor page.
+
+        Args:
+            order_uuid: The order, or the reservation.
+            refund: The refund that was refused.
+            reason: Why it was refused: the ``reason`` of the ``RefundRejectedError``.
+
+        Raises:
+            InvalidOrderError: The refund breaks a documented rule; nothing was sent.
+            RefundRejectedError: It was asked for before.
+            NotFoundError: There is no such order.
+            OutcomeUnknownError: The response was lost. Look at ``orders.get_status``: ``status`` may have
+                become ``Refund Pending``; a person sees every request.
+        """
+        asked = requests.refund_approval(refund, reason)
+        await self._session.execute(
+            operations.REQUEST_REFUND_APPROVAL, self._options, uuid=order_uuid, value=asked
+        )
 
     async def list_statuses(self, *, status: OrderStatus | str | None = None) -> Listing[OrderStatusEntry]:
         """List the account's orders with their status (page "Get All Order Status").

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict, deque
 from decimal import localcontext
 from functools import partial
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -85,9 +86,11 @@ class Api:
         by_path: dict[str, dict[str, list[Operation[object]]]] = defaultdict(lambda: defaultdict(list))
         for operation in OPERATIONS.values():
             # Rows may name the id in their paths differently and still share one.
-            path = f"{BASE_PATH}/" + re.sub(r"{\w+}", "{uuid}", operation.path)
+            path = normpath(f"{BASE_PATH}/" + re.sub(r"{\w+}", "{uuid}", operation.path))
+            paths = (path, f"{path}/{{steps:path}}") if operation.steps else (path,)
             for method in filter(None, (operation.method, operation.other_method)):
-                by_path[path][method].append(operation)
+                for each in paths:
+                    by_path[each][method].append(operation)
         return [Route(path, self._endpoint(rows), methods=_METHODS) for path, rows in by_path.items()]
 
     async def no_route(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,6 +150,8 @@ class Api:
             str(request.path_params.get("uuid", "")),
             body,
             request.query_params,
+            tuple(filter(None, str(request.path_params.get("steps", "")).split("/"))),
+            str(request.base_url),
         )
         try:
             validate(operation, body, self.settings.order_date_format)

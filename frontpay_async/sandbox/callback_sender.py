@@ -34,11 +34,12 @@ from frontpay_async.sandbox.handlers.context import json_object, number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection
+    from decimal import Decimal
 
     from anyio.abc import TaskGroup
 
     from frontpay_async._transport.clock import Clock
-    from frontpay_async.sandbox.state import RefundRequest, SandboxOrder, SandboxState
+    from frontpay_async.sandbox.state import RefundRequest, Reported, SandboxOrder, SandboxState
 
 _AT_ONCE = 100
 _KEPT = 10_000
@@ -174,7 +175,7 @@ class CallbackSender:
     def attend(self, state: SandboxState) -> None:
         """Send what becomes of the orders of a state, and forget all that was before."""
         self._state = state
-        state.tell, state.wake = self._hear, self._wake
+        state.tell, state.wake, state.report = self._hear, self._wake, self._hear_reported
         for remembered in (self.sent, self._plans, self._queue, self._held, self._last):
             remembered.clear()
 
@@ -302,20 +303,30 @@ class CallbackSender:
         """Make the callback of what became of an order, and queue it as the faults have it."""
         url = order.callback_url or self.listener
         said = self._words(order, refund)
-        if url is None or said is None:
-            return
+        if url is not None and said is not None:
+            self._queue_up(order.uuid, url, said)
+
+    def _hear_reported(self, subject: Reported) -> None:
+        """Make the callback of what became of a reservation or a subscription."""
+        url = json_object(subject.body.get("callback")).get("callbackUrl") or self.listener
+        if isinstance(url, str):
+            said = self._signed(subject.uuid, subject.status, subject.created_at, "Visa", subject.amount)
+            self._queue_up(subject.uuid, url, said)
+
+    def _queue_up(self, order_uuid: str, url: str, said: dict[str, str]) -> None:
+        """Queue a callback as the faults have it."""
         plan = next((each for each in self._plans if self._hits(each, said)), None)
         kind = None if plan is None else plan.kind
         if "checksum" in said:
             wrong = "not " if kind is CallbackFault.WRONG_CHECKSUM else ""
             said["checksum"] = self._checksum(url, said, f"{wrong}{self._secret}")
-        parcel = SentCallback(order_uuid=order.uuid, url=_merged(url, said), fault=kind, says=said["status"])
-        self._last[order.uuid] = parcel
-        held = self._held.pop(order.uuid, None)
+        parcel = SentCallback(order_uuid=order_uuid, url=_merged(url, said), fault=kind, says=said["status"])
+        self._last[order_uuid] = parcel
+        held = self._held.pop(order_uuid, None)
         if kind is CallbackFault.LOSE:
             self._record(evolve(parcel, problem="lost"))
         elif kind is CallbackFault.SWAP:
-            self._held[order.uuid] = parcel
+            self._held[order_uuid] = parcel
         else:
             for _ in range(2 if kind is CallbackFault.TWICE else 1):
                 self._put(parcel, plan.seconds if plan and kind is CallbackFault.DELAY else 0.0)
@@ -351,12 +362,17 @@ class CallbackSender:
                 "totalAmount": f"{order.amount:f}",
                 "currency": "NOK",
             }
+        return self._signed(order.uuid, order.status, order.created_at, _payment_method(order), order.amount)
+
+    def _signed(
+        self, uuid: str, status: StrEnum, created_at: float, payment_method: str, amount: Decimal
+    ) -> dict[str, str]:
         values = {
-            "orderUuid": order.uuid,
-            "status": order.status.value,
-            "createdAt": str(int(order.created_at)),
-            "paymentMethod": _payment_method(order),
-            "amount": f"{order.amount:f}",
+            "orderUuid": uuid,
+            "status": status.value,
+            "createdAt": str(int(created_at)),
+            "paymentMethod": payment_method,
+            "amount": f"{amount:f}",
             "timestamp": str(int(self._state.wall())),
         }
         return {**{name: values[name] for name in _PARAMETERS[self._form]}, "checksum": ""}

@@ -32,6 +32,9 @@ _BROKEN_RULES: Mapping[str, Mapping[str, Json]] = MappingProxyType(
         "refundRejectionForProductAmountExceed": MappingProxyType({"is_error": True, "errors": []}),
         "refundRejectionForWeeklyThresholdExceed": _OF_ERRORS,
         "refundRejectionForRequestAmountThresholdExceed": _OF_ERRORS,
+        "someCyclesFailedToPassValidation": MappingProxyType(
+            {"is_data": False, "data": None, "is_error": True, "errors": None}
+        ),
     }
 )
 _MOST_DIGITS = 15
@@ -108,6 +111,13 @@ def not_found(operation: Operation[object], message: str | None = None) -> Refus
 def broken_rule(code: str) -> Refusal:
     """Return the refusal by a business rule."""
     return Refusal(_failure(400, "Conflict of Business Logic", code, _BROKEN_RULES.get(code, _OF_NO_ERRORS)))
+
+
+def cycle_not_found(name: str) -> Refusal:
+    """Return the refusal of a cycle that a subscription does not have: no data and an error at once."""
+    code = f"cycleNotfound#{name.lower().replace(' ', '')}"
+    form: JsonObject = {"is_data": False, "data": None, "is_error": True, "errors": None}
+    return Refusal(_failure(404, "Not Found", code, form))
 
 
 def invalid(sentences: list[str]) -> Refusal:

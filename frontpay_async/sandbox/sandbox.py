@@ -82,12 +82,18 @@ from frontpay_async.priority import Priority
 from frontpay_async.sandbox.app import BASE_PATH, Api
 from frontpay_async.sandbox.behaviour import DeclineReason
 from frontpay_async.sandbox.callback_sender import CallbackForm, CallbackSender, SentCallback
+from frontpay_async.sandbox.checkout_page import checkout_routes
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
 from frontpay_async.sandbox.inspect.control import control_routes
 from frontpay_async.sandbox.inspect.feed import Feed, RecordedRequest
 from frontpay_async.sandbox.inspect.origin import AllowedHost
 from frontpay_async.sandbox.inspect.routes import page_routes
 from frontpay_async.sandbox.inspect.view import View
+from frontpay_async.sandbox.reservations import (
+    OUTSIDE_RESERVATION_EVENTS,
+    ReservationEvent,
+    SandboxReservation,
+)
 from frontpay_async.sandbox.settings import (
     DEFAULT_CALLBACK_SECRET,
     DEFAULT_TOKEN,
@@ -104,6 +110,11 @@ from frontpay_async.sandbox.state import (
     SandboxState,
 )
 from frontpay_async.sandbox.state_file import StateFile
+from frontpay_async.sandbox.subscriptions import (
+    OUTSIDE_SUBSCRIPTION_EVENTS,
+    SandboxSubscription,
+    SubscriptionEvent,
+)
 from frontpay_async.sandbox.throttle import Throttle
 from frontpay_async.sandbox.transport import SandboxTransport
 
@@ -216,7 +227,7 @@ class Sandbox:
         history = deque[RecordedRequest](maxlen=request_history)
         self._settings = settings
         self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed, history)
-        own = [*page_routes(self._api), *control_routes(self, View(self._api))]
+        own = [*page_routes(self._api), *control_routes(self, View(self._api)), *checkout_routes(self._api)]
         router = Router([*own, *self._api.routes()], redirect_slashes=False)
         router.default = self._api.no_route
         self.app = AllowedHost(router, allowed_hosts)
@@ -313,6 +324,30 @@ class Sandbox:
         return MappingProxyType(self._api.state.orders)
 
     @property
+    def reservations(self) -> Mapping[str, SandboxReservation]:
+        """All reservations of all accounts, by id, in the order of their creation; a live view."""
+        self._api.state.catch_up()
+        return MappingProxyType(self._api.state.reservations)
+
+    @property
+    def subscriptions(self) -> Mapping[str, SandboxSubscription]:
+        """All subscriptions of all accounts, by id, in the order of their creation; a live view."""
+        self._api.state.catch_up()
+        return MappingProxyType(self._api.state.subscriptions)
+
+    def fail_cycles(self, subscription_uuid: str, times: int = 1) -> None:
+        """Let the payments of a subscription's next cycles fail.
+
+        Args:
+            subscription_uuid: The subscription.
+            times: How many.
+
+        Raises:
+            KeyError: There is no such subscription.
+        """
+        self.subscriptions[subscription_uuid].failing = times
+
+    @property
     def requests(self) -> tuple[RecordedRequest, ...]:
         """The newest requests, in the order of their arrival; ``request_history`` bounds them."""
         return tuple(self._api.requests)
@@ -337,14 +372,29 @@ class Sandbox:
         """Let something happen to an order from outside the API.
 
         Args:
-            order_uuid: The order.
-            event: pay, cancel, expire, invoice, remind or collect.
+            order_uuid: The order, the reservation or the subscription.
+            event: pay, cancel, expire, invoice, remind or collect; of a reservation accept, expire or
+                release; of a subscription accept.
 
         Raises:
             KeyError: There is no such order.
             ValueError: There is no such event, or it does not come from outside.
             ForbiddenEventError: The order's status does not allow it.
         """
+        if order_uuid in self.reservations:
+            moved = ReservationEvent(event)
+            if moved not in OUTSIDE_RESERVATION_EVENTS:
+                raise ValueError(f"{event!r} happens through the API only")
+            if moved is not ReservationEvent.ACCEPT:
+                self.reservations[order_uuid].apply_event(moved, self._api.state.wall())
+                return
+            self._api.state.accept(self.reservations[order_uuid])
+            return
+        if order_uuid in self.subscriptions:
+            if SubscriptionEvent(event) not in OUTSIDE_SUBSCRIPTION_EVENTS:
+                raise ValueError(f"{event!r} happens through the API only")
+            self._api.state.accept(self.subscriptions[order_uuid])
+            return
         order = self.orders[order_uuid]
         if Event(event) not in OUTSIDE_EVENTS:
             raise ValueError(f"{event!r} happens through the API only")

@@ -29,7 +29,7 @@ from collections import defaultdict, deque
 from decimal import Decimal, localcontext
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
 
@@ -41,8 +41,11 @@ from frontpay_async.sandbox.behaviour import Behaviour, DeclineReason
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
+    from frontpay_async.sandbox.reservations import SandboxReservation
+    from frontpay_async.sandbox.subscriptions import SandboxSubscription
+
 
 _FIRST_INVOICE = 99900000
 _ZERO = Decimal(0)
@@ -318,6 +321,20 @@ class SandboxOrder:
             self.tell(self, request)
 
 
+class Reported(Protocol):
+    """What a callback about a reservation or a subscription is made from."""
+
+    uuid: str
+    body: JsonObject
+    created_at: float
+    amount: Decimal
+
+    @property
+    def status(self) -> StrEnum:
+        """The status."""
+        ...
+
+
 @define(eq=False)
 class SandboxState:
     """Hold everything, and let time pass.
@@ -328,6 +345,7 @@ class SandboxState:
         tell: What orders tell; see ``SandboxOrder``.
         note: What orders note; see ``SandboxOrder``.
         wake: Called when something will be due.
+        report: Called when a reservation or a subscription has changed.
     """
 
     now: Callable[[], float]
@@ -335,12 +353,19 @@ class SandboxState:
     tell: Callable[[SandboxOrder, RefundRequest | None], None] = _tell_nobody
     note: Callable[[str], None] = _note_nothing
     wake: Callable[[], None] = lambda: None
+    report: Callable[[Reported], None] = lambda _: None
     accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
     behaviour: Behaviour = field(init=False, factory=Behaviour)
     # Whether a merchant is called back when a cardholder decides.
     is_listened_to: bool = field(init=False, default=False)
     line_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(5401))
+    customer_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1))
+    payment_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1))
+    reservations: dict[str, SandboxReservation] = field(init=False, factory=dict[str, "SandboxReservation"])
+    subscriptions: dict[str, SandboxSubscription] = field(
+        init=False, factory=dict[str, "SandboxSubscription"]
+    )
     _queue: list[tuple[float, int, Callable[[], None]]] = field(
         init=False, factory=list[tuple[float, int, "Callable[[], None]"]]
     )
@@ -351,6 +376,16 @@ class SandboxState:
         self.orders[order.uuid] = account.orders[order.uuid] = order
         self.note(order.uuid)
         self.is_listened_to |= order.terminal_uuid is not None and order.callback_url is not None
+
+    def accept(self, subject: SandboxReservation | SandboxSubscription) -> None:
+        """Let a customer accept a reservation or a subscription; time does the rest.
+
+        Raises:
+            ForbiddenEventError: Its status does not allow it.
+        """
+        subject.accept(self.wall())
+        for seconds, action in subject.schedule(self.wall):
+            self.later(seconds, action)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Let something happen after a while, unless it is forbidden by then."""
@@ -396,6 +431,14 @@ class Account:
     """Hold what one token sees."""
 
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, "SandboxOrder"])
+    reservations: dict[str, SandboxReservation] = field(init=False, factory=dict[str, "SandboxReservation"])
+    subscriptions: dict[str, SandboxSubscription] = field(
+        init=False, factory=dict[str, "SandboxSubscription"]
+    )
+    customers: dict[str, JsonObject] = field(init=False, factory=dict[str, "JsonObject"], repr=False)
+    credit_checks: list[Json] = field(init=False, factory=list["Json"], repr=False)
+    company_checks: dict[str, list[Json]] = field(init=False, factory=dict[str, "list[Json]"], repr=False)
+    approvals: dict[str, JsonObject] = field(init=False, factory=dict[str, "JsonObject"], repr=False)
     _refunds: deque[tuple[float, Decimal]] = field(init=False, factory=deque[tuple[float, Decimal]])
     _effects: dict[tuple[str, bytes], list[str]] = field(
         init=False, factory=lambda: defaultdict[tuple[str, bytes], list[str]](list)
@@ -411,12 +454,12 @@ class Account:
             self._refunds.popleft()
         return sum((amount for _, amount in self._refunds), _ZERO)
 
-    def note_effect(self, operation: Operation[object], order: SandboxOrder, body: JsonObject) -> None:
+    def note_effect(self, operation: Operation[object], uuid: str, body: JsonObject) -> None:
         """Remember something that must not be done twice."""
         if operation.safety is Safety.UNSAFE:
-            target = order.uuid if "{order_uuid}" in operation.path else ""
+            target = uuid if operation.id_name else ""
             content = json.dumps([target, body], sort_keys=True, default=str)
-            self._effects[operation.name, hashlib.sha256(content.encode()).digest()].append(order.uuid)
+            self._effects[operation.name, hashlib.sha256(content.encode()).digest()].append(uuid)
 
     def duplicates(self) -> list[Duplicate]:
         """List all that was done more than once with the same content."""

@@ -31,6 +31,9 @@ _SENTENCES = {
     "in": "The selected {field} is invalid.",
     "one_of": "The {field} needs sms or email.",
     "array": "The {field} must be an array.",
+    "integer": "The {field} must be an integer.",
+    "max": "The {field} may not be greater than 25 characters.",
+    "date": "The {field} is not a valid date.",
 }
 _DATE_SENTENCES = {
     DateFormat.UNIX: "The order date is not a valid timestamp.",
@@ -52,7 +55,11 @@ def validate(operation: Operation[object], body: JsonObject, demanded: DateForma
     if operation.rules is None:
         return
     # The rules take either form of a date; only one of them is demanded.
-    breaches = [breach for breach in check(operation.rules, body) if breach.code != DATE.code]
+    breaches = [
+        breach
+        for breach in check(operation.rules, body)
+        if (breach.path, breach.code) != ("orderDate", DATE.code)
+    ]
     form, moment = demanded or operation.date_format, body.get("orderDate")
     if form is not None and not is_missing(moment) and not _is_written(moment, form):
         breaches.append(Breach("orderDate", DATE.code, DATE.demand))
@@ -75,7 +82,7 @@ def _is_written(moment: Json, form: DateFormat) -> bool:
 
 
 def _sentence(breach: Breach, form: DateFormat | None) -> str:
-    if breach.code == DATE.code and form is not None:
+    if breach.path == "orderDate" and breach.code == DATE.code and form is not None:
         return _DATE_SENTENCES[form]
     return _SENTENCES[breach.code].format(
         field=_words(breach.path), other=_words(breach.other or ""), value=breach.value

@@ -8,12 +8,18 @@ Which watch is asked for when is decided in ``watch/schedule.py``, and by whom i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from attrs import define, field, frozen
 
 from frontpay_async.models._fields import to_decimal
-from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+from frontpay_async.models.statuses import (
+    OrderStatus,
+    PaymentStatus,
+    RefundStatus,
+    ReservationStatus,
+    SubscriptionStatus,
+)
 from frontpay_async.watch.kinds import KINDS, WatchKind
 from frontpay_async.watch.later_refund import LaterRefund
 from frontpay_async.watch.snapshot import LONGEST_AGE, Kept, Key, Snapshot, read_snapshot
@@ -23,9 +29,32 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from frontpay_async.models._fields import Number
-    from frontpay_async.watch.kinds import Status
+    from frontpay_async.models.statuses import Status
     from frontpay_async.watch.poller import Poller
     from frontpay_async.watch.subscription import Subscription
+
+StatusT = TypeVar("StatusT", OrderStatus, ReservationStatus, SubscriptionStatus)
+
+# INVOICED is an end here: the customer has chosen how to pay.
+_CHECKED_OUT = (
+    OrderStatus.PAID,
+    OrderStatus.INVOICED,
+    OrderStatus("RESERVED"),
+    OrderStatus.CANCELLED,
+    OrderStatus.EXPIRED,
+    OrderStatus.REFUNDED,
+)
+
+
+def _wanted(
+    statuses: type[StatusT], until: StatusT | str | Collection[StatusT | str] | None
+) -> frozenset[StatusT] | None:
+    if until is None:
+        return None
+    wanted = frozenset(map(statuses, [until] if isinstance(until, str) else until))
+    if not wanted:
+        raise ValueError("until must name a status to wait for")
+    return wanted
 
 
 class _TellsOfOrder(Protocol):
@@ -156,13 +185,93 @@ class WatchHub:
             NotSentError: The client was closed.
             ValueError: ``until`` is empty.
         """
-        wanted = None
-        if until is not None:
-            wanted = frozenset(map(OrderStatus, [until] if isinstance(until, str) else until))
-            if not wanted:
-                raise ValueError("until must name a status to wait for")
+        wanted = _wanted(OrderStatus, until)
         with self._reader(WatchKind.ORDER, order_uuid, timeout, until=wanted) as subscription:
             return cast("OrderStatus", await self._poller.next(subscription))
+
+    async def reservation(
+        self,
+        reservation_uuid: str,
+        *,
+        until: ReservationStatus | str | Collection[ReservationStatus | str] | None = None,
+        timeout: float | None,  # noqa: ASYNC109 - on the client's clock
+    ) -> ReservationStatus:
+        """Wait until a reservation has a status.
+
+        Args:
+            reservation_uuid: The reservation.
+            until: The status or statuses to wait for, such as RESERVED. Defaults to CAPTURED, COMPLETED,
+                CANCELLED or EXPIRED.
+            timeout: Seconds to wait at most; None for no bound.
+
+        Returns:
+            The status that was waited for, as the reservation's details show it.
+
+        Raises:
+            WatchTimeoutError: It was not reached in time; it may still be.
+            NotFoundError: There is no such reservation; one that was just created is given some seconds.
+            AuthenticationError: The token was refused.
+            NotSentError: The client was closed.
+            ValueError: ``until`` is empty.
+        """
+        wanted = _wanted(ReservationStatus, until)
+        with self._reader(WatchKind.RESERVATION, reservation_uuid, timeout, until=wanted) as subscription:
+            return cast("ReservationStatus", await self._poller.next(subscription))
+
+    async def subscription(
+        self,
+        subscription_uuid: str,
+        *,
+        until: SubscriptionStatus | str | Collection[SubscriptionStatus | str] | None = None,
+        timeout: float | None,  # noqa: ASYNC109 - on the client's clock
+    ) -> SubscriptionStatus:
+        """Wait until a subscription has a status.
+
+        Args:
+            subscription_uuid: The subscription.
+            until: The status or statuses to wait for, such as ONGOING. Defaults to COMPLETED or CANCELLED.
+            timeout: Seconds to wait at most; None for no bound.
+
+        Returns:
+            The status that was waited for, as the subscription's details show it.
+
+        Raises:
+            WatchTimeoutError: It was not reached in time; it may still be.
+            NotFoundError: There is no such subscription; one that was just created is given some seconds.
+            AuthenticationError: The token was refused.
+            NotSentError: The client was closed.
+            ValueError: ``until`` is empty.
+        """
+        wanted = _wanted(SubscriptionStatus, until)
+        with self._reader(WatchKind.SUBSCRIPTION, subscription_uuid, timeout, until=wanted) as subscription:
+            return cast("SubscriptionStatus", await self._poller.next(subscription))
+
+    async def checkout(
+        self,
+        order_uuid: str,
+        *,
+        until: OrderStatus | str | Collection[OrderStatus | str] | None = None,
+        timeout: float | None,  # noqa: ASYNC109 - on the client's clock
+    ) -> OrderStatus:
+        """Wait until the customer has paid, or has not, on the page of a checkout session.
+
+        Args:
+            order_uuid: The order of the session.
+            until: The status or statuses to wait for. Defaults to PAID, INVOICED, RESERVED, CANCELLED,
+                EXPIRED or REFUNDED.
+            timeout: Seconds to wait at most; None for no bound.
+
+        Returns:
+            The status that was waited for, as the order's own status says.
+
+        Raises:
+            WatchTimeoutError: It was not reached in time; it may still be.
+            NotFoundError: There is no such order; one that was just created is given some seconds.
+            AuthenticationError: The token was refused.
+            NotSentError: The client was closed.
+            ValueError: ``until`` is empty.
+        """
+        return await self.order(order_uuid, until=_CHECKED_OUT if until is None else until, timeout=timeout)
 
     def updates(
         self,
@@ -170,7 +279,7 @@ class WatchHub:
         *,
         kind: WatchKind | str = WatchKind.PAYMENT,
         timeout: float | None = None,
-    ) -> AsyncGenerator[PaymentStatus | RefundStatus | OrderStatus]:
+    ) -> AsyncGenerator[Status]:
         """Iterate over the changes: first the status as it is, then each other one, the final one last.
 
         Polls for it are made while its next change is waited for, or any other. Leave it early with
@@ -178,7 +287,7 @@ class WatchHub:
 
         Args:
             order_uuid: The order.
-            kind: ``payment``, ``refund`` or ``order``.
+            kind: ``payment``, ``refund``, ``order``, ``reservation`` or ``subscription``.
             timeout: Seconds for the whole iteration; None for no bound.
 
         Raises:
@@ -242,9 +351,8 @@ class WatchHub:
         for kind, order_uuid in read.watches:
             # An id that cannot be asked for is refused here, not when its turn comes.
             self._poller.session.request(KINDS[kind].operation, uuid=order_uuid)
-        for kind, hazard in self._poller.schedule.learnt().items():
-            if kind in read.learnt:
-                hazard.resume(read.learnt[kind])
+        for kind, learnt in read.learnt.items():
+            self._poller.schedule.hazard(kind).resume(learnt)
         for key, kept in read.watches.items():
             if key in self._poller.schedule.watches:
                 continue

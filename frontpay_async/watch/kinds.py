@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import Enum, StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from attrs import define, frozen
 
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.models.orders import OrderStatusReport
-from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+from frontpay_async.models.statuses import OrderStatus, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
+    from collections.abc import Iterator
 
     from frontpay_async._protocol.operations import Operation, Watched
-
-Status: TypeAlias = PaymentStatus | RefundStatus | OrderStatus
 
 
 class WatchKind(StrEnum):
@@ -31,6 +28,10 @@ class WatchKind(StrEnum):
     """The refund on a terminal: until REFUNDED or REJECTED."""
     ORDER = "order"
     """The order itself: until PAID, CANCELLED, EXPIRED or REFUNDED, unless told otherwise."""
+    RESERVATION = "reservation"
+    """The reservation: until CAPTURED, COMPLETED, CANCELLED or EXPIRED, unless told otherwise."""
+    SUBSCRIPTION = "subscription"
+    """The subscription: until COMPLETED or CANCELLED, unless told otherwise."""
 
 
 @frozen
@@ -46,14 +47,34 @@ class WatchSpec:
     facts: Watched
 
 
-KINDS: Mapping[WatchKind, WatchSpec] = MappingProxyType(
-    {
-        WatchKind(row.watched.kind): WatchSpec(row, row.watched)
-        for row in OPERATIONS.values()
-        if row.watched is not None
-    }
-)
-"""The row that reads the status of each kind, and what waiting for it is like."""
+class _Kinds(Mapping[WatchKind, WatchSpec]):
+    """The row that reads the status of each kind; found when it is needed, with its resource."""
+
+    def __init__(self) -> None:
+        self._known: dict[WatchKind, WatchSpec] = {}
+
+    def __getitem__(self, kind: WatchKind) -> WatchSpec:
+        known = self._known.get(kind)
+        if known is None:
+            known = self._known[kind] = self._find(kind)
+        return known
+
+    def __iter__(self) -> Iterator[WatchKind]:
+        return iter(WatchKind)
+
+    def __len__(self) -> int:
+        return len(WatchKind)
+
+    def _find(self, kind: WatchKind) -> WatchSpec:
+        for row in OPERATIONS.values():
+            if row.watched is not None and row.watched.kind == kind:
+                return WatchSpec(row, row.watched)
+        raise KeyError(kind)
+
+
+KINDS = _Kinds()
+EARLY_KINDS = (WatchKind.PAYMENT, WatchKind.REFUND, WatchKind.ORDER)
+"""The kinds whose rows are loaded with the client."""
 
 
 class WatchState(Enum):
@@ -127,12 +148,11 @@ class Watch:
 
 
 def status_in(answer: object) -> Status:
-    """Return the status that an answer to a kind's operation tells."""
-    if isinstance(answer, OrderStatusReport):
-        return answer.status
-    if isinstance(answer, PaymentStatus | RefundStatus):
-        return answer
-    raise TypeError(f"{type(answer).__name__} tells no status")
+    """Return the status that an answer to a kind's operation holds, or is."""
+    status = getattr(answer, "status", answer)
+    if isinstance(status, Status):
+        return status
+    raise TypeError(f"{type(answer).__name__} has no status")
 
 
 def paid_back_in(answer: object) -> Decimal | None:

@@ -20,7 +20,7 @@ from frontpay_async.models.statuses import RefundStatus
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from frontpay_async.watch.kinds import Status
+    from frontpay_async.models.statuses import Status
     from frontpay_async.watch.poller import Poller
     from frontpay_async.watch.subscription import Subscription
 

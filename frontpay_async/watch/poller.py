@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpRequest
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._session import Session
+    from frontpay_async.models.statuses import Status
     from frontpay_async.settings import Timeouts
-    from frontpay_async.watch.kinds import Status
 
 GRACE = 10.0
 """Seconds in which a 404 is taken for an order that the API does not know yet."""

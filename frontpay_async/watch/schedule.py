@@ -60,15 +60,14 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from frontpay_async.watch.hazard import Hazard
-from frontpay_async.watch.kinds import KINDS, Watch, WatchKind, WatchState
+from frontpay_async.watch.kinds import EARLY_KINDS, KINDS, Watch, WatchKind, WatchState
 from frontpay_async.watch.lazy_heap import LazyHeap
 from frontpay_async.watch.sweeps import Sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frontpay_async.models.statuses import OrderStatus
-    from frontpay_async.watch.kinds import Status
+    from frontpay_async.models.statuses import OrderStatus, Status
 
 CLOSEST = 0.25
 """The least seconds between two looks at one watch."""
@@ -114,11 +113,20 @@ class _Share:
     ready: LazyHeap[Watch] = field(factory=LazyHeap[Watch])
 
 
-def _by_kind() -> dict[WatchKind, _Share]:
-    return {
-        kind: _Share(Hazard(median=each.facts.median, spread=each.facts.spread))
-        for kind, each in KINDS.items()
-    }
+class _ByKind(dict[WatchKind, _Share]):
+    """The share of each kind; one whose resource was not loaded is made when it is first watched."""
+
+    def __missing__(self, kind: WatchKind) -> _Share:
+        facts = KINDS[kind].facts
+        share = self[kind] = _Share(Hazard(median=facts.median, spread=facts.spread))
+        return share
+
+
+def _by_kind() -> _ByKind:
+    kinds = _ByKind()
+    for kind in EARLY_KINDS:
+        kinds[kind]
+    return kinds
 
 
 @define(eq=False, repr=False)
@@ -131,7 +139,7 @@ class Schedule:
     sweeps: Sweeps = field(init=False, factory=Sweeps)
     least_gap: float = field(init=False, default=0.0)
     """The least seconds between two single polls: what is left of the rate is spread, not spent at once."""
-    _kinds: dict[WatchKind, _Share] = field(init=False, factory=_by_kind)
+    _kinds: _ByKind = field(init=False, factory=_by_kind)
     _resting: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     _told: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     _claimed: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
@@ -425,6 +433,10 @@ class Schedule:
     def learnt(self) -> dict[WatchKind, Hazard]:
         """Return what was learnt of each kind."""
         return {kind: share.hazard for kind, share in self._kinds.items()}
+
+    def hazard(self, kind: WatchKind) -> Hazard:
+        """Return what was learnt of a kind."""
+        return self._kinds[kind].hazard
 
     def _stir(self, now: float, budget: float) -> None:
         """Wake those that have rested, and see whether sweeps pay."""

@@ -12,7 +12,7 @@ from frontpay_async.watch.kinds import KINDS, WatchKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from frontpay_async.watch.kinds import Status
+    from frontpay_async.models.statuses import Status
 
 LONGEST_AGE = 1e9
 """Seconds; a watch of more than thirty years is a mistake."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import anyio
 
     from frontpay_async.errors import FrontPayError
-    from frontpay_async.watch.kinds import Status, Watch
+    from frontpay_async.models.statuses import Status
+    from frontpay_async.watch.kinds import Watch
 
 MAY_STILL = {
     WatchKind.PAYMENT: "it may still be paid",

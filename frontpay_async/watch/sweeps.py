@@ -55,6 +55,12 @@ _NEWS_OF_REFUND = frozenset({OrderStatus.REFUNDED, OrderStatus.PARTIAL_REFUNDED}
 _OPEN = frozenset({OrderStatus.SENT, OrderStatus.UNKNOWN})
 
 
+class _Has(dict[WatchKind, "bool | None"]):
+    def __missing__(self, kind: WatchKind) -> bool | None:
+        found = self[kind] = None if KINDS[kind].facts.listed else False
+        return found
+
+
 @define(eq=False, repr=False)
 class Sweeps:
     """Decide when the list of orders is asked for, and read it."""
@@ -68,9 +74,9 @@ class Sweeps:
     _took: float = field(init=False, default=0.0)
     _entries: int = field(init=False, default=0)
     # Whether the list has a kind's orders; when that was last seen not to be so.
-    _has: dict[WatchKind, bool | None] = field(
+    _has: _Has = field(
         init=False,
-        factory=lambda: {kind: None if each.facts.listed else False for kind, each in KINDS.items()},
+        factory=_Has,
     )
     _missed_at: dict[WatchKind, float] = field(init=False, factory=dict[WatchKind, float])
     # Orders whose own route stated an end, and when; until a list that was asked for later is compared.
@@ -201,3 +207,6 @@ def _may_have_ended(watch: Watch, before: OrderStatus | None) -> bool:
             return watch.listed in _NEWS_OF_REFUND and before is not None
         case WatchKind.ORDER:
             return watch.listed not in (watch.status or OrderStatus.SENT, OrderStatus.UNKNOWN)
+        case WatchKind.RESERVATION | WatchKind.SUBSCRIPTION:
+            # The list of orders does not know them.
+            return False

@@ -12,12 +12,14 @@ import pytest
 from frontpay_async import InvalidOrderError, InvoiceOrder, Outcome
 from frontpay_async._protocol import operations, requests
 from frontpay_async._protocol.build import build
+from frontpay_async._protocol.codec import camel
 from frontpay_async._protocol.operations import OPERATIONS, Operation
 from frontpay_async._protocol.requests import Cancellation, Resend
-from tests.support import builders
+from tests.support import builders, more_builders as more
 
 NAMED = [pytest.param(row, id=row.name) for row in OPERATIONS.values() if "{" in row.path]
 VALUES: dict[Operation[Any], object] = {
+    **{OPERATIONS[name]: value for name, value in more.values().items()},
     operations.RESEND_PAYMENT_LINK: Resend(None, None, builders.EMAIL),
     operations.CANCEL_ORDER: Cancellation("Angret"),
     operations.REFUND_ORDER: builders.refund(),
@@ -36,9 +38,7 @@ def violations(operation: Operation[Any], **arguments: Any) -> list[str]:
 @pytest.mark.parametrize("operation", NAMED)
 def test_the_id_stands_in_the_path(operation: Operation[Any]) -> None:
     request = build(operation, uuid="ID-7_x", value=VALUES.get(operation))
-    assert request.path == operation.path.replace("{order_uuid}", "ID-7_x").replace(
-        "{organization_uuid}", "ID-7_x"
-    )
+    assert request.path == operation.path.replace(f"{{{operation.id_name}}}", "ID-7_x")
     assert (request.method, request.operation) == (operation.method, operation)
 
 
@@ -65,7 +65,8 @@ def test_the_id_stands_in_the_path(operation: Operation[Any]) -> None:
     ],
 )
 def test_what_is_no_id_is_refused(operation: Operation[Any], uuid: Any) -> None:
-    expected = "organizationUuid" if "organization" in operation.path else "orderUuid"
+    assert operation.id_name is not None
+    expected = camel(operation.id_name)
     assert violations(operation, uuid=uuid, value=VALUES.get(operation)) == [expected]
 
 

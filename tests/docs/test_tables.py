@@ -18,7 +18,7 @@ from frontpay_async._protocol.retry import Failure
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support import builders
 from tests.support.fakes import FakeClock
-from tests.support.sandboxes import NO_RETRY, call, prepare
+from tests.support.sandboxes import NO_RETRY, call, line_of, prepare
 
 if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
@@ -117,7 +117,7 @@ async def test_the_evidence_shows_what_happened(name: str, fault: str) -> None:
         reads = [place] if place else [r.name for r in OPERATIONS.values() if r.safety is READ]
         before = [await seen(client, each, uuid) for each in reads]
         sandbox.fail(fault, operation=name)
-        line = sandbox.orders[uuid].lines[0].id
+        line = line_of(sandbox, uuid)
         with pytest.raises(OutcomeUnknownError):
             await call(client, name, uuid, line_id=line)
         after = [await seen(client, each, uuid) for each in reads]

@@ -7,7 +7,7 @@ import pytest
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.sandbox import Cardholder, Sandbox
 from frontpay_async.sandbox.handlers import HANDLERS
-from tests.support.sandboxes import NO_RETRY, call, prepare
+from tests.support.sandboxes import NO_RETRY, call, line_of, prepare
 
 
 def test_every_row_has_a_handler_and_every_handler_a_row() -> None:
@@ -20,7 +20,7 @@ async def test_every_row_is_reached_by_its_client_method(operation: str) -> None
     sandbox = Sandbox(cardholder=Cardholder(after=None))
     async with sandbox.client(retry=NO_RETRY) as client:
         uuid = await prepare(client, sandbox, operation)
-        line_id = sandbox.orders[uuid].lines[0].id
+        line_id = line_of(sandbox, uuid)
         before = len(sandbox.requests)
         await call(client, operation, uuid, line_id=line_id)
     (request,) = sandbox.requests[before:]

@@ -17,7 +17,7 @@ from tests.support.simulated_time import CLOCK
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from frontpay_async import OrderStatus, PaymentStatus, RefundStatus
+    from frontpay_async.models.statuses import Status
 
 __all__ = ["Slow", "Waiter", "World", "world"]
 
@@ -48,7 +48,7 @@ class Slow(httpx.AsyncBaseTransport):
 class Waiter:
     """Waits for one end, and remembers what came of it and when."""
 
-    result: PaymentStatus | RefundStatus | OrderStatus | None = None
+    result: Status | None = None
     error: FrontPayError | None = None
     ended_at: float | None = None
     scope: anyio.CancelScope = Factory(anyio.CancelScope)

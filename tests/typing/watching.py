@@ -15,6 +15,7 @@ from frontpay_async import (
     WatchStatistics,
     WatchTimeoutError,
 )
+from frontpay_async.models.statuses import Status
 
 
 @frozen
@@ -37,7 +38,7 @@ async def a_time_out_must_be_chosen(client: FrontPayClient) -> None:
 
 async def changes(client: FrontPayClient) -> None:
     async for status in client.watch.updates("ODR1", kind=WatchKind.ORDER, timeout=60):
-        assert_type(status, PaymentStatus | RefundStatus | OrderStatus)
+        assert_type(status, Status)
         assert_type(status.is_final, bool)
     await client.watch.updates("ODR1").aclose()
 
@@ -56,4 +57,4 @@ def a_restart(client: FrontPayClient) -> None:
 
 def what_is_told(client: FrontPayClient, error: WatchTimeoutError) -> None:
     assert_type(client.watch.statistics(), WatchStatistics)
-    assert_type(error.last_status, PaymentStatus | RefundStatus | OrderStatus | None)
+    assert_type(error.last_status, Status | None)

@@ -24,6 +24,7 @@ from frontpay_async._protocol.operations.orders import (
     LIST_ORDER_STATUSES as LIST_ORDER_STATUSES,
     ORDER_KINDS as ORDER_KINDS,
     REFUND_ORDER as REFUND_ORDER,
+    REQUEST_REFUND_APPROVAL as REQUEST_REFUND_APPROVAL,
     RESEND_PAYMENT_LINK as RESEND_PAYMENT_LINK,
     SEND_EFAKTURA as SEND_EFAKTURA,
     SEND_EHF_INVOICE as SEND_EHF_INVOICE,
@@ -49,7 +50,16 @@ from frontpay_async._protocol.operations.terminals import (
     RESEND_TERMINAL_ORDER as RESEND_TERMINAL_ORDER,
 )
 
-RESOURCES = ("orders", "terminals")
+RESOURCES = (
+    "orders",
+    "terminals",
+    "checkout",
+    "reservations",
+    "subscriptions",
+    "customers",
+    "credit_checks",
+    "company_checks",
+)
 """The client's attributes that offer operations, each with a file of its name here."""
 
 

@@ -8,6 +8,7 @@ callers can turn off.
 from __future__ import annotations
 
 from frontpay_async._protocol.rules import (
+    BOOLEAN,
     COUNTRY,
     DATE,
     DIGITS,
@@ -18,10 +19,12 @@ from frontpay_async._protocol.rules import (
     OBJECT,
     ROWS,
     TEXT,
+    UNIX_DATE,
     URL,
     Field,
     Presence,
     one_of,
+    text_of_at_most,
 )
 
 REQUIRED, OPTIONAL = Presence.REQUIRED, Presence.OPTIONAL
@@ -95,3 +98,34 @@ def callback(presence: Presence) -> Field:
 REFUND_LINES = Field(
     "products", ROWS, REQUIRED, fields=(Field("id", NUMERIC, REQUIRED), Field("amount", NUMERIC, REQUIRED))
 )
+SENT_BY = Field(
+    "sendOrderBy",
+    OBJECT,
+    REQUIRED,
+    fields=(Field("sms", BOOLEAN, REQUIRED), Field("email", BOOLEAN, REQUIRED)),
+)
+LINK_DUE_DATE = Field("dueDateForPaymentLink", UNIX_DATE, REQUIRED)
+WITH_LANGUAGE = (*REACHABLE, Field("name", TEXT, REQUIRED), Field("preferredLanguage", LANGUAGE, REQUIRED))
+SHORT_PRODUCT_ID = (
+    Field("name", TEXT, REQUIRED),
+    Field("productId", text_of_at_most(25)),
+    *PRODUCT[2:],
+)
+
+
+def redirects(callback_presence: Presence = OPTIONAL) -> Field:
+    """Return the rules for the callback URL and the URLs that a payment page sends the browser to."""
+    return Field(
+        "callback",
+        OBJECT,
+        fields=(
+            Field("callbackUrl", URL, callback_presence),
+            Field("success", URL, REQUIRED),
+            Field("failure", URL, REQUIRED),
+        ),
+    )
+
+
+def paid_by(*more: Field) -> Field:
+    """Return the rules for how a session is paid."""
+    return Field("submitPayment", OBJECT, fields=(Field("via", TEXT, REQUIRED), *more))

@@ -25,7 +25,7 @@ from frontpay_async._protocol.operations.fields import (
     callback,
     customer,
 )
-from frontpay_async._protocol.operations.row import Operation, OrderKind, Safety, Watched
+from frontpay_async._protocol.operations.row import Evidence, Operation, OrderKind, Safety, Watched
 from frontpay_async._protocol.rules import (
     BOOLEAN,
     DIGITS,
@@ -147,6 +147,18 @@ _REFUND_RULES = Rules(
     totals=(refund_totals,),
 )
 
+_APPROVAL_RULES = Rules(
+    (
+        Field("type", one_of("regular", "invoiced", "reservation"), REQUIRED),
+        Field("grandTotal", NUMERIC, REQUIRED),
+        REFUND_LINES,
+        Field("message", TEXT, REQUIRED),
+        Field("source", one_of("captured", "charged"), when=("type", "reservation")),
+        Field("reference", TEXT, when=("type", "reservation")),
+    ),
+    totals=(refund_totals,),
+)
+
 SEND_PAYMENT_LINK: Operation[orders.CreatedOrder] = Operation(
     name="orders.send_payment_link",
     method="POST",
@@ -181,6 +193,8 @@ SEND_EFAKTURA: Operation[orders.CreatedOrder] = Operation(
     name="orders.send_efaktura",
     method="POST",
     path="orders/faktura/create",
+    # As recorded in July 2025.
+    other_path="orders/invoice/create/faktura",
     success=201,
     safety=Safety.UNSAFE,
     result=orders.CreatedOrder,
@@ -196,6 +210,8 @@ SEND_EHF_INVOICE: Operation[orders.CreatedOrder] = Operation(
     name="orders.send_ehf_invoice",
     method="POST",
     path="orders/ehf/create",
+    # As recorded in July 2025.
+    other_path="orders/invoice/create/ehf",
     success=201,
     safety=Safety.UNSAFE,
     result=orders.CreatedOrder,
@@ -316,6 +332,21 @@ CHARGE_DELAYED: Operation[None] = Operation(
     has_data=True,
     failure="somethingWentWrong",
     reference="Delayed Charge",
+)
+REQUEST_REFUND_APPROVAL: Operation[None] = Operation(
+    name="orders.request_refund_approval",
+    method="POST",
+    # Not below connect/: the vendor's page, another client and the vendor's portal agree.
+    path="../orders/refund/request/approval/{order_uuid}",
+    success=201,
+    safety=Safety.UNSAFE,
+    request=requests.RefundApproval,
+    rules=_APPROVAL_RULES,
+    business_codes=("orderRefundRequestAlreadySubmitted",),
+    look_at="orders.get_status",
+    message="requestedOrderRefundSuccessfully",
+    evidence=Evidence.VENDOR_PAGE,
+    reference="Request Refund Approval",
 )
 
 _KINDS: tuple[OrderKind, ...] = (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         InvoiceOrder,
         PaymentLinkOrder,
     )
-    from frontpay_async.models.statuses import OrderStatus, PaymentStatus, RefundStatus
+    from frontpay_async.models.statuses import Status
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -62,7 +62,7 @@ class Watched:
     """
 
     kind: str
-    statuses: type[PaymentStatus | RefundStatus | OrderStatus]
+    statuses: type[Status]
     median: float
     spread: float
     listed: bool
@@ -76,11 +76,16 @@ class Operation(Generic[ResultT_co]):
         name: The resource and method that offer it, such as ``orders.send_invoice``.
         method: The HTTP method.
         other_method: The method that other sources name; tried when the API answers 405.
-        path: The path below the base URL; ``{order_uuid}`` is replaced by the id.
+        path: The path below the base URL; ``{order_uuid}`` is replaced by the id. A relative reference as of
+            RFC 3986: ``../`` leads out of the base URL's last segment.
+        other_path: The path that other sources name; tried when the API has no such route.
+        steps: The names of the optional segments at the end of the path.
         success: The documented HTTP status of a success.
         safety: What a second send may do.
         result: What a success is read as; None where it carries nothing.
         listed: The success carries a list of ``result``.
+        paged: The success carries one page of a list of ``result``.
+        may_lack_data: The success is believed by its message alone: no source shows what it carries.
         empty_when_not_found: A 404 means an empty list.
         request: The class of what is sent; None where there is no body.
         rules: The rules for the body; None where there is none.
@@ -88,12 +93,14 @@ class Operation(Generic[ResultT_co]):
         business_codes: The documented codes of a 400.
         done_code: The code of a refusal that shows that the operation has taken effect before.
         undone_code: The code of a refusal that shows that the operation has never taken effect.
+        refusals: The codes of a 510 that refuse for good, so that nothing was done.
         look_at: The row that shows, after a lost response, whether this one took effect; None where the API
             shows no trace of it, or where it may simply be sent again.
         watched: What waiting for the status that it reads is like; None where nothing waits for it.
         needs_terminal: It fails with ``terminalIsBusy`` while the card terminal is busy.
         raw: Whether it is a request of the caller's own, whose success is returned as it came.
-        message: The ``message`` of a success.
+        message: The ``message`` of a success; a guess where ``message_seen`` is False.
+        message_seen: Whether any source shows the message.
         has_data: The documented ``is_data`` of a success.
         not_found: The ``message`` of a 404.
         failure: The ``message`` of a 510.
@@ -105,10 +112,14 @@ class Operation(Generic[ResultT_co]):
     method: str
     other_method: str | None = None
     path: str
+    other_path: str | None = None
+    steps: tuple[str, ...] = ()
     success: int
     safety: Safety
     result: type[object] | None = None
     listed: bool = False
+    paged: bool = False
+    may_lack_data: bool = False
     empty_when_not_found: bool = False
     request: type[object] | None = None
     rules: Rules | None = field(default=None, repr=False)
@@ -116,11 +127,13 @@ class Operation(Generic[ResultT_co]):
     business_codes: tuple[str, ...] = ()
     done_code: str | None = None
     undone_code: str | None = None
+    refusals: tuple[str, ...] = ()
     look_at: str | None = None
     watched: Watched | None = None
     needs_terminal: bool = False
     raw: bool = False
     message: str
+    message_seen: bool = True
     has_data: bool = False
     not_found: str = "orderNotFound"
     failure: str = "Something Went Wrong"
@@ -129,6 +142,12 @@ class Operation(Generic[ResultT_co]):
 
     def __attrs_post_init__(self) -> None:
         prepare(self.request, self.result)
+
+    @property
+    def id_name(self) -> str | None:
+        """The name of the id in the path, such as ``order_uuid``; None where there is none."""
+        _, opened, rest = self.path.partition("{")
+        return rest.partition("}")[0] if opened else None
 
     @property
     def resource(self) -> str:

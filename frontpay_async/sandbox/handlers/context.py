@@ -37,6 +37,8 @@ class RequestContext:
         uuid: The id in the path, or "".
         body: The JSON body, checked against the rules.
         query: The query parameters.
+        steps: The optional segments at the end of the path.
+        origin: The sandbox's own address, up to the first slash.
     """
 
     operation: Operation[object]
@@ -46,6 +48,8 @@ class RequestContext:
     uuid: str
     body: JsonObject
     query: Mapping[str, str]
+    steps: tuple[str, ...] = ()
+    origin: str = "http://sandbox.localhost/"
 
     def order(self) -> SandboxOrder:
         """Return the order that the path names; the terminal routes know only terminal orders.
@@ -69,20 +73,14 @@ class RequestContext:
     def new_order(self, *, terminal_uuid: str | None = None) -> SandboxOrder:
         """Keep a new order with what the body says."""
         serial = len(self.state.orders) + 1
-        known_customer = json_object(self.body["customerDetails"]).get("customerUuid")
         order = SandboxOrder(
             uuid=f"ODR{_FIRST_ORDER + serial}",
-            customer_uuid=known_customer
-            if isinstance(known_customer, str)
-            else f"CSRT{_FIRST_CUSTOMER + serial}",
+            customer_uuid=self.new_customer(),
             serial=serial,
             operation=self.operation.name,
             body=self.body,
             created_at=self.state.wall(),
-            lines=[
-                Line(id=next(self.state.line_ids), amount=number(product["amount"]), product=product)
-                for product in json_objects(self.body["products"])
-            ],
+            lines=ordinary_lines(self),
             amount=number(json_object(self.body["orderSummary"])["grandTotal"]),
             terminal_uuid=terminal_uuid,
             tell=self.state.tell,
@@ -131,9 +129,29 @@ class RequestContext:
             raise broken_rule(_MORE_THAN_THE_LINE)
         return amounts["grand total"], by_line
 
+    def new_customer(self) -> str:
+        """Return the customer's id, and keep what the body says of a new one."""
+        details = json_object(self.body["customerDetails"])
+        known = details.get("customerUuid")
+        if isinstance(known, str) and known:
+            return known
+        uuid = f"CSRT{_FIRST_CUSTOMER + next(self.state.customer_ids)}"
+        address = details.get("address")
+        self.account.customers[uuid] = {**details, "addresses": {"billing": address}}
+        return uuid
+
+    def payment_url(self, uuid: str) -> str:
+        """Return the page on which a person pays, accepts or confirms."""
+        return f"{self.origin}checkout/{uuid}"
+
+    def did(self, uuid: str, data: Json = None) -> Answer:
+        """Return the operation's documented success, and remember what was done to which id."""
+        self.account.note_effect(self.operation, uuid, self.body)
+        return success(self.operation, data)
+
     def done(self, order: SandboxOrder, data: Json = None, *, body_status: int | None = None) -> Answer:
         """Return the operation's documented success, and remember what was done."""
-        self.account.note_effect(self.operation, order, self.body)
+        self.account.note_effect(self.operation, order.uuid, self.body)
         return success(self.operation, data, body_status=body_status)
 
 
@@ -150,6 +168,14 @@ def handles(*operations: Operation[Any]) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def ordinary_lines(context: RequestContext) -> list[Line]:
+    """Return the lines that the body names, with ids of their own."""
+    return [
+        Line(id=next(context.state.line_ids), amount=number(product["amount"]), product=product)
+        for product in json_objects(context.body["products"])
+    ]
 
 
 def already(order: SandboxOrder) -> Refusal:

@@ -98,6 +98,18 @@ def refund(context: RequestContext) -> Answer:
     return context.done(order)
 
 
+@handles(operations.REQUEST_REFUND_APPROVAL)
+def request_refund_approval(context: RequestContext) -> Answer:
+    """Take down that a refund should be approved; one at a time for an order or a reservation."""
+    known = context.account.orders.keys() | context.account.reservations.keys()
+    if context.uuid not in known:
+        raise not_found(context.operation)
+    if context.uuid in context.account.approvals:
+        raise broken_rule("orderRefundRequestAlreadySubmitted")
+    context.account.approvals[context.uuid] = context.body
+    return context.did(context.uuid)
+
+
 @handles(operations.LIST_ORDER_STATUSES)
 def list_statuses(context: RequestContext) -> Answer:
     """List the account's orders; to have none is a 404."""
