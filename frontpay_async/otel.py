@@ -235,7 +235,7 @@ class _Follower:
     tracer: Tracer
     instruments: _Instruments
     server: Attributes = field(init=False)
-    # What a span and a metric of a request begin with, by operation and method: the table has twenty rows.
+    # What a span and a metric of a request begin with, by operation and method: the table is small.
     _of_request: Callable[[Operation[object], str], tuple[str, Attributes, Attributes]] = field(init=False)
     _reads: dict[Gauge, Callable[[], float | None]] = field(
         init=False, factory=dict["Gauge", "Callable[[], float | None]"]

@@ -62,11 +62,17 @@ class OperationsDirective(SphinxDirective):
         rows = [row for row in OPERATIONS.values() if row.name.startswith(f"{resource}.")]
         if not rows:
             raise self.error(f"no operation belongs to {resource!r}")
-        table = ["| Method | Request | Success | Safety | Page |", "|---|---|---|---|---|"]
+        table = [
+            "| Method | Request | Success | Safety | Evidence | Page |",
+            "|---|---|---|---|---|---|",
+        ]
         for row in rows:
             method = row.name.removeprefix(f"{resource}.")
             link = f"{{py:meth}}`~frontpay_async.resources.{resource}.{class_of(resource)}.{method}`"
-            cells = link, f"`{row.method} {row.path}`", row.success, row.safety.name, row.reference
+            steps = "".join(f"/{{{step}}}" for step in row.steps)
+            others = [f"`{each}`" for each in (row.other_method, row.other_path) if each]
+            request = " or ".join([f"`{row.method} {row.path}{steps}`", *others])
+            cells = link, request, row.success, row.safety.name, row.evidence.value, row.reference
             table.append(f"| {' | '.join(map(str, cells))} |")
         return self.parse_text_to_nodes("\n".join(table))
 

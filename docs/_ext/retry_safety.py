@@ -59,7 +59,7 @@ FAILURES: Mapping[str, tuple[HttpResponse | FrontPayError, ...]] = MappingProxyT
             *_api(500, 510, message="internalErrorOccurredPleaseTryAgainLater"),
         ),
         "502, 503, 504, lost answer": (
-            *_api(500, 510, message="personCurrentStatusIsWrong"),
+            *_api(500, 510, message="orderIsLockedByAnotherProcess"),
             HttpResponse(200, _JSON, b'{"error": "upstream"}'),
             HttpResponse(204, _JSON, b""),
             *_api(502, 503, 504, 408, 499),

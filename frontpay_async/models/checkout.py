@@ -17,7 +17,7 @@ from frontpay_async.models.common import (
     SendOrderBy,
     to_products,
 )
-from frontpay_async.models.orders import unknown_fields_field
+from frontpay_async.models.orders import extra_field, unknown_fields_field
 
 
 def _to_date_or_none(value: date | None) -> date | None:
@@ -69,6 +69,7 @@ class CheckoutSession:
         invoice_interval: How often invoices are gathered.
         separate_invoices: Whether each order gets an invoice of its own.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -91,6 +92,7 @@ class CheckoutSession:
     invoice_interval: InvoiceInterval | int | None = None
     separate_invoices: bool | None = None
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -113,6 +115,7 @@ class InvoiceSession:
         customer_reference: The customer's reference.
         secure_details: Show the order only after the customer has proved who they are with BankID.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -129,6 +132,7 @@ class InvoiceSession:
     customer_reference: str | None = None
     secure_details: bool | None = None
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -147,6 +151,7 @@ class HostedCheckout:
         reference_no: Your reference.
         customer_notes: Notes for the customer.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -160,6 +165,7 @@ class HostedCheckout:
     reference_no: str | None = None
     customer_notes: str | None = None
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal, tuple_of
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
-from frontpay_async.models.orders import RefundLine, to_lines, unknown_fields_field
+from frontpay_async.models.orders import RefundLine, extra_field, to_lines, unknown_fields_field
 from frontpay_async.models.statuses import ReservationStatus
 
 
@@ -75,6 +75,7 @@ class ReservationOrder:
         secure_details: Show the reservation only after the customer has proved who they are with BankID.
         is_charge_partially_refundable: Whether a charge can be refunded in part.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
 
     products: tuple[Product, ...] = field(converter=to_single_products)
@@ -91,6 +92,7 @@ class ReservationOrder:
     secure_details: bool | None = None
     is_charge_partially_refundable: bool | None = None
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -116,6 +118,7 @@ class ReservationSession(ReservationOrder):
         secure_details: Show the reservation only after the customer has proved who they are with BankID.
         is_charge_partially_refundable: Whether a charge can be refunded in part.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
 
     via: str

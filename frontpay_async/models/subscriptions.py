@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from frontpay_async.models._fields import exact, is_a, masked, to_date, to_decimal, to_decimal_or_none
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
-from frontpay_async.models.orders import unknown_fields_field
+from frontpay_async.models.orders import extra_field, unknown_fields_field
 from frontpay_async.models.statuses import SubscriptionStatus
 
 
@@ -35,6 +35,7 @@ class SubscriptionOrder:
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -51,6 +52,7 @@ class SubscriptionOrder:
     customer_notes: str | None = None
     tnc: str | None = None
     callback_url: str | None = field(default=None, repr=masked)
+    extra: Mapping[str, object] = extra_field()
 
 
 @frozen(kw_only=True, field_transformer=exact)
@@ -79,6 +81,7 @@ class SubscriptionSession(SubscriptionOrder):
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
 
     via: str

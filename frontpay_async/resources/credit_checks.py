@@ -34,7 +34,7 @@ class CreditChecks:
         Evidence: vendor page.
 
         Args:
-            personal_id: The identity number.
+            personal_id: The identity number, or the id by which Front Payment knows the person.
             country_code: The country code of the phone number, such as ``+47``.
             msisdn: The phone number without country code.
 

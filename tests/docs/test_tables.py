@@ -56,7 +56,7 @@ def cells() -> dict[str, list[str]]:
 
 
 def test_every_operation_has_its_row() -> None:
-    """The page shows each of the twenty operations once, with its safety class."""
+    """The page shows each operation once, with its safety class."""
     shown = {f"{resource}.{method}": row[1] for (resource, method), row in cells().items()}
     assert shown == {row.name: f"`{row.safety.name}`" for row in OPERATIONS.values()}
 

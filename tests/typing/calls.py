@@ -1,4 +1,4 @@
-"""What a type checker knows of the client and its twenty operations. Checked, not run."""
+"""What a type checker knows of the client and its operations. Checked, not run."""
 
 from __future__ import annotations
 

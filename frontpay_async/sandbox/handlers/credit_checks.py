@@ -19,7 +19,7 @@ _PERSON, _COMPANY = 11, 9
 
 @handles(rows.CHECK_PRIVATE)
 def check_private(context: RequestContext) -> Answer:
-    """Check a person; a number that is not of 11 digits, or of zeros alone, belongs to nobody."""
+    """Check a person; digits that are not 11, or zeros alone, belong to nobody, and other ids to somebody."""
     number = str(context.body["personalId"])
     _refuse_unless(number, _PERSON)
     masked = f"{number[:3]}*****{number[-3:]}"
@@ -28,14 +28,14 @@ def check_private(context: RequestContext) -> Answer:
 
 @handles(rows.CHECK_CORPORATE)
 def check_corporate(context: RequestContext) -> Answer:
-    """Check a company; a number that is not of 9 digits, or of zeros alone, belongs to none."""
+    """Check a company; digits that are not 9, or zeros alone, belong to none."""
     number = str(context.body["organizationId"])
     _refuse_unless(number, _COMPANY)
     return _done(context, "Corporate", {"personalNumber": None, "organizationId": number})
 
 
 def _refuse_unless(number: str, digits: int) -> None:
-    if len(number) != digits or not number.isdecimal() or not number.strip("0"):
+    if number.isdecimal() and (len(number) != digits or not number.strip("0")):
         raise Refusal(refused_for_good())
 
 
