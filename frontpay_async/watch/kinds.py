@@ -15,6 +15,7 @@ from frontpay_async.models.statuses import OrderStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
     from frontpay_async._protocol.operations import Operation, Watched
 

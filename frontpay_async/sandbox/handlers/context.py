@@ -64,6 +64,8 @@ class RequestContext:
 
     def status_of(self, order: SandboxOrder) -> str:
         """Return the status that the API shows of an order."""
+        if order.uuid in self.account.approvals:
+            return "Refund Pending"
         pending = self.settings.pending_refund_status
         request = order.refund_request
         return (
