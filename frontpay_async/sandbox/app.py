@@ -117,7 +117,7 @@ class Api:
                     answer = self._handle(operation, request, body or {})
                 answer = spoilt(strike.kind, operation, answer)
             self._record(operation, request, body, answer, strike)
-            return await self._send(answer, headers, strike)
+            return await self._send(request, answer, headers, strike)
 
         return endpoint
 
@@ -183,11 +183,15 @@ class Api:
         self.request_count += 1
         self.feed.note_exchange(self.state.wall(), recorded, answer)
 
-    async def _send(self, answer: Answer | None, headers: Mapping[str, str], strike: Strike) -> Response:
+    async def _send(
+        self, request: Request, answer: Answer | None, headers: Mapping[str, str], strike: Strike
+    ) -> Response:
         if strike.latency:
             await self.clock.sleep(strike.latency)
         if answer is None:
             raise ConnectionDroppedError
+        if self.throttle is not None and self.throttle.when_written and "retry-after" not in headers:
+            headers = self.throttle.shown(_token(request), self.clock.now()).headers(self.state.wall())
         content, content_type = write(answer)
         return WireResponse(
             answer.status,

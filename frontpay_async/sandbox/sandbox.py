@@ -140,6 +140,8 @@ class Sandbox:
         tokens: The tokens that are accepted; any other gets 401.
         rate_limit: Requests a window for each token; None for no throttle.
         rate_window: Seconds.
+        rate_headers_when_written: Whether the rate headers show the count when the response is written, those
+            in flight included, or when the request was counted.
         cardholder: What happens at the terminals.
         terminals: The card terminals; two of ``DEFAULT_ORGANIZATION`` unless given.
         order_date_format: ``unix`` or ``day``, demanded of every order; each operation's documented form
@@ -182,6 +184,7 @@ class Sandbox:
         tokens: Collection[str] = (DEFAULT_TOKEN,),
         rate_limit: int | None = 240,
         rate_window: float = 60.0,
+        rate_headers_when_written: bool = False,
         cardholder: Cardholder | None = None,
         terminals: Collection[Terminal] | None = None,
         order_date_format: DateFormat | str | None = None,
@@ -223,7 +226,9 @@ class Sandbox:
         self.callback_sender = CallbackSender(
             self._clock, callback_secret, callback_hosts, callback_transport, form
         )
-        throttle = None if rate_limit is None else Throttle(rate_limit, rate_window)
+        throttle = (
+            None if rate_limit is None else Throttle(rate_limit, rate_window, rate_headers_when_written)
+        )
         history = deque[RecordedRequest](maxlen=request_history)
         self._settings = settings
         self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed, history)

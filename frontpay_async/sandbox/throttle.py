@@ -39,10 +39,13 @@ class Throttle:
     Args:
         limit: Requests a window.
         window: Seconds.
+        when_written: Whether headers show the count when the response is written, as the framework's own
+            middleware makes them, or when the request was counted.
     """
 
     limit: int = field(default=240, validator=ge(1))
     window: float = field(default=60.0, validator=gt(0))
+    when_written: bool = False
     _windows: dict[str, tuple[float, int]] = field(init=False, factory=dict[str, tuple[float, int]])
 
     def hit(self, token: str, now: float) -> Admission:
@@ -54,6 +57,11 @@ class Throttle:
             return Admission(self.limit, 0, start + self.window - now)
         self._windows[token] = (start, used + 1)
         return Admission(self.limit, self.limit - used - 1)
+
+    def shown(self, token: str, now: float) -> Admission:
+        """Return what headers show that are made at a time in seconds, after the request was counted."""
+        start, used = self._windows.get(token, (now, 0))
+        return Admission(self.limit, self.limit - (used if now < start + self.window else 0))
 
     def open_windows(self, now: float) -> list[tuple[int, int, float]]:
         """Tell of each window that has not ended whose it is, what was used, and in how many seconds it ends.

@@ -63,6 +63,17 @@ def check_state(state: Sequence[float]) -> tuple[float, float, float]:
     return seen, mean, deviations
 
 
+def _read(reached: list[float], age: float) -> float:
+    """Read a function of the age that is kept on the grid."""
+    above = bisect_right(_GRID, age)
+    if above == 0:
+        return reached[0] * age / _GRID[0]
+    if above >= len(_GRID):
+        return reached[-1]
+    part = (age - _GRID[above - 1]) / (_GRID[above] - _GRID[above - 1])
+    return reached[above - 1] + part * (reached[above] - reached[above - 1])
+
+
 @define(eq=False, repr=False)
 class Hazard:
     """Estimate the hazard from a log-normal prior and what is seen.
@@ -86,6 +97,8 @@ class Hazard:
     _mean: float = field(init=False, default=0.0)
     _deviations: float = field(init=False, default=0.0)
     _reached: list[float] = field(init=False, factory=list[float])
+    # The same, of those that are not decided yet at each age.
+    _expected_reach: list[float] = field(init=False, factory=list[float])
 
     def __attrs_post_init__(self) -> None:
         self._fit()
@@ -163,15 +176,15 @@ class Hazard:
             self.mu**2 + 2 * self.mu * self.sigma * first + self.sigma**2 * second,
         )
 
+    def expects(self, age: float, seconds: float) -> float:
+        """Return how far √h is expected to add up in so many seconds, until it is decided."""
+        left = 1 - self.before(age)
+        if left < _NARROW:
+            return seconds * math.sqrt(self.at(age))
+        return (_read(self._expected_reach, age + seconds) - _read(self._expected_reach, age)) / left
+
     def _progress(self, age: float) -> float:
-        reached = self._reached
-        above = bisect_right(_GRID, age)
-        if above == 0:
-            return reached[0] * age / _GRID[0]
-        if above >= len(_GRID):
-            return reached[-1]
-        part = (age - _GRID[above - 1]) / (_GRID[above] - _GRID[above - 1])
-        return reached[above - 1] + part * (reached[above] - reached[above - 1])
+        return _read(self._reached, age)
 
     def _fit(self) -> None:
         prior = math.log(self.median)
@@ -179,14 +192,16 @@ class Hazard:
         self.mu = (self.trust * prior + self.seen * self._mean) / weight
         between = self.trust * self.seen * (self._mean - prior) ** 2 / weight
         self.sigma = math.sqrt((self.trust * self.spread**2 + self._deviations + between) / weight)
-        last_age, last = 0.0, 0.0
-        total = 0.0
-        reached: list[float] = []
+        last_age, last, last_left = 0.0, 0.0, 0.0
+        total = expected = 0.0
+        self._reached, self._expected_reach = [], []
         self.peak = 0.0
         for age in _GRID:
             root = math.sqrt(self.at(age))
+            left = root * (1 - self.before(age))
             total += (age - last_age) * (root + last) / 2
-            reached.append(total)
+            expected += (age - last_age) * (left + last_left) / 2
+            self._reached.append(total)
+            self._expected_reach.append(expected)
             self.peak = max(self.peak, root)
-            last_age, last = age, root
-        self._reached = reached
+            last_age, last, last_left = age, root, left

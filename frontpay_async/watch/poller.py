@@ -69,6 +69,8 @@ _LEAST_BUDGET = 0.05
 # The part of a window in whose end what is left tells nothing about the next.
 _EDGE = 0.1
 _SPREAD = 0.8
+# Where polls have a price, this spreads them: they may come so many times as fast.
+_AHEAD = 1.5
 # How many followers wake when one is served; the others find nothing and wait again.
 _SHARERS = 16
 # A poll hangs that takes so many times as long as the others; and how fast that mean follows them.
@@ -294,8 +296,10 @@ class Poller:
         left = even
         if ends_in is not None and ends_in > limit.window * _EDGE:
             left = max(statistics.remaining / ends_in, _LEAST_BUDGET * even)
+        seconds = limit.window if ends_in is None else ends_in
+        self.schedule.set_price(self.session.clock.now(), statistics.remaining, seconds)
         # A little faster than even, so that a rounding error leaves nothing unused.
-        self.schedule.least_gap = _SPREAD / max(left, even)
+        self.schedule.least_gap = _SPREAD / (max(left, even) * (_AHEAD if self.schedule.priced else 1.0))
         return min(left, even)
 
     def _expire(self, now: float) -> None:

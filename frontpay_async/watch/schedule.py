@@ -19,6 +19,10 @@ there is, as evenly as can be. K is the sum of the shares times the mean time be
 be about right: it decides how far ahead the hazard is looked at. Whoever is asked is chosen when the rate
 governor has let the poll through, not before (late binding).
 
+*One price a window.* Polls that are not worth much now can be kept for later in the same window. Where they
+are plentiful (two a minute for each watch), a watch is polled only once √h has added up to the price since
+its last poll: the sum of what √h is expected to add up to until the window ends, by the polls that are left.
+
 *The first look.* A watch that is begun may be decided already, say with p0. To look at once and not when due
 at T saves p0·T of delay and costs λ: so it is looked at once where p0·T > K²/2, which is unless many wait.
 
@@ -94,6 +98,9 @@ _MOST_PAUSE = 8.0
 # More than can be under way at once: each confirmed callback gives its poll back.
 _CLAIMS = 16.0
 _MOST_KEPT = 10_000
+# So many polls a second for each watch are plenty, and how often the price of one is set, in seconds.
+_PLENTY = 1 / 30
+_PRICED_EVERY = 1.0
 
 
 class Sweep(Enum):
@@ -153,6 +160,9 @@ class Schedule:
     # The mean time between single polls, and when the last was.
     _gap: float = field(init=False, default=CLOSEST)
     _single_at: float = field(init=False, default=-math.inf)
+    # How far √h has to add up before a poll, and when that was set.
+    _price: float = field(init=False, default=0.0)
+    _priced_at: float = field(init=False, default=-math.inf)
     _failures: int = field(init=False, default=0)
     _paused_until: float = field(init=False, default=-math.inf)
 
@@ -295,6 +305,31 @@ class Schedule:
             self._gap += _SMOOTHING * (gap - self._gap)
         self._single_at = now
         return self._ask(watch, now)
+
+    @property
+    def priced(self) -> bool:
+        """Whether a watch is polled only once a poll is worth its price."""
+        return self._price > 0
+
+    def set_price(self, now: float, polls: float, seconds: float) -> None:
+        """Set the price of a poll for the rest of the window.
+
+        Args:
+            now: Seconds.
+            polls: How many are left.
+            seconds: How long the window goes on.
+        """
+        if now < self._priced_at + _PRICED_EVERY:
+            return
+        self._priced_at, before, self._price = now, self._price, 0.0
+        if polls >= _PLENTY * seconds * len(self.watches) and not self.sweeps.on:
+            expected = sum(
+                self._kinds[watch.kind].hazard.expects(max(0.0, now - watch.since), seconds)
+                for watch in self.watches.values()
+            )
+            self._price = expected / polls
+        if self._price < before:
+            self._wake_resting(now)
 
     def tell(self, watch: Watch, now: float) -> None:
         """Record that the list shows a change of a watch."""
@@ -464,7 +499,9 @@ class Schedule:
             while first := share.ready.first():
                 watch = first[1]
                 until = max(watch.asked_at, watch.began) + LONGEST
-                if self.sweeps.looks_after(watch) and until > now:
+                if not self.sweeps.looks_after(watch):
+                    until = self._worth_from(watch) if self._price else now
+                if until > now:
                     share.ready.drop(watch)
                     self._rest(watch, until)
                     continue
@@ -491,6 +528,15 @@ class Schedule:
         if self.sweeps.looks_after(watch):
             return max(watch.asked_at, watch.began) + LONGEST
         return watch.asked_at + min(max(CLOSEST, (now - watch.since) * _RETRY_SHARE), LONGEST)
+
+    def _worth_from(self, watch: Watch) -> float:
+        """Return when a poll of a watch is worth its price."""
+        hazard = self._kinds[watch.kind].hazard
+        last = max(watch.asked_at, watch.since)
+        due = min(hazard.reaches(last - watch.since, self._price), LONGEST)
+        if watch.asked_at == -math.inf and _DECIDED_ALREADY * due > self._price**2 / 2:
+            return watch.began
+        return last + due
 
     def _pace(self) -> float:
         """Return K: how far √h adds up between two looks at one watch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from hypothesis import given, strategies as st
 
@@ -12,6 +13,7 @@ from frontpay_async.sandbox import Sandbox
 from frontpay_async.sandbox.throttle import Throttle
 from tests.support.builders import invoice
 from tests.support.sandboxes import NO_RETRY, paid, raw_client
+from tests.support.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
     import httpx
@@ -107,6 +109,29 @@ async def test_every_answer_tells_the_limit(raw: httpx.AsyncClient, sandbox: San
         assert answer.headers["x-ratelimit-limit"] == "240"
         assert answer.headers["x-ratelimit-remaining"].isdigit()
         assert not {"retry-after", "x-ratelimit-reset"} & answer.headers.keys()
+
+
+async def test_headers_may_show_the_count_when_the_response_is_written() -> None:
+    """A slow response shows those counted meanwhile, and none once its window has ended."""
+    time = VirtualTime()
+    sandbox = Sandbox(rate_limit=3, rate_window=60, rate_headers_when_written=True, clock=time.clock())
+    shown: list[str] = []
+
+    async def ask(raw: httpx.AsyncClient) -> None:
+        shown.append((await raw.get(ANY_ROUTE)).headers["x-ratelimit-remaining"])
+
+    async with raw_client(sandbox) as raw, anyio.create_task_group() as tasks:
+        sandbox.fail("latency", seconds=10, operation="orders.list_statuses")
+        tasks.start_soon(ask, raw)
+        await time.settle()
+        await ask(raw)
+        await time.advance(11)
+        assert shown == ["1", "1"]
+        sandbox.fail("latency", seconds=70, operation="orders.list_statuses")
+        tasks.start_soon(ask, raw)
+        await time.settle()
+        await time.advance(71)
+        assert shown == ["1", "1", "3"]
 
 
 async def test_without_a_limit_no_answer_tells_one() -> None:

@@ -250,3 +250,47 @@ def test_polls_run_in_a_context_of_their_own(run: Callable[..., None]) -> None:
         assert seen == {"nobody"}
 
     run(scenario)
+
+
+def test_payments_are_found_in_time_though_no_response_shows_where_the_window_begins(
+    run: Callable[..., None],
+) -> None:
+    """Headers show the count when the response is written: the first one shows four requests, not one."""
+
+    async def scenario() -> None:
+        async with world(rate_headers_when_written=True, list_terminal_orders=False) as here:
+            here.sandbox.fail("latency", seconds=0.5, times=None)
+            uuids, waiters = [await here.order() for _ in range(4)], [Waiter() for _ in range(4)]
+            async with anyio.create_task_group() as tasks:
+                for waiter, uuid in zip(waiters, uuids, strict=True):
+                    tasks.start_soon(waiter.wait, here.client, uuid)
+                await passes(75)
+                ended = anyio.current_time()
+                for uuid in uuids:
+                    here.sandbox.approve(uuid)
+            assert {waiter.result for waiter in waiters} == {PaymentStatus.PAID}
+            assert max(waiter.ended_at for waiter in waiters) - ended < 3
+            assert here.client.rate.statistics().refusals == 0
+
+    run(scenario)
+
+
+def test_a_burst_does_not_blind_the_watch(run: Callable[..., None]) -> None:
+    """Two hundred calls just before a payment ends: forty requests are left, and are spread."""
+
+    async def scenario() -> None:
+        async with world(list_terminal_orders=False) as here, anyio.create_task_group() as tasks:
+            uuid, waiter = await here.order(), Waiter()
+            tasks.start_soon(waiter.wait, here.client, uuid)
+            await passes(2)
+            async with anyio.create_task_group() as burst:
+                for _ in range(200):
+                    burst.start_soon(here.client.orders.list_statuses)
+            await passes(1)
+            ended = anyio.current_time()
+            here.sandbox.approve(uuid)
+            await passes(5)
+            assert waiter.result is PaymentStatus.PAID
+            assert waiter.ended_at - ended < 3.5
+
+    run(scenario)

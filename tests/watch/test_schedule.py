@@ -537,3 +537,26 @@ def test_kept_watches_are_bounded() -> None:
     for number in range(10_050):
         schedule.leave(schedule.begin(WatchKind.PAYMENT, f"ODR{number}", 0.0), 0.0)
     assert len(schedule._kept) == 10_000
+
+
+def test_where_polls_are_plentiful_they_are_kept_for_when_they_are_worth_most() -> None:
+    """Fifty that begin at once are hardly polled while next to none has ended, and more often afterwards."""
+    schedule = unlisted()
+    begin(schedule, 50)
+    asked: list[float] = []
+    for step in range(240):
+        now = step / BUDGET
+        schedule.set_price(now, 240 - len(asked), 60.0 - now)
+        if isinstance(poll(schedule, now), Watch):
+            asked.append(now)
+    early, later = [each for each in asked if each < 5], [each for each in asked if 10 <= each < 30]
+    assert len(early) <= 5
+    assert len(later) >= 3.5 * 20
+
+
+def test_where_polls_are_scarce_they_have_no_price() -> None:
+    schedule = unlisted()
+    begin(schedule, 300)
+    schedule.set_price(0.0, 240, 60.0)
+    assert not schedule.priced
+    assert len(polls(schedule, 0.0, 10.0)) == 10 * BUDGET
