@@ -1,5 +1,6 @@
 """Every task of the project, on a machine that has only Python and nox."""
 
+import random
 import shutil
 from pathlib import Path
 
@@ -145,6 +146,15 @@ def faults(session: nox.Session) -> None:
     limit = ("-o", "faulthandler_timeout=1800")
     many = {"FRONTPAY_FAULTS": "10000"}
     session.run("pytest", "-s", *limit, "tests/_transport/test_faults.py", *session.posargs, env=many)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz whatever reads data from outside, for ten minutes; an argument is the seed of atheris."""
+    session.install("-e", ".[all]", *group("tests"), *group("fuzz"))
+    seed = session.posargs[0] if session.posargs else str(random.randrange(1, 2**31))  # noqa: S311 - inputs
+    session.run("pytest", "--hypothesis-profile", "long", "--hypothesis-seed", seed, "tests/test_fuzz.py")
+    session.run("python", "-m", "tests.support.fuzz_run", "70", seed)
 
 
 @nox.session

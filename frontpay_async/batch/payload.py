@@ -146,7 +146,7 @@ def read(kind: str, content: bytes) -> BatchOrder:
     """
     try:
         order: BatchOrder = _build(kind_named(kind).order, json.loads(content))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         problem = type(error).__name__
     else:
         return order
