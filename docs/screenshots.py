@@ -1,4 +1,4 @@
-"""Take the screenshots of the sandbox's page: ``python docs/screenshots.py``.
+"""Take the screenshots of the sandbox's page: ``python3 docs/screenshots.py``.
 
 Needs a Chromium on the path and the dependency group ``page``. The orders are made up.
 """

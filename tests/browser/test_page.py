@@ -9,7 +9,13 @@ import anyio
 import pytest
 
 from frontpay_async import OrderStatus, PaymentStatus, RefundStatus, ServerError
-from frontpay_async.sandbox import Cardholder, Sandbox
+from frontpay_async.sandbox import (
+    DEFAULT_ORGANIZATION,
+    DEFAULT_TOKEN,
+    MAGIC_AMOUNTS,
+    Cardholder,
+    Sandbox,
+)
 from frontpay_async.sandbox.app import BASE_PATH
 from tests.support.builders import EMAIL, NAME, invoice, payment_link, product
 from tests.support.sandboxes import call, client_of, terminal_order, waiting
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 PATIENCE = 30
+BERGEN = "TRML1216693970"
 
 
 async def until_decided(client: FrontPayClient, uuid: str) -> PaymentStatus:
@@ -135,7 +142,7 @@ async def test_the_rate_window_fills(page: Page, client: FrontPayClient) -> None
 
 
 async def test_a_fault_is_switched_on_and_off(page: Page, client: FrontPayClient) -> None:
-    await page.get_by_label("What goes wrong").select_option("510-before")
+    await page.get_by_label("What goes wrong", exact=True).select_option("510-before")
     await page.get_by_label("In which operation").select_option("terminals.*")
     await page.get_by_label("How often").select_option("3 times")
     await page.get_by_role("button", name="Switch on").click()
@@ -153,12 +160,12 @@ async def test_a_fault_is_switched_on_and_off(page: Page, client: FrontPayClient
 async def test_slowness_asks_for_seconds_and_nonsense_is_told(page: Page, sandbox: Sandbox) -> None:
     seconds = page.get_by_label("For how many seconds")
     assert await seconds.is_hidden()
-    await page.get_by_label("What goes wrong").select_option("latency")
+    await page.get_by_label("What goes wrong", exact=True).select_option("latency")
     await seconds.fill("1.5")
     await page.get_by_role("button", name="Switch on").click()
     await page.locator("#faults li").get_by_text("a late answer, 1.5 s").wait_for()
     assert [(each.kind, each.seconds) for each in sandbox.faults.idle()] == [("latency", 1.5)]
-    await page.get_by_label("What goes wrong").select_option("busy")
+    await page.get_by_label("What goes wrong", exact=True).select_option("busy")
     await page.get_by_label("In which operation").select_option("orders.cancel")
     await page.get_by_role("button", name="Switch on").click()
     await page.get_by_role("alert").get_by_text("can strike no operation").wait_for()
@@ -175,11 +182,11 @@ async def test_what_comes_from_outside_is_text(page: Page, client: FrontPayClien
 
 
 async def test_a_keyboard_is_enough(page: Page, client: FrontPayClient) -> None:
-    """From the top of the page to the payment; then the focus is on the next that waits."""
+    """From the top of the page to the payment; then the focus is at the next one, on no button of it."""
     first, second = await waiting(client), await waiting(client)
     await button(page, "Approve", second).wait_for()
     visited: list[str] = []
-    for _ in range(5):
+    for _ in range(8):
         await page.keyboard.press("Tab")
         visited.append(
             await page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent")
@@ -192,7 +199,14 @@ async def test_a_keyboard_is_enough(page: Page, client: FrontPayClient) -> None:
     assert await until_decided(client, first) is PaymentStatus.PAID
     await button(page, "Approve", first).wait_for(state="detached")
     focused = page.locator(":focus")
-    assert await focused.get_attribute("aria-label") == f"Decline the payment of 102.00 NOK, order {second}"
+    assert await focused.evaluate("element => element.tagName") == "LI"
+    assert second in await focused.inner_text()
+    for key in ("Enter", "Space", "Enter"):
+        await page.keyboard.press(key)
+    await page.keyboard.press("Tab")
+    assert await focused.get_attribute("aria-label") == f"Approve the payment of 102.00 NOK, order {second}"
+    assert not (await client.terminals.get_payment_status(second)).is_final
+    await page.keyboard.press("Tab")
     await page.keyboard.press("Space")
     assert await until_decided(client, second) is PaymentStatus.CANCELLED
     await button(page, "Decline", second).wait_for(state="detached")
@@ -260,7 +274,7 @@ async def test_a_page_finds_the_next_sandbox_at_its_address(browser: BrowserCont
             await page.get_by_text(f"The cardholder pays by itself after {60 * serial} s.").wait_for()
             await waiting(client)
             await page.get_by_role("button", name="Approve").click()
-            await page.get_by_text("PAID", exact=True).wait_for()
+            await page.locator("#orders .badge").get_by_text("PAID", exact=True).wait_for()
             assert [order.status for order in sandbox.orders.values()] == ["PAID"]
         await page.get_by_text("Disconnected, trying again…").wait_for()
 
@@ -276,14 +290,22 @@ async def test_many_orders_are_few_rows(page: Page, base_url: str, sandbox: Sand
     assert await button(page, "Approve", oldest).is_visible()
 
 
-async def test_it_fits_a_phone(page: Page, client: FrontPayClient) -> None:
-    await page.set_viewport_size({"width": 360, "height": 740})
+@pytest.mark.parametrize("width", [320, 360, 640])
+async def test_it_fits_a_phone(page: Page, client: FrontPayClient, width: int) -> None:
+    """And 1280 at 200 % zoom, which are 640."""
+    await page.set_viewport_size({"width": width, "height": 740})
     uuid = await waiting(client)
     await client.orders.send_payment_link(payment_link())
     await page.locator("#requests summary").first.click()
     await page.locator("pre.answered").get_by_text("message").first.wait_for()
-    width = await page.evaluate("document.documentElement.scrollWidth")
-    assert width == 360
+    assert await page.evaluate("document.documentElement.scrollWidth") == width
+    outside = await page.evaluate(
+        """[...document.querySelectorAll('main *:not(option, thead, thead *)')].filter(each => {
+            const section = each.closest('section');
+            return section && each.getBoundingClientRect().right > section.getBoundingClientRect().right + 1;
+        }).map(each => each.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
     approve = button(page, "Approve", uuid)
     box = await approve.bounding_box()
     assert box is not None
@@ -352,3 +374,178 @@ async def test_a_long_queue_leaves_the_rest_of_the_page_in_reach(page: Page, cli
     await page.keyboard.press("Enter")
     assert await until_decided(client, uuids[-1]) is PaymentStatus.PAID
     await page.get_by_text("7 wait", exact=True).wait_for()
+
+
+# A terminal simulator
+
+
+async def test_a_new_sale_is_declined_for_a_reason(page: Page, sandbox: Sandbox) -> None:
+    await page.get_by_label("Terminal", exact=True).select_option("Bergen Terminal")
+    await page.get_by_label("Item").fill("Skismøring")
+    await page.get_by_label("Amount, NOK", exact=True).fill("149,50")
+    await page.get_by_role("button", name="Send to the terminal").click()
+    await page.locator(".lines").get_by_text("Skismøring").wait_for()
+    (uuid,) = sandbox.orders
+    await page.get_by_label(f"Why order {uuid} is declined").select_option("wrong PIN")
+    await button(page, "Decline", uuid).click()
+    await row(page, uuid).get_by_text("wrong PIN").wait_for()
+    order = sandbox.orders[uuid]
+    assert (order.decline_reason, str(order.amount), order.terminal_uuid) == ("wrong-pin", "149.50", BERGEN)
+
+
+async def test_terminals_are_busy_and_offline_when_told(page: Page, sandbox: Sandbox) -> None:
+    send = page.get_by_role("button", name="Send to the terminal")
+    await page.get_by_label("One payment at a time").check()
+    await send.click()
+    await page.locator(".waiting > li").wait_for()
+    await send.click()
+    await page.get_by_role("alert").get_by_text("terminalIsBusy").wait_for()
+    await page.get_by_role("button", name="Disconnect Bergen Terminal").click()
+    await page.get_by_text("Not connected").wait_for()
+    assert sandbox.behaviour.offline == {BERGEN}
+    await page.get_by_role("button", name="Connect Bergen Terminal").click()
+    await page.get_by_role("button", name="Disconnect Bergen Terminal").wait_for()
+    assert sandbox.behaviour.offline == set()
+    assert len(sandbox.orders) == 1
+
+
+async def test_magic_amounts_are_listed_and_switched_on(page: Page, sandbox: Sandbox) -> None:
+    await page.get_by_text("Which amounts").click()
+    listed = await page.locator("#magic-list").inner_text()
+    assert len(listed.split()) >= 2 * len(MAGIC_AMOUNTS)
+    await page.get_by_label("Magic amounts").check()
+    await page.get_by_label("Amount, NOK", exact=True).fill("149.02")
+    await page.get_by_role("button", name="Send to the terminal").click()
+    await page.locator("#orders .why").get_by_text("expired card").wait_for()
+    (order,) = sandbox.orders.values()
+    assert order.status is OrderStatus.CANCELLED
+
+
+async def test_callbacks_are_shown_resent_and_go_wrong(
+    page: Page, client: FrontPayClient, sandbox: Sandbox
+) -> None:
+    order = payment_link(callback_url="http://127.0.0.1:9/cb?key=s3cr3t")
+    uuid = (await client.orders.send_payment_link(order)).order_uuid
+    sandbox.apply_event(uuid, "invoice")
+    shown = page.locator("#callbacks > li")
+    await shown.get_by_text("INVOICED").wait_for()
+    await page.get_by_role("button", name=f"Send the callback INVOICED of order {uuid} again").click()
+    await shown.nth(1).wait_for()
+    await page.get_by_text("Let a callback go wrong").click()
+    await page.get_by_label("What goes wrong with it").select_option("it is lost")
+    await page.get_by_role("button", name="Set up").click()
+    # The request of the form must have been answered before the next callback is made.
+    await page.wait_for_function("!document.querySelector('#callback-form button').ariaDisabled")
+    sandbox.apply_event(uuid, "pay")
+    await shown.first.get_by_text("fault: it is lost").wait_for()
+    assert "s3cr3t" not in await page.locator("#callbacks").inner_text()
+    assert [each.problem for each in sandbox.callbacks][-1] == "lost"
+
+
+async def test_what_a_program_needs_is_copied(page: Page, browser: BrowserContext, base_url: str) -> None:
+    await browser.grant_permissions(["clipboard-read", "clipboard-write"])
+    for name, value in (
+        ("Base URL", base_url),
+        ("Token", DEFAULT_TOKEN),
+        ("Organisation", DEFAULT_ORGANIZATION),
+    ):
+        await page.get_by_role("button", name=f"Copy {name}").click()
+        await page.locator("#announcer").get_by_text(f"{name} copied.").wait_for(state="attached")
+        assert await page.evaluate("navigator.clipboard.readText()") == value
+
+
+async def test_a_reset_asks_first_with_the_focus_on_no(
+    page: Page, client: FrontPayClient, sandbox: Sandbox
+) -> None:
+    uuid = await waiting(client)
+    await row(page, uuid).wait_for()
+    await page.get_by_role("button", name="Reset…").click()
+    assert await page.locator(":focus").inner_text() == "Keep everything"
+    await page.keyboard.press("Enter")
+    assert list(sandbox.orders) == [uuid]
+    await page.get_by_role("button", name="Reset…").click()
+    await page.get_by_role("button", name="Reset", exact=True).click()
+    await page.get_by_text("No order has been sent yet.").wait_for()
+    assert sandbox.orders == {}
+
+
+async def test_orders_and_requests_are_searched_and_filtered(
+    page: Page, client: FrontPayClient, sandbox: Sandbox
+) -> None:
+    at_terminal = await waiting(client)
+    link = (await client.orders.send_payment_link(payment_link())).order_uuid
+    sandbox.apply_event(link, "pay")
+    await row(page, link).get_by_text("PAID").wait_for()
+    await page.get_by_label("Search", exact=True).fill("oslo")
+    await row(page, link).wait_for(state="detached")
+    assert await row(page, at_terminal).is_visible()
+    await page.get_by_label("Search", exact=True).fill("")
+    await page.get_by_label("Status", exact=True).select_option("PAID")
+    await row(page, at_terminal).wait_for(state="detached")
+    await page.get_by_label("Search", exact=True).fill("nothing like it")
+    await page.get_by_text("No order matches.").wait_for()
+    await page.get_by_label("Search the requests").fill("payment_link")
+    assert await page.locator("#requests > li").count() == 1
+
+
+async def test_faults_strike_at_random(page: Page, client: FrontPayClient) -> None:
+    await page.get_by_label("What goes wrong", exact=True).select_option("500-before")
+    await page.get_by_label("How often").select_option("at random")
+    await page.get_by_label("Share of the requests").fill("100")
+    await page.get_by_role("button", name="Switch on").click()
+    await page.locator("#faults li").get_by_text("for 100 % of requests").wait_for()
+    with pytest.raises(ServerError):
+        await client.terminals.list("ORG1")
+
+
+async def test_an_order_is_shown_in_detail_and_masked(page: Page, client: FrontPayClient) -> None:
+    uuid = (await client.orders.send_invoice(invoice())).order_uuid
+    opener = page.get_by_role("button", name=f"Details of order {uuid}")
+    await opener.click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_text("Hårvask").first.wait_for()
+    text = await dialog.inner_text()
+    assert [secret for secret in (NAME, EMAIL) if secret in text] == []
+    await dialog.get_by_role("button", name="Close").click()
+    assert await opener.evaluate("button => button === document.activeElement")
+
+
+async def test_the_page_speaks_norwegian_and_remembers_it(page: Page, client: FrontPayClient) -> None:
+    uuid = await waiting(client)
+    await page.get_by_role("button", name="Norsk").click()
+    await page.get_by_role("heading", name="Terminaler").wait_for()
+    await page.locator(".waiting .sum").get_by_text("102,00").wait_for()
+    approve = page.get_by_role("button", name=f"Godkjenn betalingen av 102,00 NOK, ordre {uuid}")
+    assert await page.evaluate("document.documentElement.lang") == "nb"
+    await page.reload()
+    await page.get_by_text("Direkte", exact=True).wait_for()
+    await approve.click()
+    await page.get_by_text("Sist: 102,00 NOK betalt").wait_for()
+    await page.get_by_role("button", name="English").click()
+    await page.get_by_text("Last: 102.00 NOK paid").wait_for()
+
+
+async def test_every_word_has_its_translation(page: Page) -> None:
+    """What the page marks, and what its tables name."""
+    missing = await page.evaluate(
+        """[
+            ...[...document.querySelectorAll('[data-t]')].map(each => each.dataset.english),
+            ...[...document.querySelectorAll('template')].flatMap(
+                each => [...each.content.querySelectorAll('[data-t]')].map(part => part.dataset.english)),
+            ...[KINDS, EVENTS, FAULTS, CALLBACK_FAULTS, OUTCOMES].flatMap(Object.values),
+            ...seen.told.reasons.map(each => OUTCOMES[each]),
+            ...Object.values(seen.told.magic).map(each => OUTCOMES[each]),
+            ...seen.told.kinds.map(each => FAULTS[each.kind]),
+            ...seen.told.callback_faults.map(each => CALLBACK_FAULTS[each]),
+        ].filter(each => !(each in NORWEGIAN))"""
+    )
+    assert missing == []
+
+
+async def test_what_is_stale_is_dimmed(page: Page) -> None:
+    assert await page.evaluate("getComputedStyle(document.querySelector('main')).opacity") == "1"
+    await page.emulate_media(reduced_motion="reduce")
+    await page.evaluate("say('lost', 'Disconnected, trying again…')")
+    assert float(await page.evaluate("getComputedStyle(document.querySelector('main')).opacity")) < 0.7
+    await page.evaluate("say('live', 'Live')")
+    assert await page.evaluate("getComputedStyle(document.querySelector('main')).opacity") == "1"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -177,3 +179,9 @@ async def test_all_of_it_is_controlled_from_another_process(
 
 def json_text(value: object) -> str:
     return json.dumps(value)
+
+
+def test_the_documentation_lists_every_magic_amount() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sandbox-page.md").read_text("utf-8")
+    listed = {int(end) for end in re.findall(r"^\| …,(\d\d) \|", page, re.MULTILINE)}
+    assert listed == set(MAGIC_AMOUNTS)

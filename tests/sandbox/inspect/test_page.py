@@ -21,10 +21,21 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-PARTS = ["/", "/_sandbox/page/page.css", "/_sandbox/page/page.js", "/_sandbox/page/icon.svg"]
+PARTS = [
+    "/",
+    "/_sandbox/page/page.css",
+    "/_sandbox/page/page.js",
+    "/_sandbox/page/words.js",
+    "/_sandbox/page/icon.svg",
+]
 LOOKS = ["/_sandbox/orders", "/_sandbox/requests", "/_sandbox/duplicates", "/_sandbox/callbacks"]
 STEERS = [
     "/_sandbox/orders/{uuid}/approve",
+    "/_sandbox/sales",
+    "/_sandbox/terminals/TRML1914739698",
+    "/_sandbox/behaviour",
+    "/_sandbox/callbacks/listener",
+    "/_sandbox/callbacks/1/resend",
     "/_sandbox/faults",
     "/_sandbox/faults/clear",
     "/_sandbox/callbacks/faults",

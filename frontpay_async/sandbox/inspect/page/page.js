@@ -5,6 +5,7 @@
 const MOST_ORDERS = 200;
 const MOST_REQUESTS = 100;
 const MOST_SAID = 3;
+const MOST_CALLBACKS = 50;
 const BACK_IN = 2000; // milliseconds
 const KINDS = {
   "orders.send_payment_link": "Payment link",
@@ -26,6 +27,7 @@ const FAULTS = {
   "500-after": "500, although it was done",
   "510-before": "510, and nothing was done",
   "510-after": "510, although it was done",
+  "510-refused": "510, refused for good",
   "502-before": "a proxy’s 502, and nothing was done",
   "502-after": "a proxy’s 502, although it was done",
   "drop-before": "no answer, and nothing was done",
@@ -35,6 +37,24 @@ const FAULTS = {
   "busy": "the terminal is busy",
   "latency": "a late answer",
   "drip": "an answer byte by byte",
+};
+const CALLBACK_FAULTS = {
+  "lose": "it is lost",
+  "delay": "it comes 5 s late",
+  "twice": "it comes twice",
+  "swap": "it comes after the next one",
+  "wrong-checksum": "its checksum is wrong",
+};
+const OUTCOMES = {
+  "insufficient-funds": "insufficient funds",
+  "expired-card": "expired card",
+  "wrong-pin": "wrong PIN",
+  "blocked-card": "blocked card",
+  "no-connection": "no connection to the bank",
+  "cancelled": "the cardholder pressed stop",
+  "busy": "the terminal is busy",
+  "offline": "the terminal is offline",
+  "waits": "waits for a person",
 };
 const TONES = {
   "PAID": "good", "REFUNDED": "cool", "PARTIAL REFUNDED": "cool", "CANCELLED": "bad", "EXPIRED": "bad",
@@ -48,7 +68,11 @@ const seen = {
   terminals: [],
   windows: [],
   limit: null,
-  lasts: new Map(), // what was decided last, by terminal
+  lasts: new Map(), // what was decided last, by terminal: its words and amount
+  callbacks: [], // the newest first
+  faults: [],
+  told: null, // what does not change while the sandbox runs
+  counts: [0, 0],
 };
 
 // --- Rows ---------------------------------------------------------------------------------------
@@ -89,7 +113,8 @@ function keep(parent, items, keyOf, template, fill, heading) {
     if (row === place) place = place.nextElementSibling;
     else parent.insertBefore(row, place);
   }
-  if (isFocusLost) (neighbour?.querySelector("button, summary") ?? heading).focus();
+  // Never to a button: a second Enter must not decide another payment.
+  if (isFocusLost) (neighbour?.matches("[tabindex]") ? neighbour : heading).focus();
 }
 
 function nearest(row, isGood) {
@@ -102,7 +127,12 @@ function nearest(row, isGood) {
 function time(element, seconds) {
   const moment = new Date(seconds * 1000);
   set(element, "datetime", moment.toISOString());
-  write(element, moment.toLocaleTimeString("en-GB"));
+  write(element, moment.toLocaleTimeString(language === "nb" ? "nb-NO" : "en-GB"));
+}
+
+// An amount as the page's language writes it.
+function money(amount) {
+  return language === "nb" ? amount?.replace(".", ",") : amount;
 }
 
 // --- Acting -------------------------------------------------------------------------------------
@@ -120,7 +150,7 @@ async function act(button, path, body) {
     const { error } = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
     complain(error);
   } catch {
-    complain("the sandbox does not answer");
+    complain(t("the sandbox does not answer"));
   } finally {
     button.removeAttribute("aria-disabled");
   }
@@ -130,13 +160,13 @@ async function act(button, path, body) {
 let quietening;
 
 function complain(sentence) {
-  byId("problem").textContent = `That did not work: ${sentence}.`;
+  byId("problem").textContent = t("That did not work: {0}.", sentence);
   clearTimeout(quietening);
   quietening = setTimeout(() => write(byId("problem"), ""), 12000);
 }
 
-function happen(button, uuid, event) {
-  return act(button, `/_sandbox/orders/${encodeURIComponent(uuid)}/${event}`);
+function happen(button, uuid, event, body) {
+  return act(button, `/_sandbox/orders/${encodeURIComponent(uuid)}/${event}`, body);
 }
 
 // --- Terminals ----------------------------------------------------------------------------------
@@ -147,29 +177,111 @@ function showTerminals() {
   keep(byId("terminals"), seen.terminals, (each) => each.uuid, "terminal-row", (row, terminal) => {
     write(row.querySelector(".name"), terminal.name);
     write(row.querySelector(".id"), terminal.uuid);
+    set(row, "data-offline", terminal.offline);
     const mine = waiting.filter((order) => order.terminal === terminal.uuid);
-    row.querySelector(".idle").hidden = mine.length > 0;
+    const idle = row.querySelector(".idle");
+    idle.hidden = mine.length > 0;
+    write(idle, t(terminal.offline ? "Not connected" : "Nothing to pay"));
     const list = row.querySelector(".waiting");
-    set(list, "aria-label", `Waiting on ${terminal.name}`);
+    set(list, "aria-label", t("Waiting on {0}", terminal.name));
     keep(list, mine, (order) => `${order.uuid} ${order.waits_for}`, "waiting-row", showWaiting, heading);
-    write(row.querySelector(".last"), seen.lasts.get(terminal.uuid) ?? "");
-    write(row.querySelector(".queue"), mine.length > 1 ? `${mine.length} wait` : "");
+    const last = seen.lasts.get(terminal.uuid);
+    write(row.querySelector(".last"), last ? t(last.words, money(last.sum)) : "");
+    write(row.querySelector(".queue"), mine.length > 1 ? t("{0} wait", mine.length) : "");
+    const plug = row.querySelector(".plug");
+    write(plug, t(terminal.offline ? "Connect" : "Disconnect"));
+    set(plug, "aria-label", t(terminal.offline ? "Connect {0}" : "Disconnect {0}", terminal.name));
+    plug.onclick = () => act(plug, `/_sandbox/terminals/${encodeURIComponent(terminal.uuid)}`, { offline: !terminal.offline });
   }, heading);
 }
 
 function showWaiting(row, order) {
   const isRefund = order.waits_for === "refund";
-  const sum = isRefund ? order.refund : order.amount;
-  write(row.querySelector(".what"), isRefund ? "Refund to the card" : "To pay");
+  const sum = money(isRefund ? order.refund : order.amount);
+  write(row.querySelector(".what"), t(isRefund ? "Refund to the card" : "To pay"));
   write(row.querySelector(".sum"), sum);
-  const more = order.more_lines ? `, and ${order.more_lines} more` : "";
-  write(row.querySelector(".lines"), order.lines.join(", ") + more);
+  const lines = order.lines.join(", ");
+  write(row.querySelector(".lines"), order.more_lines ? t("{0}, and {1} more", lines, order.more_lines) : lines);
   write(row.querySelector(".id"), order.uuid);
+  const reason = row.querySelector(".reason");
+  set(reason, "aria-label", t("Why order {0} is declined", order.uuid));
+  choices(reason, ["", ...seen.told.reasons], (each) => (each ? t(OUTCOMES[each] ?? each) : t("no reason")));
   for (const decision of ["approve", "decline"]) {
     const button = row.querySelector(`.${decision}`);
     const word = decision === "approve" ? "Approve" : "Decline";
-    set(button, "aria-label", `${word} the ${order.waits_for} of ${sum} NOK, order ${order.uuid}`);
-    button.onclick = () => happen(button, order.uuid, isRefund ? `${decision}-refund` : decision);
+    set(button, "aria-label", t(`${word} the ${order.waits_for} of {0} NOK, order {1}`, sum, order.uuid));
+    button.onclick = () => happen(button, order.uuid, isRefund ? `${decision}-refund` : decision,
+      decision === "decline" && reason.value ? { reason: reason.value } : undefined);
+  }
+}
+
+// Give a select its options, in the page's language, and keep what is chosen.
+function choices(select, values, wordsOf) {
+  const key = `${language} ${values.join()}`;
+  if (select.dataset.choices === key) return;
+  select.dataset.choices = key;
+  const chosen = select.value;
+  select.replaceChildren(...values.map((value) => new Option(wordsOf(value), value)));
+  if (values.includes(chosen)) select.value = chosen;
+}
+
+function showBehaviour(behaviour) {
+  byId("one-at-a-time").checked = behaviour.one_at_a_time;
+  byId("magic-amounts").checked = behaviour.magic_amounts;
+}
+
+for (const id of ["one-at-a-time", "magic-amounts"]) {
+  byId(id).addEventListener("change", async (event) => {
+    const box = event.target;
+    const isDone = await act(box, "/_sandbox/behaviour", { [id.replaceAll("-", "_")]: box.checked });
+    if (!isDone) box.checked = !box.checked;
+  });
+}
+
+byId("sale-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const sale = Object.fromEntries(new FormData(event.target));
+  sale.amount = sale.amount.replace(",", ".");
+  act(event.submitter ?? event.target.querySelector("button"), "/_sandbox/sales", sale);
+});
+
+// --- What does not change -----------------------------------------------------------------------
+
+function showFurniture() {
+  const { access, cardholder, magic } = seen.told;
+  const { after, pays } = cardholder;
+  const note = byId("cardholder");
+  note.hidden = after === null;
+  write(note, t(`The cardholder ${pays ? "pays" : "declines"} by itself after {0} s. `
+    + "To decide here instead, let the sandbox’s cardholder wait (--cardholder waits).", after));
+  const facts = [["Base URL", location.origin + access.path], ["Token", access.token],
+    ...access.organizations.map((each) => ["Organisation", each])];
+  keep(byId("access"), facts, ([name, value]) => `${name} ${value}`, "access-row", (row, [name, value]) => {
+    write(row.querySelector("dt"), t(name));
+    write(row.querySelector("code"), value ?? t("(your own)"));
+    const copy = row.querySelector(".copy");
+    copy.hidden = value === null;
+    write(copy, t("Copy"));
+    set(copy, "aria-label", t("Copy {0}", t(name)));
+    copy.onclick = () => copied(name, value);
+  }, byId("access-title"));
+  byId("magic-list").replaceChildren(...Object.entries(magic).flatMap(([end, outcome]) => {
+    const [term, words] = [document.createElement("dt"), document.createElement("dd")];
+    term.textContent = `…,${end}`;
+    words.textContent = t(OUTCOMES[outcome] ?? outcome);
+    return [term, words];
+  }));
+  choices(byId("sale-terminal"), seen.terminals.map((each) => each.uuid),
+    (uuid) => seen.terminals.find((each) => each.uuid === uuid)?.name ?? uuid);
+  choices(byId("callback-kind"), seen.told.callback_faults, (each) => t(CALLBACK_FAULTS[each] ?? each));
+}
+
+async function copied(name, value) {
+  try {
+    await navigator.clipboard.writeText(value);
+    write(byId("announcer"), t("{0} copied.", t(name)));
+  } catch (error) {
+    complain(error.message);
   }
 }
 
@@ -181,13 +293,14 @@ function showWindows() {
   const none = byId("no-window");
   none.hidden = seen.windows.length > 0;
   write(none, seen.limit
-    ? `No window is open. The next request opens one, for ${seen.limit.requests} in ${seen.limit.window} s.`
-    : "Requests are not limited.");
-  keep(byId("windows"), seen.windows, (each) => each.name, "window-row", (row, each) => {
+    ? t("No window is open. The next request opens one, for {0} in {1} s.", seen.limit.requests, seen.limit.window)
+    : t("Requests are not limited."));
+  keep(byId("windows"), seen.windows, (each) => `${each.token}`, "window-row", (row, each) => {
     const bar = row.querySelector(".bar");
-    write(row.querySelector(".label"), `${each.name}: ${each.used} of ${each.limit}`);
-    write(row.querySelector(".left"), `ends in ${Math.ceil((each.ends - now) / 1000)} s`);
-    set(bar, "aria-label", `${each.name}: requests used`);
+    const name = t("Token {0}", each.token);
+    write(row.querySelector(".label"), t("{0}: {1} of {2}", name, each.used, each.limit));
+    write(row.querySelector(".left"), t("ends in {0} s", Math.ceil((each.ends - now) / 1000)));
+    set(bar, "aria-label", t("{0}: requests used", name));
     set(bar, "aria-valuemax", each.limit);
     set(bar, "aria-valuenow", each.used);
     set(bar, "data-full", each.used >= each.limit);
@@ -197,101 +310,204 @@ function showWindows() {
 
 // --- Faults -------------------------------------------------------------------------------------
 
-function showFaults(faults) {
+function showFaults() {
+  const { faults } = seen;
   byId("no-fault").hidden = faults.length > 0;
   const clear = byId("clear-faults");
   if (faults.length === 0 && clear === document.activeElement) byId("faults-title").focus();
   clear.hidden = faults.length === 0;
   keep(byId("faults"), faults.map((fault, index) => ({ ...fault, index })), (each) => `${each.index}`,
     "fault-row", (row, fault) => {
-      const often = fault.rate !== undefined ? `for ${+(100 * fault.rate).toFixed(2)} % of requests`
-        : fault.left === null ? "until switched off" : `${fault.left} more`;
+      const often = fault.rate !== undefined ? t("for {0} % of requests", +(100 * fault.rate).toFixed(2))
+        : fault.left === null ? t("until switched off") : t("{0} more", fault.left);
       const long = fault.seconds ? `, ${fault.seconds} s` : "";
-      const where = fault.operation === "*" ? "any operation" : fault.operation;
-      write(row.querySelector(".kind"), `${FAULTS[fault.kind] ?? fault.kind}${long}`);
-      write(row.querySelector(".where"), `in ${where}, ${often}`);
+      const where = fault.operation === "*" ? t("any operation") : fault.operation;
+      write(row.querySelector(".kind"), `${t(FAULTS[fault.kind] ?? fault.kind)}${long}`);
+      write(row.querySelector(".where"), t("in {0}, {1}", where, often));
     }, byId("faults-title"));
 }
 
-function offerFaults(kinds, operations) {
-  const kind = byId("fault-kind");
-  if (kind.options.length === 0) {
-    for (const each of kinds) {
-      const option = new Option(FAULTS[each.kind] ?? each.kind, each.kind);
-      option.dataset.slow = each.slow;
-      kind.add(option);
-    }
-    for (const name of operations) byId("fault-operation").add(new Option(name, name));
-  }
+function offerFaults() {
+  const { kinds, operations } = seen.told;
+  choices(byId("fault-kind"), kinds.map((each) => each.kind), (kind) => t(FAULTS[kind] ?? kind));
+  const operation = byId("fault-operation");
+  if (operation.options.length <= 3) for (const name of operations) operation.add(new Option(name, name));
 }
 
-byId("fault-kind").addEventListener("change", (event) => {
-  byId("fault-slowness").hidden = event.target.selectedOptions[0].dataset.slow !== "true";
-});
+function showFaultForm() {
+  const kind = byId("fault-kind").value;
+  byId("fault-slowness").hidden = !seen.told?.kinds.some((each) => each.kind === kind && each.slow);
+  byId("fault-share").hidden = byId("fault-times").value !== "rate";
+}
+
+for (const id of ["fault-kind", "fault-times"]) byId(id).addEventListener("change", showFaultForm);
 byId("fault-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const { kind, operation, times, seconds } = event.target.elements;
-  const fault = { kind: kind.value, operation: operation.value, times: times.value ? Number(times.value) : null };
+  const { kind, operation, times, seconds, rate } = event.target.elements;
+  const fault = { operation: operation.value };
   if (!byId("fault-slowness").hidden) fault.seconds = Number(seconds.value);
+  if (times.value === "rate") {
+    fault.rates = { [kind.value]: Number(rate.value) / 100 };
+    fault.seed = Math.floor(Math.random() * 1e6);
+  } else {
+    fault.kind = kind.value;
+    fault.times = times.value ? Number(times.value) : null;
+  }
   act(event.submitter ?? event.target.querySelector("button"), "/_sandbox/faults", fault);
 });
 byId("clear-faults").addEventListener("click", (event) => act(event.currentTarget, "/_sandbox/faults/clear"));
 
 // --- Orders -------------------------------------------------------------------------------------
 
-function showOrders() {
-  const newestFirst = [...seen.orders.values()].reverse();
-  byId("no-order").hidden = newestFirst.length > 0;
-  byId("order-table").hidden = newestFirst.length === 0;
-  keep(byId("orders"), newestFirst, (order) => order.uuid, "order-row", showOrder, byId("orders-title"));
+function terminalOf(order) {
+  return seen.terminals.find((each) => each.uuid === order.terminal)?.name;
 }
 
+function kindOf(order) {
+  return terminalOf(order) ?? t(KINDS[order.operation] ?? order.operation);
+}
+
+function showOrders() {
+  const newestFirst = [...seen.orders.values()].reverse();
+  const search = byId("order-search").value.trim().toLowerCase();
+  const statuses = [...new Set(newestFirst.map((order) => order.status))].sort();
+  choices(byId("order-status"), ["", ...statuses], (each) => each || t("all"));
+  const status = byId("order-status").value;
+  const shown = newestFirst.filter((order) => (!status || order.status === status)
+    && (!search || [order.uuid, kindOf(order), order.amount, order.status, ...order.lines].join(" ")
+      .toLowerCase().includes(search)));
+  byId("no-order").hidden = newestFirst.length > 0;
+  byId("no-match").hidden = newestFirst.length === 0 || shown.length > 0;
+  byId("order-table").hidden = shown.length === 0;
+  keep(byId("orders"), shown, (order) => order.uuid, "order-row", showOrder, byId("orders-title"));
+}
+
+byId("order-search").addEventListener("input", showOrders);
+byId("order-status").addEventListener("change", showOrders);
+
+async function openOrder(uuid) {
+  try {
+    const answer = await fetch(`/_sandbox/orders/${encodeURIComponent(uuid)}`);
+    const told = await answer.json();
+    if (!answer.ok) return complain(told.error);
+    showDetails(told);
+  } catch {
+    return complain(t("the sandbox does not answer"));
+  }
+  return byId("order-dialog").showModal();
+}
+
+function showDetails(order) {
+  write(byId("order-dialog-title"), t("Order {0}", order.uuid));
+  const facts = [
+    ["Kind", kindOf(order)],
+    ["Status", order.status],
+    ["Declined", order.reason && t(OUTCOMES[order.reason] ?? order.reason)],
+    ["Amount, NOK", money(order.amount)],
+    ["Refunded", money(order.refunded)],
+    ["Created", new Date(order.at * 1000).toLocaleString(language === "nb" ? "nb-NO" : "en-GB")],
+    ["Customer", order.customer],
+    ["Invoice number", order.invoice_number],
+    ["Callback", t(order.calls_back ? "yes" : "no")],
+  ];
+  byId("order-facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) => {
+    const [term, words] = [document.createElement("dt"), document.createElement("dd")];
+    [term.textContent, words.textContent] = [t(name), value];
+    return [term, words];
+  }));
+  byId("order-lines").replaceChildren(...order.all_lines.map((line) => {
+    const item = document.createElement("li");
+    const refunded = line.refunded === "0.00" ? "" : `, ${t("{0} refunded", money(line.refunded))}`;
+    item.textContent = `${line.id}: ${line.words}, ${money(line.amount)}${refunded}`;
+    return item;
+  }));
+  write(byId("order-body"), order.body);
+}
+
+byId("close-order").addEventListener("click", () => byId("order-dialog").close());
+
 function showOrder(row, order) {
-  write(row.querySelector(".id"), order.uuid);
+  const link = row.querySelector(".id");
+  write(link, order.uuid);
+  set(link, "aria-label", t("Details of order {0}", order.uuid));
+  link.onclick = () => openOrder(order.uuid);
   time(row.querySelector("time"), order.at);
-  const terminal = seen.terminals.find((each) => each.uuid === order.terminal);
-  write(row.querySelector(".kind"), terminal?.name ?? KINDS[order.operation] ?? order.operation);
-  write(row.querySelector(".amount"), order.amount);
-  write(row.querySelector(".refunded"), order.refunded ? `${order.refunded} refunded` : "");
+  write(row.querySelector(".kind"), kindOf(order));
+  write(row.querySelector(".amount"), money(order.amount));
+  write(row.querySelector(".refunded"), order.refunded ? t("{0} refunded", money(order.refunded)) : "");
+  write(row.querySelector(".why"), order.reason ? t(OUTCOMES[order.reason] ?? order.reason) : "");
   const badge = row.querySelector(".badge");
-  write(badge, order.waits_for === "refund" ? `${order.status}, refund waits` : order.status);
+  write(badge, order.waits_for === "refund" ? t("{0}, refund waits", order.status) : order.status);
   set(badge, "data-tone", TONES[order.status] ?? "cool");
   const details = row.querySelector("details");
   const summary = details.querySelector("summary");
   if (order.events.length === 0 && details.contains(document.activeElement)) byId("orders-title").focus();
   details.hidden = order.events.length === 0;
-  set(summary, "aria-label", `Choose what happens to order ${order.uuid}`);
+  set(summary, "aria-label", t("Choose what happens to order {0}", order.uuid));
   const buttons = details.querySelector(".buttons");
-  if (buttons.dataset.events === order.events.join()) return;
-  buttons.dataset.events = order.events.join();
+  const key = `${language} ${order.events.join()}`;
+  if (buttons.dataset.events === key) return;
+  buttons.dataset.events = key;
   if (buttons.contains(document.activeElement)) summary.focus();
   buttons.replaceChildren(...order.events.map((event) => {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "plain";
-    button.textContent = EVENTS[event] ?? event;
+    button.textContent = t(EVENTS[event] ?? event);
     button.onclick = () => happen(button, order.uuid, event);
     return button;
   }));
 }
 
+// --- Callbacks ----------------------------------------------------------------------------------
+
+function showCallbacks() {
+  byId("no-callback").hidden = seen.callbacks.length > 0;
+  keep(byId("callbacks"), seen.callbacks, (each) => `${each.number}`, "callback-row", (row, each) => {
+    time(row.querySelector("time"), each.at);
+    const badge = row.querySelector(".badge");
+    write(badge, each.status === null ? each.problem : String(each.status));
+    set(badge, "data-tone", each.status === null || each.status >= 500 ? "bad" : each.status >= 300 ? "warm" : "good");
+    write(row.querySelector(".says"), each.says);
+    write(row.querySelector(".id"), each.uuid);
+    write(row.querySelector(".to"), t("to {0}", each.host));
+    write(row.querySelector(".fault"), each.fault ? t("fault: {0}", t(CALLBACK_FAULTS[each.fault] ?? each.fault)) : "");
+    const again = row.querySelector(".again");
+    set(again, "aria-label", t("Send the callback {0} of order {1} again", each.says, each.uuid));
+    again.onclick = () => act(again, `/_sandbox/callbacks/${each.number}/resend`);
+  }, byId("callbacks-title"));
+}
+
+byId("callback-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { kind, times } = event.target.elements;
+  const fault = { kind: kind.value, times: times.value ? Number(times.value) : null };
+  if (kind.value === "delay") fault.seconds = 5;
+  act(event.submitter ?? event.target.querySelector("button"), "/_sandbox/callbacks/faults", fault);
+});
+
 // --- Requests -----------------------------------------------------------------------------------
 
 function showRequests() {
   byId("no-request").hidden = seen.requests.length > 0;
-  keep(byId("requests"), seen.requests, (each) => `${each.number}`, "request-row", (row, each) => {
+  const search = byId("request-search").value.trim().toLowerCase();
+  const shown = seen.requests.filter((each) => !search
+    || `${each.operation} ${each.method} ${each.path} ${each.status}`.toLowerCase().includes(search));
+  keep(byId("requests"), shown, (each) => `${each.number}`, "request-row", (row, each) => {
     time(row.querySelector("time"), each.at);
     const badge = row.querySelector(".badge");
-    write(badge, each.status === null ? "no answer" : String(each.status));
+    write(badge, each.status === null ? t("no answer") : String(each.status));
     set(badge, "data-tone", each.status === null || each.status >= 500 ? "bad" : each.status >= 400 ? "warm" : "good");
-    write(row.querySelector(".operation"), each.operation ?? "unknown");
+    write(row.querySelector(".operation"), each.operation ?? t("unknown"));
     write(row.querySelector(".path"), `${each.method} ${each.path}`);
-    write(row.querySelector(".fault"), each.fault ? `fault: ${each.fault}` : "");
+    write(row.querySelector(".fault"), each.fault ? t("fault: {0}", each.fault) : "");
     row.querySelector("details").ontoggle = (event) => {
       if (event.target.open) showBodies(row, each.number);
     };
   }, byId("requests-title"));
 }
+
+byId("request-search").addEventListener("input", showRequests);
 
 async function showBodies(row, number) {
   const [sent, answered] = [row.querySelector(".sent"), row.querySelector(".answered")];
@@ -299,11 +515,11 @@ async function showBodies(row, number) {
   try {
     const answer = await fetch(`/_sandbox/requests/${number}`);
     const told = await answer.json();
-    write(sent, answer.ok ? told.request || "no body" : told.error);
-    write(answered, answer.ok ? told.answer || "none" : told.error);
+    write(sent, answer.ok ? told.request || t("no body") : told.error);
+    write(answered, answer.ok ? told.answer || t("none") : told.error);
     row.dataset.read = "yes";
   } catch {
-    complain("the sandbox does not answer");
+    complain(t("the sandbox does not answer"));
   }
 }
 
@@ -313,18 +529,17 @@ function announce(before, orders) {
   const said = [];
   for (const order of orders) {
     const was = before.get(order.uuid);
-    const terminal = seen.terminals.find((each) => each.uuid === order.terminal)?.name;
     if (order.waits_for && order.waits_for !== was?.waits_for) {
-      const sum = order.waits_for === "refund" ? order.refund : order.amount;
-      said.push(`A ${order.waits_for} of ${sum} NOK waits on ${terminal}.`);
+      const sum = money(order.waits_for === "refund" ? order.refund : order.amount);
+      said.push(t(`A ${order.waits_for} of {0} NOK waits on {1}.`, sum, terminalOf(order)));
     } else if (order.status !== was?.status) {
-      said.push(`Order ${order.uuid} is ${order.status}.`);
+      said.push(t("Order {0} is {1}.", order.uuid, order.status));
     } else if (was?.waits_for && !order.waits_for) {
-      said.push(`The ${was.waits_for} on order ${order.uuid} is over.`);
+      said.push(t(`The ${was.waits_for} on order {0} is over.`, order.uuid));
     }
   }
   if (said.length > 0) {
-    byId("announcer").textContent = said.length > MOST_SAID ? `${said.length} orders have changed.` : said.join(" ");
+    byId("announcer").textContent = said.length > MOST_SAID ? t("{0} orders have changed.", said.length) : said.join(" ");
   }
 }
 
@@ -334,9 +549,8 @@ function rememberDecisions(before, orders) {
     if (!was?.waits_for || order.waits_for) continue;
     const isRefund = was.waits_for === "refund";
     const isDone = isRefund ? order.refunded !== was.refunded : order.status === "PAID";
-    const sum = isRefund ? was.refund : order.amount;
-    const result = isDone ? (isRefund ? "refunded" : "paid") : "not " + (isRefund ? "refunded" : "paid");
-    seen.lasts.set(order.terminal, `Last: ${sum} NOK ${result}`);
+    const words = `Last: {0} NOK ${isDone ? "" : "not "}${isRefund ? "refunded" : "paid"}`;
+    seen.lasts.set(order.terminal, { words, sum: isRefund ? was.refund : order.amount });
   }
 }
 
@@ -345,36 +559,44 @@ function take(told) {
   if (told.whole) {
     seen.orders.clear();
     seen.requests = [];
-    seen.terminals = told.terminals;
+    seen.callbacks = [];
     seen.limit = told.limit;
-    offerFaults(told.kinds, told.operations);
-    const { after, pays } = told.cardholder;
-    const note = byId("cardholder");
-    note.hidden = after === null;
-    write(note, `The cardholder ${pays ? "pays" : "declines"} by itself after ${after} s. `
-      + "To decide here instead, let the sandbox’s cardholder wait (--cardholder waits).");
+    seen.told = told;
   }
+  seen.terminals = told.terminals;
+  seen.faults = told.faults;
   for (const order of told.orders) seen.orders.set(order.uuid, order);
   const serials = [...seen.orders.values()].sort((one, other) => one.serial - other.serial);
   const excess = serials.filter((order) => !order.waits_for).slice(0, Math.max(0, serials.length - MOST_ORDERS));
   seen.orders = new Map(serials.filter((order) => !excess.includes(order)).map((order) => [order.uuid, order]));
   seen.requests = [...told.requests, ...seen.requests].slice(0, MOST_REQUESTS);
+  seen.callbacks = [...told.callbacks, ...seen.callbacks].slice(0, MOST_CALLBACKS);
   const now = performance.now();
-  seen.windows = told.windows.map((each) => (
-    { name: `Token ${each.token}`, used: each.used, limit: each.limit, ends: now + each.ends_in * 1000 }));
+  seen.windows = told.windows.map((each) => ({ ...each, ends: now + each.ends_in * 1000 }));
+  seen.counts = [told.order_count, told.request_count];
   rememberDecisions(before, told.orders);
   if (!told.whole) announce(before, told.orders);
+  showBehaviour(told.behaviour);
+  showAll();
+}
+
+function showAll() {
+  if (!seen.told) return;
+  offerFaults();
+  showFaultForm();
+  showFurniture();
   showTerminals();
   showWindows();
-  showFaults(told.faults);
+  showFaults();
   showOrders();
+  showCallbacks();
   showRequests();
-  write(byId("order-count"), count(told.order_count, seen.orders.size));
-  write(byId("request-count"), count(told.request_count, seen.requests.length));
+  write(byId("order-count"), count(seen.counts[0], seen.orders.size));
+  write(byId("request-count"), count(seen.counts[1], seen.requests.length));
 }
 
 function count(all, here) {
-  return all > here ? `${here} of ${all}` : all ? `${all}` : "";
+  return all > here ? t("{0} of {1}", here, all) : all ? `${all}` : "";
 }
 
 let source = null;
@@ -384,7 +606,9 @@ let reconnecting;
 function say(state, words) {
   const connection = byId("connection");
   connection.dataset.state = state;
-  write(connection, words);
+  connection.dataset.words = words;
+  document.body.dataset.stale = state === "lost";
+  write(connection, t(words));
 }
 
 function connect() {
@@ -409,9 +633,34 @@ function disconnect() {
   source = null;
 }
 
+// --- The page itself ------------------------------------------------------------------------------
+
+function offerLanguage() {
+  const button = byId("language");
+  const [other, name] = language === "nb" ? ["en", "English"] : ["nb", "Norsk"];
+  write(button, name);
+  set(button, "lang", other);
+  button.onclick = () => {
+    try { localStorage.setItem(CHOSEN, other); } catch { /* then it holds for this page alone */ }
+    speak(other);
+    offerLanguage();
+    write(byId("connection"), t(byId("connection").dataset.words ?? "Connecting…"));
+    showAll();
+  };
+}
+
+byId("ask-reset").addEventListener("click", () => byId("reset-dialog").showModal());
+byId("keep-all").addEventListener("click", () => byId("reset-dialog").close());
+byId("reset").addEventListener("click", async (event) => {
+  if (await act(event.currentTarget, "/_sandbox/reset")) byId("reset-dialog").close();
+});
+
 // A browser has few connections for one server: a page that nobody sees gives its own back.
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
 addEventListener("pagehide", disconnect);
 addEventListener("pageshow", connect);
 setInterval(() => seen.windows.length > 0 && showWindows(), 500);
+speak(preferred());
+offerLanguage();
+say("connecting", "Connecting…");
 connect();
