@@ -20,7 +20,6 @@ And a request that waits for a connection when the engine is closed is told so, 
 from __future__ import annotations
 
 import asyncio
-import selectors
 from base64 import b64encode
 from contextvars import ContextVar
 from functools import lru_cache
@@ -32,6 +31,7 @@ import httpx
 from attrs import define, field
 from yarl import URL
 
+from frontpay_async._transport.network import is_readable
 from frontpay_async._transport.places import Places
 from frontpay_async.errors import ConfigurationError
 
@@ -44,10 +44,6 @@ if TYPE_CHECKING:
 
 _leaving: ContextVar[Callable[[], None]] = ContextVar("leaving")
 _URLS_KEPT = 512
-
-
-# Where there is no poll, there is no limit on what select can watch either.
-_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -93,9 +89,7 @@ def _has_news(connection: Connection) -> bool:
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or protocol.should_close:
         return True
-    with _Selector() as selector:
-        selector.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
-        return bool(selector.select(0))
+    return is_readable(transport.get_extra_info("socket"))
 
 
 @define(eq=False, repr=False)
@@ -145,7 +139,7 @@ class _Transport(httpx.AsyncBaseTransport):
                     return await self.session.request(
                         request.method,
                         self._url(str(request.url)),
-                        headers=request.headers,
+                        headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
                         data=request.content or None,
                         allow_redirects=False,
                         timeout=aiohttp.ClientTimeout(

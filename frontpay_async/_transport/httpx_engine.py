@@ -83,6 +83,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         try:
             pool = self._pick()
             pool.network.leaving = request.extensions["leaving"]
+            pool.network.has_body = bool(request.content)
         except BaseException:
             # Whatever kept the pool from opening, the place is free again.
             self._places.release()

@@ -5,6 +5,8 @@
 - The server has answered although the request is not written yet. httpcore would write on, and wait for a
   server that reads no more; here the write ends, and httpcore reads the answer.
 - A connection whose handshake was cut short, which httpcore would forget, is closed.
+- The head of a request and its body are written together. httpcore writes one after the other, which costs
+  a call to the system, the most of what a request costs, and often a packet.
 - Bytes are left over when an answer has been read. httpcore keeps them, and would take them for the answer
   to the next request.
 
@@ -15,18 +17,22 @@ not used again; a test fails when either is gone.
 
 from __future__ import annotations
 
+import selectors
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
 from attrs import define, field
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
     import httpx
 
+# Where there is no poll, there is no limit on what select can watch either.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 # A request of this size fits into the buffers of the sockets, so that writing it does not wait.
 _BIG = 64 * 1024
 
@@ -51,11 +57,13 @@ class Network:
     Args:
         core: httpcore or httpcore2, whose errors are raised.
         leaving: Called when the request is about to be written; set for each request.
+        has_body: Whether the request has a body, for which its head waits; set for each request.
         in_tunnel: Whether the last thing written was the question to a proxy for a tunnel.
     """
 
     core: ModuleType
     leaving: Callable[[], None] = field(init=False)
+    has_body: bool = field(init=False, default=False)
     in_tunnel: bool = field(init=False, default=False)
     _pool: Any = field(init=False, default=None)
     _backend: Any = field(init=False, default=None)
@@ -95,6 +103,8 @@ class _WatchedStream:
     stream: _Stream
     network: Network
     _early: bytes = field(init=False, default=b"")
+    _head: bytes = field(init=False, default=b"")
+    _socket: Any = field(init=False, default=None)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
         if self._early:
@@ -108,8 +118,14 @@ class _WatchedStream:
             return
         network = self.network
         network.in_tunnel = buffer.startswith(b"CONNECT ")
-        if not network.in_tunnel:
-            network.leaving()
+        if network.in_tunnel:
+            await self.stream.write(buffer, timeout)
+            return
+        if network.has_body:
+            self._head, network.has_body = buffer, False
+            return
+        buffer, self._head = self._head + buffer, b""
+        network.leaving()
         if len(buffer) < _BIG:
             await self.stream.write(buffer, timeout)
         else:
@@ -159,7 +175,21 @@ class _WatchedStream:
         return _WatchedStream(secured, self.network)
 
     def get_extra_info(self, info: str) -> object:
-        return self.stream.get_extra_info(info)
+        if info != "is_readable":
+            return self.stream.get_extra_info(info)
+        # Asked for twice a request, where anyio would gather all that it knows of the socket.
+        if self._socket is None:
+            self._socket = self.stream.get_extra_info("socket")
+        return is_readable(self._socket)
+
+
+def is_readable(connection: socket.socket) -> bool:
+    """Return whether something came on an idle connection: its end, or bytes that were not asked for."""
+    if connection.fileno() < 0:
+        return True
+    with _Selector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _has_leftover(connection: Any) -> bool:  # noqa: ANN401 - of either library

@@ -1,4 +1,4 @@
-"""What never left is told as NOT_SENT, on both engines, and only that."""
+"""What never left is told as NOT_SENT, on all engines, and only that."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx
+import httpx2
 import pytest
 from httpx_aiohttp import AiohttpTransport
 
@@ -23,6 +24,8 @@ from frontpay_async import (
 )
 from frontpay_async._transport import engines
 from frontpay_async._transport.send import TransportFailure
+from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
+from tests.support.builders import invoice
 from tests.support.fakes import TOKEN, Hooks, create
 from tests.support.wire_server import WireServer, serving
 from tests.support.wire_steps import after, close, envelope, unread, whole
@@ -221,3 +224,50 @@ async def test_httpx_aiohttps_own_transport_is_seen_through(
         with pytest.raises(expected):
             await create(client)
     assert len(server.requests) == (0 if where == "nowhere" else 1)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (httpx2.ConnectError("refused"), NotSentError),
+        (httpx2.ConnectTimeout("too slow"), NotSentError),
+        (httpx2.PoolTimeout("full"), NotSentError),
+        (httpx2.ReadError("reset"), OutcomeUnknownError),
+        (httpx2.ReadTimeout("silent"), OutcomeUnknownError),
+        (httpx2.RemoteProtocolError("garbage"), OutcomeUnknownError),
+        (None, None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_a_transport_of_httpx2_is_understood(
+    raised: Exception | None, expected: type[Exception] | None
+) -> None:
+    """It gets requests of its own library, and its errors mean what httpx's mean."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        assert isinstance(request, httpx2.Request)
+        assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+        assert b"customerDetails" in request.content
+        if raised is not None:
+            raise raised
+        return httpx2.Response(201, json={"message": "orderAddedSuccessfully", "data": {"uuid": "ODR1"}})
+
+    once = RetryPolicy(attempts=1)
+    transport = httpx2.MockTransport(answer)
+    async with FrontPayClient(TOKEN, environment="demo", transport=transport, retry=once) as client:
+        if expected is None:
+            assert (await client.orders.send_invoice(invoice())).order_uuid == "ODR1"
+        else:
+            with pytest.raises(expected):
+                await create(client)
+
+
+async def test_a_client_of_httpx2_speaks_to_the_sandbox() -> None:
+    """Through its ASGI transport, as tests of an application that uses httpx2 do."""
+    sandbox = Sandbox()
+    transport = httpx2.ASGITransport(app=sandbox.app)  # type: ignore[arg-type]
+    async with FrontPayClient(
+        DEFAULT_TOKEN, base_url="http://sandbox.localhost/api/v1/connect", transport=transport
+    ) as client:
+        created = await client.orders.send_invoice(invoice())
+        assert (await client.orders.get_status(created.order_uuid)).order_uuid == created.order_uuid
