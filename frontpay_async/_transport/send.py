@@ -179,9 +179,9 @@ class Send:
         if attempt.may_have_left:
             translated: FrontPayError = call.outcome_unknown(f"no whole answer came ({reason})")
         else:
-            if kind in _CONNECTING and self._route is not None:
-                reason = f"{reason} (connecting to {self._route}, from {self.url_source})"
-            translated = call.not_sent(self._closed_by() or reason)
+            where = f" (connecting to {self._route}, from {self.url_source})"
+            connecting = kind in _CONNECTING and self._route is not None
+            translated = call.not_sent(self._closed_by() or reason + where * connecting)
         # Raised out here, so that the engine's exception, which holds the request, is not its context.
         raise translated from TransportFailure(reason, kind)
 
