@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from frontpay_async import FrontPayClient, InvalidOrderError, OrderStatus, RetryPolicy, __version__
-from frontpay_async._protocol.operations import OPERATIONS
+from frontpay_async._protocol.operations import OPERATIONS, Evidence
 from tests.support.builders import (
     CALLBACK_URL,
     ORDER_UUID,
@@ -246,7 +246,8 @@ def headers(host: str, method: str, body: bytes) -> dict[str, str]:
 
 
 def test_every_operation_is_written_out() -> None:
-    assert REQUESTS.keys() == OPERATIONS.keys()
+    written_out = {row.name for row in OPERATIONS.values() if row.evidence is Evidence.REFERENCE}
+    assert REQUESTS.keys() == written_out
 
 
 @pytest.mark.parametrize("name", REQUESTS)
