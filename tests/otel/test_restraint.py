@@ -21,7 +21,7 @@ from frontpay_async.otel import Telemetry
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support.builders import EMAIL, MSISDN, NAME, ORDER_UUID, PERSONAL_NUMBER, STREET
 from tests.support.fakes import TOKEN, cancel, create, read
-from tests.support.sandboxes import NO_RETRY, call, prepare
+from tests.support.sandboxes import NO_RETRY, call, line_of, prepare
 from tests.support.telemetry import Recorded, connect
 from tests.support.wire_server import serving
 from tests.support.wire_steps import failed
@@ -53,7 +53,7 @@ async def test_no_span_and_no_metric_holds_an_id_or_personal_data(recorded: Reco
     sandbox = Sandbox(cardholder=Cardholder(after=None))
     async with sandbox.client() as plain:
         uuid = await prepare(plain, sandbox, operation)
-    line = sandbox.orders[uuid].lines[0].id
+    line = line_of(sandbox, uuid)
     async with sandbox.client(telemetry=recorded.telemetry()) as client:
         await call(client, operation, uuid, line_id=line)
     request, whole = recorded.spans
