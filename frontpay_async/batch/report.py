@@ -65,7 +65,7 @@ class ReportRow(Protocol):
         ...
 
 
-def write_csv(rows: Iterable[ReportRow], target: _Target, *, delimiter: str = ",") -> None:
+def write_csv(rows: Iterable[ReportRow], target: _Target, *, delimiter: str = ",", bom: bool = False) -> None:
     """Write a report as CSV: UTF-8, a header, all cells quoted, none that a spreadsheet would run.
 
     Args:
@@ -73,11 +73,14 @@ def write_csv(rows: Iterable[ReportRow], target: _Target, *, delimiter: str = ",
         target: A path, which is replaced at once and is readable for its owner only (0600); or an open text
             file, which is written to and left open.
         delimiter: What stands between cells; spreadsheets set up for Norway expect ``;``.
+        bom: Whether it begins with a byte order mark, by which Excel knows UTF-8.
 
     Raises:
         OSError: The file cannot be written; what stood at the path is still there.
     """
     with _opened(target) as file:
+        if bom:
+            file.write("\ufeff")
         writer = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
         writer.writerow(REPORT_COLUMNS)
         writer.writerows(map(_safe, _values(row)) for row in rows)
@@ -101,7 +104,11 @@ def write_jsonl(rows: Iterable[ReportRow], target: _Target) -> None:
 
 
 async def write_report(
-    rows: AsyncIterable[ReportRow], path: str | os.PathLike[str], *, delimiter: str = ","
+    rows: AsyncIterable[ReportRow],
+    path: str | os.PathLike[str],
+    *,
+    delimiter: str = ",",
+    bom: bool = False,
 ) -> None:
     """Write a report from rows that are awaited, such as ``batch.rows()``; the file is written in a thread.
 
@@ -109,6 +116,7 @@ async def write_report(
         rows: The rows; taken one by one.
         path: Where the report is to be: ``.csv`` for ``write_csv``, ``.jsonl`` for ``write_jsonl``.
         delimiter: What stands between the cells of a CSV file.
+        bom: Whether a CSV file begins with a byte order mark, by which Excel knows UTF-8.
 
     Raises:
         ConfigurationError: The path ends in neither.
@@ -125,7 +133,7 @@ async def write_report(
 
     def write() -> None:
         if ending == ".csv":
-            write_csv(taken(), path, delimiter=delimiter)
+            write_csv(taken(), path, delimiter=delimiter, bom=bom)
         else:
             write_jsonl(taken(), path)
 

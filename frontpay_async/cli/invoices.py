@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
@@ -31,6 +32,13 @@ def invoices() -> None:
     """Send a file of orders, each once, whatever is interrupted."""
 
 
+_STRICT_TOTALS = click.option(
+    "--strict-totals/--no-strict-totals",
+    default=True,
+    help="Whether amounts that contradict each other are refused.",
+)
+
+
 def _file_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add what says how a file is read."""
     for option in (
@@ -39,15 +47,23 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
             "--default", "defaults", multiple=True, metavar="COLUMN=VALUE", help="CSV: for empty cells."
         ),
         click.option("--map", "titles", multiple=True, metavar="TITLE=COLUMN", help="CSV: your own title."),
-        click.option("--encoding", default="utf-8-sig", show_default=True, help="CSV: the encoding."),
+        click.option("--skip", multiple=True, metavar="TITLE", help="CSV: a title to pass over."),
+        click.option(
+            "--mapping",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="CSV: a TOML file with your titles and these settings.",
+        ),
+        click.option("--encoding", help="CSV: the encoding; UTF-8 unless given."),
         click.option(
             "--decimal",
             type=click.Choice([".", ","]),
-            default=".",
-            show_default=True,
-            help="CSV: what stands before decimals.",
+            help="CSV: the decimal sign; found in the file unless given.",
         ),
-        click.option("--delimiter", help="CSV: what stands between cells; found out unless given."),
+        click.option(
+            "--date-format", help="CSV: a form of dates such as dd/mm/yyyy, beside ISO and dd.mm.yyyy."
+        ),
+        click.option("--delimiter", help="CSV: what stands between cells; found in the file unless given."),
+        _STRICT_TOTALS,
         click.option(
             "--kind",
             type=click.Choice(list(ORDER_KINDS)),
@@ -57,6 +73,30 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
     ):
         command = option(command)
     return command
+
+
+@invoices.command(cls=PlainCommand, name="template")
+@click.option("--kind", type=click.Choice(list(ORDER_KINDS)), default="invoice", show_default=True)
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to a new file.",
+)
+@click.pass_obj
+def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
+    """Write a CSV file to begin with: the columns of a kind, and one order. Excel opens it."""
+    from frontpay_async.order_files import template
+
+    text = template(kind, datetime.now(UTC).date())
+    if to is None:
+        click.echo(text.removeprefix("\ufeff"), nl=False)
+        return
+    try:
+        with to.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise click.ClickException(f"{to} cannot be written: {error.strerror}") from None
+    command.output.result({"kind": kind, "file": str(to)})
 
 
 def _journal(context: click.Context, _: click.Parameter, value: str) -> str:
@@ -99,6 +139,7 @@ def validate(command: CommandContext, /, file: Path, **form: object) -> int:
     }
     if command.output.as_json:
         summed["violations"] = [asdict(each) for each in judged.violations]
+        summed["warnings"] = [asdict(each) for each in judged.warnings]
     totals = [*judged.kinds.items(), ("total", judged.total)]
     rows = [(kind, f"{each.orders}", f"{each.products}", f"{each.grand_total:.2f}") for kind, each in totals]
     command.output.result(summed, table=(("kind", "orders", "products", "grand total"), rows))
@@ -118,8 +159,10 @@ def send(
     command: CommandContext, /, file: Path, journal: str, name: str, concurrency: int, **form: object
 ) -> int:
     """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
+    command.strict_totals = bool(form["strict_totals"])
     orders = _orders(file, form)
     judged = orders.dry_run()
+    _tell_warnings(command, judged)
     if judged.violation_count:
         # It raises what it found, all of it.
         orders.check()
@@ -144,9 +187,11 @@ def send(
 @_JOURNAL
 @_NAME
 @_CONCURRENCY
+@_STRICT_TOTALS
 @click.pass_obj
-def resume(command: CommandContext, journal: str, name: str, concurrency: int) -> int:
+def resume(command: CommandContext, journal: str, name: str, concurrency: int, *, strict_totals: bool) -> int:
     """Continue a batch: send what is left, and look for what is in doubt."""
+    command.strict_totals = strict_totals
     opened, number = _find(journal, name)
     try:
         counts = opened.counts(number)
@@ -168,9 +213,18 @@ def resume(command: CommandContext, journal: str, name: str, concurrency: int) -
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to a file, .csv or .jsonl, that only its owner can read.",
 )
+@click.option("--delimiter", default=",", show_default=True, help="CSV: what stands between cells.")
+@click.option("--bom", is_flag=True, help="CSV: begin with a byte order mark, by which Excel reads UTF-8.")
 @click.pass_obj
-def report(command: CommandContext, journal: str, name: str, to: Path | None) -> None:
-    """Show where each order of a batch stands, as the journal knows it; asks the API for nothing."""
+def report(
+    command: CommandContext, journal: str, name: str, to: Path | None, delimiter: str, *, bom: bool
+) -> None:
+    """Show where each order of a batch stands, as the journal knows it; asks the API for nothing.
+
+    For Norwegian Excel: --to report.csv --delimiter ";" --bom.
+    """
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise click.UsageError("the delimiter is one character, such as ; or ,")
     if to is not None and to.suffix.lower() not in (".csv", ".jsonl"):
         raise click.UsageError("a report's name ends in .csv or .jsonl")
     opened, number = _find(journal, name)
@@ -185,16 +239,16 @@ def report(command: CommandContext, journal: str, name: str, to: Path | None) ->
     if to is None:
         command.output.rows(rows, ("key", "state", "order_uuid", "error"))
     else:
-        _write(rows, to)
+        _write(rows, to, delimiter, bom=bom)
         command.output.result({"rows": len(rows), "file": str(to)})
 
 
-def _write(rows: list[BatchRow], to: Path) -> None:
+def _write(rows: list[BatchRow], to: Path, delimiter: str, *, bom: bool) -> None:
     from frontpay_async.batch import write_csv, write_jsonl
 
     try:
         if to.suffix.lower() == ".csv":
-            write_csv(rows, to)
+            write_csv(rows, to, delimiter=delimiter, bom=bom)
         else:
             write_jsonl(rows, to)
     except OSError as error:
@@ -221,19 +275,35 @@ def _find(target: str, name: str) -> tuple[Journal, int]:
 
 def _orders(file: Path, form: dict[str, object]) -> OrderFile:
     with extra("batch", "sqlalchemy"):
-        from frontpay_async.batch import read_csv, read_jsonl
+        from frontpay_async.order_files import read_csv, read_jsonl, read_mapping
     kind, zone = cast("str | None", form["kind"]), cast("str | None", form["zone"])
+    strict_totals = bool(form["strict_totals"])
     if file.suffix.lower() in (".jsonl", ".ndjson"):
-        return read_jsonl(file, kind=kind, zone=zone)
+        return read_jsonl(file, kind=kind, zone=zone, strict_totals=strict_totals)
+    of_file = None if form["mapping"] is None else read_mapping(cast("Path", form["mapping"]))
+    titles: dict[str, str | None] = {} if of_file is None else dict(of_file.columns)
+    titles |= {title: column or None for title, column in _pairs(form["titles"], "--map TITLE=COLUMN")}
+    settings = {} if of_file is None else dict(of_file.settings)
+    settings |= {
+        name: cast("str", form[name])
+        for name in ("kind", "encoding", "delimiter", "decimal", "date_format", "zone")
+        if form[name] is not None
+    }
     return read_csv(
         file,
-        kind=kind,
-        mapping={title: column or None for title, column in _pairs(form["titles"], "--map TITLE=COLUMN")},
-        defaults=dict(_pairs(form["defaults"], "--default COLUMN=VALUE")),
-        encoding=cast("str", form["encoding"]),
-        delimiter=cast("str | None", form["delimiter"]),
-        decimal=cast('Literal[".", ","]', form["decimal"]),
-        zone=zone,
+        mapping=titles,
+        defaults={
+            **({} if of_file is None else of_file.defaults),
+            **dict(_pairs(form["defaults"], "--default COLUMN=VALUE")),
+        },
+        skip=(*(() if of_file is None else of_file.skip), *cast("tuple[str, ...]", form["skip"])),
+        kind=settings.get("kind"),
+        encoding=settings.get("encoding"),
+        delimiter=settings.get("delimiter"),
+        decimal=cast('Literal[".", ","] | None', settings.get("decimal")),
+        date_format=settings.get("date_format"),
+        zone=settings.get("zone"),
+        strict_totals=strict_totals,
     )
 
 
@@ -250,7 +320,14 @@ def _pairs(given: object, form: str) -> list[tuple[str, str]]:
 def _tell_violations(command: CommandContext, judged: DryRun) -> None:
     if command.output.as_json:
         return
-    for each in judged.violations[:_TOLD]:
-        command.output.tell(str(each))
-    if judged.violation_count > _TOLD:
-        command.output.tell(f"and {judged.violation_count - _TOLD} more")
+    _tell_warnings(command, judged)
+    groups = judged.groups[:_TOLD]
+    for group in groups:
+        command.output.tell(str(group))
+    if more := judged.violation_count - sum(len(group.lines) for group in groups):
+        command.output.tell(f"and {more} more")
+
+
+def _tell_warnings(command: CommandContext, judged: DryRun) -> None:
+    for each in () if command.output.as_json else judged.warning_groups[:_TOLD]:
+        command.output.tell(f"warning: {each}")

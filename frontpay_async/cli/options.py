@@ -51,6 +51,8 @@ class CommandContext:
     base_url: str | None = None
     timeout: float = _DEFAULT_TIMEOUT
     yes: bool = False
+    strict_totals: bool = field(init=False, default=True)
+    """Whether amounts that contradict each other are refused; a command with that option sets it."""
     changed: ResultRecord | None = field(init=False, default=None)
     """The last call that changed something, or may have."""
     _token: str | None = field(init=False, default=None, repr=False)
@@ -104,6 +106,7 @@ class CommandContext:
                 retry=RetryPolicy(retry_unsafe_server_errors=False),
                 priority=Priority.INTERACTIVE,
                 user_agent_suffix="frontpay-cli",
+                strict_totals=self.strict_totals,
                 on_result=self._remember,
             )
         except ConfigurationError as error:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from frontpay_async.order_files.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
 from frontpay_async.order_files.items import BatchItem
-from frontpay_async.order_files.violations import InvalidFileError, LineViolation
+from frontpay_async.order_files.mapping import CsvMapping, read_mapping
+from frontpay_async.order_files.template import template
+from frontpay_async.order_files.violations import InvalidFileError, LineViolation, ViolationGroup
 
 __all__ = [
     "BatchItem",
+    "CsvMapping",
     "DryRun",
     "InvalidFileError",
     "KindTotal",
     "LineViolation",
     "OrderFile",
+    "ViolationGroup",
     "read_csv",
     "read_jsonl",
+    "read_mapping",
+    "template",
 ]

@@ -106,6 +106,22 @@ def read_date(text: str, zone: tzinfo | None) -> date | None:
     return moment
 
 
+def restore_zip(draft: Draft) -> bool:
+    """Restore the leading zeros of a Norwegian postal code that a spreadsheet dropped; return whether any."""
+    customer = draft.get("customer")
+    address = cast("Draft", customer).get("address") if isinstance(customer, dict) else None
+    members = cast("Draft", address) if isinstance(address, dict) else {}
+    code = members.get("zip")
+    if members.get("country") != "NO" or not isinstance(code, str) or not _SHORT_ZIP.fullmatch(code):
+        return False
+    members["zip"] = code.zfill(4)
+    return True
+
+
+ZIP_WARNING = "has fewer than four digits: leading zeros were added"
+_SHORT_ZIP = re.compile(r"\d{1,3}", re.ASCII)
+
+
 def read_extra(value: object) -> Mapping[str, object] | None:
     """Return the members that are merged into a body; None where they are not an object of JSON.
 

@@ -10,9 +10,10 @@ empty cell is no value, and a record of empty cells is no record.
 from __future__ import annotations
 
 import re
+from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import ConfigurationError
@@ -22,11 +23,21 @@ from frontpay_async.order_files.assemble import (
     KIND_DEMAND,
     NUMBER_DEMAND,
     UNREADABLE,
+    ZIP_WARNING,
     Flaw,
     assemble,
-    read_date,
     read_extra,
-    read_number,
+    restore_zip,
+)
+from frontpay_async.order_files.cells import (
+    clean,
+    damage,
+    day_pattern,
+    decimal_of,
+    decimal_sign,
+    read_amount,
+    read_cell_date,
+    visible,
 )
 from frontpay_async.order_files.columns import (
     COLUMNS,
@@ -39,17 +50,16 @@ from frontpay_async.order_files.columns import (
 )
 from frontpay_async.order_files.csv_records import records_of
 from frontpay_async.order_files.items import BatchItem, key_flaw
+from frontpay_async.order_files.violations import ViolationLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import tzinfo
-    from typing import Literal
 
     from frontpay_async.order_files.assemble import Draft, Judge
     from frontpay_async.order_files.columns import Leaf, Path
     from frontpay_async.order_files.csv_records import Record
     from frontpay_async.order_files.lines import Lines
-    from frontpay_async.order_files.violations import ViolationLog
 
 _DELIMITERS = (";", ",", "\t")
 _MOST_COLUMNS = 1000
@@ -62,6 +72,16 @@ _WORDS = {
     **dict.fromkeys(("false", "no", "nei", "usann", "0"), False),
 }
 _NUMBER_DEMANDS = {sign: NUMBER_DEMAND.format(example=f"51{sign}00") for sign in ".,"}
+_NUMBER_HINTS = {
+    sign: f"; numbers such as 51{other}00 need decimal='{other}'" for sign, other in ((".", ","), (",", "."))
+}
+_DATE_HINT = "; a date in another form needs date_format, such as dd/mm/yyyy"
+_LIKE_DATE = re.compile(r"\d{1,4}[-./ ]\w{1,9}[-./ ,]{1,2}\d{2,4}.*|\d{5,8}", re.DOTALL)
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_MOST_LINES_TO_HEADER = 20
+_WORDY = frozenset(
+    {"product_name", "customer_name", "customer_first_name", "customer_street", "customer_city"}
+)
 _WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _KEY, _KIND = "key", "kind"
 _NAMES = frozenset({_KEY, _KIND, *COLUMNS})
@@ -95,7 +115,9 @@ class CsvFormat:
         mapping: Your titles, and the columns that they stand for; None for a title to pass over.
         defaults: What stands in a column where the file has no cell or an empty one, as text of the file.
         delimiter: What stands between cells; found in the header unless given.
-        decimal: What stands before the decimals of a number.
+        decimal: What stands before the decimals of a number; found in the numbers of the file unless given.
+        is_found: Whether the decimal sign was found in the file.
+        date_format: A form of dates, such as ``dd.mm.yyyy``, beside ISO 8601.
         zone: The zone of times that name none.
         strict_totals: Whether amounts that contradict each other are violations.
     """
@@ -104,9 +126,12 @@ class CsvFormat:
     mapping: Mapping[str, str | None] = field(factory=dict[str, "str | None"])
     defaults: Mapping[str, str] = field(factory=dict[str, str], repr=_names_only)
     delimiter: str | None = None
-    decimal: Literal[".", ","] = "."
+    decimal: str | None = None
+    is_found: bool = False
+    date_format: str | None = None
     zone: tzinfo | None = None
     strict_totals: bool = True
+    _days: re.Pattern[str] | None = field(init=False, default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for column in (*self.mapping.values(), *self.defaults):
@@ -117,8 +142,32 @@ class CsvFormat:
             raise ConfigurationError("each order has its own key, and the kind is an argument")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ConfigurationError("the delimiter must be one character, such as ; or ,")
-        if self.decimal not in (".", ","):
+        if self.decimal not in (".", ",", None):
             raise ConfigurationError("the decimal sign must be . or ,")
+        if self.date_format is not None:
+            object.__setattr__(self, "_days", day_pattern(self.date_format))
+
+    @property
+    def days(self) -> re.Pattern[str] | None:
+        """The form of dates, compiled."""
+        return self._days
+
+    def prepared(self, lines: Lines) -> CsvFormat:
+        """Return the format with the decimal sign that the file's numbers have.
+
+        Args:
+            lines: The file; read to its end.
+        """
+        if self.decimal is not None:
+            return self
+        ignored = ViolationLog()
+        records = records_of(lines, self._start(lines), ignored)
+        first = next(records, None)
+        columns = [self._column(title) or "" for title in first.cells] if first is not None else []
+        places = [place for place, column in enumerate(columns) if _is_number(column)]
+        cells = (cell for record in records for cell in _at(record.cells, places))
+        defaults = (text for column, text in self.defaults.items() if _is_number(column))
+        return evolve(self, decimal=decimal_of(chain(defaults, cells)), is_found=True)
 
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
         """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
@@ -128,7 +177,7 @@ class CsvFormat:
             log: Where violations are told.
             rules: What lists the broken rules of an order.
         """
-        delimiter = self.delimiter or self._sniff(lines)
+        delimiter = self._start(lines)
         records = records_of(lines, delimiter, log)
         first = next(records, None)
         header = self._header(first, log)
@@ -148,18 +197,34 @@ class CsvFormat:
         name = title.casefold()
         return name if name in _NAMES else None
 
-    def _sniff(self, lines: Lines) -> str:
-        """Find the delimiter by which the header has the most columns that are known."""
-        line = next((line for line in lines if line.strip()), None)
-        if line is None:
-            return _DELIMITERS[0]
-        lines.push_back([line])
+    def _start(self, lines: Lines) -> str:
+        """Find the header, pass over what stands above it, and return the delimiter.
 
-        def known(delimiter: str) -> tuple[int, int]:
-            titles = [title.strip(' "\r\n') for title in line.split(delimiter)]
-            return sum(self._column(title) is not None for title in titles), len(titles)
+        The header is the line that has the most columns that are known, and a key among them. Above it a
+        spreadsheet may have a title, and ``sep=;``, by which Excel is told the delimiter.
+        """
+        head = list(islice(lines, _MOST_LINES_TO_HEADER))
+        first = next((index for index, line in enumerate(head) if line.strip()), len(head))
+        stated = _SEPARATOR.fullmatch(head[first].strip("\ufeff\r\n")) if first < len(head) else None
+        if stated is not None:
+            first = next((index for index in range(first + 1, len(head)) if head[index].strip()), len(head))
+        given = self.delimiter or (stated[1] if stated is not None else None)
+        delimiters = _DELIMITERS if given is None else (given,)
 
-        return max(_DELIMITERS, key=known)
+        def known(place: tuple[int, str]) -> tuple[bool, int, int, int]:
+            index, delimiter = place
+            titles = [clean(title.strip(' "\r\n')) for title in head[index].split(delimiter)]
+            columns = [self._column(title) for title in titles]
+            count = sum(column is not None for column in columns)
+            # A line of orders may hold the word "key", too.
+            return _KEY in columns and (count > 1 or index == first), count, -index, len(titles)
+
+        places = [(index, delimiter) for index in range(first, len(head)) for delimiter in delimiters]
+        index, delimiter = max(places, key=known, default=(first, delimiters[0]))
+        if not known((index, delimiter))[0] if places else False:
+            index, delimiter = max((place for place in places if place[0] == first), key=known)
+        lines.push_back(head[index:])
+        return delimiter
 
     def _header(self, record: Record | None, log: ViolationLog) -> _Header | None:
         if record is None:
@@ -259,6 +324,9 @@ class _Reader:
             self._draft(None, records)
             return
         draft, unreadable = self._draft(kind, records)
+        if restore_zip(draft):
+            title = self._header.titles.get("customer_zip", "customer_zip")
+            self._findings.warn(start, title, ZIP_WARNING)
         order, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
         lines = [line for line, values in records if self._has_product(values, records)]
@@ -274,7 +342,7 @@ class _Reader:
             yield kind, BatchItem(key=key, order=order)
 
     def _judge_key(self, key: str, line: int) -> None:
-        flaw = key_flaw(key)
+        flaw = damage(key, is_text=True) or key_flaw(key)
         if flaw is not None:
             self._tell(line, _KEY, flaw)
         elif (before := self._lines_of_keys.setdefault(key, line)) != line:
@@ -328,15 +396,20 @@ class _Reader:
         draft["products"] = products
         return draft, unreadable
 
-    def _read(self, leaf: Leaf, text: str) -> object:
+    def _read(self, leaf: Leaf, text: str) -> object:  # noqa: PLR0911 - a table
         """Read a cell; a Flaw without a path says why not."""
+        text = visible(text)
+        replaced = damage(text, is_text=leaf.form is Form.TEXT and leaf.column not in _WORDY)
+        if replaced is not None:
+            return Flaw((), replaced)
         match leaf.form:
             case Form.TEXT:
                 return text
             case Form.NUMBER:
-                sign = self._form.decimal
-                plain = text if sign == "." else text.replace(",", ".") if "." not in text else ""
-                return _or_flaw(read_number(plain), _NUMBER_DEMANDS[sign])
+                sign, is_found = self._form.decimal or ".", self._form.is_found
+                number = read_amount(text, sign, is_found=is_found, is_percent=leaf.column == "product_tax")
+                hint = _NUMBER_HINTS[sign] if decimal_sign(text) else ""
+                return _or_flaw(number, f"{_NUMBER_DEMANDS[sign]}{hint}")
             case Form.WHOLE:
                 return int(text) if _WHOLE.fullmatch(text) else Flaw((), "must be a whole number")
             case Form.BOOLEAN:
@@ -346,7 +419,8 @@ class _Reader:
             case Form.JSON:
                 return _or_flaw(read_extra(text), EXTRA_DEMAND)
             case Form.DATE:
-                return _or_flaw(read_date(text, self._form.zone), DATE_DEMAND)
+                moment = read_cell_date(text, self._form.days, self._form.zone)
+                return _or_flaw(moment, f"{DATE_DEMAND}{_DATE_HINT if _LIKE_DATE.fullmatch(text) else ''}")
 
     def _tell(self, line: int, column: str, message: str) -> None:
         self._is_sound = False
@@ -361,8 +435,16 @@ class _Reader:
         self._findings.add(line, title or column, message)
 
 
+def _at(cells: list[str], places: list[int]) -> Iterator[str]:
+    return (cells[place] for place in places if place < len(cells))
+
+
 def _or_flaw(value: object, demand: str) -> object:
     return Flaw((), demand) if value is None else value
+
+
+def _is_number(column: str) -> bool:
+    return column in COLUMNS and COLUMNS[column][1].form is Form.NUMBER
 
 
 def _is_of_product(column: str) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from frontpay_async.order_files.cells import clean
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,7 +64,7 @@ def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Reco
         source.taken = []
         start = lines.number + 1
         try:
-            cells = [cell.strip() for cell in next(parser)]
+            cells = [clean(cell) for cell in next(parser)]
         except StopIteration:
             return
         except csv.Error as error:

@@ -8,6 +8,7 @@ bytes only the keys are held in memory.
 
 from __future__ import annotations
 
+import os
 from array import array
 from decimal import Decimal
 from itertools import islice
@@ -25,11 +26,17 @@ from frontpay_async.order_files.assemble import KIND_DEMAND, broken_rules
 from frontpay_async.order_files.csv_orders import CsvFormat
 from frontpay_async.order_files.jsonl_orders import JsonlFormat
 from frontpay_async.order_files.lines import Lines, codec_of
-from frontpay_async.order_files.violations import InvalidFileError, LineViolation, ViolationLog
+from frontpay_async.order_files.mapping import CsvMapping, read_mapping
+from frontpay_async.order_files.violations import (
+    InvalidFileError,
+    LineViolation,
+    ViolationGroup,
+    ViolationLog,
+    grouped,
+)
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
     from datetime import tzinfo
     from typing import BinaryIO, Literal
 
@@ -40,6 +47,8 @@ _CHUNK = 500
 
 
 class _Format(Protocol):
+    def prepared(self, lines: Lines) -> _Format: ...
+
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]: ...
 
 
@@ -66,11 +75,23 @@ class DryRun:
         kinds: The sums of the sound orders, by kind; only kinds that the file has.
         violations: What is wrong, in the order of the lines; of a very bad file, the first 100,000.
         violation_count: How many violations there are in all. When there is one, nothing of the file is sent.
+        warnings: What was read, but may be a mistake, such as a postal code without its leading zero.
     """
 
     kinds: Mapping[str, KindTotal]
     violations: tuple[LineViolation, ...] = ()
     violation_count: int = 0
+    warnings: tuple[LineViolation, ...] = ()
+
+    @property
+    def warning_groups(self) -> tuple[ViolationGroup, ...]:
+        """The warnings, those that say the same together."""
+        return grouped(self.warnings)
+
+    @property
+    def groups(self) -> tuple[ViolationGroup, ...]:
+        """The violations, those that say the same together."""
+        return grouped(self.violations)
 
     @property
     def total(self) -> KindTotal:
@@ -121,14 +142,15 @@ class OrderFile:
     def _orders(self) -> Generator[BatchItem]:
         with self._open() as source:
             marks = array("Q")
-            log = self._judge(source, lambda _kind, _item, mark: marks.append(mark))
+            form = self._prepared(source)
+            log = self._judge(source, form, lambda _kind, _item, mark: marks.append(mark))
             if log.count:
                 raise self._refusal(log)
             source.seek(0)
             log = ViolationLog()
             lines = Lines(source, self._codec, log)
             # The marks tell that these lines were judged: the rules need not be asked again.
-            again = self._format.read(lines, log, lambda _kind, _order, _strict: [])
+            again = form.read(lines, log, lambda _kind, _order, _strict: [])
             read = 0
             for read, (_, item) in enumerate(again, 1):
                 if read > len(marks) or marks[read - 1] != lines.digest():
@@ -156,7 +178,7 @@ class OrderFile:
             OSError: It cannot be opened or read.
         """
         with self._open() as source:
-            log = self._judge(source)
+            log = self._judge(source, self._prepared(source))
         if log.count:
             raise self._refusal(log)
 
@@ -175,11 +197,12 @@ class OrderFile:
             kinds[kind] = _sum(kinds.get(kind, KindTotal()), one)
 
         with self._open() as source:
-            log = self._judge(source, count)
+            log = self._judge(source, self._prepared(source), count)
         return DryRun(
             kinds={kind: kinds[kind] for kind in ORDER_KINDS if kind in kinds},
             violations=log.in_order(),
             violation_count=log.count,
+            warnings=tuple(log.warnings),
         )
 
     def _open(self) -> BinaryIO:
@@ -190,12 +213,17 @@ class OrderFile:
             raise ConfigurationError(f"{self.path.name} must be a regular file: it is read twice")
         return source
 
+    def _prepared(self, source: BinaryIO) -> _Format:
+        form = self._format.prepared(Lines(source, self._codec, ViolationLog()))
+        source.seek(0)
+        return form
+
     def _judge(
-        self, source: BinaryIO, see: Callable[[str, BatchItem, int], object] | None = None
+        self, source: BinaryIO, form: _Format, see: Callable[[str, BatchItem, int], object] | None = None
     ) -> ViolationLog:
         log = ViolationLog()
         lines = Lines(source, self._codec, log)
-        for kind, item in self._format.read(lines, log, broken_rules):
+        for kind, item in form.read(lines, log, broken_rules):
             if see is not None:
                 see(kind, item, lines.digest())
         return log
@@ -212,45 +240,58 @@ def read_csv(
     path: str | os.PathLike[str],
     *,
     kind: str | None = None,
-    mapping: Mapping[str, str | None] | None = None,
+    mapping: Mapping[str, str | None] | str | os.PathLike[str] | None = None,
     defaults: Mapping[str, str] | None = None,
-    encoding: str = "utf-8-sig",
+    skip: Iterable[str] = (),
+    encoding: str | None = None,
     delimiter: str | None = None,
-    decimal: Literal[".", ","] = ".",
+    decimal: Literal[".", ","] | None = None,
+    date_format: str | None = None,
     zone: tzinfo | str | None = None,
     strict_totals: bool = True,
 ) -> OrderFile:
     """Read orders from a CSV file; ``docs/batch-files.md`` lists the columns.
 
-    Nothing is opened yet.
+    Nothing is opened yet, but a mapping file.
 
     Args:
-        path: The file. Its first record is a header.
+        path: The file. Its first record is a header; a title, and ``sep=;``, may stand above it.
         kind: payment_link, invoice, efaktura or ehf: for orders whose ``kind`` is empty or has no column.
         mapping: Your titles, and the columns that they stand for, such as ``{"Fakturanr": "key"}``; None for
-            a title to pass over. Other titles must be columns.
+            a title to pass over. Other titles must be columns. Or the path of a mapping file in TOML, which
+            may also have the other arguments; what is given here comes first.
         defaults: What a column holds where the file has no cell or an empty one, written as in the file,
             such as ``{"customer_country": "NO"}``.
-        encoding: The encoding, such as cp1252; a byte order mark is passed over.
-        delimiter: What stands between cells; unless given, the one of ``;``, ``,`` and tab that fits best.
-        decimal: What stands before the decimals of a number. Thousands are never set apart.
+        skip: Titles to pass over.
+        encoding: The encoding, such as cp1252; a byte order mark is passed over. Defaults to UTF-8.
+        delimiter: What stands between cells. Defaults to the one of ``;``, ``,`` and tab that fits best.
+        decimal: The decimal sign. Defaults to the one that the numbers of the file have. Spaces may set
+            thousands apart.
+        date_format: A form of dates beside ISO 8601 and dd.mm.yyyy, such as ``dd/mm/yyyy`` or ``%m/%d/%Y``.
         zone: The zone of times that name none, such as ``Europe/Oslo``. Without it they are violations.
         strict_totals: Whether amounts that contradict each other are violations, as for
             ``FrontPayClient(strict_totals=…)``, which sends the orders. Defaults to True.
 
     Raises:
         ConfigurationError: An argument is wrong, or names a column that there is not.
+        OSError: The mapping file cannot be read.
     """
+    of_file = read_mapping(mapping) if isinstance(mapping, (str, os.PathLike)) else CsvMapping()
+    titles = of_file.columns if isinstance(mapping, (str, os.PathLike)) else mapping or {}
+    given = of_file.settings
     form = CsvFormat(
-        kind=_kind(kind),
-        mapping=mapping or {},
-        defaults=defaults or {},
-        delimiter=delimiter,
-        decimal=decimal,
-        zone=_zone(zone),
+        kind=_kind(given.get("kind") if kind is None else kind),
+        mapping={**titles, **dict.fromkeys((*of_file.skip, *skip), None)},
+        defaults={**of_file.defaults, **(defaults or {})},
+        delimiter=given.get("delimiter") if delimiter is None else delimiter,
+        decimal=given.get("decimal") if decimal is None else decimal,
+        date_format=given.get("date_format") if date_format is None else date_format,
+        zone=_zone(given.get("zone") if zone is None else zone),
         strict_totals=strict_totals,
     )
-    return OrderFile(Path(path), form, codec_of(encoding))
+    return OrderFile(
+        Path(path), form, codec_of(given.get("encoding", "utf-8-sig") if encoding is None else encoding)
+    )
 
 
 def read_jsonl(

@@ -21,10 +21,12 @@ from frontpay_async.order_files.assemble import (
     KIND_DEMAND,
     NUMBER_DEMAND,
     UNREADABLE,
+    ZIP_WARNING,
     assemble,
     read_date,
     read_extra,
     read_number,
+    restore_zip,
 )
 from frontpay_async.order_files.columns import (
     ORDER_FIELDS,
@@ -110,6 +112,10 @@ class JsonlFormat:
     zone: tzinfo | None = None
     strict_totals: bool = True
 
+    def prepared(self, lines: Lines) -> JsonlFormat:  # noqa: ARG002 - as a format of CSV has it
+        """Return the format: nothing in it depends on the file."""
+        return self
+
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
         """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
 
@@ -156,6 +162,8 @@ class _Line:
         draft = self._group(ORDER_FIELDS[kind], order, ("order",))
         if draft is None:
             return None
+        if restore_zip(draft):
+            self._findings.warn(self._number, "order.customer.address.zip", ZIP_WARNING)
         value, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
         # What stands in for a value that is missing fits no total.

@@ -1,8 +1,8 @@
 """The physical lines of a file: numbered, decoded, bounded in length, and summed up as they pass.
 
-Lines end with LF or CRLF. A line that cannot be used is told and comes back empty, so that the reader goes on
-and finds what else is wrong. The running digest is what shows, line by line, that a second pass reads what
-the first one judged.
+Lines end with LF or CRLF, or with CR alone where the file begins so. A line that cannot be used is reported
+and comes back empty, so that the reader goes on and finds what else is wrong. The running digest is what
+shows, line by line, that a second pass reads what the first one judged.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1 << 20
 """The most bytes that a line may have."""
 
+_SAMPLE = 1 << 16
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -47,6 +48,10 @@ def codec_of(encoding: str) -> str:
     return "utf-8" if name == "utf-8-sig" else name
 
 
+def _unix_end(line: str) -> str:
+    return f"{line[:-1]}\n" if line.endswith("\r") else line
+
+
 @define
 class Lines:
     """Read a file line by line.
@@ -62,6 +67,8 @@ class Lines:
     codec: str
     log: ViolationLog = field(repr=False)
     number: int = 0
+    _ends_with_cr: bool | None = None
+    _rest: bytes = field(default=b"", repr=False)
     _again: deque[str] = field(factory=deque[str], repr=False)
     _digest: hashlib.blake2b = field(factory=lambda: hashlib.blake2b(digest_size=8), repr=False)
 
@@ -72,7 +79,7 @@ class Lines:
         if self._again:
             self.number += 1
             return self._again.popleft()
-        raw = self.source.readline(LONGEST_LINE)
+        raw = self._readline()
         if not raw:
             raise StopIteration
         self._digest.update(raw)
@@ -80,6 +87,22 @@ class Lines:
         if self.number == 1:
             raw = raw.removeprefix(codecs.BOM_UTF8)
         return self._text(raw)
+
+    def _readline(self) -> bytes:
+        if self._ends_with_cr is None:
+            self._rest = self.source.read(_SAMPLE)
+            self._ends_with_cr = b"\r" in self._rest and b"\n" not in self._rest
+        if not self._rest and not self._ends_with_cr:
+            return self.source.readline(LONGEST_LINE)
+        end = b"\r" if self._ends_with_cr else b"\n"
+        while end not in self._rest and len(self._rest) < LONGEST_LINE:
+            more = self.source.read(_SAMPLE) if self._ends_with_cr else self.source.readline(LONGEST_LINE)
+            self._rest += more
+            if not more:
+                break
+        cut = self._rest.find(end) + 1 or len(self._rest)
+        line, self._rest = self._rest[: min(cut, LONGEST_LINE)], self._rest[min(cut, LONGEST_LINE) :]
+        return line
 
     def push_back(self, lines: list[str]) -> None:
         """Give lines back, to be read again.
@@ -95,7 +118,7 @@ class Lines:
         return int.from_bytes(self._digest.digest())
 
     def _text(self, raw: bytes) -> str:
-        if len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
+        if len(raw) == LONGEST_LINE and not raw.endswith((b"\n", b"\r")):
             self._skip_rest()
             self.log.add(self.number, "", f"is longer than {LONGEST_LINE} bytes")
             return ""
@@ -107,18 +130,20 @@ class Lines:
             self.log.add(self.number, "", "has a NUL byte: the file is damaged, or no text")
             return ""
         try:
-            return raw.decode(self.codec)
+            return _unix_end(raw.decode(self.codec))
         except UnicodeDecodeError:
             demand = f"is not {self.codec} text; another encoding, such as cp1252, is an argument"
             self.log.add(self.number, "", demand)
         return raw.decode(self.codec, "replace")
 
     def _skip_rest(self) -> None:
-        while chunk := self.source.readline(LONGEST_LINE):
+        while chunk := self._readline():
             self._digest.update(chunk)
-            if chunk.endswith(b"\n"):
+            if chunk.endswith((b"\n", b"\r")):
                 return
 
     def _skip_all(self) -> None:
+        self._digest.update(self._rest)
+        self._rest = b""
         while chunk := self.source.read(LONGEST_LINE):
             self._digest.update(chunk)

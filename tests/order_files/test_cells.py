@@ -47,7 +47,6 @@ def test_numbers_are_exact(read: Read, text: str, number: str) -> None:
         "Infinity",
         "-inf",
         "0x10",
-        "1 000",
         "1,000.5",
         "1.",
         ".5",
@@ -89,7 +88,8 @@ def test_dates_are_iso(read: Read, text: str, moment: date) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "15.06.2035",
+        "15/06/2035",
+        "31.02.2035",
         "20350615",
         "2035-W24",
         "2035-02-30",
@@ -190,9 +190,10 @@ def test_a_very_long_cell_is_told(told: Told) -> None:
     assert one == "line 2: is not well-formed CSV: field larger than field limit (131072)"
 
 
-def test_line_ends_of_carriage_returns_alone_are_told(told: Told) -> None:
-    [one] = told(csv_of({}).replace("\n", "\r"))
-    assert one.startswith("line 1: is not well-formed CSV: new-line character seen")
+def test_line_ends_may_be_carriage_returns_alone(read: Read, told: Told) -> None:
+    text = csv_of({"key": "1"}, {"key": "2"}, {"key": "3", "customer_email": "x"}).replace("\n", "\r")
+    assert told(text) == ["line 4: customer_email must be an e-mail address"]
+    assert [item.key for item in read(text.replace(";x", ";x@example.no"))] == ["1", "2", "3"]
 
 
 def test_a_violation_is_plain_data() -> None:

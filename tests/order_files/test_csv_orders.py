@@ -107,7 +107,7 @@ def test_every_violation_of_the_file_is_told(told: Told) -> None:
         "line 4: product_tax is required",
         "line 4: customer_country must be an assigned ISO 3166-1 alpha-2 country code, such as NO",
         "line 5: kind must be payment_link, invoice, efaktura or ehf",
-        f"line 5: product_rate {number}",
+        f"line 5: product_rate {number}; numbers such as 51,00 need decimal=','",
         "line 6: product_name is required",
         "line 6: customer_name is required",
         f"line 6: customer_organization_id is required when customer_type is corporate {absent}",
