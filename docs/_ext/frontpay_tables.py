@@ -108,7 +108,8 @@ def _branch(error: type[FrontPayError], depth: int) -> Iterator[str]:
     home = next(module.__name__ for module in PUBLIC if error.__name__ in module.__all__)
     yield f"{'  ' * depth}- {{py:exc}}`~{home}.{error.__name__}`: {summary}"
     for child in error.__subclasses__():
-        yield from _branch(child, depth + 1)
+        if not child.__name__.startswith("_"):
+            yield from _branch(child, depth + 1)
 
 
 class ErrorCatalogueDirective(SphinxDirective):

@@ -36,7 +36,7 @@ _MOST_DIGITS = 30
 T = TypeVar("T")
 
 
-class WrongTypeError(InvalidOrderError, TypeError):
+class _WrongTypeError(InvalidOrderError, TypeError):
     """A value refused to be built from an argument of a type that cannot be right, such as a float."""
 
 
@@ -76,7 +76,7 @@ def _number(convert: Callable[[Any], object], value: object, name: str) -> objec
     try:
         return convert(value)
     except TypeError as error:
-        raise WrongTypeError([Violation(name, str(error))]) from None
+        raise _WrongTypeError([Violation(name, str(error))]) from None
     except ValueError as error:
         raise InvalidOrderError([Violation(name, str(error))]) from None
 
@@ -107,7 +107,7 @@ def builtin(value: object, name: str) -> object:
         if isinstance(item, float):
             # Refused like any float: by the field where it is a number, else by the rules.
             return item
-    raise WrongTypeError([Violation(name, f"cannot be a {type(value).__name__}; pass a plain value")])
+    raise _WrongTypeError([Violation(name, f"cannot be a {type(value).__name__}; pass a plain value")])
 
 
 def _plain_moment(value: datetime, name: str) -> datetime:
@@ -183,7 +183,7 @@ def to_date(value: date) -> date:
         InvalidOrderError: For a datetime without a zone, which names no moment.
     """
     if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise WrongTypeError([Violation("order_date", _DATE_DEMAND.format(type(value).__name__))])
+        raise _WrongTypeError([Violation("order_date", _DATE_DEMAND.format(type(value).__name__))])
     if isinstance(value, datetime) and value.utcoffset() is None:
         needs_zone = "must be a date or a datetime with a zone, such as datetime.now(timezone.utc)"
         raise InvalidOrderError([Violation("orderDate", needs_zone)])
@@ -200,7 +200,7 @@ def to_extra(value: Mapping[str, object] | None) -> dict[str, object]:
         return {}
     copied = _json_copy(value, "extra")
     if not isinstance(copied, dict):
-        raise WrongTypeError([Violation("extra", f"must be a mapping, not {type(value).__name__}")])
+        raise _WrongTypeError([Violation("extra", f"must be a mapping, not {type(value).__name__}")])
     return cast("dict[str, object]", copied)
 
 
@@ -224,10 +224,10 @@ def _json_copy(value: object, path: str) -> object:
             if all(isinstance(name, str) for name in members):
                 copied = ((_encodable(str(name), path), each) for name, each in members.items())
                 return {name: _json_copy(each, f"{path}.{name}") for name, each in copied}
-            raise WrongTypeError([Violation(path, "must have names that are text")])
+            raise _WrongTypeError([Violation(path, "must have names that are text")])
         case _:
             why = "; pass a Decimal or text" if isinstance(value, float) else ""
-            raise WrongTypeError([Violation(path, f"cannot be a {type(value).__name__}{why}")])
+            raise _WrongTypeError([Violation(path, f"cannot be a {type(value).__name__}{why}")])
 
 
 def _encodable(text: str, path: str) -> str:
