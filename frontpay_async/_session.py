@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from attrs import define, field
@@ -13,6 +14,7 @@ from frontpay_async._protocol.parse import consequence, result
 from frontpay_async._protocol.routes import has_no_route, other_route
 from frontpay_async._transport.call import Call
 from frontpay_async._transport.instrumentation import CallReport
+from frontpay_async._transport.off_loop import off_loop
 from frontpay_async.errors import APIError, FrontPayError, NotSentError, Outcome
 
 if TYPE_CHECKING:
@@ -127,7 +129,8 @@ class Session:
             call = Call(request, options, deadline, report)
             response = await self._send(call)
             sent = call.sent
-            answer = cast("T", result(sent.operation, response, sent.order_uuid))
+            read = partial(result, sent.operation, response, sent.order_uuid)
+            answer = cast("T", await off_loop(len(response.body), read))
         except BaseException as error:
             outcome = _outcome(error, call)
             if call is not None and not isinstance(error, FrontPayError):

@@ -307,7 +307,6 @@ class _Member:
         read: Reads a value that is neither null nor a nested object.
         nested: The class of the object, or of each row, that it holds.
         has_rows: Whether it holds a list of such objects.
-        is_needed: Whether the value cannot be built without it.
         is_fact: Whether the answer is unreadable where this member is.
     """
 
@@ -316,8 +315,32 @@ class _Member:
     read: Callable[[Json], object]
     nested: type[object] | None
     has_rows: bool
-    is_needed: bool
     is_fact: bool
+
+
+@frozen
+class _Plan:
+    """How an object is read, worked out once for each class.
+
+    Args:
+        members: The members that it has fields for.
+        others: Other names of members, with the usual one.
+        assumed: What stands for a member that is missing.
+        needed: The arguments without which it cannot be built, with their wire names.
+        incomplete: The class that is built instead where a needed one is missing.
+        keeps_unknown: Whether it has ``unknown_fields``.
+        prepare: Brings an object into the form that is read; None where it is in it.
+        dotted: The names of members that are within another one.
+    """
+
+    members: tuple[_Member, ...]
+    others: Mapping[str, str]
+    assumed: tuple[tuple[str, object], ...]
+    needed: tuple[tuple[str, str], ...]
+    incomplete: type[object] | None
+    keeps_unknown: bool
+    prepare: Callable[[JsonObject], JsonObject] | None
+    dotted: tuple[str, ...]
 
 
 def decode(result: type[T], source: Json) -> T:
@@ -348,17 +371,18 @@ def prepare(request: type[object] | None, result: type[object] | None) -> None:
     if request is not None:
         _converter.get_unstructure_hook(request)
     if result is not None and not issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):
-        _members(result)
+        _plan(result)
 
 
 def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str, Json]) -> object:
     """Read an object; note in ``unknown`` what it has no field for, and what cannot be read."""
     if not isinstance(source, dict):
         raise UnreadableError(f"not an object @ ${_at(prefix)}")
-    told = _normal(cls, source)
+    plan = _plan(cls)
+    told = _normal(plan, source)
     arguments: dict[str, object] = {}
     unreadable: set[str] = set()
-    for member in _members(cls):
+    for member in plan.members:
         found = told.pop(member.wire, None)
         if found is None:
             continue
@@ -368,12 +392,9 @@ def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str
             continue
         path = prefix + sent_as
         try:
-            if member.nested is None:
-                arguments[member.name] = member.read(value)
-            elif member.has_rows:
-                arguments[member.name] = _read_rows(member.nested, value, path, unknown)
-            else:
-                arguments[member.name] = _read_object(member.nested, value, f"{path}.", unknown)
+            arguments[member.name] = (
+                member.read(value) if member.nested is None else _read_nested(member, value, path, unknown)
+            )
         except (TypeError, ValueError, ArithmeticError):
             if member.is_fact:
                 problem = f"{sent_as} cannot be read @ $.{path}"
@@ -385,7 +406,8 @@ def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str
             continue
         # Raised out here, so that what was read is not in reach of the traceback.
         raise UnreadableError(problem)
-    unknown.update((prefix + sent_as, value) for sent_as, value in told.values())
+    for sent_as, value in told.values():
+        unknown[prefix + sent_as] = value
     return _construct(cls, arguments, unreadable, prefix, unknown)
 
 
@@ -396,16 +418,17 @@ def _construct(
     prefix: str,
     unknown: dict[str, Json],
 ) -> object:
-    for name, value in _ASSUMED.get(cls, {}).items():
-        if name not in unreadable or cls not in _PARTIAL:
+    plan = _plan(cls)
+    incomplete = plan.incomplete
+    for name, value in plan.assumed:
+        if incomplete is None or name not in unreadable:
             arguments.setdefault(name, value)
-    incomplete = _PARTIAL.get(cls)
-    missing = [each.wire for each in _members(cls) if each.is_needed and each.name not in arguments]
+    missing = [wire for name, wire in plan.needed if name not in arguments]
     if incomplete is not None and (missing or unreadable & _NUMBERS):
         return incomplete(**arguments)
     if missing:
         raise UnreadableError(f"{missing[0]} is missing @ ${_at(prefix)}")
-    if not prefix and "unknown_fields" in attrs.fields_dict(cast("type[attrs.AttrsInstance]", cls)):
+    if plan.keeps_unknown and not prefix:
         arguments["unknown_fields"] = unknown
     try:
         return cls(**arguments)
@@ -414,6 +437,13 @@ def _construct(
         if incomplete is not None:
             return incomplete(**arguments)
     raise UnreadableError(f"out of range @ ${_at(prefix)}")
+
+
+def _read_nested(member: _Member, value: Json, path: str, unknown: dict[str, Json]) -> object:
+    assert member.nested is not None  # noqa: S101 - for the type checkers
+    if member.has_rows:
+        return _read_rows(member.nested, value, path, unknown)
+    return _read_object(member.nested, value, f"{path}.", unknown)
 
 
 def _read_rows(cls: type[object], source: Json, path: str, unknown: dict[str, Json]) -> tuple[object, ...]:
@@ -437,12 +467,13 @@ def _at(prefix: str) -> str:
     return f".{prefix[:-1]}" if prefix else ""
 
 
-def _normal(cls: type[object], source: JsonObject) -> dict[str, tuple[str, Json]]:
+def _normal(plan: _Plan, source: JsonObject) -> dict[str, tuple[str, Json]]:
     """Return the members that are not null by their usual names, each with the name it was sent under."""
-    others = _OTHER_NAMES.get(cls, {})
-    if cls in _PREPARE:
-        source = _PREPARE[cls](source)
-    source = _led_out(cls, source)
+    if plan.prepare is not None:
+        source = plan.prepare(source)
+    if plan.dotted:
+        source = _led_out(plan.dotted, source)
+    others = plan.others
     members: dict[str, tuple[str, Json]] = {}
     for name, value in source.items():
         known = others.get(name, name)
@@ -451,11 +482,8 @@ def _normal(cls: type[object], source: JsonObject) -> dict[str, tuple[str, Json]
     return members
 
 
-def _led_out(cls: type[object], source: JsonObject) -> JsonObject:
+def _led_out(dotted: tuple[str, ...], source: JsonObject) -> JsonObject:
     """Return the members with those that dotted names lead to beside their objects."""
-    dotted = [name for name in wire_names(cls).values() if "." in name]
-    if not dotted:
-        return source
     members = dict(source)
     for name in dotted:
         holder, _, last = name.partition(".")
@@ -466,11 +494,11 @@ def _led_out(cls: type[object], source: JsonObject) -> JsonObject:
     return members
 
 
-_member_plans: dict[type[object], tuple[_Member, ...]] = {}
+_plans: dict[type[object], _Plan] = {}
 
 
-def _members(cls: type[Any]) -> tuple[_Member, ...]:
-    known = _member_plans.get(cls)
+def _plan(cls: type[Any]) -> _Plan:
+    known = _plans.get(cls)
     if known is None:
         attrs.resolve_types(cls)
         wired = wire_names(cls)
@@ -480,25 +508,32 @@ def _members(cls: type[Any]) -> tuple[_Member, ...]:
             facts |= {
                 each.name for each in attrs.fields(cls) if each.default is attrs.NOTHING
             } - assumed.keys()
-        known = _member_plans[cls] = tuple(
-            _member(each, wired[each.alias or each.name], facts)
-            for each in attrs.fields(cls)
-            if (each.alias or each.name) in wired
+        named = {each.alias or each.name: each for each in attrs.fields(cls)}
+        known = _plans[cls] = _Plan(
+            members=tuple(_member(named[name], wire, facts) for name, wire in wired.items()),
+            others=_OTHER_NAMES.get(cls, {}),
+            assumed=tuple(assumed.items()),
+            needed=tuple(
+                (name, wire) for name, wire in wired.items() if named[name].default is attrs.NOTHING
+            ),
+            incomplete=_PARTIAL.get(cls),
+            keeps_unknown="unknown_fields" in named,
+            prepare=_PREPARE.get(cls),
+            dotted=tuple(wire for wire in wired.values() if "." in wire),
         )
     return known
 
 
 def _member(attribute: attrs.Attribute[Any], wire: str, facts: frozenset[str]) -> _Member:
     name = attribute.alias or attribute.name
-    is_needed = attribute.default is attrs.NOTHING
     nested, has_rows = _nested_in(attribute.type)
     if nested is not None:
-        _members(nested)
+        _plan(nested)
     read: Callable[[Json], object] = _read_id
     if name not in _ID_FIELDS and nested is None:
         hook = _converter.get_structure_hook(attribute.type)
         read = partial(_by_hook, hook, attribute.type)
-    return _Member(name, wire, read, nested, has_rows, is_needed, name in facts)
+    return _Member(name, wire, read, nested, has_rows, name in facts)
 
 
 def _nested_in(kind: object) -> tuple[type[object] | None, bool]:

@@ -28,6 +28,9 @@ def _size(content: bytes | None) -> str:
     return "None" if content is None else f"<{len(content)} bytes>"
 
 
+_LARGE = 128 * 1024
+
+
 @frozen
 class HttpRequest:
     """Hold one request below the base URL.
@@ -72,7 +75,12 @@ class HttpResponse:
             extreme = False
             try:
                 self._decoded.append(
-                    json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
+                    json.loads(
+                        self.body,
+                        parse_float=Decimal,
+                        parse_constant=_refuse_constant,
+                        object_hook=_as_it_is if len(self.body) > _LARGE else None,
+                    )
                 )
             except (RecursionError, InvalidOperation):
                 extreme = True
@@ -87,6 +95,11 @@ class HttpResponse:
         except ValueError:
             return {}
         return body if isinstance(body, dict) else {}
+
+
+def _as_it_is(value: JsonObject) -> JsonObject:
+    """Return an object; the call into Python is where other threads may go on while a large body is read."""
+    return value
 
 
 def _refuse_constant(name: str) -> None:

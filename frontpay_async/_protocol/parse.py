@@ -20,6 +20,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from attrs import define
+
 from frontpay_async import errors
 from frontpay_async._protocol.codec import UnreadableError, camel, decode, wire_names
 from frontpay_async._protocol.operations import Safety
@@ -32,7 +34,7 @@ from frontpay_async.models.raw import RawResponse
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.messages import HttpResponse
@@ -61,6 +63,10 @@ _REFUSING = re.compile(
 _NO_ERRORS: tuple[object, ...] = (None, "", "Array", [], {})
 # The reference's errors nest three deep; what nests deeper than this is masked as a whole.
 _DEEPEST = 16
+_MOST_ERRORS = 500
+_LONGEST_TEXT = 4000
+_LONGEST_ID = 200
+_NOT_OURS = (errors.OutcomeUnknownError, "it is not the API's JSON")
 _BY_CODE: Mapping[str, type[errors.APIError]] = MappingProxyType(
     {
         "orderStatusAlreadyPaid": errors.AlreadyPaidError,
@@ -111,7 +117,10 @@ _STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
 
 
 def problem(
-    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+    operation: Operation[object],
+    response: HttpResponse,
+    order_uuid: str | None,
+    sent: Callable[[], Collection[str]] = tuple,
 ) -> errors.FrontPayError | None:
     """Return the error that the response stands for, or None for a success.
 
@@ -119,36 +128,49 @@ def problem(
         operation: The row of the operation table.
         response: The whole response.
         order_uuid: The order that the call named, if it named one.
+        sent: Returns the values of the request that no error may show.
     """
+    problem = _problem(operation, response, order_uuid)
+    if problem is None:
+        return None
+    cls, why = problem
+    if cls is errors.OutcomeUnknownError:
+        return _unusable(operation, response, order_uuid, why, sent())
+    return _error(cast("type[errors.APIError]", cls), operation, response, order_uuid, sent())
+
+
+def _problem(
+    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+) -> tuple[type[errors.FrontPayError], str] | None:
+    """Return the class of the error that the response stands for, and why the response cannot be used."""
     status = response.status
     if status not in _STATUSES:
-        return _unusable(operation, response, order_uuid)
+        return _NOT_OURS
     if status in _SUCCESSES:
         return _problem_of_success(operation, response, order_uuid)
     if operation.empty_when_not_found and _says_no_order(response):
         return None
     if status < HTTPStatus.BAD_REQUEST:
-        return _unusable(operation, response, order_uuid)
-    cls = _error_class(status, errors.to_code(_text(response.envelope().get("message"))))
-    return _error(cls, operation, response, order_uuid)
+        return _NOT_OURS
+    return _error_class(status, errors.to_code(_text(response.envelope().get("message")))), ""
 
 
 def _problem_of_success(
     operation: Operation[object], response: HttpResponse, order_uuid: str | None
-) -> errors.FrontPayError | None:
+) -> tuple[type[errors.FrontPayError], str] | None:
     if response.status in _BODILESS or not is_json_object(response):
-        return _unusable(operation, response, order_uuid)
+        return _NOT_OURS
     envelope = response.envelope()
     if order_uuid is not None and _is_about_another(operation, envelope, order_uuid):
-        return _unusable(operation, response, order_uuid, "it is about another order")
+        return errors.OutcomeUnknownError, "it is about another order"
     has_data = _has_data(operation, envelope)
     if _is_success(operation, envelope, has_data=has_data):
         return None
     cls = _named_error(errors.to_code(_text(envelope.get("message"))))
     # Data beside a refusal is a contradiction: the data may be what an order was created with.
     if cls is None or (has_data and operation.safety is not Safety.READ):
-        return _unusable(operation, response, order_uuid, "it is not a success of this operation")
-    return _error(cls, operation, response, order_uuid)
+        return errors.OutcomeUnknownError, "it is not a success of this operation"
+    return cls, ""
 
 
 def _is_success(  # noqa: PLR0911 - a table
@@ -227,9 +249,14 @@ def _is_about_another(operation: Operation[object], envelope: JsonObject, order_
 
 
 def _error(
-    cls: type[errors.APIError], operation: Operation[object], response: HttpResponse, order_uuid: str | None
+    cls: type[errors.APIError],
+    operation: Operation[object],
+    response: HttpResponse,
+    order_uuid: str | None,
+    sent: Collection[str],
 ) -> errors.APIError:
     status, envelope = response.status, response.envelope()
+    request_id = response.headers.get("x-request-id")
     said = _text(envelope.get("message"))
     if errors.to_code(said) in operation.refusals:
         cls = errors.CreditCheckRejectedError
@@ -239,13 +266,14 @@ def _error(
     outcome = Outcome.REJECTED
     if failed and cls not in _REFUSALS and operation.safety is not Safety.READ:
         outcome = Outcome.UNKNOWN
-    found = _redacted(envelope.get("errors"))
+    said = redact(said, sent) if said else None
+    found = _Redaction(sent).of(envelope.get("errors"))
     return cls(
         _explain(operation, cls, status=status, said=said, found=found, outcome=outcome),
         status=status,
-        message=redact(said) if said else None,
+        message=said,
         errors=found,
-        request_id=response.headers.get("x-request-id"),
+        request_id=redact(request_id[:_LONGEST_ID], sent) if request_id else None,
         retry_after=retry_after(response.headers),
         outcome=outcome,
         operation=operation.name,
@@ -371,9 +399,10 @@ def _unusable(
     operation: Operation[object],
     response: HttpResponse,
     order_uuid: str | None,
-    why: str = "it is not the API's JSON",
+    why: str,
+    sent: Collection[str],
 ) -> errors.OutcomeUnknownError:
-    kind = redact(response.headers.get("content-type", "no content type").split(";")[0])
+    kind = redact(response.headers.get("content-type", "no content type")[:_LONGEST_ID].split(";")[0], sent)
     return errors.OutcomeUnknownError(
         f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes)"
         f" cannot be used: {why}. {consequence(operation, Outcome.UNKNOWN)}",
@@ -413,12 +442,12 @@ def _explain(
     found: Json,
     outcome: Outcome,
 ) -> str:
-    sentences = [redact(said)] if said else []
+    sentences = [said] if said else []
     if cls is errors.RequestRejectedError:
         sentences += errors.sentences(found)
     # Some are sentences with a full stop of their own.
     told = "; ".join(sentence.rstrip(". ") for sentence in sentences)
-    told = f": {told}" if told else ""
+    told = f": {told[:_LONGEST_TEXT]}{'…' if len(told) > _LONGEST_TEXT else ''}" if told else ""
     step = _NEXT_STEP.get(status)
     ending = f" {step}." if step else ""
     return f"{operation.name}: the API answered {status}{told}. {consequence(operation, outcome)}{ending}"
@@ -439,15 +468,30 @@ def _text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _redacted(value: Json, depth: int = 0) -> Json:
-    match value:
-        case str():
-            return redact(value)
-        case list() | dict() if depth == _DEEPEST:
-            return "***"
-        case list():
-            return [_redacted(item, depth + 1) for item in value]
-        case dict():
-            return {redact(name): _redacted(item, depth + 1) for name, item in value.items()}
-        case _:
-            return value
+@define
+class _Redaction:
+    """The masking of an answer's ``errors``, whose size is bounded."""
+
+    sent: Collection[str]
+    left: int = _MOST_ERRORS
+
+    def of(self, value: Json, depth: int = 0) -> Json:
+        match value:
+            case str():
+                return redact(value, self.sent)
+            case list() | dict() if depth == _DEEPEST:
+                return "***"
+            case list():
+                return [self.of(item, depth + 1) for item in value if self.takes()]
+            case dict():
+                members = [(name, item) for name, item in value.items() if self.takes()]
+                return {redact(name, self.sent): self.of(item, depth + 1) for name, item in members}
+            case _:
+                # A number may be somebody's phone.
+                masked = redact(str(value), self.sent)
+                return value if masked == str(value) else masked
+
+    def takes(self) -> bool:
+        """Count one more member, and return whether it is within the bound."""
+        self.left -= 1
+        return self.left >= 0

@@ -1,8 +1,21 @@
-"""Masking of what may be personal or secret in text that the API sent. Pure."""
+"""Masking of what may be personal or secret in text that the API sent. Pure.
+
+Two ways together: patterns (URLs, e-mail addresses, long numbers), and the very values that were sent, which
+a server may repeat.
+
+*Cost*: a text is cut before it is masked, so that no response makes an error that is large or slow to build.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from frontpay_async._json import Json
 
 # Every alternative starts at a word's start or is of bounded length, so that the work grows with the
 # length of the text and not with its square.
@@ -11,6 +24,8 @@ _WORDS = re.compile(
     # A payment URL may carry BankID session secrets; its host is of use to support.
     (?P<scheme>[a-z][a-z0-9+.-]{0,20}:\\?/\\?/)(?:[^\s/?\#"<>@\\]*@)?(?P<host>[^\s/?\#"<>@\\]*)[^\s"<>]*
     | (?<![^\s@"<>])[^\s@"<>]+@[^\s"<>]*  # e-mail addresses
+    # The same without a scheme.
+    | (?P<site>(?<![^\s"'<>(:,;=])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,20}(?::\d{1,5})?)\\?/[^\s"<>]+
     | \b(?:Bearer\s+)+\S+                  # credentials
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -25,13 +40,78 @@ _NUMBERS = re.compile(
 )
 
 
-def redact(text: str) -> str:
-    """Mask URLs beyond the host, e-mail addresses, bearer tokens, and runs of eight or more digits."""
-    return _NUMBERS.sub(_mask_number, _WORDS.sub(_mask_word, text))
+_LONGEST = 2000
+# What is cut off may be the end of what must be masked, so that more is masked than is kept.
+_BEYOND = 500
+# A shorter value is part of too many words.
+_SHORTEST_VALUE = 3
+_SHORTEST_WORD = 4
+_MANY_WORDS = frozenset({"name", "firstName", "street", "customerName"})
+# The members of requests whose values are personal or secret. A product's name is not a customer's.
+_PERSONAL = _MANY_WORDS | {
+    *("msisdn", "email", "personalNumber", "personalId", "organizationId", "zip", "city", "customerEmail"),
+    *("callbackUrl", "successUrl", "failureUrl", "note", "cancellationNote", "customerNotes", "phone"),
+}
+_NOT_PERSONAL = frozenset({"products", "productList"})
+
+
+def redact(text: str, sent: Collection[str] = ()) -> str:
+    """Mask what may be personal or secret, cut what is long, and escape what is not printable.
+
+    Masked are the values that were sent, URLs beyond the host, e-mail addresses, bearer tokens, and runs of
+    eight or more digits.
+
+    Args:
+        text: What the API sent.
+        sent: Values of the request to mask wherever they occur.
+    """
+    cut = text[: _LONGEST + _BEYOND]
+    if sent:
+        # The longest first: a name may be part of an address.
+        values = "|".join(map(_whole, sorted(sent, key=len, reverse=True)))
+        cut = re.sub(values, "***", cut, flags=re.IGNORECASE)
+    masked = _NUMBERS.sub(_mask_number, _WORDS.sub(_mask_word, cut))
+    if len(text) > _LONGEST:
+        masked = masked[:_LONGEST] + "…"
+    return masked if masked.isprintable() else "".join(map(_escape, masked))
+
+
+def values_in(body: bytes | None) -> set[str]:
+    """Return the personal and secret values in a request's body."""
+    if not body:
+        return set()
+    return {value for value in _personal(json.loads(body)) if len(value) >= _SHORTEST_VALUE}
+
+
+def _personal(value: Json, name: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for each, member in value.items():
+            if each not in _NOT_PERSONAL:
+                yield from _personal(member, each)
+    elif isinstance(value, list):
+        for row in value:
+            yield from _personal(row, name)
+    elif isinstance(value, str) and name in _PERSONAL:
+        yield value.strip()
+        if name in _MANY_WORDS:
+            yield from (word for word in re.findall(r"\w+", value) if len(word) >= _SHORTEST_WORD)
+
+
+def _whole(value: str) -> str:
+    """Return a pattern for a value that is not a part of a longer word."""
+    before = r"(?<!\w)" if value[:1].isalnum() else ""
+    after = r"(?!\w)" if value[-1:].isalnum() else ""
+    return f"{before}{re.escape(value)}{after}"
+
+
+def _escape(character: str) -> str:
+    return character if character.isprintable() or character == "\u00a0" else f"\\u{{{ord(character):x}}}"
 
 
 def _mask_word(match: re.Match[str]) -> str:
-    return f"{match['scheme']}{match['host']}/***" if match["scheme"] else "***"
+    if match["scheme"]:
+        return f"{match['scheme']}{match['host']}/***"
+    return f"{match['site']}/***" if match["site"] else "***"
 
 
 def _mask_number(match: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence
+from frontpay_async._protocol.redact import values_in
 from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, RateBudgetExceededError
 from frontpay_async.priority import Priority
@@ -156,6 +157,11 @@ class Attempt:
     head: tuple[int, str] | None = None
     response: HttpResponse | None = None
     did_nothing: bool = False
+
+    def sent_values(self) -> set[str]:
+        """Return what it sent that no error may show: the token, and what is personal."""
+        credential = set() if self.credential is None else {self.credential.text}
+        return credential | values_in(self.request.body)
 
     @property
     def in_doubt(self) -> bool:

@@ -16,6 +16,7 @@ the send, and the reading of a slow answer.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -28,6 +29,7 @@ from frontpay_async._protocol.retry import classify, delay, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.call import Attempt
 from frontpay_async._transport.instrumentation import logger
+from frontpay_async._transport.off_loop import off_loop
 from frontpay_async.errors import (
     APIError,
     BusinessRuleError,
@@ -142,7 +144,10 @@ class Retry:
             response = await self._within_deadline(call)
             last = call.last
             last.response = response
-            failure = problem(last.request.operation, response, last.request.order_uuid)
+            failure = await off_loop(
+                len(response.body),
+                partial(problem, last.request.operation, response, last.request.order_uuid, last.sent_values),
+            )
             outcome = failure.outcome if failure else None
             last.did_nothing = outcome is Outcome.REJECTED
         except FrontPayError as error:

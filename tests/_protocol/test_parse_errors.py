@@ -321,3 +321,29 @@ def test_a_parsed_error_pickles() -> None:
 def test_every_error_is_one_of_ours() -> None:
     found = [problem(operations.SEND_INVOICE, answer(status, HTML), None) for status in range(300, 600)]
     assert all(isinstance(error, FrontPayError) for error in found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "aaa:" * 2_000_000},
+        {"message": "x", "errors": "aaa: " * 2_000_000},
+        {"message": "x", "errors": [f"Sentence {number}." for number in range(200_000)]},
+        {"message": "x", "errors": {f"field{number}": ["Wrong."] for number in range(100_000)}},
+        {"message": "x", "errors": [[["Deep."] * 1000] * 1000]},
+    ],
+    ids=["message", "text", "list", "map", "deep"],
+)
+def test_an_error_is_small_whatever_the_server_sent(body: Any) -> None:
+    """Building it takes no time either: what is cut off is not masked."""
+    error = error_of(operations.SEND_INVOICE, 417, body)
+    assert len(str(error)) < 5_000
+    assert len(pickle.dumps(error)) < 200_000
+
+
+def test_the_request_id_is_masked_and_cut() -> None:
+    headers = {"x_request_id": "01017012345\x1b[0m" + "r" * 10_000}
+    request_id = error_of(operations.SEND_INVOICE, 500, {}, **headers).request_id
+    assert request_id is not None
+    assert request_id.startswith("***\\u{1b}[0mrrr")
+    assert len(request_id) < 300

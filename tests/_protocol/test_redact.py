@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import json
 
-from frontpay_async._protocol.redact import redact
+import pytest
+from hypothesis import given, strategies as st
+
+from frontpay_async._protocol.redact import redact, values_in
 
 
 @pytest.mark.parametrize(
@@ -81,3 +84,81 @@ def test_credentials(text: str) -> None:
 )
 def test_what_is_not_personal_stays(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("see pay.frontpayment.no/s/abc-def now", "see pay.frontpayment.no/*** now"),
+        ("(pay.example/s?t=1)", "(pay.example/***"),
+        ("and/or products.0.name 1.5/2", "and/or products.0.name 1.5/2"),
+    ],
+)
+def test_links_without_a_scheme(text: str, masked: str) -> None:
+    assert redact(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("bad\nINFO forged line", "bad\\u{a}INFO forged line"),
+        ("\x1b[31mred\x1b[0m", "\\u{1b}[31mred\\u{1b}[0m"),
+        ("half \ud83d a face", "half \\u{d83d} a face"),
+        ("\u202ereversed \u2028 \x00", "\\u{202e}reversed \\u{2028} \\u{0}"),
+        ("Prøve 4,50 €", "Prøve 4,50 €"),
+    ],
+)
+def test_what_is_not_printable_is_escaped(text: str, shown: str) -> None:
+    assert redact(text) == shown
+    redact(text).encode("utf-8")
+
+
+SENT = ("Eva Prøve", "Kirkegata 4", "0153", "fp-live-7f3c|9a", "Eva")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("no customer EVA PRØVE at Kirkegata 4.", "no customer *** at ***."),
+        ("token fp-live-7f3c|9a is wrong", "token *** is wrong"),
+        ("xfp-live-7f3c|9ax", "xfp-live-7f3c|9ax"),
+        ("Evangeline and 10153 stay", "Evangeline and 10153 stay"),
+        ("(Eva)", "(***)"),
+    ],
+)
+def test_what_was_sent_is_masked(text: str, masked: str) -> None:
+    assert redact(text, SENT) == masked
+
+
+def test_the_values_of_a_request_that_are_personal() -> None:
+    body = json.dumps(
+        {
+            "products": [{"name": "Haircut deluxe", "productId": "P-77"}],
+            "customerDetails": {
+                "name": "Eva Prøve",
+                "type": "private",
+                "email": "eva@example.no",
+                "address": {"street": "Kirkegata 4", "zip": "0153", "city": "Oslo", "country": "NO"},
+            },
+            "callback": {"callbackUrl": "https://shop.example/cb?key=s3cr3t"},
+            "cancellationNote": "asked by Eva",
+        }
+    ).encode()
+    assert values_in(body) == {
+        *("Eva Prøve", "Prøve", "eva@example.no", "Kirkegata 4", "Kirkegata", "0153", "Oslo"),
+        *("https://shop.example/cb?key=s3cr3t", "asked by Eva"),
+    }
+    assert values_in(None) == values_in(b"") == set()
+
+
+@pytest.mark.parametrize("word", ["aaa:", "1 ", "a@", "Bearer ", "a.", "x://"])
+def test_a_long_text_is_cut_before_it_is_masked(word: str) -> None:
+    masked = redact(word * 4_000_000, SENT)
+    assert len(masked) <= 2001
+    assert masked.endswith("…") or len(masked) < 10
+
+
+@given(st.integers(1900, 2100))
+def test_nothing_is_shown_of_a_number_that_is_cut(before: int) -> None:
+    """The cut is made after the masking."""
+    assert "0101" not in redact("x" * before + " 01017012345 " + "y" * 5000)

@@ -48,7 +48,7 @@ def test_no_credential_gets_through(before: str, gap: str, secret: str) -> None:
     assert secret not in redact(f"{before} Bearer{gap}{secret}")
 
 
-@given(st.text(max_size=60))
+@given(st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), max_size=60))
 def test_masking_twice_changes_nothing_more(text: str) -> None:
     once = redact(text)
     assert redact(once) == once
