@@ -143,6 +143,11 @@ CONTENDERS: Final = (
 )
 
 
+def fixed_at(interval: float) -> Contender:
+    """Return a loop for each order that asks at a given interval, in seconds."""
+    return Contender("fixed", f"every {interval:.2f} s", "the same", _fixed(interval))
+
+
 def contender(name: str) -> Contender:
     """Return the contender of this name."""
     return next(each for each in CONTENDERS if each.name == name)

@@ -26,6 +26,10 @@ _SWEEPS: Final = 1.5
 _CALLBACKS: Final = 0.5
 _BYTES: Final = 2048
 _QUICK: Final = "**A quick run: it proves that the benchmark works. Do not quote its figures.**"
+_TO_IDEAL: Final = 1.1
+_LONE: Final = """\
+The case of most users: nothing else is sent with the token. Beside the hub a loop that sleeps for a fixed
+time after each response, chosen so that it sends about as many requests."""
 _METHOD: Final = """\
 Simulated time, seeded: the same code gives the same figures on any machine (the costs apart). A payment takes
 a log-normal time with a median of 20 s and a spread of 0.8 in ln(seconds): 99.7 % are over in three minutes.
@@ -96,6 +100,29 @@ def _single(raw: dict[str, Any], runs: dict[tuple[str, str], Run]) -> Iterator[V
         yield Verdict(aim, reached, ratio <= _RATIO)
 
 
+def _ideal_aims(raw: dict[str, Any], runs: dict[tuple[str, str], Run]) -> Iterator[Verdict]:
+    """Compare with the ideal scheduler; it has no network, so the way back of a response is added to it."""
+    for name, scene in raw["scenes"].items():
+        aim = f"single polls, {scene['title']}: within {_TO_IDEAL} of the ideal scheduler"
+        run, ideal = runs.get(("hub-single", name)), runs.get((IDEAL, name))
+        if run is None or ideal is None or run["mean"] is None:
+            yield Verdict(aim, "", None)
+            continue
+        best = ideal["mean"] + WAY_BACK
+        reached = f"{run['mean'] / best:.2f}: {_seconds(run['mean'])} s against {_seconds(best)} s"
+        yield Verdict(aim, reached, run["mean"] / best <= _TO_IDEAL)
+
+
+def _lone(raw: dict[str, Any]) -> str:
+    rows = []
+    for each in raw["lone"]:
+        for name, label in (("hub", "**hub, single polls**"), ("fixed", each["interval"])):
+            run = each[name]
+            figures = [_seconds(run["mean"]), _seconds(run["p95"]), f"{run['requests']:.1f}"]
+            rows.append([f"{each['lasts']:g} s", label, *figures])
+    return _table(("ends after", "contender", "mean", "p95", "requests"), rows)
+
+
 def _mean_aim(
     raw: dict[str, Any], runs: dict[tuple[str, str], Run], cell: tuple[str, str], words: str, most: float
 ) -> Verdict:
@@ -128,6 +155,7 @@ def _cost_aims(cost: dict[str, Any] | None) -> Iterator[Verdict]:
 def _aims(raw: dict[str, Any]) -> Iterator[Verdict]:
     runs = {(run["contender"], run["scene"]): run for run in raw["runs"]}
     yield from _single(raw, runs)
+    yield from _ideal_aims(raw, runs)
     for scene in raw["scenes"]:
         if scene.endswith("-1000"):
             yield _mean_aim(raw, runs, ("hub-sweeps", scene), "sweeps", _SWEEPS)
@@ -208,6 +236,7 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
         *([f"## Remarks\n\n{remarks.strip()}"] if remarks else []),
         "## Every cell",
         *_scenes(raw),
+        *([f"## One payment on an idle token\n\n{_LONE}\n\n{_lone(raw)}"] if raw.get("lone") else []),
         *([f"## Cost\n\n{_costs(raw['cost'])}"] if raw["cost"] else []),
         f"## How it was measured\n\n{_METHOD.format(way=WAY_BACK, repetitions=_repetitions(raw))}",
         _table(("contender", "name for `--only`", "settings"), settings, numbers=False),

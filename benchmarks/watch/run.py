@@ -20,12 +20,14 @@ from attrs import asdict
 from benchmarks.common.machine import facts, load_average, version_of
 from benchmarks.common.processes import ROOT, run_python
 from benchmarks.watch.bound import bounds, ideal
-from benchmarks.watch.peers import CONTENDERS, contender
+from benchmarks.watch.peers import CONTENDERS, Contender, contender, fixed_at
 from benchmarks.watch.report import FILE, IDEAL, write_watch_report
 from benchmarks.watch.time import simulate
-from benchmarks.watch.world import Api, Payment, Scene
+from benchmarks.watch.world import ANSWER, Api, Payment, Scene
 
 _PATIENCE: Final = 1800.0
+_LASTS: Final = (3.0, 8.0, 20.0, 60.0)
+"""Seconds that a payment on an otherwise idle token takes."""
 
 
 def _scenes(*, quick: bool) -> tuple[Scene, ...]:
@@ -63,8 +65,7 @@ def _scenes(*, quick: bool) -> tuple[Scene, ...]:
     return (*at_once, *stream, *(() if quick else (calm, slow)))
 
 
-async def _watched(name: str, scene: Scene, repetition: int) -> dict[str, Any]:
-    row = contender(name)
+async def _watched(row: Contender, scene: Scene, repetition: int) -> dict[str, Any]:
     payments = scene.payments(repetition)
     api = Api({each.uuid: each for each in payments}, row.lists_terminals, f"{scene.name} {repetition}")
     loop = asyncio.get_running_loop()
@@ -130,11 +131,30 @@ def run_cell(name: str, scene: Scene) -> dict[str, Any]:
             found, polls = ideal(scene, payments)
             run: dict[str, Any] = {"delays": found, "requests": polls, "payments": len(payments)}
         else:
-            run = simulate(_watched(name, scene, repetition))
+            run = simulate(_watched(contender(name), scene, repetition))
         delays += run["delays"]
         for count in counts:
             counts[count] += run.get(count, 0)
     return _summary(name, scene, delays, counts) | {"cpu_s": round(time.process_time() - begun, 1)}
+
+
+def run_lone(lasts: float, repetitions: int) -> dict[str, Any]:
+    """Watch one payment on an idle token, by the hub and by fixed polling with as many requests."""
+    scene = Scene(name=f"lone-{lasts:g}", title="", number=1, lasts=lasts)
+    hub = [simulate(_watched(contender("hub-single"), scene, each)) for each in range(repetitions)]
+    requests = fmean(run["requests"] for run in hub)
+    # The first request is sent at once, the last one after the end, and the loop sleeps after each response.
+    fixed_row = fixed_at(max(0.01, lasts / max(1.0, requests - 1.5) - sum(ANSWER) / 2))
+    fixed = [simulate(_watched(fixed_row, scene, each)) for each in range(repetitions)]
+    found: dict[str, Any] = {"lasts": lasts, "interval": fixed_row.label}
+    for name, runs in (("hub", hub), ("fixed", fixed)):
+        delays = [delay for run in runs for delay in run["delays"]]
+        found[name] = {
+            "mean": fmean(delays),
+            "p95": quantiles(delays, n=20, method="inclusive")[-1],
+            "requests": fmean(run["requests"] for run in runs),
+        }
+    return found
 
 
 def _progress(run: dict[str, Any]) -> str:
@@ -177,6 +197,8 @@ def _measure(options: argparse.Namespace, names: Sequence[str], scenes: Sequence
             runs.append(cell.result())
             _say(_progress(runs[-1]))
         found = {name: asdict(limit.result()) for name, limit in limits}
+        alone = [pool.submit(run_lone, lasts, 10 if options.quick else 60) for lasts in _LASTS]
+        lone = [each.result() for each in alone]
     cost = None if options.no_cost else json.loads(run_python("-m", "benchmarks.watch.cost"))
     return {
         "date": datetime.now(tz=UTC).isoformat(timespec="minutes"),
@@ -192,6 +214,7 @@ def _measure(options: argparse.Namespace, names: Sequence[str], scenes: Sequence
         },
         "versions": {name: version_of(name) for name in ("tenacity", "httpx", "numpy")},
         "cost": cost,
+        "lone": lone,
         "runs": runs,
     }
 

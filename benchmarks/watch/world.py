@@ -66,6 +66,7 @@ class Scene:
         after: Seconds of the same stream afterwards, which are not counted.
         median: Seconds; half of the payments have ended by then.
         sigma: The standard deviation of ln(seconds).
+        lasts: How long each takes, within half a second, instead of a random time.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Scene:
     after: float = 0.0
     median: float = MEDIAN
     sigma: float = SIGMA
+    lasts: float | None = None
 
     def payments(self, repetition: int) -> list[Payment]:
         """Draw the payments of a repetition."""
@@ -90,6 +92,8 @@ class Scene:
         for place, (begin, counted) in enumerate(sorted(begins)):
             status = "CANCELLED" if random.random() < _CANCELLED else "PAID"
             ends = begin + random.lognormvariate(math.log(self.median), self.sigma)
+            if self.lasts is not None:
+                ends = begin + self.lasts + random.uniform(-0.5, 0.5)
             payments.append(Payment(f"ODR{2210000000 + place}", begin, ends, status, counted))
         return payments
 

@@ -37,7 +37,6 @@ from frontpay_async.errors import (
     Outcome,
     WatchTimeoutError,
 )
-from frontpay_async.models.orders import OrderStatusEntry
 from frontpay_async.priority import Priority
 from frontpay_async.settings import RetryPolicy
 from frontpay_async.watch.kinds import KINDS, Watch, WatchState, paid_back_in, status_in
@@ -52,6 +51,8 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpRequest
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._session import Session
+    from frontpay_async.models.listing import Listing
+    from frontpay_async.models.orders import OrderStatusEntry
     from frontpay_async.models.statuses import Status
     from frontpay_async.settings import Timeouts
 
@@ -69,7 +70,8 @@ _LEAST_BUDGET = 0.05
 # The part of a window in whose end what is left tells nothing about the next.
 _EDGE = 0.1
 _SPREAD = 0.8
-# Where polls have a price, this spreads them: they may come so many times as fast.
+# So few watches are spread by the least time between two polls of one: theirs may come so many times as fast.
+_FEW = 3
 _AHEAD = 1.5
 # How many followers wake when one is served; the others find nothing and wait again.
 _SHARERS = 16
@@ -299,7 +301,8 @@ class Poller:
         seconds = limit.window if ends_in is None else ends_in
         self.schedule.set_price(self.session.clock.now(), statistics.remaining, seconds)
         # A little faster than even, so that a rounding error leaves nothing unused.
-        self.schedule.least_gap = _SPREAD / (max(left, even) * (_AHEAD if self.schedule.priced else 1.0))
+        ahead = _AHEAD if len(self.schedule.watches) <= _FEW else 1.0
+        self.schedule.least_gap = _SPREAD / (max(left, even) * ahead)
         return min(left, even)
 
     def _expire(self, now: float) -> None:
@@ -398,11 +401,9 @@ class Poller:
     def _answered(self, flight: _Flight, answer: object) -> None:
         now, asked = self.session.clock.now(), flight.asked
         if isinstance(asked, Sweep):
-            entries = cast("tuple[object, ...]", answer)
-            listed = {
-                entry.order_uuid: entry.status for entry in entries if isinstance(entry, OrderStatusEntry)
-            }
-            self.schedule.swept(listed, now)
+            entries = cast("Listing[OrderStatusEntry]", answer)
+            listed = {entry.order_uuid: entry.status for entry in entries}
+            self.schedule.swept(listed, now, whole=not entries.unreadable)
         elif asked.state is not WatchState.GONE and flight.started >= asked.answered:
             self._took += _SMOOTHING * (now - flight.started - self._took)
             self._supersede(asked, flight.started)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
 import pytest
 
 from frontpay_async import (
@@ -15,7 +17,7 @@ from frontpay_async import (
 )
 from frontpay_async.sandbox import Cardholder
 from tests.support.simulated_time import BACKENDS, passes, simulate
-from tests.support.watching import Waiter, world
+from tests.support.watching import Slow, Waiter, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,5 +294,36 @@ def test_a_burst_does_not_blind_the_watch(run: Callable[..., None]) -> None:
             await passes(5)
             assert waiter.result is PaymentStatus.PAID
             assert waiter.ended_at - ended < 3.5
+
+    run(scenario)
+
+
+def test_an_order_that_is_missing_from_a_list_with_unreadable_rows_is_not_news(
+    run: Callable[..., None],
+) -> None:
+    """Its row may be the one that could not be read: it is not polled for that."""
+
+    class Spoilt(Slow):
+        spoil = False
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            if self.spoil and request.url.path.endswith("orders/status"):
+                body = json.loads(await response.aread())
+                body["data"] = [{**row, "uuid": None} for row in body["data"][:20]] + body["data"][20:]
+                response = httpx.Response(200, headers=response.headers, json=body)
+            return response
+
+    async def scenario() -> None:
+        async with world(wire=Spoilt) as here, anyio.create_task_group() as tasks:
+            for _ in range(40):
+                tasks.start_soon(Waiter().wait, here.client, await here.order())
+            await passes(10)
+            assert here.client.watch.statistics().sweeping
+            here.wire.spoil, since = True, anyio.current_time()
+            await passes(4)
+            polls = [path for path in here.polls(since) if not path.endswith("orders/status")]
+            assert len(polls) < 10
+            tasks.cancel_scope.cancel()
 
     run(scenario)
