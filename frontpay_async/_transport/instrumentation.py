@@ -15,6 +15,7 @@ from attrs import Factory, define, field, frozen
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._transport.clock import Clock
+from frontpay_async.models.raw import RawResponse
 from frontpay_async.models.records import AttemptRecord, ResultRecord
 from frontpay_async.priority import Priority
 
@@ -166,8 +167,17 @@ class CallReport:
             may_have_happened_twice=(
                 outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
             ),
+            response=_raw(last.response) if outcome is None and last and last.response else None,
         )
         if hook is not None:
             tell(hook, record)
         if self._end is not None:
             tell(self._end, record)
+
+
+def _raw(response: HttpResponse) -> RawResponse | None:
+    try:
+        return RawResponse(response.status, response.headers, response.json())
+    except ValueError:
+        # A page that stands for an empty list.
+        return None

@@ -48,6 +48,8 @@ _AIOHTTP_CONNECTING = frozenset(
 _QUOTATION = re.compile(r"""[\s:(]*(?:b?["'<]|bytearray).*""", re.DOTALL)
 _URLS_KEPT = 512
 _GZIP_OR_ZLIB = 47
+# Empty where the transport does not report it.
+_VERSIONS = frozenset({"", "1.0", "1.1", "2", "3"})
 
 
 class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never raised by itself
@@ -254,6 +256,8 @@ class Send:
         # Read without the response's own methods, which are for streams of its own library.
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
+            if _version(response) not in _VERSIONS:
+                raise _UnreadableError("it is of an HTTP version that does not exist")
             # Not by httpx's decoders, which inflate a chunk whole before its size is known.
             inflate = _decompressor(headers.get("content-encoding", "identity"))
             async for received in stream:

@@ -1,13 +1,14 @@
-"""What the observer hooks are told: frozen records without body, header or personal data. Pure."""
+"""What the observer hooks are told: frozen records, whose reprs show nothing personal. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
     from frontpay_async.errors import Outcome
+    from frontpay_async.models.raw import RawResponse
 
 
 @frozen(kw_only=True)
@@ -33,7 +34,7 @@ class AttemptRecord:
 
 @frozen(kw_only=True)
 class ResultRecord:
-    """Tell an observer how a whole call ended; carries no body, header or personal data.
+    """How a whole call ended; its repr shows no body, header or personal data.
 
     Args:
         operation: The operation's name.
@@ -45,6 +46,8 @@ class ResultRecord:
         error: The class of what was raised, such as ``ServerError``; None when it succeeded.
         may_have_happened_twice: It succeeded, but an earlier attempt was answered with a server error after
             which this operation may already have been done.
+        response: The response of a success, with its headers and request id; None for a failure. It may hold
+            personal data and stays out of reprs.
     """
 
     operation: str
@@ -55,3 +58,4 @@ class ResultRecord:
     outcome: Outcome | None
     error: str | None = None
     may_have_happened_twice: bool = False
+    response: RawResponse | None = field(default=None, repr=False, eq=False)

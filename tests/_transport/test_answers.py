@@ -218,3 +218,21 @@ async def test_the_user_agent_names_the_package_and_the_application(
     assert agent.startswith("frontpay-async/")
     assert agent.endswith(ending)
     assert ORDER_UUID in server.requests[0].target
+
+
+@pytest.mark.parametrize(
+    "line", ["HTTP/3.0 200 OK", "HTTP/1.2 200 OK", "http/1.1 200 OK", "HTTP/1.1 2000 OK"]
+)
+async def test_a_status_line_that_is_garbage_is_not_a_success(
+    server: WireServer, connect: Connect, line: str
+) -> None:
+    body = b'{"message": "orderAddedSuccessfully", "data": {"uuid": "ODR1"}}'
+
+    async def garbage(exchange: Exchange) -> None:
+        head = f"{line}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        await exchange.write(head.encode() + body)
+
+    server.script(garbage)
+    with pytest.raises(OutcomeUnknownError):
+        await create(connect(server))
+    assert len(server.requests) == 1

@@ -12,6 +12,7 @@ from attrs.exceptions import FrozenInstanceError
 from frontpay_async import (
     AttemptRecord,
     Clock,
+    FrontPayError,
     InvalidOrderError,
     NotFoundError,
     Outcome,
@@ -262,3 +263,19 @@ async def test_a_hook_that_returns_a_coroutine_is_reported(
 
     await create(connect(server, on_result=lambda _: later()))
     assert "returned a coroutine, which is not awaited" in caplog.text
+
+
+async def test_a_success_is_told_with_its_response(server: WireServer, connect: Connect) -> None:
+    """Its status, headers, request id and attempts; what it holds stays out of the record's repr."""
+    server.script(failed(500), envelope(201, ("X-Request-Id", "r-7")), failed(417))
+    hooks = Hooks()
+    client = connect(server, **hooks.settings())
+    await create(client)
+    with pytest.raises(FrontPayError):
+        await create(client)
+    done, refused = hooks.results
+    assert done.response is not None
+    assert (done.response.status, done.response.request_id, done.attempts) == (201, "r-7", 2)
+    assert "ODR2210048815" in str(done.response.json)
+    assert "ODR2210048815" not in repr(done)
+    assert refused.response is None
