@@ -62,19 +62,29 @@ class _OrderFile(click.File):
     show_default=True,
     help="How long the cardholder has.",
 )
+@click.option(
+    "--strict-totals/--no-strict-totals",
+    default=True,
+    help="Whether amounts that contradict each other are refused.",
+)
 @click.pass_obj
-def pay(command: CommandContext, order: TextIO, *, terminal_uuid: str | None, wait: float) -> int:
+def pay(
+    command: CommandContext, order: TextIO, *, terminal_uuid: str | None, wait: float, strict_totals: bool
+) -> int:
     """Take a payment: send the ORDER (a file of JSON; - for standard input) to a terminal, and watch it.
 
     Ctrl-C cancels the payment, and tells if it was paid before.
     """
-    from frontpay_async.cli.order_file import read_terminal_order
+    from frontpay_async.order_files.terminal_orders import read_terminal_order
 
     try:
         text = order.read()
     except UnicodeDecodeError:
         raise click.UsageError("the order cannot be read: it is not UTF-8") from None
-    value = read_terminal_order(text, terminal_uuid=terminal_uuid, today=datetime.now(UTC))
+    command.strict_totals = strict_totals
+    value = read_terminal_order(
+        text, terminal_uuid=terminal_uuid, today=datetime.now(UTC), strict_totals=strict_totals
+    )
     amount = value.summary.grand_total
     if not command.confirm(lambda: f"Take {amount:.2f} on terminal {value.terminal_uuid}?"):
         return Exit.NOT_SENT

@@ -147,8 +147,14 @@ def assemble(kind: str, draft: Draft) -> tuple[BatchOrder, list[Flaw]]:
         The order, and what is missing. It may only be sent when nothing is missing, nothing in the draft was
         unreadable, and no rule is broken.
     """
+    order, flaws = assemble_group(ORDER_FIELDS[kind], draft)
+    return cast("BatchOrder", order), flaws
+
+
+def assemble_group(group: Group, draft: Draft) -> tuple[object, list[Flaw]]:
+    """Build a value of a group's class, as ``assemble`` does an order of a kind."""
     flaws: list[Flaw] = []
-    return cast("BatchOrder", _make(ORDER_FIELDS[kind], draft, (), flaws)), flaws
+    return _make(group, draft, (), flaws), flaws
 
 
 def _make(group: Group, values: Draft, path: Path, flaws: list[Flaw]) -> object:

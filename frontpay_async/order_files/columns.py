@@ -25,7 +25,8 @@ import attrs
 from attrs import frozen
 
 from frontpay_async._protocol.codec import wire_names
-from frontpay_async._protocol.operations import ORDER_KINDS
+from frontpay_async._protocol.operations import CREATE_TERMINAL_ORDER, ORDER_KINDS
+from frontpay_async.models.terminals import TerminalOrder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -114,7 +115,11 @@ def _form(types: Collection[object]) -> Form:
 
 
 def _fields(
-    cls: type[Any], path: tuple[str, ...] = (), wire: str = "", prefix: str = ""
+    cls: type[Any],
+    path: tuple[str, ...] = (),
+    wire: str = "",
+    prefix: str = "",
+    sent: frozenset[str] = _SENT,
 ) -> Mapping[str, Leaf | Group]:
     found: dict[str, Leaf | Group] = {}
     hints = get_type_hints(cls)
@@ -124,7 +129,7 @@ def _fields(
         on_wire = wire + _FLAT_ON_WIRE.get(wired[name], wired[name])
         if name == "extra":
             found[name] = Leaf(name, Form.JSON, is_required=False, column=name)
-        if on_wire not in _SENT:
+        if on_wire not in sent:
             continue
         _FIELD_PATHS[on_wire] = (*path, name)
         is_required = attribute.default is attrs.NOTHING
@@ -135,7 +140,7 @@ def _fields(
             found[name] = Leaf(name, _form(types), is_required, column)
         else:
             inner = _PREFIXES.get(name, f"{name}_")
-            members = _fields(nested, (*path, name), f"{on_wire}.", inner)
+            members = _fields(nested, (*path, name), f"{on_wire}.", inner, sent)
             found[name] = Group(name, nested, members, is_required, is_rows=Ellipsis in types)
     return MappingProxyType(found)
 
@@ -144,6 +149,17 @@ ORDER_FIELDS: Mapping[str, Group] = MappingProxyType(
     {kind.name: Group("", kind.order, _fields(kind.order)) for kind in ORDER_KINDS.values()}
 )
 """The fields of each kind of order."""
+
+
+def _terminal_fields() -> Group:
+    rules = CREATE_TERMINAL_ORDER.rules
+    sent = frozenset(_sent(() if rules is None else rules.fields)) | set(_FLAT_ON_WIRE.values())
+    _FIELD_PATHS["callbackUrl"] = ("callback_url",)
+    return Group("", TerminalOrder, _fields(TerminalOrder, sent=sent))
+
+
+TERMINAL_FIELDS = _terminal_fields()
+"""The fields of a terminal order."""
 
 
 def _columns(fields: Mapping[str, Leaf | Group], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -93,7 +93,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return repeated
 
 
-_decode = json.JSONDecoder(
+decode = json.JSONDecoder(
     parse_float=_read_float, parse_int=_read_int, parse_constant=Decimal, object_pairs_hook=_object
 ).decode
 
@@ -127,13 +127,13 @@ class JsonlFormat:
         lines_of_keys: dict[str, int] = {}
         for text in lines:
             if text.strip():
-                sound = _Line(self, lines.number, log, lines_of_keys).read(text, rules)
+                sound = ObjectReader(self, lines.number, log, lines_of_keys).read(text, rules)
                 if sound is not None:
                     yield sound
 
 
-class _Line:
-    """Read one line."""
+class ObjectReader:
+    """Read one object of a file: a line, or the only one."""
 
     def __init__(
         self, form: JsonlFormat, number: int, log: ViolationLog, lines_of_keys: dict[str, int]
@@ -143,7 +143,7 @@ class _Line:
         self._findings = log
         self._lines_of_keys = lines_of_keys
         self._is_sound = True
-        self._unreadable: set[Path] = set()
+        self.unreadable: set[Path] = set()
 
     def read(self, text: str, rules: Judge) -> tuple[str, BatchItem] | None:
         """Return the line's kind and order, or None where something is wrong with them."""
@@ -159,7 +159,7 @@ class _Line:
         if not isinstance(kind, str) or kind not in ORDER_KINDS:
             self._tell(("kind",), KIND_DEMAND)
             return None
-        draft = self._group(ORDER_FIELDS[kind], order, ("order",))
+        draft = self.read_fields(ORDER_FIELDS[kind], order, ("order",))
         if draft is None:
             return None
         if restore_zip(draft):
@@ -167,18 +167,18 @@ class _Line:
         value, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
         # What stands in for a value that is missing fits no total.
-        strict_totals = self._form.strict_totals and not missing and not self._unreadable
+        strict_totals = self._form.strict_totals and not missing and not self.unreadable
         broken = rules(kind, value, strict_totals)
         for flaw in (*flaws, *(flaw for flaw in broken if flaw.path not in missing)):
             path = ("order", *flaw.path)
             # Nor of what would stand in an object that is none.
-            if not any(path[:length] in self._unreadable for length in range(2, len(path) + 1)):
+            if not any(path[:length] in self.unreadable for length in range(2, len(path) + 1)):
                 self._tell(path, words(flaw.message))
         return (kind, BatchItem(key=cast("str", key), order=value)) if self._is_sound else None
 
     def _parse(self, text: str) -> dict[str, object] | None:
         try:
-            source: object = _decode(text)
+            source: object = decode(text)
         except json.JSONDecodeError as error:
             # Its message names the place, not the text.
             self._tell((), f"is not JSON: {error.msg} at character {error.pos + 1}")
@@ -206,7 +206,7 @@ class _Line:
             for name in source.names & known:
                 self._tell((*path, name), "stands twice")
 
-    def _group(self, group: Group, source: object, path: Path) -> Draft | None:
+    def read_fields(self, group: Group, source: object, path: Path) -> Draft | None:
         """Return the draft of an object; None where it is none."""
         if not isinstance(source, dict):
             self._refuse(path, "is required" if source is None else "must be an object")
@@ -225,11 +225,11 @@ class _Line:
             read, demand = self._leaf(member.form, value)
             return self._refuse(path, demand) if read is None else read
         if not member.is_rows:
-            return self._group(member, value, path)
+            return self.read_fields(member, value, path)
         if not isinstance(value, list):
             return self._refuse(path, "must be a list of objects")
         rows = cast("list[object]", value)
-        return [self._group(member, row, (*path, index)) or {} for index, row in enumerate(rows)]
+        return [self.read_fields(member, row, (*path, index)) or {} for index, row in enumerate(rows)]
 
     def _leaf(self, form: Form, value: object) -> tuple[object, str]:  # noqa: PLR0911 - a table
         """Return a value of the form, or None with what is asked."""
@@ -257,7 +257,7 @@ class _Line:
                 return (int(number) if number is not None and is_whole else None), "must be a whole number"
 
     def _refuse(self, path: Path, message: str) -> object:
-        self._unreadable.add(path)
+        self.unreadable.add(path)
         self._tell(path, message)
         return UNREADABLE
 
