@@ -1,4 +1,4 @@
-"""A terminal order as one JSON object, read as those of a file are: all violations at once. Pure."""
+"""A terminal order as one JSON object, read as those of a file are: all violations at once."""
 
 from __future__ import annotations
 
