@@ -408,9 +408,6 @@ class SandboxState:
         return tuple(found for account in self.accounts.values() for found in account.duplicates())
 
 
-_ZERO = Decimal(0)
-
-
 @frozen
 class Duplicate:
     """Name something that was done more than once.

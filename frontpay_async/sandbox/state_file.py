@@ -154,8 +154,9 @@ def _order(row: dict[str, Any], api: Api) -> SandboxOrder:
     if refund is not None:
         amount, by_line, status = refund
         request = RefundRequest(amount=amount, by_line=dict(map(tuple, by_line)), status=RefundStatus(status))
+    row["status"] = OrderStatus(row["status"])
     return SandboxOrder(
-        **{**row, "status": OrderStatus(row["status"])},
+        **row,
         lines=[
             Line(id=number, amount=amount, refunded=refunded, product=product)
             for number, amount, refunded, product in lines

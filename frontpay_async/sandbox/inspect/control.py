@@ -207,7 +207,7 @@ class _Control:
 async def _asked(request: Request) -> dict[str, Any]:
     """Read an object; an empty body is an empty one."""
     content = await request.body()
-    asked = json.loads(content) if content else {}
+    asked: object = json.loads(content) if content else {}
     if not isinstance(asked, dict):
         raise ValueError("the body must be a JSON object")  # noqa: TRY004 - a wrong request, not a wrong type
     return cast("dict[str, Any]", asked)
