@@ -158,6 +158,22 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Run mixed traffic with faults for thirty minutes; memory, tasks and descriptors stay flat."""
+    session.install("-e", ".[all]", *group("tests"))
+    limit = ("-o", "faulthandler_timeout=2000")
+    session.run("pytest", "-s", *limit, "tests/test_soak.py", *session.posargs, env={"FRONTPAY_SOAK": "900"})
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the code in one place at a time: a test has to fail. Arguments: the seed, how many a module."""
+    session.install("-e", ".[all]", *group("tests"))
+    seed = str(random.randrange(1, 2**31))  # noqa: S311 - which places
+    session.run("python", "-m", "tests.support.mutation_run", *(session.posargs or [seed, "20"]))
+
+
+@nox.session
 def page(session: nox.Session) -> None:
     """Run the tests of the sandbox's page in the machine's Chromium; without one they are skipped.
 
