@@ -36,7 +36,7 @@ SECONDS = float(os.environ.get("FRONTPAY_SOAK", "5"))
 async def traffic(
     client: FrontPayClient, guard: CallbackGuard, draw: random.Random, done: asyncio.Event
 ) -> int:
-    """Make calls, wait for payments and receive callbacks until it is over; return how many steps were made."""
+    """Make calls, wait for payments and receive callbacks until it is over; count the steps."""
     steps = 0
     while not done.is_set():
         steps += 1
