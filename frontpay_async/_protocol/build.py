@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode
 
 from frontpay_async._json import merged, write_exact
@@ -58,7 +58,7 @@ def build_raw(
     if verb not in _METHODS:
         violations.append(Violation("method", f"must be one of {', '.join(_METHODS)}"))
     # Callers need not use a type checker.
-    given: object = path
+    given = cast("object", path)
     below = given.removeprefix("/") if isinstance(given, str) else ""
     if _RAW_PATH.fullmatch(below) is None:
         must = "must be a path below the base URL such as orders/status, without a query, an escape or dots"

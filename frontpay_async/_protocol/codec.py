@@ -204,10 +204,10 @@ def encode(
             full["sendOrderBy"] = _SILENT
         case _:
             pass
-    buyer = full.get("customerDetails")
-    if isinstance(buyer, dict) and buyer.get("type") == CustomerType.PRIVATE:
+    buyer = cast("dict[str, object] | None", full.get("customerDetails"))
+    if buyer is not None and buyer.get("type") == CustomerType.PRIVATE:
         # The reference asks to leave it out.
-        cast("dict[str, object]", buyer).pop("organizationId", None)
+        buyer.pop("organizationId", None)
     return WireBody(_named(rules.fields, full))
 
 
@@ -240,7 +240,7 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
             form = _DATE_FORMATS.get(member.kind)
             body[member.name] = cast("Json", value if form is None else write_date(value, form))
         elif isinstance(value, tuple):
-            body[member.name] = cast("list[Json]", list(value))
+            body[member.name] = list(cast("tuple[Json, ...]", value))
         elif member.kind is DIGITS and isinstance(value, int):
             body[member.name] = str(value)
         else:
