@@ -10,6 +10,7 @@ empty cell is no value, and a record of empty cells is no record.
 from __future__ import annotations
 
 import re
+import unicodedata
 from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
@@ -297,7 +298,7 @@ class _Reader:
             column: cell for column, cell in zip(self._header.columns, cells, strict=False) if column and cell
         }
         key = values.pop(_KEY, "")
-        if not (self._records and key == self._key and key):
+        if not (self._records and key and _same(key) == _same(self._key)):
             yield from self.finish()
             self._key = key
             self._cells = set()
@@ -345,7 +346,7 @@ class _Reader:
         flaw = damage(key, is_text=True) or key_flaw(key)
         if flaw is not None:
             self._tell(line, _KEY, flaw)
-        elif (before := self._lines_of_keys.setdefault(key, line)) != line:
+        elif (before := self._lines_of_keys.setdefault(_same(key), line)) != line:
             self._tell(
                 line,
                 _KEY,
@@ -437,6 +438,11 @@ class _Reader:
 
 def _at(cells: list[str], places: list[int]) -> Iterator[str]:
     return (cells[place] for place in places if place < len(cells))
+
+
+def _same(key: str) -> str:
+    """Return the form in which keys are compared: a composed letter and a decomposed one are the same."""
+    return key if key.isascii() else unicodedata.normalize("NFC", key)
 
 
 def _or_flaw(value: object, demand: str) -> object:

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, cast
+from unicodedata import normalize
 
 from attrs import frozen
 
@@ -195,7 +196,9 @@ class ObjectReader:
         flaw = "is required" if key is None else key_flaw(key)
         if flaw is not None:
             self._tell(("key",), flaw)
-        elif (before := self._lines_of_keys.setdefault(cast("str", key), self._number)) != self._number:
+        elif (
+            before := self._lines_of_keys.setdefault(normalize("NFC", cast("str", key)), self._number)
+        ) != self._number:
             self._tell(("key",), f"stands in line {before} already")
 
     def _judge_names(self, source: Mapping[str, object], path: Path, known: frozenset[str]) -> None:

@@ -254,3 +254,12 @@ def test_violations_that_say_the_same_are_told_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cell", ["", " ", "x", "=1", '="', "'", "'x", "a\u200db"])
 def test_other_cells_stay(cell: str) -> None:
     assert clean(cell) == cell.strip()
+
+
+def test_a_composed_key_and_a_decomposed_one_are_one_key(told: Told, read: Read) -> None:
+    rows = [{"key": "F\u00c5-1"}, {"key": "2"}, {"key": "FA\u030a-1"}]
+    (problem,) = told(csv_of(*rows))
+    assert problem.startswith("line 4: key stands in line 2 already")
+    line = {"key": "FA\u030a-1", "product_name": "Voks"}
+    (item,) = read(csv_of({"key": "F\u00c5-1"}, line))
+    assert len(item.order.products) == 2
