@@ -127,6 +127,9 @@ def _look(error: FrontPayError) -> str:
         return "Run it again."
     if error.operation == _BATCH:
         return "Mend what is named, then: frontpay invoices resume. It sends nothing twice."
+    row = OPERATIONS.get(error.operation or "")
+    if row is not None and row.id_name in _WITH_DETAILS and error.order_uuid is not None:
+        return f"Look before you run it again: frontpay {row.resource} details {error.order_uuid}"
     if error.order_uuid is None:
         return "Look for it before you run it again: frontpay orders list"
     if error.operation in _AT_THE_TERMINAL:
@@ -135,6 +138,7 @@ def _look(error: FrontPayError) -> str:
 
 
 _BATCH = "batch.run"
+_WITH_DETAILS = frozenset({"reservation_uuid", "subscription_uuid"})
 _AT_THE_TERMINAL = frozenset({"watch.payment", CANCEL_TERMINAL_PAYMENT.name})
 
 

@@ -150,9 +150,10 @@ def resend(
     )
 
 
-def _lines(
+def named_lines(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[tuple[int, Decimal], ...]:
+    """Read ``ID=AMOUNT`` options."""
     if not all(map(_LINE.fullmatch, values)):
         raise click.BadParameter("a line is written as ID=AMOUNT, such as 5410=100.00", context, parameter)
     parted = [each.partition("=") for each in values]
@@ -173,7 +174,7 @@ def _lines(
     "--line",
     "named",
     multiple=True,
-    callback=_lines,
+    callback=named_lines,
     metavar="ID=AMOUNT",
     help="What is paid back on which line, by its id in the order's details.",
 )
@@ -243,7 +244,8 @@ def _was_paid_on_terminal(command: CommandContext, order_uuid: str) -> bool:
     status = command.call(look)
     if status not in (None, PaymentStatus.PAID):
         raise click.UsageError(
-            f"the terminal's payment is {clean(str(status))}: say with --terminal or --no-terminal how the order was paid"
+            f"the terminal's payment is {clean(str(status))}: say with --terminal or --no-terminal how the"
+            " order was paid"
         )
     return status is not None
 

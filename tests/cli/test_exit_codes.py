@@ -396,7 +396,7 @@ def test_no_option_takes_a_token_or_a_secret() -> None:
 
 def test_a_command_that_changes_something_asks() -> None:
     """All others only look, or stay on this machine."""
-    looking = {"details", "doctor", "invoice-number", "list", "status"}
+    looking = {"details", "doctor", "history", "invoice-number", "list", "status"}
     for name, command in commands(root):
         if isinstance(command, LookingCommand):
             assert isinstance(command, MoneyCommand) == (name.rpartition(" ")[2] not in looking), name

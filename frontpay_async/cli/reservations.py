@@ -1,0 +1,164 @@
+"""``frontpay reservations``: look at reservations, capture, charge, refund, complete and cancel them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+
+from frontpay_async._protocol.operations import reservations as rows
+from frontpay_async.cli.exit_codes import Exit
+from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand
+from frontpay_async.cli.orders import named_lines
+from frontpay_async.cli.output import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from frontpay_async._protocol.operations import Operation
+    from frontpay_async.client import FrontPayClient
+
+
+@click.group()
+def reservations() -> None:
+    """Look at reservations, and change them."""
+
+
+_RESERVATION = click.argument("reservation_uuid", metavar="RESERVATION")
+_NOTE = click.option("--note", required=True, help="Why; the API requires it.")
+_LINES = click.option(
+    "--line",
+    "named",
+    multiple=True,
+    required=True,
+    callback=named_lines,
+    metavar="ID=AMOUNT",
+    help="How much of which line, by its id in the reservation's details.",
+)
+
+
+@reservations.command(cls=LookingCommand)
+@_RESERVATION
+@click.pass_obj
+def details(command: CommandContext, reservation_uuid: str) -> None:
+    """Show a reservation in detail; personal data is masked."""
+    command.output.result(command.call(lambda client: client.reservations.get_details(reservation_uuid)))
+
+
+@reservations.command(cls=LookingCommand)
+@click.pass_obj
+def history(command: CommandContext) -> None:
+    """List what happened in the last 24 hours."""
+    found = command.call(lambda client: client.reservations.list_history())
+    command.output.rows(found, ("reservation_uuid", "title", "at", "amount"))
+    command.output.note(counted(len(found), "event"))
+
+
+@reservations.command(cls=MoneyCommand)
+@_RESERVATION
+@_LINES
+@click.pass_obj
+def capture(command: CommandContext, reservation_uuid: str, named: tuple[tuple[int, Decimal], ...]) -> int:
+    """Capture reserved money, wholly or in part."""
+    from frontpay_async.models.reservations import Capture, CaptureLine
+
+    lines = [CaptureLine(id=line, amount=amount) for line, amount in named]
+    total = sum((line.amount for line in lines), Decimal(0))
+    order = Capture(grand_total=total, lines=lines)
+    return _change(
+        command,
+        reservation_uuid,
+        f"Capture {total:.2f} of",
+        rows.CAPTURE_RESERVATION,
+        lambda client: client.reservations.capture(reservation_uuid, order),
+        amount=total,
+    )
+
+
+@reservations.command(cls=MoneyCommand)
+@_RESERVATION
+@_LINES
+@click.option("--source", type=click.Choice(["captured", "charged"]), required=True, help="What is refunded.")
+@click.option("--reference", required=True, help="The id of that capture (CAP…) or charge (CHA…).")
+@click.pass_obj
+def refund(
+    command: CommandContext,
+    reservation_uuid: str,
+    named: tuple[tuple[int, Decimal], ...],
+    source: str,
+    reference: str,
+) -> int:
+    """Refund a capture or a charge, wholly or in part."""
+    from frontpay_async.models.orders import RefundLine
+    from frontpay_async.models.reservations import ReservationRefund
+
+    lines = [RefundLine(id=line, amount=amount) for line, amount in named]
+    total = sum((line.amount for line in lines), Decimal(0))
+    order = ReservationRefund(
+        grand_total=total,
+        lines=lines,
+        source="captured" if source == "captured" else "charged",
+        reference=reference,
+    )
+    return _change(
+        command,
+        reservation_uuid,
+        f"Refund {total:.2f} of",
+        rows.REFUND_RESERVATION,
+        lambda client: client.reservations.refund(reservation_uuid, order),
+        amount=total,
+    )
+
+
+@reservations.command(cls=MoneyCommand)
+@_RESERVATION
+@_NOTE
+@click.pass_obj
+def complete(command: CommandContext, reservation_uuid: str, note: str) -> int:
+    """Complete a reservation, which releases the rest."""
+    return _change(
+        command,
+        reservation_uuid,
+        "Complete",
+        rows.COMPLETE_RESERVATION,
+        lambda client: client.reservations.complete(reservation_uuid, note=note),
+    )
+
+
+@reservations.command(cls=MoneyCommand)
+@_RESERVATION
+@_NOTE
+@click.pass_obj
+def cancel(command: CommandContext, reservation_uuid: str, note: str) -> int:
+    """Cancel a reservation, which releases the money."""
+    return _change(
+        command,
+        reservation_uuid,
+        "Cancel",
+        rows.CANCEL_RESERVATION,
+        lambda client: client.reservations.cancel(reservation_uuid, note=note),
+    )
+
+
+def _change(
+    command: CommandContext,
+    reservation_uuid: str,
+    what: str,
+    operation: Operation[object],
+    work: Callable[[FrontPayClient], Awaitable[object]],
+    *,
+    amount: Decimal | None = None,
+) -> int:
+    """Ask, do it, and report it."""
+
+    def question() -> str:
+        found = command.call(lambda client: client.reservations.get_details(reservation_uuid))
+        return f"{what} reservation {reservation_uuid} ({found.status})?"
+
+    if not command.confirm(question):
+        return Exit.NOT_SENT
+    command.call(work)
+    done = {"reservation_uuid": reservation_uuid, "operation": operation.name}
+    command.output.result(done if amount is None else {**done, "amount": amount})
+    return Exit.OK
