@@ -70,8 +70,8 @@ _LEAST_BUDGET = 0.05
 # The part of a window in whose end what is left tells nothing about the next.
 _EDGE = 0.1
 _SPREAD = 0.8
-# So few watches are spread by the least time between two polls of one: theirs may come so many times as fast.
-_FEW = 3
+# One or two watches are spread by the least time between two polls of one: theirs may come so much faster.
+_FEW = 2
 _AHEAD = 1.5
 # How many followers wake when one is served; the others find nothing and wait again.
 _SHARERS = 16
