@@ -14,7 +14,7 @@ from frontpay_async._protocol.comparison import (
     likeness,
 )
 from frontpay_async._protocol.operations import GET_ORDER_DETAILS
-from frontpay_async.errors import FrontPayError, NotFoundError
+from frontpay_async.errors import APIError, FrontPayError, InvalidOrderError, OutcomeUnknownError
 from frontpay_async.models.orders import OrderMatches
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.orders import EFakturaOrder, EhfOrder, InvoiceOrder, PaymentLinkOrder
 
 _AT_ONCE = 8
+_OF_THE_ORDER = frozenset({400, 404, 410, 417, 422})
 
 
 async def look_at(
@@ -32,17 +33,20 @@ async def look_at(
     options: CallOptions,
     uuids: Iterable[str],
     see: Callable[[str, OrderIdentity | None], None],
+    gives_up: Callable[[str, FrontPayError], bool] = lambda *_: False,
 ) -> None:
-    """Read the details of orders, and tell each of them as it comes.
+    """Read the details of orders, and report each of them as it comes.
 
     Args:
         session: What executes the calls.
         options: What the caller chose.
         uuids: The orders.
-        see: Called with an order and what it can be recognised by; None for one that the API does not show.
+        see: Called with an order and what it can be recognised by; None for one that the API does not show in
+            a form that can be read.
+        gives_up: Asked whether an order at which the API failed is left out, like one that cannot be read.
 
     Raises:
-        FrontPayError: One of them could not be read.
+        FrontPayError: One of them could not be asked for.
     """
     waiting = iter(dict.fromkeys(uuids))
     failed: list[FrontPayError] = []
@@ -51,9 +55,10 @@ async def look_at(
         for uuid in waiting:
             try:
                 details = await session.execute(GET_ORDER_DETAILS, options, uuid=uuid)
-            except NotFoundError:
-                see(uuid, None)
             except FrontPayError as error:
+                if _cannot_be_read(error) or gives_up(uuid, error):
+                    see(uuid, None)
+                    continue
                 # Raised below, as it is and not in a group; the others end with it.
                 failed.append(error)
                 tasks.cancel_scope.cancel()
@@ -68,6 +73,19 @@ async def look_at(
         raise failed[0]
 
 
+def _cannot_be_read(error: FrontPayError) -> bool:
+    """Whether an error is about the one order: it is not there, or its answer cannot be read."""
+    if isinstance(error, APIError):
+        return error.status in _OF_THE_ORDER
+    return isinstance(error, InvalidOrderError) or is_unreadable(error)
+
+
+def is_unreadable(error: FrontPayError) -> bool:
+    """Whether a read was answered, but not in a form that can be read."""
+    # One that got no answer has a cause.
+    return isinstance(error, OutcomeUnknownError) and error.__cause__ is None
+
+
 async def find(
     session: Session,
     options: CallOptions,
@@ -80,13 +98,10 @@ async def find(
     shown: dict[str, OrderIdentity | None] = {}
     await look_at(session, options, candidates, shown.__setitem__)
 
-    def those(wanted: Comparison, *, cautious: bool) -> tuple[str, ...]:
+    def those(wanted: Comparison) -> tuple[str, ...]:
         found = {
-            uuid: Comparison.UNCLEAR if seen is None else likeness(sent, seen, cautious=cautious)
-            for uuid, seen in shown.items()
+            uuid: Comparison.UNCLEAR if seen is None else likeness(sent, seen) for uuid, seen in shown.items()
         }
         return tuple(uuid for uuid in candidates if found[uuid] is wanted)
 
-    same = those(Comparison.SAME, cautious=True)
-    # One that is the same proves that this API shows orders as they are sent: the others need less caution.
-    return OrderMatches(same=same, unclear=those(Comparison.UNCLEAR, cautious=not same))
+    return OrderMatches(same=those(Comparison.SAME), unclear=those(Comparison.UNCLEAR))
