@@ -49,7 +49,7 @@ MAY_IMPORT = {
     },
     "aiohttp": {"_transport/aiohttp_engine.py", "callbacks/aiohttp.py"},
     "tenacity": {"_transport/retry.py"},
-    "cattrs": {"_protocol/codec.py"},
+    "cattrs": {"_protocol/codec.py", "batch/payload.py"},
     "anyio": {
         "_rate/",
         "_transport/",
@@ -80,10 +80,12 @@ MAY_IMPORT = {
     "sqlalchemy": {
         "batch/__init__.py",
         "batch/journal.py",
+        "batch/store.py",
         "batch/encryption.py",
         "batch/schema.py",
         "batch/listings.py",
         "batch/transitions.py",
+        "batch/upgrades.py",
     },
     "cryptography": {"batch/encryption.py"},
     # The clock is injected, so that no test waits for it.

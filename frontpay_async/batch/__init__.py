@@ -15,16 +15,19 @@ except ModuleNotFoundError as error:
     needs = "frontpay_async.batch needs the extra: pip install 'frontpay_async[batch]'"
     raise ModuleNotFoundError(needs, name=error.name) from error
 
-from frontpay_async.batch.errors import ContentMismatchError, JournalError
+from frontpay_async.batch.errors import AlreadySubmittedError, ContentMismatchError, JournalError
 from frontpay_async.batch.invoices import InvoiceBatch
+from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.report import ReportRow, write_csv, write_jsonl, write_report
-from frontpay_async.batch.results import BatchReport, BatchRow, BatchStatus, Submission
+from frontpay_async.batch.results import AccountOverview, BatchReport, BatchRow, BatchStatus, Submission
 from frontpay_async.batch.states import State
 from frontpay_async.order_files.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
 from frontpay_async.order_files.items import BatchItem
 from frontpay_async.order_files.violations import InvalidFileError, LineViolation
 
 __all__ = [
+    "AccountOverview",
+    "AlreadySubmittedError",
     "BatchItem",
     "BatchReport",
     "BatchRow",
@@ -33,6 +36,7 @@ __all__ = [
     "DryRun",
     "InvalidFileError",
     "InvoiceBatch",
+    "Journal",
     "JournalError",
     "KindTotal",
     "LineViolation",

@@ -6,14 +6,14 @@ from frontpay_async.errors import ConfigurationError, FrontPayError
 
 
 class JournalError(FrontPayError):
-    """Report a journal that cannot be read or written; what was in flight is found again by the next run.
+    """Error of a journal that cannot be read or written; what was in flight is found again by the next run.
 
     Its outcome is UNKNOWN where a run had sent orders before it, and NOT_SENT otherwise.
     """
 
 
 class ContentMismatchError(ConfigurationError):
-    """Report a key that was submitted before, with another content.
+    """Error of a key that was submitted before with other content.
 
     Args:
         message: Which two contents, without personal data.
@@ -25,3 +25,21 @@ class ContentMismatchError(ConfigurationError):
     def __init__(self, message: str, *, key: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+class AlreadySubmittedError(ConfigurationError):
+    """Error of an order that another batch of the account already has, under the same key.
+
+    Args:
+        message: Which batch has it, and what to do.
+        key: The key.
+        name: The other batch.
+    """
+
+    key: str
+    name: str
+
+    def __init__(self, message: str, *, key: str, name: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.name = name

@@ -14,15 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import to_thread
 from attrs import define, field, frozen
 
 from frontpay_async.batch.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from frontpay_async.batch.journal import Journal
     from frontpay_async.batch.transitions import Transition
 
 
@@ -50,10 +48,10 @@ class GroupCommit:
     """Write transitions for many callers.
 
     Args:
-        journal: Where they are written.
+        apply: Writes transitions in one transaction, and returns of each whether the row was moved.
     """
 
-    journal: Journal
+    apply: Callable[[Sequence[Transition]], Awaitable[Sequence[bool]]]
     _line: list[_Entry] = field(init=False, factory=list[_Entry])
     _wake: anyio.Event = field(init=False, factory=anyio.Event)
     _closed: bool = field(init=False, default=False)
@@ -116,7 +114,7 @@ class GroupCommit:
 
     async def _write(self, line: list[_Entry]) -> None:
         try:
-            moved = await to_thread.run_sync(self.journal.apply, [entry.transition for entry in line])
+            moved = await self.apply([entry.transition for entry in line])
         except BaseException as error:
             # Told to each who waits: nothing of this line was written, as far as anybody knows.
             why = JournalError(f"not written: {error}")

@@ -13,9 +13,8 @@ from frontpay_async.batch.states import RowEvent
 
 if TYPE_CHECKING:
     from frontpay_async.batch.group_commit import GroupCommit
-    from frontpay_async.batch.journal import LeasedRow
+    from frontpay_async.batch.store import LeasedRow
     from frontpay_async.batch.transitions import Transition
-    from frontpay_async.order_files.items import BatchOrder
 
 # The part of a lease after which its request is given up.
 _LEASE_SHARE = 0.6
@@ -33,13 +32,11 @@ class InFlight:
         leased: Its row.
         scope: What cancels its request, and nothing else does.
         has_left: Whether its request may have left.
-        confirmed: The order's id and content, once it was confirmed.
     """
 
     leased: LeasedRow
     scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
     has_left: bool = False
-    confirmed: tuple[str, BatchOrder] | None = field(default=None, repr=False)
 
     async def claim(self, commits: GroupCommit, claim: Transition) -> None:
         """Write down that the request is about to leave, and bound its time.

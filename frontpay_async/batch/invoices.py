@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import AsyncIterable
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
-from anyio import to_thread
 from attrs import evolve
 
-from frontpay_async.batch.encryption import cipher_of
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.listings import Listings
@@ -23,7 +21,7 @@ from frontpay_async.batch.schema import forget
 from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.errors import ConfigurationError
-from frontpay_async.order_files.items import BatchItem, key_flaw
+from frontpay_async.order_files.items import BatchItem, key_flaw, normal
 from frontpay_async.priority import Priority
 from frontpay_async.settings import RetryPolicy, Timeouts
 
@@ -34,71 +32,84 @@ if TYPE_CHECKING:
 
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
-    from frontpay_async.batch.encryption import Cipher
     from frontpay_async.batch.results import BatchRow
+    from frontpay_async.batch.store import Store
     from frontpay_async.client import FrontPayClient
 
 _CHUNK = 500
-_KEY_VARIABLE = "FRONTPAY_JOURNAL_KEY"
 
 
 class InvoiceBatch:
-    """Send many orders, each exactly once, whatever dies meanwhile.
+    """Many orders, each sent exactly once, whatever process or connection dies meanwhile.
 
-    Every order stands in a journal on disk before it leaves, and what came of it after. A batch that was
-    killed is continued by running it again. An order whose answer was lost is looked for, never sent blindly.
+    Every order is in a journal on disk before it leaves, and so is what came of it. A batch that was killed
+    is continued by running it again. An order whose answer was lost is reconciled, never sent blindly.
 
-    The journal belongs to one account. Several runners, on one host or many, may share a journal and a batch.
-    Building a batch does no I/O. Use it as ``async with``, or call ``aclose``.
+    Several runners, on one host or many, may share a journal and a batch. Building a batch does no I/O. Use
+    it as ``async with``, or call ``aclose``.
 
     Args:
-        client: What sends. Its retry policy does not apply; the calls have the rank ``Priority.BATCH``.
-        journal: The path of an SQLite file, or an SQLAlchemy URL of SQLite or PostgreSQL.
+        client: The client that sends. Its retry policy does not apply; the calls have the rank
+            ``Priority.BATCH``.
+        journal: The path of an SQLite file, an SQLAlchemy URL of SQLite or PostgreSQL, or a ``Journal`` that
+            several batches share, which stays the caller's to close.
         name: The batch's name in the journal.
+        account: The name of the account whose orders these are, where a journal has several. Orders, tokens
+            and batches of two accounts are never mixed. Defaults to the one account of a journal.
         key: A Fernet key that encrypts the orders in the journal; several, separated by commas, to change it:
-            the first writes, and what the others wrote is encrypted anew. ``FRONTPAY_JOURNAL_KEY`` unless
-            given; none of both, no encryption.
-        lease: Seconds for which a runner keeps a row in hand, and after which its request is dead for
-            certain. What a killed runner leaves behind is taken over after so long.
+            the first writes, and what the others wrote is encrypted again. Defaults to
+            ``FRONTPAY_JOURNAL_KEY``; without one, nothing is encrypted.
+        lease: Seconds for which a runner keeps a row, and after which its request is certainly dead. What a
+            killed runner leaves behind is taken over after so long.
         settling: Seconds after which a request whose answer was lost is not at work at the API any more. An
             order counts as not sent when it was absent twice, each time so long after.
         drain: Seconds that requests in flight get for their answers when a run is stopped.
+        check_account: Whether a run first proves that the token belongs to the account of the journal's
+            orders. False only where you know that it does, and the API cannot show it any more.
 
     Raises:
-        ConfigurationError: The name, the key or a duration cannot be used.
+        ConfigurationError: The name, the account, the key or a duration is not valid.
     """
 
     def __init__(
         self,
         client: FrontPayClient,
         *,
-        journal: str | Path,
+        journal: str | Path | Journal,
         name: str,
+        account: str = "",
         key: str | None = None,
         lease: float = 120.0,
         settling: float = 60.0,
         drain: float = 30.0,
+        check_account: bool = True,
     ) -> None:
-        flaw = key_flaw(name)
-        if flaw is not None:
-            raise ConfigurationError(f"the name of a batch {flaw}")
+        for what, text in (("the name of a batch", name), *([("account", account)] if account else [])):
+            flaw = key_flaw(text)
+            if flaw is not None:
+                raise ConfigurationError(f"{what} {flaw}")
         if not (lease > 0 and settling >= 0 and drain >= 0):
             raise ConfigurationError("lease must be more than 0 seconds, settling and drain at least 0")
-        self._cipher: Cipher = cipher_of(os.environ.get(_KEY_VARIABLE) if key is None else key)
+        self._is_own = not isinstance(journal, Journal)
+        if isinstance(journal, Journal):
+            if key is not None:
+                raise ConfigurationError("the key is the journal's: give it to Journal.open")
+            self._journal = journal
+        else:
+            self._journal = Journal.open(journal, key=key)
         del key
         self._client = client
-        self._target = journal
-        self._name = name
+        self._name, self._account = normal(name), normal(account)
         self._lease, self._settling, self._drain = float(lease), float(settling), float(drain)
-        self._clock: Callable[[], float] | None = None
-        self._journal: Journal | None = None
+        self._checks_account = check_account
         self._number: int | None = None
-        self._opening = anyio.Lock()
         self._runs: set[Run] = set()
         self._ended = anyio.Event()
         self._is_closed = False
 
-    async def submit(self, items: Iterable[BatchItem] | AsyncIterable[BatchItem]) -> Submission:
+    async def submit(
+        self, items: Iterable[BatchItem] | AsyncIterable[BatchItem], *, again: bool = False
+    ) -> Submission:
         """Write orders into the journal; nothing is sent. A key that is there already is not added again.
 
         They are read and written in pieces, so that any number needs little memory. When it fails in the
@@ -106,18 +117,21 @@ class InvoiceBatch:
 
         Args:
             items: The orders with their keys.
+            again: Whether orders are taken, too, that another batch of the account has with the same key and
+                content. Defaults to False, so that a file is not sent again under another name by mistake.
 
         Returns:
             How many were added, and how many were there.
 
         Raises:
             ContentMismatchError: A key is there with another order.
+            AlreadySubmittedError: Another batch of the account has a key with the same order.
             JournalError: The journal cannot be written.
         """
-        journal, batch = await self._open()
+        store, batch = await self._open()
         added = known = 0
         async for chunk in _chunks(items):
-            new = await to_thread.run_sync(journal.submit, batch, chunk)
+            new = await self._journal.run(partial(store.submit, batch, chunk, again=again))
             added, known = added + new, known + len(chunk) - new
         return Submission(added=added, known=known)
 
@@ -147,10 +161,10 @@ class InvoiceBatch:
         """
         if concurrency < 1:
             raise ConfigurationError("concurrency must be at least 1")
-        journal, batch = await self._open()
+        store, batch = await self._open()
         clock = _inside(self._client)[0].clock
         begun = clock.now()
-        run = self._new_run(journal, batch, concurrency, on_progress)
+        run = await self._new_run(store, batch, concurrency, on_progress)
         self._runs.add(run)
         try:
             await run.run()
@@ -158,8 +172,8 @@ class InvoiceBatch:
             self._runs.discard(run)
             self._ended.set()
         try:
-            await to_thread.run_sync(forget, journal.engine)
-            counts = await to_thread.run_sync(journal.counts, batch)
+            await self._journal.run(forget, store.engine)
+            counts = await self._journal.run(store.counts, batch)
         except JournalError as error:
             raise run.speak_for(error) from error.__cause__
         return BatchReport(
@@ -182,21 +196,21 @@ class InvoiceBatch:
         Raises:
             ConfigurationError: There is no such batch in the journal.
         """
-        journal = await self._open_journal()
-        if await to_thread.run_sync(journal.find_batch, self._name) is None:
+        store = await self._open_store()
+        if await self._journal.run(store.find_batch, self._name, self._account) is None:
             raise ConfigurationError(f"the journal has no batch {self._name!r} that could be resumed")
         return await self.run(concurrency=concurrency, on_progress=on_progress)
 
     async def status(self) -> BatchStatus:
         """Count the batch's orders by state."""
-        journal, batch = await self._open()
-        return BatchStatus(name=self._name, counts=await to_thread.run_sync(journal.counts, batch))
+        store, batch = await self._open()
+        return BatchStatus(name=self._name, counts=await self._journal.run(store.counts, batch))
 
     async def rows(self) -> AsyncIterator[BatchRow]:
         """Yield where each order stands, in the order of submission."""
-        journal, batch = await self._open()
+        store, batch = await self._open()
         after = 0
-        while page := await to_thread.run_sync(journal.page, batch, after, _CHUNK):
+        while page := await self._journal.run(store.page, batch, after, _CHUNK):
             for number, row in page:
                 after = number
                 yield row
@@ -218,34 +232,34 @@ class InvoiceBatch:
         """
         if (as_sent is None) == (resend is None):
             raise ConfigurationError("say either as_sent=… or resend=True")
-        journal, batch = await self._open()
-        found = await to_thread.run_sync(journal.find, batch, key)
+        store, batch = await self._open()
+        key = normal(key)
+        found = await self._journal.run(store.find, batch, key)
         if found is None:
             raise ConfigurationError(f"the batch {self._name!r} has no order {key!r}")
         number, fence, row = found
         if row.state is not State.PARKED:
             raise ConfigurationError(f"{key!r} is {row.state}; only a parked order is decided by a person")
         if as_sent is not None:
-            # A mistyped id would count as proof that the account's list is not complete.
-            await self._client.orders.get_status(as_sent)
+            # The API's own spelling: another one would count as an order that the list does not show.
+            as_sent = (await self._client.orders.get_status(as_sent)).order_uuid
         event = RowEvent.DENY if as_sent is None else RowEvent.CONFIRM
         decision = Transition(row=number, fence=fence, event=event, order_uuid=as_sent)
-        if not (await to_thread.run_sync(journal.apply, [decision]))[0]:
+        if not (await self._journal.run(store.apply, [decision]))[0]:
             raise ConfigurationError(
                 f"{key!r} was not decided: {as_sent or 'it'} is accounted for by another row"
             )
 
     async def aclose(self) -> None:
-        """Stop the runs of this batch, let requests in flight have their answers, and close the journal."""
+        """Stop the runs of this batch, let requests in flight have their answers, and close its journal."""
         self._is_closed = True
         for run in self._runs:
             run.stop()
         while self._runs:
             self._ended = anyio.Event()
             await self._ended.wait()
-        journal, self._journal = self._journal, None
-        if journal is not None:
-            await to_thread.run_sync(journal.close)
+        if self._is_own:
+            await self._journal.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -259,29 +273,26 @@ class InvoiceBatch:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r}>"
 
-    async def _open_journal(self) -> Journal:
-        async with self._opening:
-            if self._is_closed:
-                raise ConfigurationError("the batch is closed")
-            if self._journal is None:
-                self._journal = await to_thread.run_sync(
-                    Journal.open, self._target, self._cipher, self._clock
-                )
-            return self._journal
+    async def _open_store(self) -> Store:
+        if self._is_closed:
+            raise ConfigurationError("the batch is closed")
+        return await self._journal.opened()
 
-    async def _open(self) -> tuple[Journal, int]:
-        journal = await self._open_journal()
+    async def _open(self) -> tuple[Store, int]:
+        store = await self._open_store()
         if self._number is None:
-            self._number = await to_thread.run_sync(journal.join, self._name, _inside(self._client)[2])
-        return journal, self._number
+            url = _inside(self._client)[2]
+            self._number = await self._journal.run(store.join, self._name, url, self._account)
+        return store, self._number
 
-    def _new_run(
+    async def _new_run(
         self,
-        journal: Journal,
+        store: Store,
         batch: int,
         concurrency: int,
         on_progress: Callable[[BatchStatus], object] | None,
     ) -> Run:
+        account = await self._journal.run(store.account_of, batch)
         owner = secrets.token_hex(16)
         session, given, _ = _inside(self._client)
         options = evolve(
@@ -297,16 +308,24 @@ class InvoiceBatch:
                 on_progress(BatchStatus(name=self._name, counts=counts))
 
         return Run(
-            journal=journal,
+            journal=self._journal,
+            store=store,
             batch=batch,
             owner=owner,
             session=session,
             # Whether a create is sent again is decided here, never in the transport.
             options=evolve(options, retry=RetryPolicy(attempts=1, retry_unsafe_server_errors=False)),
             reconciler=Reconciler(
-                Listings(journal, owner), session, options, self._cipher, self._settling, turn=self._lease / 4
+                self._journal,
+                Listings(store, owner, account),
+                session,
+                options,
+                store.cipher,
+                self._settling,
+                turn=self._lease / 4,
+                checks_account=self._checks_account,
             ),
-            cipher=self._cipher,
+            cipher=store.cipher,
             concurrency=concurrency,
             lease=self._lease,
             drain=self._drain,

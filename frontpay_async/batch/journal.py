@@ -1,396 +1,130 @@
-"""The journal: every row of every batch, and how it moves; sync, for worker threads.
-
-One journal belongs to one account, at one base URL. Each method is one transaction. A row is only ever moved
-by its state table, and only by whoever holds its fence.
-"""
+"""A journal as its caller sees it: opened once, shared by any number of batches of any number of accounts."""
 
 from __future__ import annotations
 
-import json
-import secrets
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, cast
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from attrs import define, field, frozen
-from sqlalchemy import func, inspect, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+import anyio
+from anyio import CapacityLimiter, to_thread
 
-from frontpay_async._protocol.operations import kind_of_order
-from frontpay_async.batch.encryption import rotate
-from frontpay_async.batch.errors import ContentMismatchError, JournalError
-from frontpay_async.batch.payload import SALT_BYTES, fingerprint, write
-from frontpay_async.batch.results import BatchRow
-from frontpay_async.batch.schema import (
-    READING,
-    SCHEMA_VERSION,
-    batches,
-    metadata,
-    notes,
-    now_of,
-    open_engine,
-    rows,
-    upgrade,
-)
-from frontpay_async.batch.states import RowEvent, State, target
-from frontpay_async.batch.transitions import Transition, move
+from frontpay_async.batch.encryption import cipher_of
+from frontpay_async.batch.store import Store
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+    from types import TracebackType
+    from typing import TypeVarTuple
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
     from frontpay_async.batch.encryption import Cipher
-    from frontpay_async.order_files.items import BatchItem
+    from frontpay_async.batch.results import AccountOverview
 
-_KEY_CHECK = b"frontpay_async"
-_CREATION_LOCK = 0x66706179
+    PosArgsT = TypeVarTuple("PosArgsT")
 
+ResultT = TypeVar("ResultT")
 
-@frozen
-class LeasedRow:
-    """Hold a row that was taken in hand.
-
-    Args:
-        id: Its number.
-        key: Its key.
-        kind: The operation that sends it.
-        payload: Its content, as the journal keeps it.
-        fence: What later changes must name.
-        attempts: How often it was claimed before.
-    """
-
-    id: int
-    key: str
-    kind: str
-    payload: bytes = field(repr=False)
-    fence: int
-    attempts: int
+_KEY_VARIABLE = "FRONTPAY_JOURNAL_KEY"
+_PAGE = 500
 
 
-@define(eq=False)
 class Journal:
-    """Keep the rows.
+    """The durable record of batches: an SQLite file or a PostgreSQL database.
 
-    Args:
-        engine: The database.
-        cipher: What protects the content of orders.
-        clock: The time in Unix seconds, for tests; the database's unless given.
+    One journal serves many accounts. What its batches share is bounded: the connections, and as many threads.
+
+        async with Journal.open("postgresql://journal/frontpay") as journal:
+            batch = InvoiceBatch(client, journal=journal, account="merchant-17", name="2026-05")
+
+    Make one with ``Journal.open``. It does no I/O before it is used.
     """
 
-    engine: Engine
-    cipher: Cipher
-    clock: Callable[[], float] | None = None
-    salt: bytes = field(init=False, default=b"", repr=False)
+    def __init__(
+        self,
+        target: str | Path | Engine,
+        *,
+        key: str | None = None,
+        connections: int = 5,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        if connections < 1:
+            raise ConfigurationError("connections must be at least 1")
+        self._cipher: Cipher = cipher_of(os.environ.get(_KEY_VARIABLE) if key is None else key)
+        del key
+        self._target = target
+        self._connections = connections
+        self._clock = clock
+        self._store: Store | None = None
+        self._opening = anyio.Lock()
+        self._limiter: CapacityLimiter | None = None
+        self._is_closed = False
 
     @classmethod
-    def open(cls, target: str | Path, cipher: Cipher, clock: Callable[[], float] | None = None) -> Self:
-        """Open a journal, and make it where there is none.
+    def open(cls, target: str | Path | Engine, *, key: str | None = None, connections: int = 5) -> Self:
+        """Return the journal at a place; it is made there when it is first used.
 
         Args:
-            target: A path or an SQLAlchemy URL.
-            cipher: What protects the content of orders.
-            clock: The time in Unix seconds, for tests.
+            target: The path of an SQLite file, an SQLAlchemy URL of SQLite or PostgreSQL, or an ``Engine`` of
+                SQLAlchemy for PostgreSQL, which stays the caller's to dispose.
+            key: Fernet keys that encrypt the orders, separated by commas; see ``InvoiceBatch``. Defaults to
+                ``FRONTPAY_JOURNAL_KEY``; empty for no encryption.
+            connections: The most connections to PostgreSQL, and the most threads.
 
         Raises:
-            ConfigurationError: It is of a newer version, or protected in another way.
+            ConfigurationError: The key is not a Fernet key, or ``connections`` is less than 1.
+        """
+        return cls(target, key=key, connections=connections)
+
+    async def opened(self) -> Store:
+        """Return the store, for this package; it is opened when it is first asked for.
+
+        Raises:
+            ConfigurationError: It cannot be opened, or is closed.
             JournalError: It cannot be read or written.
         """
-        journal = cls(open_engine(target), cipher, clock)
-        try:
-            with journal.writing() as connection:
-                journal._set_up(connection)
-        except BaseException:
-            # Whatever ended it, nobody else could close the connections.
-            journal.close()
-            raise
-        return journal
+        if self._store is not None:
+            return self._store
+        async with self._opening:
+            if self._is_closed:
+                raise ConfigurationError("the journal is closed")
+            if self._store is None:
+                opening = partial(Store.open, self._target, self._cipher, self._clock)
+                self._store = await self.run(partial(opening, connections=self._connections))
+            return self._store
 
-    def close(self) -> None:
-        """Close the connections."""
-        self.engine.dispose()
+    async def run(self, do: Callable[[*PosArgsT], ResultT], *args: *PosArgsT) -> ResultT:
+        """Run a function in one of the journal's threads."""
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(self._connections)
+        return await to_thread.run_sync(do, *args, limiter=self._limiter)
 
-    @contextmanager
-    def writing(self) -> Generator[Connection]:
-        """Run a transaction, and translate what the database raises."""
-        with _translated(), self.engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def reading(self) -> Generator[Connection]:
-        """Run a transaction that writes nothing."""
-        with _translated(), self.engine.execution_options(**READING).begin() as connection:
-            yield connection
-
-    def now(self, connection: Connection) -> float:
-        """Return the time that leases are measured by, in Unix seconds."""
-        return now_of(connection) if self.clock is None else self.clock()
-
-    def _set_up(self, connection: Connection) -> None:
-        if connection.dialect.name == "postgresql":
-            # Two runners that start together must not both create the tables.
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})"))
-        if not inspect(connection).has_table(notes.name):
-            metadata.create_all(connection)
-        known = self.notes(connection)
-        if not known:
-            known = {
-                "schema": str(SCHEMA_VERSION).encode(),
-                "salt": secrets.token_bytes(SALT_BYTES),
-                "seal": self.cipher.encrypt(_KEY_CHECK),
-            }
-            connection.execute(notes.insert(), [{"name": k, "content": v} for k, v in known.items()])
-        version = int(known["schema"])
-        if version > SCHEMA_VERSION:
-            raise ConfigurationError(
-                f"the journal was written by a newer version (its schema is {version}, this version knows"
-                f" {SCHEMA_VERSION}): upgrade frontpay_async on this host"
-            )
-        if version < SCHEMA_VERSION:
-            upgrade(connection)
-        self._check_seal(known["seal"])
-        rotate(connection, self.cipher, known["seal"])
-        self.salt = known["salt"]
-
-    def _check_seal(self, check: bytes) -> None:
-        is_plain = check == _KEY_CHECK
-        if is_plain != (self.cipher.encrypt(_KEY_CHECK) == _KEY_CHECK):
-            raise ConfigurationError(
-                "the journal was made without encryption: leave FRONTPAY_JOURNAL_KEY out, or begin another"
-                if is_plain
-                else "the journal is encrypted: set FRONTPAY_JOURNAL_KEY to its key"
-            )
-        self.cipher.decrypt(check)
-
-    def notes(self, connection: Connection) -> dict[str, bytes]:
-        """Return what the journal knows about itself."""
-        return {name: bytes(content) for name, content in connection.execute(select(notes).limit(20))}
-
-    def join(self, name: str, base_url: str) -> int:
-        """Return the number of a batch, which is made where there is none.
+    async def overview(self) -> AsyncIterator[AccountOverview]:
+        """Yield how the batches of all accounts stand, by account and name; one query.
 
         Raises:
-            ConfigurationError: The journal belongs to another base URL.
+            JournalError: The journal cannot be read.
         """
-        with self.writing() as connection:
-            self._add(connection, notes, {"name": "base url", "content": base_url.encode()})
-            owner = self.notes(connection)["base url"].decode()
-            if owner != base_url:
-                raise ConfigurationError(
-                    f"the journal belongs to orders at {owner}, not at {base_url}: begin another one"
-                )
-            made = {"name": name, "created_at": self.now(connection)}
-            self._add(connection, batches, made)
-            return int(connection.scalar(select(batches.c.id).where(batches.c.name == name)) or 0)
+        store = await self.opened()
+        for each in await self.run(store.overview):
+            yield each
 
-    def find_batch(self, name: str) -> int | None:
-        """Return the number of a batch; None where there is none."""
-        with self.reading() as connection:
-            return connection.scalar(select(batches.c.id).where(batches.c.name == name))
+    async def aclose(self) -> None:
+        """Close the connections. Close the batches that use it first."""
+        async with self._opening:
+            self._is_closed = True
+            store, self._store = self._store, None
+            if store is not None:
+                await self.run(store.close)
 
-    def submit(self, batch: int, items: Sequence[BatchItem]) -> int:
-        """Add items to a batch; return how many are new.
+    async def __aenter__(self) -> Self:
+        return self
 
-        Raises:
-            ContentMismatchError: A key is there already, with another content; none of these items is added.
-        """
-        prints: dict[str, bytes] = {}
-        made: list[dict[str, object]] = []
-        for item in items:
-            kind = kind_of_order(item.order).operation.name
-            content = write(item.order)
-            own = fingerprint(self.salt, kind, content)
-            known = prints.setdefault(item.key, own)
-            if known != own:
-                raise _mismatch(item.key, own, "an earlier item of this submission", known)
-            made.append(
-                {"key": item.key, "kind": kind, "payload": self.cipher.encrypt(content), "fingerprint": known}
-            )
-        with self.writing() as connection:
-            now = self.now(connection)
-            before = self._prints(connection, batch, prints)
-            for key, (known, told) in before.items():
-                if known != prints[key]:
-                    raise _mismatch(key, prints[key], told, known)
-            new = {str(row["key"]): row for row in made if row["key"] not in before}
-            if new:
-                fixed: dict[str, object] = {
-                    "batch_id": batch,
-                    "state": State.PENDING.value,
-                    "submitted_at": now,
-                    "due_at": now,
-                    "attempts": 0,
-                    "fence": 0,
-                    "listing": 0,
-                }
-                connection.execute(rows.insert(), [{**fixed, **row} for row in new.values()])
-        return len(new)
-
-    def _prints(
-        self, connection: Connection, batch: int, keys: Mapping[str, bytes]
-    ) -> dict[str, tuple[bytes, str]]:
-        if connection.dialect.name == "postgresql":
-            # Two submissions of one batch take turns, so that what is not there now is not there a moment
-            # later.
-            connection.execute(select(batches.c.id).where(batches.c.id == batch).with_for_update())
-        columns = (rows.c.key, rows.c.fingerprint, rows.c.state, rows.c.order_uuid, rows.c.kind)
-        found = connection.execute(
-            select(*columns).where(rows.c.batch_id == batch, rows.c.key.in_(list(keys)))
-        )
-        return {
-            key: (bytes(known), f"one of {kind} that is {state}" + (f" as {uuid}" if uuid else ""))
-            for key, known, state, uuid, kind in found
-        }
-
-    def lease_rows(self, batch: int, owner: str, limit: int, seconds: float) -> list[LeasedRow]:
-        """Take pending rows in hand, in the order of their submission; nothing is in doubt by it.
-
-        Args:
-            batch: The batch.
-            owner: Who takes them.
-            limit: At most so many.
-            seconds: How long nobody else takes them.
-        """
-        with self.writing() as connection:
-            now = self.now(connection)
-            free = (
-                select(rows.c.id)
-                .where(
-                    rows.c.batch_id == batch,
-                    rows.c.state == State.PENDING.value,
-                    rows.c.due_at <= now,
-                    or_(rows.c.lease_until.is_(None), rows.c.lease_until < now),
-                )
-                .order_by(rows.c.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-                # As an IN (SELECT ...) PostgreSQL might run it more than once, and lock more than the limit.
-                .cte("free")
-            )
-            taken = (
-                update(rows)
-                .where(rows.c.id.in_(select(free.c.id)))
-                .values(owner=owner, lease_until=now + seconds, fence=rows.c.fence + 1)
-                .returning(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
-            )
-            found = connection.execute(taken).all()
-        leased = [
-            LeasedRow(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found
-        ]
-        # A database returns what it changed in any order.
-        return sorted(leased, key=lambda each: each.id)
-
-    def apply(self, transitions: Sequence[Transition]) -> list[bool]:
-        """Move rows, all in one transaction; say of each whether it was moved.
-
-        A row is not moved when it has been taken in hand by somebody else, or by nobody but is somewhere that
-        the event does not start from.
-        """
-        try:
-            with self.writing() as connection:
-                return self.move(connection, transitions)
-        except IntegrityError:
-            pass
-        # An order that another row accounts for. Which one is found by going one by one.
-        return [self._apply_one(each) for each in transitions]
-
-    def _apply_one(self, transition: Transition) -> bool:
-        try:
-            with self.writing() as connection:
-                return self.move(connection, [transition])[0]
-        except IntegrityError:
-            lost = Transition(row=transition.row, fence=transition.fence, event=RowEvent.LOSE)
-            with self.writing() as connection:
-                self.move(connection, [lost])
-            return False
-
-    def move(self, connection: Connection, transitions: Sequence[Transition]) -> list[bool]:
-        """Move rows within a transaction; see ``apply``."""
-        return move(connection, transitions, self.now(connection))
-
-    def expire(self) -> int:
-        """Put in doubt what its sender has left behind; return how many rows."""
-        with self.writing() as connection:
-            now = self.now(connection)
-            left = update(rows).where(rows.c.state == State.SENDING.value, rows.c.lease_until < now)
-            values = {
-                "state": target(RowEvent.LOSE).value,
-                "owner": None,
-                "lease_until": None,
-                "doubt_at": now,
-            }
-            error = "whoever sent it is gone; it may have left"
-            return connection.execute(left.values(**values, missed_at=None, error=error)).rowcount
-
-    def counts(self, batch: int) -> dict[State, int]:
-        """Count a batch's rows by state."""
-        with self.reading() as connection:
-            counted = (
-                select(rows.c.state, func.count()).where(rows.c.batch_id == batch).group_by(rows.c.state)
-            )
-            return {State(state): count for state, count in connection.execute(counted)}
-
-    def next_due(self, batch: int) -> float | None:
-        """Return the seconds until a pending row may be taken in hand; None where there is none."""
-        with self.reading() as connection:
-            mine = (rows.c.batch_id == batch, rows.c.state == State.PENDING.value)
-            free_at = func.coalesce(rows.c.lease_until, 0.0)
-            later = func.max(rows.c.due_at, free_at) if connection.dialect.name == "sqlite" else None
-            when = later if later is not None else func.greatest(rows.c.due_at, free_at)
-            earliest = connection.scalar(select(func.min(when)).where(*mine))
-            return None if earliest is None else max(0.0, float(earliest) - self.now(connection))
-
-    def page(self, batch: int, after: int, limit: int) -> list[tuple[int, BatchRow]]:
-        """Return some rows of a batch, in the order of their submission, with their numbers."""
-        wanted = (
-            select(rows).where(rows.c.batch_id == batch, rows.c.id > after).order_by(rows.c.id).limit(limit)
-        )
-        with self.reading() as connection:
-            return [(each.id, _row(each)) for each in connection.execute(wanted)]
-
-    def find(self, batch: int, key: str) -> tuple[int, int, BatchRow] | None:
-        """Return a row by its key, with its number and fence; None where there is none."""
-        with self.reading() as connection:
-            found = connection.execute(
-                select(rows).where(rows.c.batch_id == batch, rows.c.key == key)
-            ).one_or_none()
-        return None if found is None else (found.id, found.fence, _row(found))
-
-    def _add(self, connection: Connection, table: Any, row: Mapping[str, object]) -> None:  # noqa: ANN401
-        """Add a row unless it is there."""
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        connection.execute(insert(table).values(**row).on_conflict_do_nothing())
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except SQLAlchemyError as error:
-        said = str(error.orig if isinstance(error, DBAPIError) else error).split("\n")[0]
-        raise JournalError(f"the journal cannot be used ({type(error).__name__}: {said})") from None
-
-
-def _mismatch(key: str, new: bytes, other: str, known: bytes) -> ContentMismatchError:
-    return ContentMismatchError(
-        f"the key {key!r} stands for two orders: this one (content {new.hex()[:8]}), and {other} (content"
-        f" {known.hex()[:8]}). An order that has changed needs another key.",
-        key=key,
-    )
-
-
-def _row(row: Any) -> BatchRow:  # noqa: ANN401 - a row of the table
-    return BatchRow(
-        key=row.key,
-        kind=row.kind,
-        state=State(row.state),
-        attempts=row.attempts,
-        order_uuid=row.order_uuid,
-        customer_uuid=row.customer_uuid,
-        error=row.error,
-        candidates=tuple(cast("list[str]", json.loads(row.candidates))) if row.candidates else (),
-    )
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.aclose()

@@ -1,19 +1,31 @@
-"""The journal's part in looking: who is in doubt, which orders nobody accounts for, and the verdict.
+"""The journal's part in reconciling: who is in doubt, which orders nobody accounts for, and the verdict.
 
-A list of the account's orders that was complete before a row was claimed cannot show that row's order. So
-each list gets a number, only what is new in it is kept, and a row remembers the last number before its claim:
-its candidates are the orders that were first seen later. Numbers, not times: clocks may be set back.
+*Model.* A list of the account's orders that was noted before a row was claimed cannot show that row's order.
+So each list gets a number, only what is new in it is kept, and a claim takes the last number along: the row's
+candidates are the orders that were first seen later. Lists are noted one after another under a lock of the
+account, and the first number of an order stays. Numbers, not times: clocks may be set back.
 
-An order that is another one than each row that could own it is a stranger, for good: a row that is claimed
-later is younger than it. That much is kept, so that nobody has to read it again, whoever dies.
+*Absence* needs evidence. The order of a row may be missing in a list because the list is cut, lags or is
+incomplete in another way. It counts as complete for a row where
 
-Runners of one journal take turns in looking, and a verdict is only written by whoever has the turn, on what
-the journal says in that moment.
+- it shows an order that is older than the row's, so that a list of the newest N cannot hide it; and
+- each order that is known to exist and is missing is older than that one; and
+- the missing ones are the oldest of all: a list that shows an older order than one that it lacks is not a
+  list of the newest, and proves nothing.
+
+Where an order is older than a row's is known from the journal (confirmed before the claim) or from an earlier
+list. In an account in which nothing older is known, a list counts as complete if nothing is missing and it
+has fewer than ten orders: no API cuts that short.
+
+*Guarantee.* An order that differs from every row that could have produced it is recorded as unrelated,
+permanently: rows claimed later are newer than it. Runners of one account take turns, and a verdict is only
+written by the runner that has the turn, on what the journal says in that moment.
 """
 
 from __future__ import annotations
 
 import zlib
+from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -21,7 +33,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from frontpay_async.batch.schema import listings, notes, rows, unrelated
+from frontpay_async.batch.schema import accounts, batches, listings, rows, tokens, unrelated
 from frontpay_async.batch.states import State
 
 if TYPE_CHECKING:
@@ -29,45 +41,60 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from frontpay_async.batch.journal import Journal
+    from frontpay_async.batch.store import Store
     from frontpay_async.batch.transitions import Transition
 
-_TURN = "reconciler"
-_FAITHFUL = "as sent: "
 _MOST_PARAMETERS = 500
-_WITNESSES = 25
-_STRANGERS = unrelated.c.order_uuid
+_WITNESSES = 5
+_UNCUT = 10
+_OPEN = (State.UNKNOWN.value, State.SENDING.value)
+# What is needed of a row to decide it, once its content has been read.
+_LIGHT = (
+    rows.c.id,
+    rows.c.kind,
+    rows.c.fingerprint,
+    rows.c.fence,
+    rows.c.listing,
+    rows.c.state,
+    rows.c.claimed_at,
+    rows.c.doubt_at,
+    rows.c.missed_at,
+    rows.c.attempts,
+    rows.c.error,
+)
 
 
 @frozen
 class UnresolvedRow:
-    """Hold a row in doubt, or one in flight that may be mistaken for it.
+    """A row in doubt, or one in flight that may be mistaken for it.
 
     Args:
         id: Its number.
         kind: The operation that sends it.
-        payload: Its content, as the journal keeps it.
         content: Its fingerprint.
         fence: What a verdict must name.
         listing: The last list that was complete before it was claimed.
         in_flight: Whether its answer may still come.
+        claimed_at: When it was claimed, in Unix seconds; None for a row of an older journal.
         doubt_at: Since when it is in doubt, in Unix seconds.
         missed_at: When it was looked for and not found, if it was.
         attempts: How often it was about to leave.
         error: Why it is in doubt.
+        payload: Its content, as the journal keeps it; empty where it was not asked for.
     """
 
     id: int
     kind: str
-    payload: bytes = field(repr=False)
-    content: bytes = field(repr=False)
+    content: bytes
     fence: int
     listing: int
     in_flight: bool
+    claimed_at: float | None
     doubt_at: float
     missed_at: float | None
     attempts: int
     error: str | None = field(repr=False)
+    payload: bytes = field(default=b"", repr=False)
 
     def due_at(self, settling: float) -> float:
         """Return when the next look at it counts, in Unix seconds."""
@@ -76,7 +103,7 @@ class UnresolvedRow:
 
 @frozen
 class Verdict:
-    """Say what a look came to.
+    """What a look came to.
 
     Args:
         transitions: What happens to rows in doubt.
@@ -87,163 +114,328 @@ class Verdict:
     unrelated: Sequence[str] = ()
 
 
-@define(eq=False)
-class Listings:
-    """Ask and tell the journal on behalf of somebody who looks.
+@frozen
+class Evidence:
+    """For which rows a list is complete.
 
     Args:
-        journal: The journal.
-        owner: Who looks.
+        since: It is complete for rows claimed at this time or later, in Unix seconds.
+        number: And for rows claimed after the list of this number.
+        lag: Seconds that the list was seen to lag.
     """
 
-    journal: Journal
+    since: float = inf
+    number: float = inf
+    lag: float = 0.0
+
+    def covers(self, row: UnresolvedRow) -> bool:
+        """Whether the list would show the row's order."""
+        return self.number <= row.listing or (row.claimed_at is not None and self.since <= row.claimed_at)
+
+
+@frozen
+class _Known:
+    """An order that exists: created after ``after`` and before ``before``, both in Unix seconds."""
+
+    uuid: str
+    after: float
+    before: float
+    number: float
+
+
+@define(eq=False)
+class Listings:
+    """The journal, asked on behalf of a runner that looks.
+
+    Args:
+        store: The journal.
+        owner: Who looks.
+        account: The number of the account.
+    """
+
+    store: Store
     owner: str
+    account: int
+
+    # Turns
 
     def take_turn(self, seconds: float) -> bool:
         """Take the turn in looking for so long, unless another runner has it."""
-        with self.journal.writing() as connection:
-            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            nobody = insert(notes).values(name=_TURN, content=b"nobody 0").on_conflict_do_nothing()
-            connection.execute(nobody)
+        with self.store.writing() as connection:
             owner, until = self._turn(connection)
-            now = self.journal.now(connection)
-            if owner != self.owner and now < until:
+            now = self.store.now(connection)
+            if owner not in (None, self.owner) and now < until:
                 return False
             self._set_turn(connection, now + seconds)
         return True
 
     def end_turn(self) -> None:
         """Let another runner look."""
-        with self.journal.writing() as connection:
+        with self.store.writing() as connection:
             if self._turn(connection)[0] == self.owner:
                 self._set_turn(connection, 0.0)
 
-    def _turn(self, connection: Connection) -> tuple[str, float]:
-        locked = select(notes.c.content).where(notes.c.name == _TURN).with_for_update()
-        owner, until = bytes(connection.execute(locked).scalar_one()).decode().split()
+    def _turn(self, connection: Connection) -> tuple[str | None, float]:
+        """Return who has the turn and until when; locks the account."""
+        locked = select(accounts.c.turn_owner, accounts.c.turn_until).where(accounts.c.id == self.account)
+        owner, until = connection.execute(locked.with_for_update()).one()
         return owner, float(until)
 
     def _set_turn(self, connection: Connection, until: float) -> None:
-        content = f"{self.owner} {until}".encode()
-        connection.execute(update(notes).where(notes.c.name == _TURN).values(content=content))
+        mine = update(accounts).where(accounts.c.id == self.account)
+        connection.execute(mine.values(turn_owner=self.owner, turn_until=until))
+
+    def is_anchored(self) -> bool:
+        """Whether an order of the account is known that is older than any that is sent from now on.
+
+        Such orders are those that a list showed, and the first ones that were confirmed, as soon as none of
+        those that were sent with them is on its way or in doubt.
+        """
+        listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
+        with self.store.reading() as connection:
+            if self._is_open(connection, rows.c.listing == 0):
+                return False
+            if connection.execute(listed).first() is not None:
+                return True
+        with self.store.writing() as connection:
+            self._turn(connection)
+            done = select(rows.c.order_uuid).where(rows.c.account_id == self.account)
+            known = list(connection.scalars(done.where(rows.c.order_uuid.is_not(None)).limit(_UNCUT)))
+            if not known or self._is_open(connection):
+                return False
+            self._note(connection, known)
+            return True
+
+    def _is_open(self, connection: Connection, *more: ColumnElement[bool]) -> bool:
+        going = select(rows.c.id).where(rows.c.account_id == self.account, rows.c.state.in_(_OPEN), *more)
+        return connection.execute(going.limit(1)).first() is not None
+
+    def _note(self, connection: Connection, uuids: Sequence[str]) -> None:
+        content = zlib.compress("\n".join(uuids).encode())
+        made = {"account_id": self.account, "noted_at": self.store.now(connection), "uuids": content}
+        connection.execute(listings.insert().values(**made))
+
+    def may_go_first(self, seconds: float) -> bool:
+        """Take the turn in sending an account's first orders, unless some are on their way or in doubt."""
+        with self.store.writing() as connection:
+            owner, until = self._turn(connection)
+            now = self.store.now(connection)
+            is_others = owner not in (None, self.owner) and now < until
+            if is_others or self._is_open(connection):
+                return False
+            self._set_turn(connection, now + seconds)
+        return True
+
+    # Tokens
+
+    def knows_token(self, mark: bytes) -> bool:
+        """Whether a token was seen to belong to the account; the first token of a new account does.
+
+        Args:
+            mark: A keyed hash of the token.
+        """
+        with self.store.writing() as connection:
+            self._turn(connection)
+            mine = select(tokens.c.print).where(tokens.c.account_id == self.account)
+            known = {bytes(each) for each in connection.scalars(mine)}
+            if not known:
+                connection.execute(tokens.insert().values(account_id=self.account, print=mark))
+            return not known or mark in known
+
+    def adopt_token(self, mark: bytes) -> None:
+        """Note that a token belongs to the account."""
+        with self.store.writing() as connection:
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            made = insert(tokens).values(account_id=self.account, print=mark)
+            connection.execute(made.on_conflict_do_nothing())
+
+    def replace_token(self, mark: bytes) -> bool:
+        """Give an account of which nothing has left to another token; return whether that was possible."""
+        with self.store.writing() as connection:
+            self._turn(connection)
+            if self._has_sent(connection) or self._is_in_hand(connection):
+                return False
+            connection.execute(tokens.delete().where(tokens.c.account_id == self.account))
+            connection.execute(tokens.insert().values(account_id=self.account, print=mark))
+            return True
+
+    def is_undecided(self) -> bool:
+        """Whether a runner may still come to confirm the account's first order."""
+        with self.store.reading() as connection:
+            return self._is_in_hand(connection)
+
+    def _has_sent(self, connection: Connection) -> bool:
+        """Whether an order of the account may have left."""
+        mine = select(rows.c.id).where(rows.c.account_id == self.account)
+        left = mine.where(rows.c.attempts > 0).where(
+            rows.c.state.not_in([State.PENDING.value, State.FAILED.value])
+        )
+        return connection.execute(left.limit(1)).first() is not None
+
+    def _is_in_hand(self, connection: Connection) -> bool:
+        mine = select(rows.c.id).where(rows.c.account_id == self.account)
+        leased = mine.where(rows.c.lease_until >= self.store.now(connection))
+        return connection.execute(leased.limit(1)).first() is not None
+
+    # Rows in doubt
 
     def next_look(self, settling: float) -> float | None:
         """Return the seconds until a look at a row in doubt counts; None where no row is in doubt."""
-        with self.journal.reading() as connection:
-            doubts = [each for each in self._doubts(connection) if not each.in_flight]
-            if not doubts:
-                return None
-            return min(each.due_at(settling) for each in doubts) - self.journal.now(connection)
+        since = func.coalesce(rows.c.missed_at, rows.c.doubt_at, 0.0)
+        mine = (rows.c.account_id == self.account, rows.c.state == State.UNKNOWN.value)
+        with self.store.reading() as connection:
+            earliest = connection.scalar(select(func.min(since)).where(*mine))
+            return None if earliest is None else float(earliest) + settling - self.store.now(connection)
 
-    def doubts(self) -> tuple[list[UnresolvedRow], float]:
-        """Return the rows in doubt and those in flight, of all batches, and the time."""
-        with self.journal.reading() as connection:
-            return self._doubts(connection), self.journal.now(connection)
+    def now(self) -> float:
+        """Return the journal's time."""
+        with self.store.reading() as connection:
+            return self.store.now(connection)
 
-    def _doubts(self, connection: Connection) -> list[UnresolvedRow]:
-        wanted = select(rows).where(rows.c.state.in_([State.UNKNOWN.value, State.SENDING.value]))
+    def doubts(self) -> list[UnresolvedRow]:
+        """Return the account's rows in doubt and those in flight, with their content."""
+        with self.store.reading() as connection:
+            return self._doubts(connection, rows.c.payload)
+
+    def _doubts(self, connection: Connection, *more: ColumnElement[bytes]) -> list[UnresolvedRow]:
+        wanted = select(*_LIGHT, *more).where(rows.c.account_id == self.account, rows.c.state.in_(_OPEN))
         return [
             UnresolvedRow(
                 each.id,
                 each.kind,
-                bytes(each.payload or b""),
                 bytes(each.fingerprint),
                 each.fence,
                 each.listing,
                 each.state == State.SENDING.value,
+                each.claimed_at,
                 each.doubt_at or 0.0,
                 each.missed_at,
                 each.attempts,
                 each.error,
+                bytes(each.payload or b"") if more else b"",
             )
             for each in connection.execute(wanted.order_by(rows.c.id))
         ]
 
-    def witnesses(self, oldest: int | None = None) -> list[str]:
-        """Return orders that a complete list must show: the last that were confirmed.
+    # Lists
 
-        Args:
-            oldest: A row; those that were submitted just before it must be shown, too, because a list may
-                have an end at either side.
-        """
-        known = select(rows.c.order_uuid).where(rows.c.state == State.DONE.value)
-        known = known.order_by(rows.c.id.desc()).limit(_WITNESSES)
-        with self.journal.reading() as connection:
-            found = list(connection.scalars(known))
-            if oldest is not None:
-                found += connection.scalars(known.where(rows.c.id < oldest))
-            return found
-
-    def echoes_verbatim(self) -> frozenset[str]:
-        """Return the operations whose orders the API was seen to show as they were sent."""
-        with self.journal.reading() as connection:
-            known = self.journal.notes(connection)
-        return frozenset(
-            name.removeprefix(_FAITHFUL)
-            for name, content in known.items()
-            if name.startswith(_FAITHFUL) and content == b"yes"
-        )
-
-    def note_faithful(self, kind: str, found: bool) -> None:  # noqa: FBT001 - what was found
-        """Keep whether the API shows the orders of an operation as they are sent."""
-        with self.journal.writing() as connection:
-            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            name = _FAITHFUL + kind
-            connection.execute(insert(notes).values(name=name, content=b"").on_conflict_do_nothing())
-            content = b"yes" if found else b"no"
-            connection.execute(update(notes).where(notes.c.name == name).values(content=content))
+    def witnesses(self) -> list[str]:
+        """Return some of the orders that were confirmed last."""
+        mine = select(batches.c.id).where(batches.c.account_id == self.account).order_by(batches.c.id.desc())
+        found: list[str] = []
+        with self.store.reading() as connection:
+            for batch in connection.scalars(mine):
+                done = (rows.c.batch_id == batch, rows.c.state == State.DONE.value)
+                newest = select(rows.c.order_uuid).where(*done).order_by(rows.c.id.desc())
+                found += connection.scalars(newest.limit(_WITNESSES - len(found)))
+                if len(found) >= _WITNESSES:
+                    break
+        return found
 
     def note_list(self, uuids: Collection[str]) -> int:
-        """Keep what is new in a list of the account's orders, and return the number of the list.
+        """Keep what is new in a list of the account's orders, and return the number of the last list.
 
         Args:
             uuids: All orders in the list, which was complete before this call.
         """
-        with self.journal.writing() as connection:
+        with self.store.writing() as connection:
+            self._turn(connection)
             seen = self._seen(connection)
-            new = [uuid for uuid in self._unaccounted(connection, uuids) if uuid not in seen]
+            new = [uuid for uuid in uuids if uuid not in seen]
             if new:
-                content = zlib.compress("\n".join(new).encode())
-                connection.execute(listings.insert().values(uuids=content))
-            return int(connection.scalar(select(func.max(listings.c.number))) or 0)
+                self._note(connection, new)
+            mine = select(func.max(listings.c.number)).where(listings.c.account_id == self.account)
+            return int(connection.scalar(mine) or 0)
+
+    def last_number(self) -> int:
+        """Return the number of the last list that was noted."""
+        mine = select(func.max(listings.c.number)).where(listings.c.account_id == self.account)
+        with self.store.reading() as connection:
+            return int(connection.scalar(mine) or 0)
 
     def candidates(self, uuids: Collection[str], since: int) -> dict[str, int]:
         """Return the orders that nobody accounts for and that were first seen after a list, with that number.
 
-        Strangers are not among them.
+        Unrelated orders are not among them.
 
         Args:
             uuids: All orders in the last list.
             since: The number of the list.
         """
-        with self.journal.reading() as connection:
+        with self.store.reading() as connection:
             seen = self._seen(connection)
-            listed = [uuid for uuid in uuids if seen.get(uuid, 0) > since]
-            ours = self._without(connection, listed, _STRANGERS)
-            found = {uuid: seen[uuid] for uuid in self._unaccounted(connection, ours)}
+            found = {uuid: seen[uuid][0] for uuid in uuids if uuid in seen and seen[uuid][0] > since}
+            left = self._unattributed(connection, found)
         # The oldest first, so that a look is the same whoever looks.
-        return dict(sorted(found.items(), key=lambda each: (each[1], each[0])))
+        return dict(sorted(((uuid, found[uuid]) for uuid in left), key=lambda each: (each[1], each[0])))
 
-    def _seen(self, connection: Connection) -> dict[str, int]:
-        kept = connection.execute(select(listings).order_by(listings.c.number))
-        return {
-            uuid: number
-            for number, content in kept
-            for uuid in zlib.decompress(bytes(content)).decode().split("\n")
-        }
+    def evidence(self, listed: Collection[str], looked_at: float, number: int) -> Evidence:
+        """Return for which rows a list is complete.
 
-    def _unaccounted(self, connection: Connection, uuids: Collection[str]) -> list[str]:
-        return self._without(connection, uuids, rows.c.order_uuid)
+        Args:
+            listed: All orders in the list.
+            looked_at: When it was asked for, in Unix seconds.
+            number: The last list that was noted before it.
+        """
+        with self.store.reading() as connection:
+            known = self._known(connection, looked_at, number)
+        shown = [each for each in known if each.uuid in listed]
+        missing = [each for each in known if each.uuid not in listed]
+        if not missing and len(listed) < _UNCUT:
+            # Too short to be cut, so that nothing older needs to be known.
+            return Evidence(since=-inf, number=0)
+        begun = max((each.after for each in shown), default=-inf)
+        late = [each.before for each in missing if each.after >= begun]
+        lag = max(0.0, looked_at - min(late, default=looked_at))
+        newest_missing = max((each.after for each in missing), default=-inf)
+        if any(each.before < newest_missing for each in shown):
+            return Evidence(lag=lag)
+        end = max((each.before for each in missing), default=-inf)
+        usable = [each for each in shown if each.after > end] if missing else shown
+        return Evidence(
+            since=min((each.before for each in usable), default=inf),
+            number=min((each.number for each in usable), default=inf),
+            lag=lag,
+        )
 
-    def _without(
-        self, connection: Connection, uuids: Collection[str], column: ColumnElement[str]
-    ) -> list[str]:
+    def _known(self, connection: Connection, looked_at: float, number: int) -> list[_Known]:
+        """Return the orders that existed when a list was asked for."""
+        seen = {uuid: each for uuid, each in self._seen(connection).items() if each[0] <= number}
+        ours = select(rows.c.order_uuid, rows.c.claimed_at, rows.c.settled_at).where(
+            rows.c.account_id == self.account, rows.c.order_uuid.is_not(None)
+        )
+        found: list[_Known] = []
+        for uuid, claimed_at, settled_at in connection.execute(ours):
+            first, noted_at = seen.pop(uuid, (inf, inf))
+            before = min(noted_at, inf if settled_at is None else settled_at)
+            if before <= looked_at:
+                found.append(_Known(uuid, -inf if claimed_at is None else claimed_at, before, first))
+        found += [_Known(uuid, -inf, noted_at, first) for uuid, (first, noted_at) in seen.items()]
+        return found
+
+    def _seen(self, connection: Connection) -> dict[str, tuple[int, float]]:
+        """Return the number and time of the list that showed each order first."""
+        mine = select(listings.c.number, listings.c.noted_at, listings.c.uuids).where(
+            listings.c.account_id == self.account
+        )
+        found: dict[str, tuple[int, float]] = {}
+        for number, noted_at, content in connection.execute(mine.order_by(listings.c.number)):
+            for uuid in zlib.decompress(bytes(content)).decode().split("\n"):
+                found.setdefault(uuid, (number, noted_at))
+        return found
+
+    def _unattributed(self, connection: Connection, uuids: Collection[str]) -> list[str]:
+        """Return the orders that no row accounts for and that are not recorded as unrelated."""
         ordered = list(uuids)
         known: set[str] = set()
         for start in range(0, len(ordered), _MOST_PARAMETERS):
             some = ordered[start : start + _MOST_PARAMETERS]
-            known.update(connection.scalars(select(column).where(column.in_(some))))
+            for table in (rows, unrelated):
+                theirs = select(table.c.order_uuid).where(table.c.account_id == self.account)
+                known.update(connection.scalars(theirs.where(table.c.order_uuid.in_(some))))
         return [uuid for uuid in ordered if uuid not in known]
+
+    # Verdicts
 
     def decide(
         self,
@@ -262,14 +454,14 @@ class Listings:
             What was done.
         """
         try:
-            with self.journal.writing() as connection:
+            with self.store.writing() as connection:
                 if self._turn(connection)[0] != self.owner:
                     return None
-                self._set_turn(connection, self.journal.now(connection) + seconds)
-                still = self._without(connection, self._unaccounted(connection, candidates), _STRANGERS)
+                self._set_turn(connection, self.store.now(connection) + seconds)
+                still = self._unattributed(connection, candidates)
                 found = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
                 self._note_strangers(connection, found.unrelated)
-                moved = self.journal.move(connection, found.transitions)
+                moved = self.store.move(connection, found.transitions)
                 return [each for each, was_moved in zip(found.transitions, moved, strict=True) if was_moved]
         except IntegrityError:
             # An answer came in that moment and accounts for one of the candidates: the next look will know.
@@ -278,5 +470,5 @@ class Listings:
     def _note_strangers(self, connection: Connection, uuids: Sequence[str]) -> None:
         if uuids:
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            made = [{"order_uuid": uuid} for uuid in uuids]
+            made = [{"account_id": self.account, "order_uuid": uuid} for uuid in uuids]
             connection.execute(insert(unrelated).on_conflict_do_nothing(), made)

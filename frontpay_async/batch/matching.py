@@ -1,25 +1,30 @@
-"""Which rows in doubt stand at the API: the decision of a reconcile round. Pure.
+"""Which rows in doubt exist at the API: the decision of a reconcile round. Pure.
 
-Rows in doubt on one side, orders that nobody accounts for on the other, and for each pair whether they are
-the same (``Comparison``). It is a matching of multisets, because identical orders in one batch are
-legitimate: three doubtful rows of one content and two such orders mean two sent and one not, whichever is
-which.
+*Model.* Rows in doubt on one side, orders that no row accounts for on the other, and for each pair whether
+they are the same (``Comparison``). It is a matching of multisets, because identical orders in one batch are
+legitimate: three rows of one content and two such orders mean two sent and one not, whichever is which. An
+    order that was
+first seen in a list before a row was claimed is not that row's.
 
-What keeps money safe:
-- "Absent" is only said of a row where every order that nobody accounts for is clearly another one, or is
-  accounted for by rows of its own content.
+*Invariants*:
+- A row is Absent only if every order that no row accounts for is clearly another one, or is accounted for by
+  rows of its own content.
 - Rows that the API shows alike, but that are not the same request (they differ in what it does not show, such
-  as a reference), are not interchangeable. Unless all of them are absent, nobody can tell which is which:
-  parked.
-- More orders than rows: somebody else sends identical orders, and any of them may be ours. Parked.
-- A row in flight takes part, so that its order is not given to another; what depends on it is decided later.
+  as a reference), are not interchangeable. Unless all of them are absent, they are Undecidable.
+- More orders than rows: another user of the token sends identical orders, and any of them may be ours.
+  Undecidable.
+- A row in flight takes part, so that its order is not given to another row; what depends on it is decided
+  later.
 
-The limit: one identical order of somebody else, sent in the same minutes, is taken for a row whose own was
-never stored. Nothing that the API tells could show the difference.
+*Limit*: one identical order of another user of the token, sent in the same minutes, is taken for a row whose
+own was never stored. Nothing that the API shows could tell the difference.
+
+*Cost*: near-linear in rows and orders; only pairs that are not DIFFERENT are looked at.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field, frozen
@@ -27,31 +32,35 @@ from attrs import define, field, frozen
 from frontpay_async._protocol.comparison import Comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 LIKE_ANOTHER = "several orders in doubt differ only in what the API does not show"
 TOO_MANY = "there are more orders like it than were sent: somebody else sends identical ones"
 UNCLEAR = "an order may be this one: its content is neither the same nor clearly another"
+UNREADABLE = "an order may be this one: it cannot be read"
+_MOST_NAMED = 25
 
 
 @frozen
 class Unresolved:
-    """Name a row that takes part in the matching.
+    """A row that takes part in the matching.
 
     Args:
         row: Its number in the journal.
         content: Its fingerprint: rows of one content are interchangeable.
+        listing: The last list before it was claimed; orders that this or an earlier one showed are not its.
         in_flight: Whether its answer may still come.
     """
 
     row: int
     content: bytes
+    listing: int = 0
     in_flight: bool = False
 
 
 @frozen
 class Found:
-    """Say that the order was sent.
+    """The order was sent.
 
     Args:
         uuid: The order.
@@ -62,21 +71,21 @@ class Found:
 
 @frozen
 class Absent:
-    """Say that the order was not there."""
+    """The order was not there."""
 
 
 @frozen
 class Later:
-    """Say that it depends on a request that is in flight."""
+    """It depends on a request that is in flight."""
 
 
 @frozen
 class Undecidable:
-    """Say that nobody can tell by looking.
+    """Looking cannot decide it.
 
     Args:
         reason: Why, for people.
-        candidates: The orders that may be this one.
+        candidates: Orders that may be this one; the first of them, where there are many.
     """
 
     reason: str
@@ -88,109 +97,130 @@ Resolution: TypeAlias = Found | Absent | Later | Undecidable
 
 @define
 class _Group:
-    """Rows and candidates that are connected by SAME."""
+    """Contents and orders that are connected by SAME."""
 
-    rows: list[Unresolved] = field(factory=list[Unresolved])
-    candidates: list[str] = field(factory=list[str])
+    contents: list[bytes] = field(factory=list[bytes])
+    uuids: list[str] = field(factory=list[str])
 
 
 def match(
-    doubts: Sequence[Unresolved], candidates: Sequence[str], likeness: Callable[[int, str], Comparison]
+    doubts: Sequence[Unresolved],
+    candidates: Mapping[str, int],
+    alike: Mapping[str, Mapping[bytes, Comparison] | None],
 ) -> Mapping[int, Resolution]:
     """Decide every row that is not in flight.
 
     Args:
         doubts: The rows in doubt and those in flight.
-        candidates: The orders that nobody accounts for, by uuid.
-        likeness: How a row, by its number, and a candidate compare; DIFFERENT for an order that is older than
-            the row's request.
+        candidates: The orders that no row accounts for, with the number of the list that showed each first.
+        alike: Of each order, how it compares with the contents that it is not clearly different from; None of
+            one that cannot be read.
     """
-    table = {(each.row, uuid): likeness(each.row, uuid) for each in doubts for uuid in candidates}
-    same = {pair for pair, verdict in table.items() if verdict is Comparison.SAME}
-    decided: dict[int, Resolution] = {}
-    for group in _groups(doubts, candidates, same):
-        decided |= _decide(group, same)
-    unclaimed = [uuid for uuid in candidates if not any((each.row, uuid) in same for each in doubts)]
+    rows: defaultdict[bytes, list[Unresolved]] = defaultdict(list)
     for each in doubts:
-        if each.in_flight or each.row in decided:
+        rows[each.content].append(each)
+    first = {content: min(each.listing for each in those) for content, those in rows.items()}
+    same: dict[str, list[bytes]] = {}
+    unclear: defaultdict[bytes, list[str]] = defaultdict(list)
+    unread: list[str] = []
+    for uuid, number in candidates.items():
+        compared = alike[uuid]
+        if compared is None:
+            unread.append(uuid)
             continue
-        unclear = tuple(uuid for uuid in unclaimed if table[each.row, uuid] is Comparison.UNCLEAR)
-        may_be_in_flight = any(
-            other.in_flight and table[other.row, uuid] is not Comparison.DIFFERENT
-            for other in doubts
-            for uuid in unclear
-        )
-        if not unclear:
-            decided[each.row] = Absent()
-        elif may_be_in_flight:
-            decided[each.row] = Later()
-        else:
-            decided[each.row] = Undecidable(UNCLEAR, unclear)
+        possible = {content: it for content, it in compared.items() if number > first.get(content, number)}
+        owners = [content for content, it in possible.items() if it is Comparison.SAME]
+        if owners:
+            same[uuid] = owners
+        for content, it in possible.items():
+            if it is Comparison.UNCLEAR and not owners:
+                unclear[content].append(uuid)
+    decided: dict[int, Resolution] = {}
+    for group in _groups(same):
+        decided |= _decide(group, rows, candidates)
+    in_flight = [each for each in doubts if each.in_flight]
+    latest = max((candidates[uuid] for uuid in unread), default=0)
+    for each in doubts:
+        if not each.in_flight and each.row not in decided:
+            decided[each.row] = _leftover(
+                each, unclear[each.content], unread, latest, candidates, in_flight, alike
+            )
     return decided
 
 
-def _decide(group: _Group, same: set[tuple[int, str]]) -> Iterable[tuple[int, Resolution]]:
-    """Decide the rows of a group that has candidates; those that are left out have none of their own."""
-    doubtful = [each.row for each in group.rows if not each.in_flight]
-    if any(each.in_flight for each in group.rows):
-        return [(row, Later()) for row in doubtful]
-    everything = tuple(group.candidates)
-    if len({each.content for each in group.rows}) > 1:
-        return [(row, Undecidable(LIKE_ANOTHER, everything)) for row in doubtful]
-    owners = _assign(doubtful, group.candidates, same)
-    if len(owners) < len(group.candidates):
-        return [(row, Undecidable(TOO_MANY, everything)) for row in doubtful]
-    return [(row, Found(uuid)) for uuid, row in owners.items()]
+def _leftover(  # noqa: PLR0917 - what is known of one row
+    row: Unresolved,
+    unclear: Sequence[str],
+    unread: Sequence[str],
+    latest: int,
+    candidates: Mapping[str, int],
+    in_flight: Sequence[Unresolved],
+    alike: Mapping[str, Mapping[bytes, Comparison] | None],
+) -> Resolution:
+    """Decide a row that no order is the same as."""
+    its = [uuid for uuid in unclear if candidates[uuid] > row.listing]
+    if not its and latest <= row.listing:
+        return Absent()
+    reason = UNCLEAR if its else UNREADABLE
+    among = (its or [uuid for uuid in unread if candidates[uuid] > row.listing])[:_MOST_NAMED]
+    may_be_in_flight = any(
+        candidates[uuid] > other.listing and ((it := alike[uuid]) is None or other.content in it)
+        for other in in_flight
+        for uuid in among
+    )
+    return Later() if may_be_in_flight else Undecidable(reason, tuple(among))
 
 
-def _groups(
-    doubts: Sequence[Unresolved], candidates: Sequence[str], same: set[tuple[int, str]]
-) -> Iterator[_Group]:
-    """Yield the connected parts that have a candidate."""
-    open_candidates = dict.fromkeys(candidates)
-    by_candidate: dict[str, list[Unresolved]] = {uuid: [] for uuid in candidates}
-    by_row: dict[int, list[str]] = {each.row: [] for each in doubts}
-    for each in doubts:
-        for uuid in candidates:
-            if (each.row, uuid) in same:
-                by_candidate[uuid].append(each)
-                by_row[each.row].append(uuid)
-    while open_candidates:
-        group = _Group()
-        reached = [next(iter(open_candidates))]
-        rows: dict[int, Unresolved] = {}
+def _groups(same: Mapping[str, Sequence[bytes]]) -> Iterator[_Group]:
+    """Yield the connected parts."""
+    by_content: defaultdict[bytes, list[str]] = defaultdict(list)
+    for uuid, contents in same.items():
+        for content in contents:
+            by_content[content].append(uuid)
+    left = dict.fromkeys(same)
+    reached_contents: set[bytes] = set()
+    while left:
+        group, reached = _Group(), [next(iter(left))]
         while reached:
             uuid = reached.pop()
-            if uuid not in open_candidates:
+            if uuid not in left:
                 continue
-            del open_candidates[uuid]
-            group.candidates.append(uuid)
-            for each in by_candidate[uuid]:
-                if each.row not in rows:
-                    rows[each.row] = each
-                    reached += by_row[each.row]
-        group.rows = list(rows.values())
-        if group.rows:
-            yield group
+            del left[uuid]
+            group.uuids.append(uuid)
+            for content in same[uuid]:
+                if content not in reached_contents:
+                    reached_contents.add(content)
+                    group.contents.append(content)
+                    reached += by_content[content]
+        yield group
 
 
-def _assign(rows: Sequence[int], candidates: Sequence[str], same: set[tuple[int, str]]) -> dict[str, int]:
-    """Give as many candidates as possible a row of their own: augmenting paths."""
-    owners: dict[str, int] = {}
-    row_of: dict[int, str] = {}
+def _decide(
+    group: _Group, rows: Mapping[bytes, Sequence[Unresolved]], candidates: Mapping[str, int]
+) -> dict[int, Resolution]:
+    """Decide the rows of a group; those that are left out have no order of their own."""
+    newest = max(candidates[uuid] for uuid in group.uuids)
+    those = [each for content in group.contents for each in rows[content] if each.listing < newest]
+    doubtful = [each for each in those if not each.in_flight]
+    everything = tuple(sorted(group.uuids, key=lambda uuid: (candidates[uuid], uuid))[:_MOST_NAMED])
+    if any(each.in_flight for each in those):
+        return dict.fromkeys((each.row for each in doubtful), Later())
+    if len({each.content for each in those}) > 1:
+        return dict.fromkeys((each.row for each in doubtful), Undecidable(LIKE_ANOTHER, everything))
+    found = _assign(doubtful, sorted(group.uuids, key=lambda uuid: (candidates[uuid], uuid)), candidates)
+    if len(found) < len(group.uuids):
+        return dict.fromkeys((each.row for each in doubtful), Undecidable(TOO_MANY, everything))
+    return {row: Found(uuid) for row, uuid in found.items()}
 
-    def claim(uuid: str, tried: set[int]) -> bool:
-        fitting = [row for row in rows if (row, uuid) in same]
-        # Free rows first: among interchangeable ones nothing ever has to be moved.
-        for row in sorted(fitting, key=row_of.__contains__):
-            if row in tried:
-                continue
-            tried.add(row)
-            if row not in row_of or claim(row_of[row], tried):
-                row_of[row], owners[uuid] = uuid, row
-                return True
-        return False
 
-    for uuid in candidates:
-        claim(uuid, set())
-    return owners
+def _assign(rows: Sequence[Unresolved], ordered: list[str], candidates: Mapping[str, int]) -> dict[int, str]:
+    """Give as many orders as possible a row of their own.
+
+    The orders that a row can own are the newest of all, from some number on: so the row that can own the
+    fewest chooses first, and takes any of them.
+    """
+    found: dict[int, str] = {}
+    for each in sorted(rows, key=lambda row: row.listing, reverse=True):
+        if ordered and candidates[ordered[-1]] > each.listing:
+            found[each.row] = ordered.pop()
+    return found

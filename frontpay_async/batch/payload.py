@@ -13,31 +13,37 @@ until one fits.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum
-from functools import partial
 from hashlib import blake2b
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from types import MappingProxyType, NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
+from cattrs import Converter
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn
 
 from frontpay_async._json import read_exact, write_exact
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 from frontpay_async.errors import InvalidOrderError, Violation
-from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import OrderKind
     from frontpay_async.order_files.items import BatchOrder
 
+ValueT = TypeVar("ValueT")
+
 _BY_OPERATION: Mapping[str, OrderKind] = MappingProxyType(
     {kind.operation.name: kind for kind in ORDER_KINDS.values()}
 )
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError, ForbiddenExtraKeysError)
+_WRITABLE = (str, int, Decimal, date, tuple)
+_write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
 
 
 def kind_named(name: str) -> OrderKind:
@@ -49,25 +55,6 @@ def kind_named(name: str) -> OrderKind:
     return _BY_OPERATION[name]
 
 
-_NESTED: Mapping[str, type[Any]] = MappingProxyType(
-    {"summary": OrderSummary, "customer": Customer, "address": Address, "send_order_by": SendOrderBy}
-)
-_NUMBERS = frozenset(
-    {
-        "quantity",
-        "rate",
-        "tax",
-        "amount",
-        "discount",
-        "sub_total",
-        "total_tax",
-        "total_discount",
-        "grand_total",
-    }
-)
-_write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode
-
-
 def write(order: BatchOrder) -> bytes:
     """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone.
 
@@ -77,61 +64,8 @@ def write(order: BatchOrder) -> bytes:
         TypeError: A batch does not send such orders.
         InvalidOrderError: A field holds a value of a type that it cannot have, such as a float.
     """
-    return _write_json(_members(order, kind_of_order(order).order)).encode("utf-8", "surrogatepass")
-
-
-def _members(value: object, cls: type[Any]) -> dict[str, object]:
-    # A None is not written, so that a field of a later version does not make an old order a new one.
-    members = ((name, getattr(value, name)) for name in _fields(cls))
-    return {name: _plain(member, name) for name, member in members if member is not None and member != {}}
-
-
-def _fields(cls: type[Any]) -> tuple[str, ...]:
-    known = _field_names.get(cls)
-    if known is None:
-        known = _field_names[cls] = tuple(each.alias or each.name for each in attrs.fields(cls) if each.init)
-    return known
-
-
-_field_names: dict[type[Any], tuple[str, ...]] = {}
-
-
-def _plain(value: object, name: str) -> object:  # noqa: PLR0911 - a table
-    match value:
-        case Enum():
-            return _plain(value.value, name)
-        case bool() | int() | str():
-            return value
-        case Decimal():
-            return _digits(value)
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case date():
-            return value.isoformat()
-        case dict():
-            # The exact text: a number must come back as the number that it was.
-            return write_exact(_sorted(cast("JsonObject", value)))
-        case tuple():
-            return [_members(each, Product) for each in cast("tuple[Product, ...]", value)]
-        case _:
-            cls = next((each for each in _NESTED.values() if isinstance(value, each)), None)
-            if cls is None:
-                raise InvalidOrderError([Violation(name, f"cannot be a {type(value).__name__}")])
-            return _members(value, cls)
-
-
-def _sorted(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(each) for each in value] if isinstance(value, list) else value
-
-
-def _digits(value: Decimal) -> str:
-    """Write a number with just the digits that it needs, whatever the caller's decimal context."""
-    text = format(value, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+    written = _converter.unstructure(order, kind_of_order(order).order)
+    return _write_json(written).encode("utf-8", "surrogatepass")
 
 
 def read(kind: str, content: bytes) -> BatchOrder:
@@ -145,8 +79,15 @@ def read(kind: str, content: bytes) -> BatchOrder:
         ValueError: It was written by another version, or is damaged.
     """
     try:
-        order: BatchOrder = _build(kind_named(kind).order, json.loads(content))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        order: BatchOrder = _converter.structure(json.loads(content), kind_named(kind).order)
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        ForbiddenExtraKeysError,
+    ) as error:
         problem = type(error).__name__
     else:
         return order
@@ -154,23 +95,104 @@ def read(kind: str, content: bytes) -> BatchOrder:
     raise ValueError(f"an order of the journal cannot be read ({problem})")
 
 
-def _build(cls: type[Any], members: dict[str, Any]) -> Any:  # noqa: ANN401 - of the class that is asked for
-    for name in _READ.keys() & members.keys():
-        members[name] = _READ[name](members[name])
-    return cls(**members)
+def _writer(cls: type[Any]) -> Callable[[object], dict[str, object]]:
+    names = tuple(each.alias or each.name for each in attrs.fields(cls) if each.init)
+
+    def write_members(value: object) -> dict[str, object]:
+        # A None is not written, so that a field of a later version does not make an old order a new one.
+        members = ((name, getattr(value, name)) for name in names)
+        return {
+            name: _written(member, name) for name, member in members if member is not None and member != {}
+        }
+
+    return write_members
 
 
-def _read_day(text: str) -> date:
+def _written(member: object, name: str) -> object:
+    if isinstance(member, dict):
+        # The exact text: a number must come back as the number that it was.
+        return write_exact(_sorted(cast("JsonObject", member)))
+    if not (isinstance(member, _WRITABLE) or attrs.has(type(member))):
+        raise InvalidOrderError([Violation(name, f"cannot be a {type(member).__name__}")])
+    return _converter.unstructure(member)
+
+
+def _sorted(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list) else value
+
+
+def _is_mapping(kind: object) -> bool:
+    origin = get_origin(kind)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _read_mapping(written: object, _: object) -> object:
+    return read_exact(_exactly(written, str))
+
+
+def _reader(cls: type[Any]) -> Callable[[Any, type[Any]], Any]:
+    return make_dict_structure_fn(cls, _converter, _cattrs_use_alias=True, _cattrs_forbid_extra_keys=True)
+
+
+def _digits(value: Decimal) -> str:
+    """Write a number with just the digits that it needs, whatever the caller's decimal context."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def _read_digits(text: object, _: object) -> Decimal:
+    return Decimal(_exactly(text, str))
+
+
+def _write_day(day: date) -> str:
+    return day.astimezone(UTC).isoformat() if isinstance(day, datetime) else day.isoformat()
+
+
+def _read_day(written: object, _: object) -> date:
+    text = _exactly(written, str)
     return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
 
 
-_READ: Mapping[str, Callable[[Any], object]] = {
-    "extra": read_exact,
-    "products": lambda rows: [_build(Product, row) for row in rows],
-    "order_date": _read_day,
-    **{name: partial(_build, cls) for name, cls in _NESTED.items()},
-    **dict.fromkeys(_NUMBERS, Decimal),
-}
+def _exactly(value: object, cls: type[ValueT]) -> ValueT:
+    if type(value) is not cls:
+        raise TypeError(f"not {cls.__name__}")
+    return value
+
+
+def _is_scalar(kind: object) -> bool:
+    """Whether an annotation is of text, numbers and enumerations: JSON has them as they are."""
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return all(isinstance(each, type) and issubclass(each, (str, int, NoneType)) for each in members)
+
+
+def _read_scalar(value: object, kind: Any) -> object:  # noqa: ANN401 - an annotation
+    members = get_args(kind) or (kind,)
+    # True is an int, but no quantity of days.
+    if not any(
+        type(value) is each or (issubclass(each, type(value)) and each is not bool) for each in members
+    ):
+        raise TypeError("not of its kind")
+    return value
+
+
+_converter = Converter(detailed_validation=False)
+_converter.register_unstructure_hook(Decimal, _digits)
+_converter.register_structure_hook(Decimal, _read_digits)
+for _day in (date, datetime):
+    _converter.register_unstructure_hook(_day, _write_day)
+_converter.register_structure_hook(date, _read_day)
+_converter.register_structure_hook_func(_is_scalar, _read_scalar)
+_converter.register_structure_hook_func(_is_mapping, _read_mapping)
+_converter.register_unstructure_hook_factory(attrs.has, _writer)
+_converter.register_structure_hook_factory(attrs.has, _reader)
+# Made now and not when they are first used, whatever stands for a date by then.
+for _kind in ORDER_KINDS.values():
+    _converter.get_structure_hook(_kind.order)
+    _converter.get_unstructure_hook(_kind.order)
 
 
 SALT_BYTES = 32

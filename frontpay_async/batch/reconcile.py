@@ -1,59 +1,84 @@
 """Reconciling: rows in doubt are resolved by looking, never by sending again.
 
-A round lists the account's orders once, takes those that nobody accounts for and that were first seen after
-the doubtful requests were made, reads their details (each once, whatever the number of rounds), and lets the
-matching decide. Found: done. Not found in two looks, each a settling delay after the last: it may be sent
-again. Undecidable: parked. After every few details, what was found is written down, and which orders are
-strangers, so that a runner that dies meanwhile has not looked in vain; the other verdicts wait for the last
-candidate. So does what was found for one of several rows of the same content: given an order that came later,
-the row would be missing to an order of its own that is still to be read, and which fits no later row.
+A round lists the account's orders once, takes those that no row accounts for and that were first seen after
+the doubtful requests were made, reads their details (each once, whatever the number of rounds), and matches
+them.
+Found: done. Not found in two looks, each a settling delay after the last: it may be sent again. Undecidable:
+parked. What was found is written down now and then, and which orders are unrelated, so that a runner that
+dies meanwhile has not looked in vain; other verdicts wait for the last candidate. So do rows with identical
+content: an early match could give a newer order to an older row, and leave the older order without a row.
 
-Absence is the dangerous verdict, so it needs more than "not in the list":
-- The list must show the orders that were confirmed last, and those of the rows before the oldest in doubt: a
-  list that lags, or is cut at either end, proves nothing.
-- The API must have been seen to show an order of that kind as it was sent: one whose uuid is known, or one
-  that was recognised. Until then, an order counts as another one only where both goods and customer differ.
-- The look must have begun a settling delay after the doubt, because a request that was lost on the way back
-  may still be at work at the API.
+*Invariant*: absence is never concluded from what is missing in an answer. It needs all of this:
 
-An order at which the API fails each time would go round for ever: after ten times in vain it is parked.
+- The list was read whole, and is complete for the row (see ``listings``): it is not cut above the row's
+  order, and does not lag behind it.
+- Each order that is new since the row was claimed is another customer's, or clearly another order by more
+  than one trait (see ``comparison``). One that cannot be read, or whose id cannot be asked for, may be the
+  row's.
+- The look began a settling delay after the doubt, because a request that was lost on the way back may still
+  be at work at the API; and twice the lag of the list after it, where it was seen to lag.
+
+Where that cannot be had in a few rounds, the row is parked. An order at which the API fails each time would
+go round for ever: after ten attempts it is parked.
+
+*The account* is proven before anything is sent: by a confirmed order that its list shows, or that can be read
+by its id. Before the first order is confirmed, the first token that came stands for the account.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from functools import partial
+from hashlib import blake2b
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from anyio import CancelScope, to_thread
+from anyio import CancelScope
 from attrs import define, evolve, field, frozen
 
-from frontpay_async._protocol.comparison import Comparison, identity_of_order, likeness
-from frontpay_async._protocol.operations import LIST_ORDER_STATUSES
+from frontpay_async._protocol.comparison import SentOrders, identity_of_order
+from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
+from frontpay_async._transport.call import Secret
 from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.listings import Verdict
 from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved, match
 from frontpay_async.batch.payload import read
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.transitions import Transition
-from frontpay_async.errors import ConfigurationError, FrontPayError, OutcomeUnknownError
+from frontpay_async.errors import (
+    ConfigurationError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    ServerError,
+)
 from frontpay_async.resources.find import look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from frontpay_async._protocol.comparison import OrderIdentity
+    from frontpay_async._protocol.comparison import Comparison, OrderIdentity
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
     from frontpay_async.batch.encryption import Cipher
-    from frontpay_async.batch.listings import Listings, UnresolvedRow
+    from frontpay_async.batch.journal import Journal
+    from frontpay_async.batch.listings import Evidence, Listings, UnresolvedRow
     from frontpay_async.batch.matching import Resolution
-    from frontpay_async.order_files.items import BatchOrder
+    from frontpay_async.errors import FrontPayError
 
 _MOST_INCOMPLETE_LISTS = 5
 _MOST_ATTEMPTS = 10
-# Candidates that are read before what was found is written down.
-_AT_ONCE = 8
+# Candidates that are read before what was found is written down: more each time, because each time all rows
+# in doubt are read.
+_AT_FIRST = 8
+_AT_ONCE = 128
+_LONGEST_LAG = 600.0
+# Looks in which an order alone could not be read.
+_MOST_FAILURES = 5
+_POLL = 1.0
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
 IN_VAIN = f"it was sent {_MOST_ATTEMPTS} times, and never stood there"
 
@@ -65,202 +90,237 @@ class _View:
     Args:
         candidates: The orders that were read, with the number of the list that showed them first.
         looked_at: When the look began, in Unix seconds.
-        is_complete: Whether the list showed what it must.
+        evidence: For which rows the list is complete.
         is_whole: Whether no candidate is left to be read.
     """
 
     candidates: Mapping[str, int]
     looked_at: float
-    is_complete: bool = field(kw_only=True)
+    evidence: Evidence
     is_whole: bool = field(kw_only=True)
 
 
 @define(eq=False)
 class Reconciler:
-    """Look for rows in doubt.
+    """The search for rows in doubt.
 
     Args:
+        journal: The journal, whose threads are used.
         listings: The journal's part.
         session: What executes the calls.
         options: What the caller chose, with rank BATCH.
         cipher: What protects the content of orders.
         settling: Seconds after which a request that was lost is no longer at work at the API.
         turn: Seconds for which no other runner looks; taken again while looking.
+        checks_account: Whether the account is proven before anything is sent.
     """
 
+    journal: Journal
     listings: Listings
     session: Session
     options: CallOptions
     cipher: Cipher
     settling: float
     turn: float
-    listing: int = field(init=False, default=0)
+    checks_account: bool = True
     requests: int = field(init=False, default=0)
     """How many requests the looking cost."""
     _seen: dict[str, OrderIdentity | None] = field(init=False, factory=dict[str, "OrderIdentity | None"])
-    _sent: dict[int, OrderIdentity] = field(init=False, factory=dict[int, "OrderIdentity"])
-    # Operations whose orders are shown as they were sent, and those of which one was looked at.
-    _echoes_verbatim: set[str] = field(init=False, factory=set[str])
-    _tried: set[str] = field(init=False, factory=set[str])
-    _has_listed: bool = field(init=False, default=False)
-    _incomplete: int = field(init=False, default=0)
+    _sent: SentOrders[bytes] = field(init=False, factory=SentOrders)
+    _alike: dict[str, Mapping[bytes, Comparison] | None] = field(init=False)
+    _is_proven: bool = field(init=False, default=False)
+    _incomplete: Counter[int] = field(init=False, factory=Counter[int])
+    _lag: float = field(init=False, default=0.0)
+    _failures: Counter[str] = field(init=False, factory=Counter[str])
+
+    def __attrs_post_init__(self) -> None:
+        self._alike = {}
+
+    # The account
 
     async def begin(self) -> None:
         """List the account before anything is sent: what is there already is no candidate.
 
         Raises:
-            ConfigurationError: The list shows none of the orders that were confirmed: it is another account.
+            ConfigurationError: The client's token is that of another account.
         """
-        self._echoes_verbatim |= await to_thread.run_sync(self.listings.echoes_verbatim)
-        await self._list(await to_thread.run_sync(self.listings.witnesses))
+        await self._list()
 
-    def knows_the_form(self, kind: str) -> bool:
-        """Whether a confirmed order need not be looked at: how the API shows such orders is known."""
-        return kind in self._echoes_verbatim or kind in self._tried
-
-    async def confirmed(self, uuid: str, kind: str, order: BatchOrder) -> None:
-        """Take in an order that was sent and confirmed.
-
-        The first one of a kind proves whether the API shows such orders as they were sent. It is looked at
-        once for each journal, and early: later there may be nobody who remembers an order that was confirmed.
-        """
-        if self.knows_the_form(kind):
+    async def _prove(self, listed: frozenset[str]) -> None:
+        """Prove once that the client and the journal are of the same account."""
+        if self._is_proven or not self.checks_account:
             return
-        self._tried.add(kind)
-        shown: dict[str, OrderIdentity | None] = {}
-        self.requests += 1
-        try:
-            await look_at(self.session, self.options, [uuid], shown.__setitem__)
-        except FrontPayError:
-            # Another order will do.
-            self._tried.discard(kind)
-            return
-        seen = shown[uuid]
-        is_verbatim = seen is not None and likeness(identity_of_order(order), seen) is Comparison.SAME
-        await to_thread.run_sync(self.listings.note_faithful, kind, is_verbatim)
-        if is_verbatim:
-            self._echoes_verbatim.add(kind)
-        else:
-            logger.warning("the API shows order %s in another form than it was sent", uuid)
+        mark = await self._mark()
+        is_known = await self.journal.run(self.listings.knows_token, mark)
+        while True:
+            witnesses = await self.journal.run(self.listings.witnesses)
+            if witnesses:
+                if listed.isdisjoint(witnesses) and not await self._can_read(witnesses):
+                    raise ConfigurationError(
+                        "nothing was sent: the account shows none of the orders that this journal saw"
+                        f" confirmed, such as {witnesses[0]}. Is it the token of another account? If it is"
+                        " the same account, and old orders cannot be read any more, use check_account=False"
+                    )
+                break
+            if is_known or await self.journal.run(self.listings.replace_token, mark):
+                break
+            if not await self.journal.run(self.listings.is_undecided):
+                raise ConfigurationError(
+                    "nothing was sent: the journal's orders were sent with another token, and none of them is"
+                    " confirmed yet, so nothing shows whether it is the same account. Use that token until an"
+                    " order is confirmed, or check_account=False if it is the same account"
+                )
+            # Another runner is about to have its first order confirmed: that one will tell.
+            await self.session.clock.sleep(_POLL)
+        await self.journal.run(self.listings.adopt_token, mark)
+        self._is_proven = True
+
+    async def _mark(self) -> bytes:
+        source = self.session.rate.credential
+        if not isinstance(source, Secret):
+            given: object = source()
+            source = Secret(str(await given) if isawaitable(given) else "")
+        return blake2b(source.text.encode(), key=self.listings.store.salt, digest_size=20).digest()
+
+    async def _can_read(self, uuids: Sequence[str]) -> bool:
+        """Whether one of several orders can be read: the list may be cut, or lag."""
+        for uuid in uuids:
+            self.requests += 1
+            try:
+                await self.session.execute(GET_ORDER_STATUS, self.options, uuid=uuid)
+            except (NotFoundError, PermissionDeniedError):
+                continue
+            return True
+        return False
+
+    # Looking
 
     async def next_look(self) -> float | None:
         """Return the seconds until a look counts; None where no row is in doubt."""
-        return await to_thread.run_sync(self.listings.next_look, self.settling)
+        return await self.journal.run(self.listings.next_look, self._delay)
+
+    @property
+    def _delay(self) -> float:
+        return max(self.settling, 2 * self._lag)
 
     async def look(self) -> list[Transition] | None:
         """Look once, and return what was decided; None while another runner has the turn.
 
         Raises:
-            ConfigurationError: The first list of this run shows none of the orders that were confirmed.
+            ConfigurationError: The client's token is that of another account.
             FrontPayError: The API could not be asked.
         """
-        if not await to_thread.run_sync(self.listings.take_turn, self.turn):
+        if not await self.journal.run(self.listings.take_turn, self.turn):
             return None
         try:
             return await self._look()
         finally:
             with CancelScope(shield=True):
-                await to_thread.run_sync(self.listings.end_turn)
+                await self.journal.run(self.listings.end_turn)
 
     async def _look(self) -> list[Transition]:
-        doubts, looked_at = await to_thread.run_sync(self.listings.doubts)
+        looked_at = await self.journal.run(self.listings.now)
+        before, listed = await self._list()
+        doubts = await self.journal.run(self.listings.doubts)
         doubtful = [each for each in doubts if not each.in_flight]
         if not doubtful:
             return []
-        oldest = min(each.id for each in doubtful)
-        witnesses = await to_thread.run_sync(self.listings.witnesses, oldest)
-        listed = await self._list(witnesses)
-        is_complete = listed.issuperset(witnesses)
-        self._incomplete = 0 if is_complete else self._incomplete + 1
+        evidence = await self.journal.run(self.listings.evidence, listed, looked_at, before)
+        self._lag = min(_LONGEST_LAG, max(self._lag, evidence.lag))
+        for each in doubtful:
+            self._incomplete[each.id] = 0 if evidence.covers(each) else self._incomplete[each.id] + 1
+        await self.journal.run(self._learn, doubts)
         since = min(each.listing for each in doubtful)
-        candidates = await to_thread.run_sync(self.listings.candidates, listed, since)
-        # Another runner may have found out meanwhile.
-        self._echoes_verbatim |= await to_thread.run_sync(self.listings.echoes_verbatim)
-        unread = [uuid for uuid in candidates if uuid not in self._seen]
+        candidates = await self.journal.run(self.listings.candidates, listed, since)
+        # One that could not be read is asked for again.
+        unread = [uuid for uuid in candidates if self._seen.get(uuid) is None]
+        size = _AT_FIRST
         decided: list[Transition] = []
         while True:
-            some, unread = unread[:_AT_ONCE], unread[_AT_ONCE:]
-            self.requests += len(some)
-            await look_at(self.session, self.options, some, self._seen.__setitem__)
-            seen = {uuid: number for uuid, number in candidates.items() if uuid in self._seen}
-            view = _View(seen, looked_at, is_complete=is_complete, is_whole=not unread)
+            some, unread = unread[:size], unread[size:]
+            size = min(2 * size, _AT_ONCE)
+            asked = [uuid for uuid in some if _ID.fullmatch(uuid)]
+            self.requests += len(asked)
+            self._seen |= dict.fromkeys(uuid for uuid in some if uuid not in asked)
+            await look_at(self.session, self.options, asked, self._seen.__setitem__, self._gives_up)
+            left = frozenset(unread)
+            seen = {uuid: number for uuid, number in candidates.items() if uuid not in left}
+            view = _View(seen, looked_at, evidence, is_whole=not unread)
             some_decided = await self._decide(view)
             decided += some_decided or []
             if some_decided is None or not unread or len(decided) >= len(doubtful):
                 return decided
 
-    async def _decide(self, view: _View) -> list[Transition] | None:
-        known = frozenset(self._echoes_verbatim)
-        verdict = partial(self._verdict, view)
-        decided = await to_thread.run_sync(self.listings.decide, view.candidates, verdict, self.turn)
-        for kind in self._echoes_verbatim - known:
-            await to_thread.run_sync(self.listings.note_faithful, kind, True)  # noqa: FBT003 - found so
-        for each in decided or []:
-            if each.event is not RowEvent.MISS:
-                self._sent.pop(each.row, None)
-        return decided
+    def _gives_up(self, uuid: str, error: FrontPayError) -> bool:
+        """Whether an order that cannot be asked for is left out, so that it does not block the others."""
+        if not isinstance(error, (ServerError, OutcomeUnknownError)):
+            return False
+        self._failures[uuid] += 1
+        return self._failures[uuid] >= _MOST_FAILURES
 
-    async def _list(self, witnesses: Sequence[str]) -> frozenset[str]:
+    async def _list(self) -> tuple[int, frozenset[str]]:
+        """List the account's orders; return the number of the last list before, and what is listed now."""
         self.requests += 1
+        before = await self.journal.run(self.listings.last_number)
         entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
-        if entries.unreadable:
-            # An order that is listed without a usable id may be any of ours.
-            raise OutcomeUnknownError(
-                f"orders.list_statuses: {len(entries.unreadable)} rows of the list cannot be read",
-                operation=LIST_ORDER_STATUSES.name,
-            )
-        listed = frozenset(entry.order_uuid for entry in entries)
-        if not self._has_listed and witnesses and listed.isdisjoint(witnesses):
-            raise ConfigurationError(
-                "nothing was sent: the account shows none of the orders that this journal saw confirmed, "
-                f"such as {witnesses[0]}. Is it the token of another account? A journal belongs to one."
-            )
-        self._has_listed = True
-        self.listing = await to_thread.run_sync(self.listings.note_list, listed)
-        return listed
+        listed = frozenset([*(_name(entry.order_uuid) for entry in entries), *_names(entries.unreadable)])
+        await self._prove(listed)
+        await self.journal.run(self.listings.note_list, listed)
+        return before, listed
+
+    def _learn(self, doubts: Sequence[UnresolvedRow]) -> None:
+        """Take in what the rows in doubt will be recognised by."""
+        new = {each.content: each for each in doubts if each.content not in self._sent}
+        for content, each in new.items():
+            try:
+                order = read(each.kind, self.cipher.decrypt(each.payload))
+            except ValueError:
+                logger.warning("the content of a row in doubt cannot be read: it is left to a person")
+                continue
+            self._sent.add(content, identity_of_order(order))
+        if new:
+            self._alike.clear()
+
+    async def _decide(self, view: _View) -> list[Transition] | None:
+        await self.journal.run(self._compare, view.candidates)
+        verdict = partial(self._verdict, view)
+        return await self.journal.run(self.listings.decide, view.candidates, verdict, self.turn)
+
+    def _compare(self, candidates: Mapping[str, int]) -> None:
+        for uuid in candidates:
+            if self._alike.get(uuid) is None:
+                seen = self._seen[uuid]
+                self._alike[uuid] = None if seen is None else self._sent.compare(seen)
 
     def _verdict(self, view: _View, rows: Sequence[UnresolvedRow], candidates: Mapping[str, int]) -> Verdict:
         """Decide; runs within the transaction that writes it."""
-        table = self._compare(rows, candidates)
-        recognised = {row for (row, _), found in table.items() if found is Comparison.SAME}
-        news = {row.kind for row in rows if row.id in recognised} - self._echoes_verbatim
-        if news:
-            # One was recognised, so that the others of its kind need not be judged with that caution.
-            self._echoes_verbatim |= news
-            table = self._compare(rows, candidates)
-        doubts = [Unresolved(row.id, row.content, row.in_flight) for row in rows]
-        decisions = match(doubts, list(candidates), lambda row, uuid: table[row, uuid])
+        doubts = [Unresolved(row.id, row.content, row.listing, row.in_flight) for row in rows]
+        decisions = match(doubts, candidates, self._alike)
         by_id = {row.id: row for row in rows}
-        alike = Counter(row.content for row in rows)
+        count = Counter(row.content for row in rows)
         made = [
             self._transition(view, by_id[row], each)
             for row, each in decisions.items()
-            if view.is_whole or alike[by_id[row].content] == 1
+            if view.is_whole or count[by_id[row].content] == 1
         ]
-        strange = [
-            uuid for uuid in candidates if all(table[row.id, uuid] is Comparison.DIFFERENT for row in rows)
+        first: dict[bytes, int] = {}
+        for row in rows:
+            first[row.content] = min(row.listing, first.get(row.content, row.listing))
+        unrelated = [
+            uuid for uuid, number in candidates.items() if not self._may_be_ours(uuid, number, first)
         ]
-        return Verdict([each for each in made if each is not None], strange)
+        return Verdict([each for each in made if each is not None], unrelated)
 
-    def _compare(
-        self, rows: Sequence[UnresolvedRow], candidates: Mapping[str, int]
-    ) -> Mapping[tuple[int, str], Comparison]:
-        return {
-            (row.id, uuid): self._alike(row, uuid, candidates[uuid]) for row in rows for uuid in candidates
-        }
-
-    def _alike(self, row: UnresolvedRow, uuid: str, first_seen: int) -> Comparison:
-        seen = self._seen[uuid]
-        if first_seen <= row.listing:
-            return Comparison.DIFFERENT
-        if seen is None:
-            return Comparison.UNCLEAR
-        return likeness(self._traits(row), seen, cautious=row.kind not in self._echoes_verbatim)
+    def _may_be_ours(self, uuid: str, number: int, first: Mapping[bytes, int]) -> bool:
+        alike = self._alike[uuid]
+        # What cannot be read today may be read tomorrow.
+        return alike is None or any(number > first[content] for content in alike if content in first)
 
     def _transition(  # noqa: PLR0911 - a table
         self, view: _View, row: UnresolvedRow, decision: Resolution
     ) -> Transition | None:
         named = Transition(row=row.id, fence=row.fence, event=RowEvent.PARK)
+        is_complete = view.evidence.covers(row)
         match decision:
             case Found(uuid):
                 return evolve(named, event=RowEvent.CONFIRM, order_uuid=uuid)
@@ -268,22 +328,37 @@ class Reconciler:
                 return None
             case Undecidable(reason, among):
                 return evolve(named, error=reason, candidates=among)
-            case Absent() if view.looked_at < row.due_at(self.settling):
+            case Absent() if row.content not in self._sent:
+                return evolve(named, error="its content in the journal cannot be read")
+            case Absent() if view.looked_at < row.due_at(self._delay):
                 return None
-            case Absent() if (
-                view.is_complete and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS
-            ):
+            case Absent() if is_complete and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS:
                 return evolve(named, error=f"{IN_VAIN}; the last time: {row.error}")
-            case Absent() if view.is_complete:
+            case Absent() if is_complete:
                 return evolve(named, event=RowEvent.MISS if row.missed_at is None else RowEvent.DENY)
-            case Absent() if self._incomplete >= _MOST_INCOMPLETE_LISTS:
+            case Absent() if self._incomplete[row.id] >= _MOST_INCOMPLETE_LISTS:
                 return evolve(named, error=INCOMPLETE)
             case _:
                 return None
 
-    def _traits(self, row: UnresolvedRow) -> OrderIdentity:
-        known = self._sent.get(row.id)
-        if known is None:
-            order = read(row.kind, self.cipher.decrypt(row.payload))
-            known = self._sent[row.id] = identity_of_order(order)
-        return known
+
+def _name(uuid: str) -> str:
+    """Return an id in the form in which it is kept; one that cannot be asked for gets a name."""
+    if _ID.fullmatch(uuid):
+        return uuid
+    return _mark(uuid)
+
+
+def _names(rows: Iterable[object]) -> Iterator[str]:
+    """Yield a name for each row of a list that has no id: by what is in its place, and how often."""
+    count: Counter[str] = Counter()
+    for row in rows:
+        members = row if isinstance(row, dict) else {"uuid": row}
+        shown = [members[name] for name in ("uuid", "orderUuid") if name in members]
+        mark = _mark(json.dumps(shown, sort_keys=True, default=str))
+        count[mark] += 1
+        yield f"{mark}/{count[mark]}"
+
+
+def _mark(text: str) -> str:
+    return f"?{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"

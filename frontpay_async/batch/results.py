@@ -103,3 +103,18 @@ class Submission:
 
     added: int
     known: int
+
+
+@frozen(kw_only=True)
+class AccountOverview(BatchStatus):
+    """How one batch of one account stands, in a journal of several.
+
+    Args:
+        account: The account; empty for the one of a journal that has no others.
+        name: The batch.
+        counts: How many rows are in each state.
+        in_hand: Whether a runner has rows of it now.
+    """
+
+    account: str
+    in_hand: bool

@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-from anyio import to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import define, evolve, field
 
@@ -32,23 +31,29 @@ from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.batch.work_queue import WorkQueue
 from frontpay_async.errors import APIError, FrontPayError, Outcome
+from frontpay_async.resources.find import is_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from frontpay_async._protocol.messages import HttpRequest
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
     from frontpay_async.batch.encryption import Cipher
     from frontpay_async.batch.group_commit import Written
-    from frontpay_async.batch.journal import Journal, LeasedRow
+    from frontpay_async.batch.journal import Journal
     from frontpay_async.batch.reconcile import Reconciler
+    from frontpay_async.batch.store import LeasedRow, Store
     from frontpay_async.models.orders import CreatedOrder
 
 # Seconds between two looks at the journal while others work, and between two reports of progress.
 _POLL = 1.0
 _TELL_EVERY = 1.0
 _SHORTEST_WAIT = 0.01
+# Orders of a new account that are sent before others: fewer than any list is cut at.
+_FIRST = 8
+# Answers in a row that cannot be read, after which the run ends: about half a minute.
+_MOST_UNREADABLE = 6
 
 AnswerT = TypeVar("AnswerT")
 
@@ -58,7 +63,8 @@ class Run:
     """Run a batch once.
 
     Args:
-        journal: Where the rows are.
+        journal: The journal, whose threads are used.
+        store: Where the rows are.
         batch: The batch's number.
         owner: Who runs it.
         session: What executes the calls.
@@ -72,6 +78,7 @@ class Run:
     """
 
     journal: Journal
+    store: Store
     batch: int
     owner: str
     session: Session
@@ -97,9 +104,14 @@ class Run:
     _last_uuid: str | None = field(init=False, default=None)
     _told_at: float = field(init=False, default=0.0)
     _has_sent: bool = field(init=False, default=False)
+    _has_begun: bool = field(init=False, default=False)
+    _is_anchored: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._commits = GroupCommit(self.journal)
+        self._commits = GroupCommit(self._apply)
+
+    async def _apply(self, transitions: Sequence[Transition]) -> Sequence[bool]:
+        return await self.journal.run(self.store.apply, transitions)
 
     def stop(self) -> None:
         """End the run early; what is in flight is drained."""
@@ -164,7 +176,7 @@ class Run:
         if unsent and not isinstance(self._failure, JournalError):
             try:
                 with anyio.CancelScope(shield=True):
-                    await to_thread.run_sync(self.journal.apply, unsent)
+                    await self.journal.run(self.store.apply, unsent)
             except JournalError as error:
                 self._failure = self._failure or error
 
@@ -175,40 +187,61 @@ class Run:
     # Feeding
 
     async def _work_queue(self, work_queue: WorkQueue) -> None:
-        if (await self._count()).get(State.PENDING):
-            await self._ask(self.reconciler.begin)
+        await self._report()
         size = max(2 * self.concurrency, 16)
         while True:
-            leased = await to_thread.run_sync(
-                self.journal.lease_rows, self.batch, self.owner, size, self.lease
-            )
+            most = await self._may_send(size)
+            leased: list[LeasedRow] = []
+            if most:
+                leased = await self.journal.run(
+                    self.store.lease_rows, self.batch, self.owner, most, self.lease
+                )
             self._in_hand |= {(each.id, each.fence): each for each in leased}
             work_queue.put(leased)
             if leased:
-                await work_queue.until_low()
+                await (work_queue.until_low() if most == size else self._until_idle())
                 continue
             await self._until_idle()
-            await to_thread.run_sync(self.journal.expire)
-            counts = await self._count()
-            if not any(counts.get(state) for state in (State.PENDING, State.SENDING, State.UNKNOWN)):
+            await self.journal.run(self.store.expire, self.batch)
+            await self._report()
+            left = await self.journal.run(self.store.open_states, self.batch)
+            if not left:
                 return
-            await self._wait_or_look(others_at_work=State.PENDING in counts or State.SENDING in counts)
+            others_at_work = not left <= {State.UNKNOWN}
+            await self._wait_or_look(others_at_work=others_at_work, is_blocked=not most)
 
-    async def _count(self) -> Mapping[State, int]:
-        counts = await to_thread.run_sync(self.journal.counts, self.batch)
+    async def _may_send(self, size: int) -> int:
+        """Return how many rows may be taken now: 0 while another order must be decided first.
+
+        Absence can only be proven in an account in which something older than the row is known. So of a new
+        account only a few orders are sent at first, by one runner; the others wait until they are decided.
+        """
+        if not self._has_begun:
+            if await self.journal.run(self.store.next_due, self.batch) is None:
+                return 0
+            await self._ask(self.reconciler.begin)
+            self._has_begun = True
+        if not self._is_anchored:
+            self._is_anchored = await self.journal.run(self.reconciler.listings.is_anchored)
+        if self._is_anchored:
+            return size
+        may_go = await self.journal.run(self.reconciler.listings.may_go_first, self.lease / 4)
+        return _FIRST if may_go else 0
+
+    async def _report(self) -> None:
+        """Report the counts, if anybody wants them: counting reads all rows of the batch."""
         self._told_at = self.session.clock.now()
         if self.on_counts is not None:
-            self.on_counts(counts)
-        return counts
+            self.on_counts(await self.journal.run(self.store.counts, self.batch))
 
     async def _until_idle(self) -> None:
         while self._in_hand or self._active:
             self._idle = anyio.Event()
             await self._idle.wait()
 
-    async def _wait_or_look(self, *, others_at_work: bool) -> None:
+    async def _wait_or_look(self, *, others_at_work: bool, is_blocked: bool) -> None:
         """Wait until a row may be sent, or look for those in doubt."""
-        due = await to_thread.run_sync(self.journal.next_due, self.batch)
+        due = None if is_blocked else await self.journal.run(self.store.next_due, self.batch)
         look = await self.reconciler.next_look()
         if look is not None and look <= 0 and (due is None or due > 0):
             decided = await self._ask(self.reconciler.look)
@@ -222,16 +255,23 @@ class Run:
         await self.session.clock.sleep(max(_SHORTEST_WAIT, min(waits)))
 
     async def _ask(self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
-        """Ask the API for something that only reads; an outage pauses, and any other error ends the run."""
+        """Ask the API for something that only reads; an outage pauses, and any other error ends the run.
+
+        So does an answer that cannot be read, when it comes several times in a row: a wrong base URL, a login
+        page, an account of another revision.
+        """
         clock = self.session.clock
+        unreadable = 0
         while True:
             try:
                 answer = await question()
             except FrontPayError as error:
-                if not is_outage(error) or self.session.closed:
+                unreadable = unreadable + 1 if is_unreadable(error) else 0
+                if not is_outage(error) or self.session.closed or unreadable >= _MOST_UNREADABLE:
                     raise
                 self._note_failure(error)
-                await clock.sleep(max(self._breaker.pause(clock.now()), self._breaker.first_pause))
+                pause = self._breaker.first_pause * 2.0 ** max(0, unreadable - 1)
+                await clock.sleep(max(self._breaker.pause(clock.now()), pause))
             else:
                 return answer
 
@@ -276,13 +316,8 @@ class Run:
                 ended = await self._attempt(sending)
                 if ended is not None:
                     self._commits.put(ended, then=partial(self._written, sending, ended))
-            if sending.confirmed is not None and not self.reconciler.knows_the_form(leased.kind):
-                # Not cut off either: closing its connection may unsettle its neighbours.
-                with anyio.move_on_after(self.drain, shield=True):
-                    uuid, order = sending.confirmed
-                    await self.reconciler.confirmed(uuid, leased.kind, order)
             if self.on_counts is not None and self.session.clock.now() >= self._told_at + _TELL_EVERY:
-                await self._count()
+                await self._report()
         except JournalError as error:
             self._fail(error)
             ended = None
@@ -315,8 +350,6 @@ class Run:
                 event=RowEvent.CLAIM,
                 owner=self.owner,
                 lease=self.lease,
-                # As it is now: the request may have waited for its turn for long.
-                listing=self.reconciler.listing,
             )
             await sending.claim(self._commits, claim)
             return request
@@ -327,7 +360,6 @@ class Run:
                 operation = kind_named(leased.kind).operation
                 options = evolve(self.options, before_send=before_send)
                 created = await self.session.execute(operation, options, value=order)
-                sending.confirmed = (created.order_uuid, order)
                 return self._confirmed(named, created)
         except NotOursError:
             return None
@@ -375,7 +407,8 @@ class Run:
         now = self.session.clock.now()
         if self._breaker.fail(now):
             logger.warning(
-                "the batch pauses for %.0f s: the API fails again and again (%s)",
+                "the batch pauses for %.0f s: the API fails again and again (%s: %s)",
                 self._breaker.pause(now),
                 type(error).__name__,
+                error,
             )

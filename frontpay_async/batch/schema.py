@@ -1,12 +1,16 @@
 """The journal's tables, and how its database is opened: SQLite or PostgreSQL, durable in both.
 
-SQLite: WAL with synchronous FULL, so that a committed intent is on disk; every write transaction takes the
-write lock when it begins, so that none fails in its middle; what is deleted is overwritten; and the file is
-its owner's alone. A file that is moved or deleted could still be written, and what was written would be lost
-with it: so each write transaction begins by looking whether it is the file that was opened. PostgreSQL:
-commits are synchronous, and transactions see what others committed, whatever the server's defaults.
+*SQLite*: WAL with synchronous FULL, so that a committed intent is on disk; every write transaction takes the
+write lock when it begins, so that none fails in its middle; what is deleted is overwritten. A file that is
+moved or deleted could still be written, and what was written would be lost with it: so each write transaction
+begins by checking that it is the file that was opened (``journal_file``).
 
-Time is the database's: the hosts that share a journal must agree on when a lease is over.
+*PostgreSQL*: commits are synchronous, and transactions see what others committed, whatever the server's
+defaults. Nothing is kept in the session, and no statement is prepared on the server, so that a pooler in
+transaction mode (PgBouncer) may stand between. ``?prepare_threshold=5`` in the URL turns prepared statements
+on where there is none.
+
+*Time* is the database's: the hosts that share a journal must agree on when a lease is over.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,21 +45,23 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from frontpay_async.batch.errors import JournalError
+from frontpay_async.batch.journal_file import claim_file, identity
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.order_files.items import LONGEST_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 READING = {"frontpay_reading": True}
 """The execution options of a transaction that writes nothing."""
 
 _BUSY_SECONDS = 30.0
 # The first that returns what an UPDATE has changed.
 _OLDEST_SQLITE = (3, 35)
-_OWNER_ONLY = 0o600
-_OTHERS = 0o077
+_OPEN_STATES = text("state IN ('sending', 'unknown')")
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
@@ -65,18 +71,40 @@ notes = Table(
     Column("name", String(40), primary_key=True),
     Column("content", LargeBinary, nullable=False),
 )
+accounts = Table(
+    "frontpay_accounts",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    # The caller's name for it; the account of a journal that has only one is called "".
+    Column("name", String(LONGEST_KEY), nullable=False, unique=True),
+    Column("base_url", Text),
+    # The runner that looks for rows in doubt, and until when nobody else does.
+    Column("turn_owner", String(32)),
+    Column("turn_until", Float, nullable=False),
+)
+tokens = Table(
+    "frontpay_tokens",
+    metadata,
+    Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), primary_key=True),
+    # A keyed hash of a token that was seen to belong to the account.
+    Column("print", LargeBinary, primary_key=True),
+)
 batches = Table(
     "frontpay_batches",
     metadata,
     Column("id", _Serial, primary_key=True),
-    Column("name", String(LONGEST_KEY), nullable=False, unique=True),
+    Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), nullable=False),
+    Column("name", String(LONGEST_KEY), nullable=False),
     Column("created_at", Float, nullable=False),
+    UniqueConstraint("account_id", "name"),
 )
 rows = Table(
     "frontpay_rows",
     metadata,
     Column("id", _Serial, primary_key=True),
     Column("batch_id", _Serial, ForeignKey("frontpay_batches.id"), nullable=False),
+    # That of its batch, so that no two rows of an account are one order.
+    Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), nullable=False),
     Column("key", String(LONGEST_KEY), nullable=False),
     Column("kind", String(40), nullable=False),
     Column("state", String(10), nullable=False),
@@ -92,39 +120,61 @@ rows = Table(
     Column("lease_until", Float),
     # The last list of the account's orders that was complete before the row was claimed.
     Column("listing", Integer, nullable=False),
+    # When it was last claimed and when it was confirmed: its order was created between the two.
+    Column("claimed_at", Float),
+    Column("settled_at", Float),
     Column("doubt_at", Float),
     Column("missed_at", Float),
-    # Not even a journal that is wrong may count one order twice.
-    Column("order_uuid", String(128), unique=True),
+    Column("order_uuid", String(128)),
     Column("customer_uuid", String(128)),
     Column("error", Text),
     Column("candidates", Text),
     UniqueConstraint("batch_id", "key"),
+    # Not even a journal that is wrong may count one order twice.
+    UniqueConstraint("account_id", "order_uuid"),
     Index("frontpay_rows_by_state", "batch_id", "state", "id"),
+    Index("frontpay_rows_by_key", "account_id", "key"),
+    Index(
+        "frontpay_rows_open",
+        "account_id",
+        "id",
+        sqlite_where=_OPEN_STATES,
+        postgresql_where=_OPEN_STATES,
+    ),
 )
 listings = Table(
     "frontpay_listings",
     metadata,
     Column("number", Integer, primary_key=True),
+    Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), nullable=False),
+    Column("noted_at", Float, nullable=False),
     Column("uuids", LargeBinary, nullable=False),
+    Index("frontpay_listings_by_account", "account_id", "number"),
 )
 unrelated = Table(
     "frontpay_strangers",
     metadata,
+    Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), primary_key=True),
     Column("order_uuid", String(128), primary_key=True),
 )
 
 
-def open_engine(target: str | Path) -> Engine:
+def open_engine(target: str | Path, connections: int = 5) -> tuple[Engine, Callable[[], None]]:
     """Set up the connections to a journal; none is made yet.
 
     Args:
         target: A path, or an SQLAlchemy URL of SQLite or PostgreSQL.
+        connections: The most connections to PostgreSQL.
+
+    Returns:
+        The engine, and what removes the file again that was made for it, if one was.
 
     Raises:
-        ConfigurationError: It is no such thing, or its driver is not installed.
+        ConfigurationError: It is not a journal's place, or its driver is not installed.
     """
     written = os.fspath(target)
+    if "\0" in written:
+        raise ConfigurationError("the journal's path or URL contains a NUL character")
     if "://" not in written:
         return _sqlite(written)
     try:
@@ -136,7 +186,7 @@ def open_engine(target: str | Path) -> Engine:
         return _sqlite(url.database or "")
     if backend not in ("postgresql", "postgres"):
         raise ConfigurationError(f"a journal on {backend} is not supported: use SQLite or PostgreSQL")
-    return _postgres(url)
+    return _postgres(url, connections), lambda: None
 
 
 def now_of(connection: Connection) -> float:
@@ -145,13 +195,6 @@ def now_of(connection: Connection) -> float:
         # The database is this process, and its clock this host's: no need to ask it.
         return time.time()
     return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
-
-
-def upgrade(connection: Connection) -> None:
-    """Bring an older journal to this version: version 2 added the strangers, and changed nothing else."""
-    metadata.create_all(connection)
-    version = str(SCHEMA_VERSION).encode()
-    connection.execute(notes.update().where(notes.c.name == "schema").values(content=version))
 
 
 def forget(engine: Engine) -> None:
@@ -172,7 +215,7 @@ def forget(engine: Engine) -> None:
         connection.close()
 
 
-def _sqlite(path: str) -> Engine:
+def _sqlite(path: str) -> tuple[Engine, Callable[[], None]]:
     if path in ("", ":memory:"):
         raise ConfigurationError("a journal must outlive its process: give the path of a file")
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
@@ -180,7 +223,8 @@ def _sqlite(path: str) -> Engine:
             f"a journal needs SQLite {'.'.join(map(str, _OLDEST_SQLITE))} or newer; this Python has"
             f" {sqlite3.sqlite_version}: use another Python, or PostgreSQL"
         )
-    opened = _protect(path)
+    undo = claim_file(path)
+    opened = identity(path)
     engine = create_engine(
         # An URI, because a mere path would be made anew when it is gone.
         URL.create("sqlite", database=Path(path).absolute().as_uri(), query={"mode": "rw", "uri": "true"}),
@@ -200,60 +244,43 @@ def _sqlite(path: str) -> Engine:
         if connection.get_execution_options().get("frontpay_reading"):
             connection.exec_driver_sql("BEGIN")
             return
-        if _identity(path) != opened:
+        if identity(path) != opened:
             raise JournalError(f"the journal {path!r} was moved, deleted or replaced while it was in use")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    return engine
+    return engine, undo
 
 
-def _protect(path: str) -> tuple[int, int] | None:
-    """Make the file its owner's alone, with those that SQLite has beside it; return which file it is."""
-    try:
-        # One that is there is not opened: closing any descriptor of a file drops all locks that this process
-        # has on it, and SQLite's would be among them.
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
-        for each in (path, f"{path}-wal", f"{path}-shm"):
-            # Those beside it get its mode when they are made; they may have been made before.
-            with nullcontext() if each == path else suppress(FileNotFoundError):
-                mode = os.stat(each).st_mode  # noqa: PTH116 - as the calls around it
-                if mode & _OTHERS:
-                    os.chmod(each, mode & ~_OTHERS)  # noqa: PTH101 - as the calls around it
-    except OSError as error:
-        raise ConfigurationError(f"the journal {path!r} cannot be opened: {error.strerror}") from None
-    return _identity(path)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - as the calls above
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _postgres(url: URL) -> Engine:
+def _postgres(url: URL, connections: int) -> Engine:
+    threshold = url.query.get("prepare_threshold", "none")
+    if not (threshold == "none" or (isinstance(threshold, str) and threshold.isdecimal())):
+        raise ConfigurationError("prepare_threshold in the journal's URL must be a whole number, or none")
     try:
         engine = create_engine(
-            url.set(drivername="postgresql+psycopg"),
+            url.set(drivername="postgresql+psycopg").difference_update_query(["prepare_threshold"]),
             hide_parameters=True,
             pool_pre_ping=True,
+            pool_size=connections,
+            max_overflow=0,
             isolation_level="READ COMMITTED",
+            connect_args={"prepare_threshold": None if threshold == "none" else int(threshold)},
         )
     except (ImportError, NoSuchModuleError):
         raise ConfigurationError(
             "a journal on PostgreSQL needs the extra: pip install 'frontpay_async[postgres]'"
         ) from None
-
-    @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _: object) -> None:  # noqa: ANN401
-        cursor = connection.cursor()
-        cursor.execute(
-            "SELECT CASE WHEN current_setting('synchronous_commit') = 'off'"
-            " THEN set_config('synchronous_commit', 'on', false) END"
-        )
-        cursor.close()
-        connection.commit()
-
+    set_up_events(engine)
     return engine
+
+
+def set_up_events(engine: Engine) -> None:
+    """Have each transaction of a PostgreSQL engine that writes for the journal commit synchronously."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # Of the transaction, not of the session: a pooler may give each transaction another session.
+        if connection.get_execution_options().get("frontpay_writing"):
+            connection.exec_driver_sql(
+                "SELECT set_config('synchronous_commit', 'on', true)"
+                " WHERE current_setting('synchronous_commit') = 'off'"
+            )

@@ -11,9 +11,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
-from frontpay_async.batch.schema import rows
+from frontpay_async.batch.schema import listings, rows
 from frontpay_async.batch.states import FINAL, RowEvent, sources, target
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class Transition:
         event: What happened.
         owner: For a claim: who sends it.
         lease: For a claim: seconds until the request is dead for certain.
-        listing: For a claim: the last list that was complete before.
         delay: For a withdrawal: seconds until it may be sent again.
         order_uuid: For a confirmation: the order.
         customer_uuid: For a confirmation: the customer, if it is known.
@@ -45,7 +44,6 @@ class Transition:
     event: RowEvent
     owner: str | None = None
     lease: float = 0.0
-    listing: int = 0
     delay: float = 0.0
     order_uuid: str | None = None
     customer_uuid: str | None = None
@@ -81,7 +79,11 @@ _STATEMENTS: Mapping[RowEvent, Update] = {
         RowEvent.CLAIM,
         owner=_given("by"),
         lease_until=_given("until"),
-        listing=_given("seen"),
+        # What a list showed before the claim is on disk is not this row's order, whoever took the list.
+        listing=select(func.coalesce(func.max(listings.c.number), 0))
+        .where(listings.c.account_id == rows.c.account_id)
+        .scalar_subquery(),
+        claimed_at=_given("at"),
         attempts=rows.c.attempts + 1,
         error=None,
     ),
@@ -90,6 +92,7 @@ _STATEMENTS: Mapping[RowEvent, Update] = {
         **_CLEAR,
         order_uuid=_given("uuid"),
         customer_uuid=_given("customer"),
+        settled_at=_given("at"),
         error=None,
     ),
     RowEvent.REFUSE: _statement(RowEvent.REFUSE, **_CLEAR, error=_given("told")),
@@ -106,7 +109,6 @@ _READ: Mapping[str, Callable[[Transition, float], object]] = {
     "at_fence": lambda it, _: it.fence,
     "by": lambda it, _: it.owner,
     "until": lambda it, now: now + it.lease,
-    "seen": lambda it, _: it.listing,
     "uuid": lambda it, _: it.order_uuid,
     "customer": lambda it, _: it.customer_uuid,
     "told": lambda it, _: it.error,

@@ -14,7 +14,7 @@ from attrs import define, field
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from frontpay_async.batch.journal import LeasedRow
+    from frontpay_async.batch.store import LeasedRow
 
 
 @define(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import click
 from attrs import asdict
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from frontpay_async.batch import BatchRow, DryRun, OrderFile
-    from frontpay_async.batch.journal import Journal
+    from frontpay_async.batch.store import Store
 
 _TOLD = 20
 _PAGE = 500
@@ -101,9 +101,21 @@ def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
 
 def _journal(context: click.Context, _: click.Parameter, value: str) -> str:
     in_sight = context.get_parameter_source("journal") is ParameterSource.COMMANDLINE
-    if in_sight and "://" in value and urlsplit(value).password:
+    if "\0" in value:
+        raise click.BadParameter("the path or URL contains a NUL character")
+    if in_sight and "://" in value and _has_password(value):
         raise click.BadParameter("arguments can be read by everybody: put a password into FRONTPAY_JOURNAL")
     return value
+
+
+def _has_password(url: str) -> bool:
+    """Whether a URL has a password, before the host or as a parameter such as ``sslpassword``."""
+    try:
+        split = urlsplit(url)
+        parameters = parse_qsl(split.query, keep_blank_values=True)
+    except ValueError:
+        raise click.BadParameter("it must be a path or an SQLAlchemy URL") from None
+    return bool(split.password) or any("password" in name.casefold() for name, _ in parameters)
 
 
 _JOURNAL = click.option(
@@ -255,18 +267,19 @@ def _write(rows: list[BatchRow], to: Path, delimiter: str, *, bom: bool) -> None
         raise click.ClickException(f"{to} cannot be written: {error.strerror}") from None
 
 
-def _find(target: str, name: str) -> tuple[Journal, int]:
+def _find(target: str, name: str) -> tuple[Store, int]:
     """Open a journal that there is, and find a batch in it."""
     with extra("batch", "sqlalchemy"):
         from frontpay_async.batch.encryption import cipher_of
-        from frontpay_async.batch.journal import Journal
+        from frontpay_async.batch.store import Store
+        from frontpay_async.order_files.items import normal
     import os
 
     # A journal is made where there is none: a misspelt path must not leave an empty one behind.
     if "://" not in target and not Path(target).is_file():
         raise click.UsageError(f"there is no journal {target}")
-    opened = Journal.open(target, cipher_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
-    number = opened.find_batch(name)
+    opened = Store.open(target, cipher_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
+    number = opened.find_batch(normal(name))
     if number is None:
         opened.close()
         raise click.UsageError(f"the journal has no batch {name!r}")

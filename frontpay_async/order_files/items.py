@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen
@@ -27,7 +28,7 @@ def key_flaw(key: object) -> str | None:
         return f"must be text, not {type(key).__name__}"
     if not key or key != key.strip():
         return "must not be empty, nor begin or end with white space"
-    if len(key) > LONGEST_KEY:
+    if len(normal(key)) > LONGEST_KEY:
         return f"may have at most {LONGEST_KEY} characters"
     # A line break would break a log line and a report; a lone surrogate has no bytes.
     if not key.isprintable():
@@ -35,9 +36,10 @@ def key_flaw(key: object) -> str | None:
     return None
 
 
-def _to_key(key: str) -> str:
+def normal(key: str) -> str:
+    """Return a key in the form in which it is compared: composed (NFC), so that one text is one key."""
     # A text of numpy's is a subclass of str, which no database driver takes; the validator judges the rest.
-    return str.__str__(key) if str in type(key).__mro__ else key
+    return unicodedata.normalize("NFC", str.__str__(key)) if str in type(key).__mro__ else key
 
 
 def _check_key(_: object, attribute: Attribute[str], value: object) -> None:
@@ -62,7 +64,8 @@ class BatchItem:
     an invoice number, and hold nothing personal.
 
     Args:
-        key: Your identifier: 1 to 200 printable characters, no white space around it, unique in the batch.
+        key: Your identifier: 1 to 200 printable characters, no white space around it, unique in the batch. It
+            is kept in the composed Unicode form (NFC), so that ``Å`` is one key however it was typed.
         order: What is sent; hidden in reprs, because it holds personal data.
 
     Raises:
@@ -70,5 +73,5 @@ class BatchItem:
         ValueError: The key is empty, too long, or has characters that cannot be printed.
     """
 
-    key: str = field(converter=_to_key, validator=_check_key)
+    key: str = field(converter=normal, validator=_check_key)
     order: BatchOrder = field(repr=False, validator=_check_order)

@@ -37,9 +37,9 @@ async def live(night: Night, dying: Dying) -> bool:
     try:
         async with night.client(dying.transport(night.sandbox.transport())) as client:
             batch = night.batch(client, lease=LEASE, settling=0.9)
-            batch._journal = dying.journal(night.journal, night.time.now)
+            batch._journal._store = dying.journal(night.journal, night.time.now)
             # What the dead had open, the system closes.
-            with contextlib.closing(batch._journal):
+            with contextlib.closing(batch._journal._store):
                 await batch.submit(ITEMS)
                 await batch.run(concurrency=2)
     except KilledError:
@@ -96,10 +96,10 @@ async def left_behind(journal: Path, steps: int) -> Mapping[State, int]:
     dying = Dying()
     async with night.client(dying.transport(night.sandbox.transport())) as client:
         batch = night.batch(client)
-        batch._journal = dying.journal(night.journal, night.time.now)
+        batch._journal._store = dying.journal(night.journal, night.time.now)
         await batch.submit([item(number) for number in range(40)])
         dying.at = dying.steps + steps
-        with contextlib.closing(batch._journal), pytest.raises((KilledError, BaseExceptionGroup)):
+        with contextlib.closing(batch._journal._store), pytest.raises((KilledError, BaseExceptionGroup)):
             await batch.run(concurrency=4)
     async with night.client() as client, night.batch(client) as batch:
         return (await batch.status()).counts

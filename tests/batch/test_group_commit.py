@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio import to_thread
 from attrs import define, field
 
 from frontpay_async.batch.errors import JournalError
@@ -20,7 +22,7 @@ from tests.support.virtual_time import settle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from frontpay_async.batch.journal import Journal, LeasedRow
+    from frontpay_async.batch.store import LeasedRow
 
 
 @define(eq=False)
@@ -44,7 +46,7 @@ def move(row: int, event: RowEvent) -> Transition:
 
 
 def commits(journal: FakeJournal) -> GroupCommit:
-    return GroupCommit(cast("Journal", journal))
+    return GroupCommit(partial(to_thread.run_sync, journal.apply))
 
 
 async def test_an_end_is_written_with_the_claim_that_follows_it() -> None:

@@ -9,8 +9,8 @@ from anyio.lowlevel import checkpoint
 from attrs import define, field
 
 from frontpay_async.batch.in_flight import InFlight
-from frontpay_async.batch.journal import LeasedRow
 from frontpay_async.batch.states import RowEvent
+from frontpay_async.batch.store import LeasedRow
 from frontpay_async.batch.transitions import Transition
 
 if TYPE_CHECKING:

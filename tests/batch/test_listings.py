@@ -9,10 +9,9 @@ import pytest
 from frontpay_async._protocol.comparison import identity_of_order
 from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.encryption import NoCipher
-from frontpay_async.batch.journal import Journal
-from frontpay_async.batch.listings import Listings, UnresolvedRow
-from frontpay_async.batch.payload import write
+from frontpay_async.batch.listings import Evidence, Listings, UnresolvedRow
 from frontpay_async.batch.reconcile import Reconciler, _View
+from frontpay_async.batch.store import Store
 from tests.support.batches import order
 
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ def doubtful(number: int, *, listing: int, content: bytes = b"the same") -> Unre
     return UnresolvedRow(
         id=number,
         kind=KIND,
-        payload=write(ORDER),
         content=content,
         fence=1,
         listing=listing,
         in_flight=False,
+        claimed_at=None,
         doubt_at=0.0,
         missed_at=None,
         attempts=1,
@@ -45,10 +44,12 @@ def doubtful(number: int, *, listing: int, content: bytes = b"the same") -> Unre
 def verdict(rows: Sequence[UnresolvedRow], candidates: Mapping[str, int], *, is_whole: bool) -> Verdict:
     """Decide on candidates that all look like the order, by the list that showed each of them first."""
     nobody = cast("Any", None)
-    reconciler = Reconciler(nobody, nobody, nobody, NoCipher(), 60.0, turn=1.0)
-    reconciler._echoes_verbatim.add(KIND)
+    reconciler = Reconciler(nobody, nobody, nobody, nobody, NoCipher(), 60.0, turn=1.0)
+    for content in {row.content for row in rows}:
+        reconciler._sent.add(content, identity_of_order(ORDER if content == b"the same" else order(2)))
     reconciler._seen.update(dict.fromkeys(candidates, identity_of_order(ORDER)))
-    view = _View(candidates, 1000.0, is_complete=True, is_whole=is_whole)
+    reconciler._compare(candidates)
+    view = _View(candidates, 1000.0, Evidence(number=0), is_whole=is_whole)
     return reconciler._verdict(view, rows, candidates)
 
 
@@ -75,8 +76,8 @@ def test_a_row_that_is_alone_is_decided_as_soon_as_its_order_is_read() -> None:
 def test_candidates_are_read_in_the_order_in_which_they_came(
     tmp_path: Path, lists: tuple[list[str], list[str]]
 ) -> None:
-    journal = Journal.open(tmp_path / "journal.db", NoCipher())
-    listings = Listings(journal, "owner")
+    journal = Store.open(tmp_path / "journal.db", NoCipher())
+    listings = Listings(journal, "owner", journal.account_of(journal.join("night", "http://localhost")))
     first, second = lists
     assert (listings.note_list(first), listings.note_list([*second, *first])) == (1, 2)
     seen = listings.candidates({*first, *second}, 0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,16 +20,15 @@ from sqlalchemy import select
 from frontpay_async import ConfigurationError, FrontPayClient, Outcome, RateLimit
 from frontpay_async.batch import BatchItem, InvoiceBatch, JournalError, State
 from frontpay_async.batch.encryption import NoCipher, cipher_of
-from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.schema import open_engine, rows
 from frontpay_async.batch.states import RowEvent
+from frontpay_async.batch.store import Store
 from frontpay_async.batch.transitions import Transition
 from tests.support.batches import Night, assert_each_sent_once, item, rows_of
 from tests.support.builders import PERSONAL_NUMBER, invoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +40,7 @@ BASE_URL = "http://localhost/api"
 
 def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    journal = Journal.open(path, NoCipher())
+    journal = Store.open(path, NoCipher())
     journal.submit(journal.join("night", BASE_URL), [item(1)])
     files = sorted(tmp_path.iterdir())
     assert [each.name for each in files] == ["journal.db", "journal.db-shm", "journal.db-wal"]
@@ -49,11 +51,11 @@ def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
 def test_files_that_others_may_read_are_closed_to_them(tmp_path: Path) -> None:
     """Also those that stayed beside it when a process was killed."""
     path = tmp_path / "journal.db"
-    dead = Journal.open(path, NoCipher())
+    dead = Store.open(path, NoCipher())
     dead.submit(dead.join("night", BASE_URL), [item(1)])
     for each in tmp_path.iterdir():
         each.chmod(0o644)
-    journal = Journal.open(path, NoCipher())
+    journal = Store.open(path, NoCipher())
     assert {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == dict.fromkeys(
         ("journal.db", "journal.db-wal", "journal.db-shm"), 0o600
     )
@@ -65,9 +67,9 @@ def test_files_that_others_may_read_are_closed_to_them(tmp_path: Path) -> None:
 def test_the_umask_changes_nothing(tmp_path: Path, umask: int) -> None:
     script = (
         f"import os; os.umask({umask})\n"
-        "from frontpay_async.batch.journal import Journal\n"
+        "from frontpay_async.batch.store import Store\n"
         "from frontpay_async.batch.encryption import NoCipher\n"
-        "journal = Journal.open('journal.db', NoCipher())\n"
+        "journal = Store.open('journal.db', NoCipher())\n"
         f"journal.join('night', {BASE_URL!r})\n"
         "print(sorted((each, oct(os.stat(each).st_mode & 0o777)) for each in os.listdir()))"
     )
@@ -76,7 +78,7 @@ def test_the_umask_changes_nothing(tmp_path: Path, umask: int) -> None:
 
 
 def test_sqlite_is_set_up_to_survive(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path / "journal.db", NoCipher())
+    journal = Store.open(tmp_path / "journal.db", NoCipher())
     with journal.reading() as connection:
         names = ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
         found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
@@ -86,7 +88,7 @@ def test_sqlite_is_set_up_to_survive(tmp_path: Path) -> None:
 
 def test_removed_content_is_not_left_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    journal = Journal.open(path, NoCipher())
+    journal = Store.open(path, NoCipher())
     batch = journal.join("night", BASE_URL)
     journal.submit(batch, [item(7, reference_no="a-reference-to-look-for")])
     (held,) = journal.lease_rows(batch, "me", 1, 60.0)
@@ -126,25 +128,75 @@ def _bytes_in(folder: Path) -> bytes:
 )
 def test_what_cannot_be_a_journal(target: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
-        Journal.open(target, NoCipher())
+        Store.open(target, NoCipher())
 
 
 def test_a_place_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file or directory"):
-        Journal.open(tmp_path / "nowhere" / "journal.db", NoCipher())
+        Store.open(tmp_path / "nowhere" / "journal.db", NoCipher())
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_text("key,state\n" * 100)
-    with pytest.raises(JournalError, match="cannot be used") as caught:
-        Journal.open(path, NoCipher())
-    assert caught.value.__cause__ is None
+    path.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="a file of something else, not a journal"):
+        Store.open(path, NoCipher())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [each.name for each in tmp_path.iterdir()] == ["journal.db"]
+
+
+def test_a_path_that_is_not_a_journals_is_never_changed(tmp_path: Path) -> None:
+    folder, target, fifo = tmp_path / "folder", tmp_path / "orders.csv", tmp_path / "fifo"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o1777)
+    target.write_text("key\n")
+    link, dangling = tmp_path / "link", tmp_path / "dangling"
+    link.symlink_to(target)
+    dangling.symlink_to(tmp_path / "nowhere")
+    os.mkfifo(fifo)
+    other = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    loose = tmp_path / "empty.db"
+    loose.touch()
+    for each in (other, loose):
+        each.chmod(0o644)
+    before = {each.name: (each.lstat().st_mode, each.lstat().st_size) for each in tmp_path.iterdir()}
+    problems = {
+        folder: "a directory",
+        link: "a symbolic link",
+        dangling: "a symbolic link",
+        fifo: "not a file",
+        target: "something else",
+        other: "a database of something else",
+        loose: "read by others",
+        Path("/dev/null"): "not a file",
+    }
+    for path, problem in problems.items():
+        with pytest.raises(ConfigurationError, match=problem):
+            Store.open(path, NoCipher())
+    assert {each.name: (each.lstat().st_mode, each.lstat().st_size) for each in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("path", ["a\0b.db", "sqlite:///a\0b.db"])
+def test_a_nul_in_a_path_is_a_clear_error(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="NUL"):
+        Store.open(path, NoCipher())
+
+
+def test_a_file_that_did_not_become_a_journal_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "_set_up", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Store.open(tmp_path / "journal.db", NoCipher())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_postgres_that_is_not_there_is_told_without_its_password() -> None:
     with pytest.raises(JournalError) as caught:
-        Journal.open("postgresql://me:hunter2@127.0.0.1:1/db", NoCipher())
+        Store.open("postgresql://me:hunter2@127.0.0.1:1/db", NoCipher())
     assert "hunter2" not in str(caught.value)
 
 
@@ -153,11 +205,11 @@ def test_a_postgres_that_is_not_there_is_told_without_its_password() -> None:
 
 def test_an_encrypted_journal_holds_nothing_that_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    journal = Journal.open(path, cipher_of(Fernet.generate_key().decode()))
+    journal = Store.open(path, cipher_of(Fernet.generate_key().decode()))
     journal.submit(journal.join("night", BASE_URL), [_personal()])
     journal.close()
     assert PERSONAL_NUMBER.encode() not in _bytes_in(tmp_path)
-    plain = Journal.open(tmp_path / "plain.db", NoCipher())
+    plain = Store.open(tmp_path / "plain.db", NoCipher())
     plain.submit(plain.join("night", BASE_URL), [_personal()])
     plain.close()
     assert PERSONAL_NUMBER.encode() in (tmp_path / "plain.db").read_bytes()
@@ -167,8 +219,8 @@ def _personal() -> Any:
     return BatchItem(key="I-1", order=invoice())
 
 
-def _protected(key: str | None) -> Callable[[Path], Journal]:
-    return lambda path: Journal.open(path, cipher_of(key))
+def _protected(key: str | None) -> Callable[[Path], Store]:
+    return lambda path: Store.open(path, cipher_of(key))
 
 
 OLD, NEW = (urlsafe_b64encode(letter * 32).decode() for letter in (b"o", b"n"))
@@ -251,19 +303,19 @@ async def test_a_journal_that_is_lost_in_the_middle_stops_the_batch(tmp_path: Pa
     calls = 0
     sent = -1
 
-    class Full(Journal):
+    class Full(Store):
         def apply(self, transitions: Sequence[Transition]) -> list[bool]:
             nonlocal calls, sent
             calls += 1
             if calls >= 6:
                 sent = len(night.sandbox.orders) if sent < 0 else sent
                 raise JournalError("the disk is full")
-            return Journal.apply(self, transitions)
+            return Store.apply(self, transitions)
 
     items = [item(number) for number in range(30)]
     async with night.client() as client:
         async with night.batch(client) as batch:
-            batch._journal = Full.open(night.journal, NoCipher(), night.time.now)
+            batch._journal._store = Full.open(night.journal, NoCipher(), night.time.now)
             await batch.submit(items)
             with pytest.raises(JournalError, match="the disk is full") as raised:
                 await batch.run(concurrency=2)
@@ -278,12 +330,12 @@ async def test_a_journal_that_is_lost_in_the_middle_stops_the_batch(tmp_path: Pa
 async def test_a_journal_that_fails_before_anything_left_says_so(tmp_path: Path) -> None:
     night = Night(tmp_path / "journal.db")
 
-    class Full(Journal):
+    class Full(Store):
         def apply(self, transitions: Sequence[Transition]) -> list[bool]:
             raise JournalError("the disk is full")
 
     async with night.client() as client, night.batch(client) as batch:
-        batch._journal = Full.open(night.journal, NoCipher(), night.time.now)
+        batch._journal._store = Full.open(night.journal, NoCipher(), night.time.now)
         await batch.submit([item(1)])
         with pytest.raises(JournalError, match="the disk is full") as raised:
             await batch.run()
@@ -295,21 +347,19 @@ async def test_a_journal_that_fails_after_the_last_order_says_that_orders_were_s
     night = Night(tmp_path / "journal.db")
     lost = False
 
-    class Lost(Journal):
+    class Lost(Store):
         def counts(self, batch: int) -> dict[State, int]:
             nonlocal lost
-            found = Journal.counts(self, batch)
-            if lost:
-                raise JournalError("the database is gone")
-            lost = found.get(State.DONE) == 1
-            return found
+            lost = Store.counts(self, batch).get(State.DONE) == 1
+            raise JournalError("the database is gone")
 
     async with night.client() as client, night.batch(client) as batch:
-        batch._journal = Lost.open(night.journal, NoCipher(), night.time.now)
+        batch._journal._store = Lost.open(night.journal, NoCipher(), night.time.now)
         await batch.submit([item(1)])
         with pytest.raises(JournalError, match="the database is gone") as raised:
             await batch.run()
     assert (raised.value.outcome, raised.value.operation) == (Outcome.UNKNOWN, "batch.run")
+    assert lost
 
 
 def test_a_batch_needs_no_path_object(tmp_path: Path) -> None:
@@ -329,10 +379,10 @@ async def _total(batch: InvoiceBatch) -> int:
 def test_opening_a_journal_once_more_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
     """Two batches of one process on one file: SQLite's locks are the process's, and easily dropped."""
     path = tmp_path / "journal.db"
-    first = Journal.open(path, NoCipher())
+    first = Store.open(path, NoCipher())
     with first.reading() as connection:
         connection.execute(select(rows.c.id)).all()
-        open_engine(path).dispose()
+        open_engine(path)[0].dispose()
         # It takes the file for itself, which nobody may while somebody else reads.
         grab = (
             "import sqlite3; sqlite3.connect('journal.db', timeout=0).execute('PRAGMA journal_mode=DELETE')"

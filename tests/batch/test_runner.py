@@ -15,7 +15,7 @@ from frontpay_async import (
     NotSentError,
     RateLimit,
 )
-from frontpay_async.batch import BatchItem, ContentMismatchError, InvoiceBatch, State
+from frontpay_async.batch import AlreadySubmittedError, BatchItem, ContentMismatchError, InvoiceBatch, State
 from frontpay_async.sandbox import FaultKind, Sandbox
 from tests.support import builders
 from tests.support.batches import CREATE, Night, assert_each_sent_once, item, order, rows_of
@@ -109,9 +109,9 @@ async def test_a_key_with_another_order_is_an_error_that_names_both(
     with pytest.raises(ContentMismatchError) as caught:
         await batch.submit([item(2), item(1, reference_no="R-2")])
     assert caught.value.key == "I-1"
-    assert "'I-1' stands for two orders" in str(caught.value)
+    assert "'I-1' was already submitted with different content" in str(caught.value)
     assert ("done as ODR" if is_sent else "send_invoice that is pending") in str(caught.value)
-    assert len(set(re.findall(r"content (\w{8})", str(caught.value)))) == 2
+    assert len(set(re.findall(r"(?:was|now) ([0-9a-f]{8})", str(caught.value)))) == 2
     assert builders.NAME not in str(caught.value)
     # Nothing of that piece was added.
     assert (await batch.status()).total == 1
@@ -133,9 +133,57 @@ async def test_two_identical_orders_both_go_out(night: Night, batch: InvoiceBatc
 async def test_batches_of_one_journal_have_keys_of_their_own(night: Night, client: FrontPayClient) -> None:
     for name in ("May", "June"):
         async with night.batch(client, name=name) as batch:
-            await batch.submit([item(1)])
+            await batch.submit([item(1, reference_no=name)])
             await batch.run()
     assert len(night.sandbox.orders) == 2
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_the_same_orders_under_another_name_are_refused_unless_it_is_meant(
+    night: Night, client: FrontPayClient, is_sent: bool
+) -> None:
+    """The name of a batch is mistyped: 2026-5 for 2026-05."""
+    async with night.batch(client, name="2026-05") as batch:
+        await batch.submit([item(1)])
+        if is_sent:
+            await batch.run()
+    async with night.batch(client, name="2026-5") as batch:
+        with pytest.raises(AlreadySubmittedError, match=r"'2026-05', where it is (done|pending)") as caught:
+            await batch.submit([item(2), item(1)])
+        assert (caught.value.key, caught.value.name) == ("I-1", "2026-05")
+        assert builders.NAME not in str(caught.value)
+        assert (await batch.status()).total == 0
+        await batch.submit([item(2), item(1)], again=True)
+        assert (await batch.run()).done == 2
+    assert len(night.sandbox.orders) == (3 if is_sent else 2)
+
+
+async def test_what_failed_under_another_name_may_be_sent_under_this_one(
+    night: Night, client: FrontPayClient
+) -> None:
+    async with night.batch(client, name="2026-05") as batch:
+        await batch.submit([item(1, products=())])
+        assert (await batch.run()).failed == 1
+    async with night.batch(client, name="2026-06") as batch:
+        assert (await batch.submit([item(1, products=())])).added == 1
+
+
+async def test_a_key_is_one_however_its_letters_are_composed(night: Night, client: FrontPayClient) -> None:
+    composed, decomposed = "FÅ-1", "FA\u030a-1"
+    async with night.batch(client, name=f"b{composed}") as batch:
+        await batch.submit([item(1, key=composed)])
+        assert (await batch.submit([item(1, key=decomposed)])).added == 0
+        assert (await batch.run()).done == 1
+        with pytest.raises(ConfigurationError, match="is done"):
+            await batch.resolve(decomposed, resend=True)
+    async with night.batch(client, name=f"b{decomposed}") as batch:
+        assert (await batch.status()).done == 1
+
+
+@pytest.mark.parametrize("key", [" I-1", "I-1 ", "I-1\n", "\u3000I-1", "I\u200b-1", "I-1\ufeff", ""])
+def test_white_space_around_a_key_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=r"white space|printable"):
+        item(1, key=key) if key else BatchItem(key=key, order=order(1))
 
 
 async def test_what_the_api_refuses_fails_with_its_sentences(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from frontpay_async._protocol.comparison import Comparison
 from frontpay_async.batch import BatchItem, State
 from frontpay_async.batch.encryption import NoCipher
-from frontpay_async.batch.journal import Journal, LeasedRow
 from frontpay_async.batch.listings import Listings, Verdict
 from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved, match
 from frontpay_async.batch.states import RowEvent
+from frontpay_async.batch.store import LeasedRow, Store
 from frontpay_async.batch.transitions import Transition
 from tests.support.batches import order
 
@@ -60,12 +60,12 @@ class Stories(RuleBasedStateMachine):
         self.world = World()
         self.contents = {f"K{number}": content for number, content in enumerate(contents)}
         path = Path(self.folder.name) / "journal.db"
-        self.journal = Journal.open(path, NoCipher(), lambda: self.world.time - self.world.set_back)
+        self.journal = Store.open(path, NoCipher(), lambda: self.world.time - self.world.set_back)
         self.batch = self.journal.join("night", "http://localhost")
         items = [BatchItem(key=key, order=order(content)) for key, content in self.contents.items()]
         self.journal.submit(self.batch, items)
-        self.looking = Listings(self.journal, "who-looks")
-        self.listing = self.looking.note_list([])
+        self.looking = Listings(self.journal, "who-looks", self.journal.account_of(self.batch))
+        self.looking.note_list([])
 
     def teardown(self) -> None:
         if hasattr(self, "journal"):
@@ -81,7 +81,7 @@ class Stories(RuleBasedStateMachine):
     def take_in_hand_and_claim(self, limit: int) -> None:
         """A runner may also die here: then nothing of it has left."""
         for held in self.journal.lease_rows(self.batch, "somebody", limit, LEASE):
-            claim = {"owner": "somebody", "lease": LEASE, "listing": self.listing}
+            claim = {"owner": "somebody", "lease": LEASE}
             assert self.apply(held, RowEvent.CLAIM, **claim)
             self.world.requests.append(Request(held, self.contents[held.key], self.world.time))
 
@@ -118,7 +118,7 @@ class Stories(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, SETTLING, LEASE + 1]))
     def time_passes(self, seconds: float) -> None:
         self.world.time += seconds
-        self.journal.expire()
+        self.journal.expire(self.batch)
 
     @precondition(lambda self: self.world.set_back < 5 * LEASE)
     @rule(seconds=st.sampled_from([1.0, SETTLING, LEASE]))
@@ -133,9 +133,10 @@ class Stories(RuleBasedStateMachine):
     def look(self) -> None:
         if not self.looking.take_turn(LEASE):
             return
-        doubts, looked_at = self.looking.doubts()
+        looked_at = self.looking.now()
         listed = list(self.world.orders)
-        self.listing = self.looking.note_list(listed)
+        self.looking.note_list(listed)
+        doubts = self.looking.doubts()
         since = min((each.listing for each in doubts if not each.in_flight), default=0)
         candidates = self.looking.candidates(listed, since)
 
@@ -143,14 +144,13 @@ class Stories(RuleBasedStateMachine):
             by_id = {row.id: row for row in rows}
             keys = {number: row.key for number, row in self.journal.page(self.batch, 0, 100)}
 
-            def likeness(row: int, uuid: str) -> Comparison:
-                is_young = open_candidates[uuid] > by_id[row].listing
-                is_same = self.world.orders[uuid] == self.contents[keys[row]]
-                return Comparison.SAME if is_young and is_same else Comparison.DIFFERENT
+            def same(uuid: str) -> set[bytes]:
+                return {row.content for row in rows if self.contents[keys[row.id]] == self.world.orders[uuid]}
 
-            named = [Unresolved(row.id, row.content, row.in_flight) for row in rows]
+            alike = {uuid: dict.fromkeys(same(uuid), Comparison.SAME) for uuid in open_candidates}
+            named = [Unresolved(row.id, row.content, row.listing, row.in_flight) for row in rows]
             made = []
-            for number, decision in match(named, list(open_candidates), likeness).items():
+            for number, decision in match(named, open_candidates, alike).items():
                 row = by_id[number]
                 assert not isinstance(decision, Undecidable), "nobody else sends anything here"
                 if isinstance(decision, Found):
@@ -163,8 +163,8 @@ class Stories(RuleBasedStateMachine):
                 made.append(Transition(row=number, fence=row.fence, event=event, order_uuid=uuid))
             strange = [
                 uuid
-                for uuid in open_candidates
-                if all(likeness(row.id, uuid) is Comparison.DIFFERENT for row in rows)
+                for uuid, number in open_candidates.items()
+                if not any(row.content in alike[uuid] and number > row.listing for row in rows)
             ]
             return Verdict(made, strange)
 
@@ -201,7 +201,7 @@ class Stories(RuleBasedStateMachine):
                 self.time_passes(SETTLING)
                 self.look()
             for held in self.journal.lease_rows(self.batch, "the last", 10, LEASE):
-                claim = {"owner": "the last", "lease": LEASE, "listing": self.listing}
+                claim = {"owner": "the last", "lease": LEASE}
                 assert self.apply(held, RowEvent.CLAIM, **claim)
                 uuid = f"ODR{len(self.world.orders)}"
                 self.world.orders[uuid] = self.contents[held.key]

@@ -13,8 +13,8 @@ from attrs import Factory, define, field
 from frontpay_async import FrontPayClient, RateLimit
 from frontpay_async.batch import BatchItem, InvoiceBatch
 from frontpay_async.batch.encryption import NoCipher
-from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.states import State
+from frontpay_async.batch.store import Store
 from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
 from tests.support.builders import customer, invoice
 from tests.support.fakes import FakeClock
@@ -91,7 +91,7 @@ class Night:
 
     def batch(self, client: FrontPayClient, **settings: Any) -> InvoiceBatch:
         batch = InvoiceBatch(client, **{"journal": self.journal, "name": "night", **settings})
-        batch._clock = self.time.now
+        batch._journal._clock = self.time.now
         return batch
 
     def requests(self, operation: str) -> int:
@@ -167,15 +167,15 @@ class Dying:
 
         return Transport()
 
-    def journal(self, target: str | Path, clock: Any) -> Journal:
+    def journal(self, target: str | Path, clock: Any) -> Store:
         """A journal that dies before a commit or after it; to die earlier leaves the same."""
         step, alive = self.step, self.alive
 
-        class Mortal(Journal):
+        class Mortal(Store):
             @contextmanager
             def writing(self) -> Iterator[Connection]:
                 alive()
-                with Journal.writing(self) as connection:
+                with Store.writing(self) as connection:
                     yield connection
                     step("before a commit")
                 step("after a commit")
@@ -183,7 +183,7 @@ class Dying:
             @contextmanager
             def reading(self) -> Iterator[Connection]:
                 alive()
-                with Journal.reading(self) as connection:
+                with Store.reading(self) as connection:
                     yield connection
 
         return Mortal.open(target, NoCipher(), clock)

@@ -1,0 +1,520 @@
+"""The store of a journal: every row of every batch of every account, and how it moves; sync, for threads.
+
+Each method is one transaction. A row is only ever moved by its state table, and only by whoever holds its
+fence. Nothing of one account is ever read on behalf of another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from attrs import define, field, frozen
+from sqlalchemy import Engine, func, inspect, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from frontpay_async._protocol.operations import kind_of_order
+from frontpay_async.batch.encryption import rotate
+from frontpay_async.batch.errors import AlreadySubmittedError, ContentMismatchError, JournalError
+from frontpay_async.batch.payload import SALT_BYTES, fingerprint, write
+from frontpay_async.batch.results import AccountOverview, BatchRow
+from frontpay_async.batch.schema import (
+    READING,
+    SCHEMA_VERSION,
+    accounts,
+    batches,
+    forget,
+    metadata,
+    notes,
+    now_of,
+    open_engine,
+    rows,
+    set_up_events,
+)
+from frontpay_async.batch.states import RowEvent, State, target
+from frontpay_async.batch.transitions import Transition, move
+from frontpay_async.batch.upgrades import upgrade
+from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Select
+
+    from frontpay_async.batch.encryption import Cipher
+    from frontpay_async.order_files.items import BatchItem
+
+_KEY_CHECK = b"frontpay_async"
+_CREATION_LOCK = 0x66706179
+_WRITING = {"frontpay_writing": True}
+
+
+@frozen
+class LeasedRow:
+    """Hold a row that was taken in hand.
+
+    Args:
+        id: Its number.
+        key: Its key.
+        kind: The operation that sends it.
+        payload: Its content, as the journal keeps it.
+        fence: What later changes must name.
+        attempts: How often it was claimed before.
+    """
+
+    id: int
+    key: str
+    kind: str
+    payload: bytes = field(repr=False)
+    fence: int
+    attempts: int
+
+
+@define(eq=False)
+class Store:
+    """The rows of a journal.
+
+    Args:
+        engine: The database.
+        cipher: What protects the content of orders.
+        clock: The time in Unix seconds, for tests. Defaults to the database's.
+        is_ours: Whether the engine was made here, and is closed here.
+    """
+
+    engine: Engine
+    cipher: Cipher
+    clock: Callable[[], float] | None = None
+    is_ours: bool = True
+    salt: bytes = field(init=False, default=b"", repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        target: str | Path | Engine,
+        cipher: Cipher,
+        clock: Callable[[], float] | None = None,
+        *,
+        connections: int = 5,
+    ) -> Self:
+        """Open a journal, and make it where there is none.
+
+        Args:
+            target: A path, an SQLAlchemy URL, or an engine of PostgreSQL.
+            cipher: What protects the content of orders.
+            clock: The time in Unix seconds, for tests.
+            connections: The most connections to PostgreSQL.
+
+        Raises:
+            ConfigurationError: It is of a newer version, or protected in another way.
+            JournalError: It cannot be read or written.
+        """
+        if isinstance(target, (str, os.PathLike)):
+            engine, undo = open_engine(target, connections)
+            store = cls(engine, cipher, clock)
+        else:
+            store, undo = cls(_borrowed(target), cipher, clock, is_ours=False), lambda: None
+        try:
+            with store.writing() as connection:
+                is_new = store._set_up(connection)
+            if is_new and store.is_ours:
+                # Its tables are in the file itself, which is how a journal is recognised.
+                forget(store.engine)
+        except BaseException:
+            # Whatever ended it, nobody else could close the connections.
+            store.close()
+            undo()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close the connections, unless they are the caller's."""
+        if self.is_ours:
+            self.engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """Run a transaction, and translate what the database raises."""
+        with _translated(), self.engine.execution_options(**_WRITING).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """Run a transaction that writes nothing."""
+        with _translated(), self.engine.execution_options(**READING).begin() as connection:
+            yield connection
+
+    def now(self, connection: Connection) -> float:
+        """Return the time that leases are measured by, in Unix seconds."""
+        return now_of(connection) if self.clock is None else self.clock()
+
+    def _set_up(self, connection: Connection) -> bool:
+        """Make the tables, or check and upgrade them; return whether the journal is new."""
+        if connection.dialect.name == "postgresql":
+            # Two runners that start together must not both create the tables.
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})"))
+        is_new = not inspect(connection).has_table(notes.name)
+        if is_new:
+            metadata.create_all(connection)
+        known = self.notes(connection)
+        if not known:
+            known = {
+                "schema": str(SCHEMA_VERSION).encode(),
+                "salt": secrets.token_bytes(SALT_BYTES),
+                "seal": self.cipher.encrypt(_KEY_CHECK),
+            }
+            connection.execute(notes.insert(), [{"name": k, "content": v} for k, v in known.items()])
+        version = int(known["schema"])
+        if version > SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"the journal was written by a newer version (its schema is {version}, this version knows"
+                f" {SCHEMA_VERSION}): upgrade frontpay_async on this host"
+            )
+        self._check_seal(known["seal"])
+        if version < SCHEMA_VERSION:
+            upgrade(connection, self.now(connection))
+        rotate(connection, self.cipher, known["seal"])
+        self.salt = known["salt"]
+        return is_new
+
+    def _check_seal(self, check: bytes) -> None:
+        is_plain = check == _KEY_CHECK
+        if is_plain != (self.cipher.encrypt(_KEY_CHECK) == _KEY_CHECK):
+            raise ConfigurationError(
+                "the journal was made without encryption: leave FRONTPAY_JOURNAL_KEY out, or begin another"
+                if is_plain
+                else "the journal is encrypted: set FRONTPAY_JOURNAL_KEY to its key"
+            )
+        self.cipher.decrypt(check)
+
+    def notes(self, connection: Connection) -> dict[str, bytes]:
+        """Return what the journal knows about itself."""
+        return {name: bytes(content) for name, content in connection.execute(select(notes).limit(20))}
+
+    def join(self, name: str, base_url: str, account: str = "") -> int:
+        """Return the number of a batch, which is made where there is none.
+
+        Raises:
+            ConfigurationError: The account's orders are at another base URL.
+        """
+        with self.writing() as connection:
+            self._add(connection, accounts, {"name": account, "base_url": base_url, "turn_until": 0.0})
+            mine = select(accounts.c.id, accounts.c.base_url).where(accounts.c.name == account)
+            number, owner = connection.execute(mine).one()
+            if owner is None:
+                connection.execute(update(accounts).where(accounts.c.id == number).values(base_url=base_url))
+            elif owner != base_url:
+                raise ConfigurationError(
+                    f"the journal belongs to orders at {owner}, not at {base_url}: use another journal"
+                )
+            made = {"account_id": number, "name": name, "created_at": self.now(connection)}
+            self._add(connection, batches, made)
+            found = select(batches.c.id).where(batches.c.account_id == number, batches.c.name == name)
+            return int(connection.execute(found).scalar_one())
+
+    def find_batch(self, name: str, account: str = "") -> int | None:
+        """Return the number of a batch; None where there is none."""
+        mine = select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
+        with self.reading() as connection:
+            return connection.scalar(
+                select(batches.c.id).where(batches.c.account_id == mine, batches.c.name == name)
+            )
+
+    def account_of(self, batch: int) -> int:
+        """Return the number of a batch's account."""
+        with self.reading() as connection:
+            return cast("int", connection.scalar(_account_of(batch)))
+
+    def submit(self, batch: int, items: Sequence[BatchItem], *, again: bool = False) -> int:
+        """Add items to a batch; return how many are new.
+
+        Args:
+            batch: The batch.
+            items: What is added.
+            again: Take orders, too, that another batch of the account has under the same key.
+
+        Raises:
+            ContentMismatchError: A key is there already, with another content; none of these items is added.
+            AlreadySubmittedError: Another batch of the account has a key with the same content.
+        """
+        prints: dict[str, bytes] = {}
+        made: list[dict[str, object]] = []
+        for item in items:
+            kind = kind_of_order(item.order).operation.name
+            content = write(item.order)
+            own = fingerprint(self.salt, kind, content)
+            known = prints.setdefault(item.key, own)
+            if known != own:
+                raise _mismatch(item.key, own, "an earlier item of this submission", known)
+            made.append(
+                {"key": item.key, "kind": kind, "payload": self.cipher.encrypt(content), "fingerprint": known}
+            )
+        with self.writing() as connection:
+            now = self.now(connection)
+            before = self._prints(connection, batch, prints)
+            for key, (known, told) in before.items():
+                if known != prints[key]:
+                    raise _mismatch(key, prints[key], told, known)
+            new = {str(row["key"]): row for row in made if row["key"] not in before}
+            if new:
+                account = cast("int", connection.scalar(_account_of(batch)))
+                if not again:
+                    self._refuse_repeated(connection, account, batch, {key: prints[key] for key in new})
+                fixed: dict[str, object] = {
+                    "batch_id": batch,
+                    "account_id": account,
+                    "state": State.PENDING.value,
+                    "submitted_at": now,
+                    "due_at": now,
+                    "attempts": 0,
+                    "fence": 0,
+                    "listing": 0,
+                }
+                connection.execute(rows.insert(), [{**fixed, **row} for row in new.values()])
+        return len(new)
+
+    def _prints(
+        self, connection: Connection, batch: int, keys: Mapping[str, bytes]
+    ) -> dict[str, tuple[bytes, str]]:
+        if connection.dialect.name == "postgresql":
+            # Two submissions of one batch take turns, so that what is not there now is not there a moment
+            # later.
+            connection.execute(select(batches.c.id).where(batches.c.id == batch).with_for_update())
+        columns = (rows.c.key, rows.c.fingerprint, rows.c.state, rows.c.order_uuid, rows.c.kind)
+        found = connection.execute(
+            select(*columns).where(rows.c.batch_id == batch, rows.c.key.in_(list(keys)))
+        )
+        return {
+            key: (bytes(known), f"one of {kind} that is {state}" + (f" as {uuid}" if uuid else ""))
+            for key, known, state, uuid, kind in found
+        }
+
+    def _refuse_repeated(
+        self, connection: Connection, account: int, batch: int, prints: Mapping[str, bytes]
+    ) -> None:
+        """Refuse what another batch of the account has: the same file under another name."""
+        columns = (rows.c.key, rows.c.fingerprint, rows.c.state, batches.c.name)
+        others = (
+            select(*columns)
+            .join(batches, rows.c.batch_id == batches.c.id)
+            .where(rows.c.account_id == account, rows.c.key.in_(list(prints)))
+            .where(rows.c.batch_id != batch, rows.c.state != State.FAILED.value)
+        )
+        for key, known, state, name in connection.execute(others):
+            if bytes(known) == prints[key]:
+                raise AlreadySubmittedError(
+                    f"key {key!r} was already submitted with the same content to the batch {name!r}, where it"
+                    f" is {state}. Use that name to continue it, or submit(…, again=True) to send it again",
+                    key=key,
+                    name=name,
+                )
+
+    def lease_rows(self, batch: int, owner: str, limit: int, seconds: float) -> list[LeasedRow]:
+        """Take pending rows in hand, in the order of their submission; nothing is in doubt by it.
+
+        Args:
+            batch: The batch.
+            owner: Who takes them.
+            limit: At most so many.
+            seconds: How long nobody else takes them.
+        """
+        with self.writing() as connection:
+            now = self.now(connection)
+            free = (
+                select(rows.c.id)
+                .where(
+                    rows.c.batch_id == batch,
+                    rows.c.state == State.PENDING.value,
+                    rows.c.due_at <= now,
+                    or_(rows.c.lease_until.is_(None), rows.c.lease_until < now),
+                )
+                .order_by(rows.c.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+                # As an IN (SELECT ...) PostgreSQL might run it more than once, and lock more than the limit.
+                .cte("free")
+            )
+            taken = (
+                update(rows)
+                .where(rows.c.id.in_(select(free.c.id)))
+                .values(owner=owner, lease_until=now + seconds, fence=rows.c.fence + 1)
+                .returning(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
+            )
+            found = connection.execute(taken).all()
+        leased = [
+            LeasedRow(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found
+        ]
+        # A database returns what it changed in any order.
+        return sorted(leased, key=lambda each: each.id)
+
+    def apply(self, transitions: Sequence[Transition]) -> list[bool]:
+        """Move rows, all in one transaction; say of each whether it was moved.
+
+        A row is not moved when it has been taken in hand by somebody else, or by nobody but is somewhere that
+        the event does not start from.
+        """
+        try:
+            with self.writing() as connection:
+                return self.move(connection, transitions)
+        except IntegrityError:
+            pass
+        # An order that another row accounts for. Which one is found by going one by one.
+        return [self._apply_one(each) for each in transitions]
+
+    def _apply_one(self, transition: Transition) -> bool:
+        try:
+            with self.writing() as connection:
+                return self.move(connection, [transition])[0]
+        except IntegrityError:
+            lost = Transition(row=transition.row, fence=transition.fence, event=RowEvent.LOSE)
+            with self.writing() as connection:
+                self.move(connection, [lost])
+            return False
+
+    def move(self, connection: Connection, transitions: Sequence[Transition]) -> list[bool]:
+        """Move rows within a transaction; see ``apply``."""
+        return move(connection, transitions, self.now(connection))
+
+    def expire(self, batch: int) -> int:
+        """Put in doubt what its sender has left behind, in the batch's account; return how many rows."""
+        account = _account_of(batch).scalar_subquery()
+        with self.reading() as connection:
+            mine = (rows.c.account_id == account, rows.c.state == State.SENDING.value)
+            earliest = connection.scalar(select(func.min(rows.c.lease_until)).where(*mine))
+            if earliest is None or earliest >= self.now(connection):
+                return 0
+        with self.writing() as connection:
+            now = self.now(connection)
+            left = update(rows).where(*mine, rows.c.lease_until < now)
+            values = {
+                "state": target(RowEvent.LOSE).value,
+                "owner": None,
+                "lease_until": None,
+                "doubt_at": now,
+            }
+            error = "whoever sent it is gone; it may have left"
+            return connection.execute(left.values(**values, missed_at=None, error=error)).rowcount
+
+    def counts(self, batch: int) -> dict[State, int]:
+        """Count a batch's rows by state."""
+        with self.reading() as connection:
+            counted = (
+                select(rows.c.state, func.count()).where(rows.c.batch_id == batch).group_by(rows.c.state)
+            )
+            return {State(state): count for state, count in connection.execute(counted)}
+
+    def open_states(self, batch: int) -> set[State]:
+        """Return the states that rows of a batch are in and that a runner can do something about."""
+        with self.reading() as connection:
+            return {
+                state
+                for state in (State.PENDING, State.SENDING, State.UNKNOWN)
+                if connection.execute(
+                    select(rows.c.id).where(rows.c.batch_id == batch, rows.c.state == state.value).limit(1)
+                ).first()
+            }
+
+    def overview(self) -> list[AccountOverview]:
+        """Count the rows of all batches of all accounts by state."""
+        leased = func.max(rows.c.lease_until)
+        counted = (
+            select(accounts.c.name, batches.c.name, batches.c.id, rows.c.state, func.count(rows.c.id), leased)
+            .join(batches, batches.c.account_id == accounts.c.id)
+            .join(rows, rows.c.batch_id == batches.c.id, isouter=True)
+            .group_by(accounts.c.name, batches.c.name, batches.c.id, rows.c.state)
+            .order_by(accounts.c.name, batches.c.id)
+        )
+        found: dict[int, tuple[str, str, dict[State, int], float]] = {}
+        with self.reading() as connection:
+            now = self.now(connection)
+            for account, name, batch, state, count, until in connection.execute(counted):
+                _, _, counts, latest = found.get(batch, (account, name, {}, 0.0))
+                if state is not None:
+                    counts[State(state)] = count
+                found[batch] = (account, name, counts, max(latest, until or 0.0))
+        return [
+            AccountOverview(account=account, name=name, counts=counts, in_hand=latest >= now)
+            for account, name, counts, latest in found.values()
+        ]
+
+    def next_due(self, batch: int) -> float | None:
+        """Return the seconds until a pending row may be taken in hand; None where there is none."""
+        with self.reading() as connection:
+            mine = (rows.c.batch_id == batch, rows.c.state == State.PENDING.value)
+            free_at = func.coalesce(rows.c.lease_until, 0.0)
+            later = func.max(rows.c.due_at, free_at) if connection.dialect.name == "sqlite" else None
+            when = later if later is not None else func.greatest(rows.c.due_at, free_at)
+            earliest = connection.scalar(select(func.min(when)).where(*mine))
+            return None if earliest is None else max(0.0, float(earliest) - self.now(connection))
+
+    def page(self, batch: int, after: int, limit: int) -> list[tuple[int, BatchRow]]:
+        """Return some rows of a batch, in the order of their submission, with their numbers."""
+        wanted = (
+            select(rows).where(rows.c.batch_id == batch, rows.c.id > after).order_by(rows.c.id).limit(limit)
+        )
+        with self.reading() as connection:
+            return [(each.id, _row(each)) for each in connection.execute(wanted)]
+
+    def find(self, batch: int, key: str) -> tuple[int, int, BatchRow] | None:
+        """Return a row by its key, with its number and fence; None where there is none."""
+        with self.reading() as connection:
+            found = connection.execute(
+                select(rows).where(rows.c.batch_id == batch, rows.c.key == key)
+            ).one_or_none()
+        return None if found is None else (found.id, found.fence, _row(found))
+
+    def _add(self, connection: Connection, table: Any, row: Mapping[str, object]) -> None:  # noqa: ANN401
+        """Add a row unless it is there."""
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        connection.execute(insert(table).values(**row).on_conflict_do_nothing())
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        said = str(error.orig if isinstance(error, DBAPIError) else error).split("\n")[0]
+        raise JournalError(f"the journal cannot be used ({type(error).__name__}: {said})") from None
+
+
+def _account_of(batch: int) -> Select[Any]:
+    return select(batches.c.account_id).where(batches.c.id == batch)
+
+
+def _borrowed(engine: Engine) -> Engine:
+    """Return a caller's engine, with the transactions that a journal needs."""
+    if not isinstance(cast("object", engine), Engine) or engine.dialect.name != "postgresql":
+        raise ConfigurationError(
+            "a journal takes a path, a URL, or an Engine of SQLAlchemy for PostgreSQL (not an AsyncEngine)"
+        )
+    derived = engine.execution_options(isolation_level="READ COMMITTED")
+    set_up_events(derived)
+    return derived
+
+
+def _mismatch(key: str, new: bytes, other: str, known: bytes) -> ContentMismatchError:
+    return ContentMismatchError(
+        f"key {key!r} was already submitted with different content (was {known.hex()[:8]}, {other}; now"
+        f" {new.hex()[:8]}). Use a new key for a changed order.",
+        key=key,
+    )
+
+
+def _row(row: Any) -> BatchRow:  # noqa: ANN401 - a row of the table
+    return BatchRow(
+        key=row.key,
+        kind=row.kind,
+        state=State(row.state),
+        attempts=row.attempts,
+        order_uuid=row.order_uuid,
+        customer_uuid=row.customer_uuid,
+        error=row.error,
+        candidates=tuple(cast("list[str]", json.loads(row.candidates))) if row.candidates else (),
+    )

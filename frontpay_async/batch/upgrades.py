@@ -1,0 +1,114 @@
+"""How a journal of an earlier schema becomes one of this one, in the transaction that opens it.
+
+    1 -> 2   the unrelated orders are kept
+    2 -> 3   accounts; when rows were claimed and confirmed; keys and names in one Unicode form
+
+The tables of a version 2 become those of one account, whose name is empty. They are made anew and copied,
+because SQLite cannot change the constraints of a table. *Invariant*: rows keep their numbers, states,
+payloads and fingerprints.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from frontpay_async.batch.schema import (
+    SCHEMA_VERSION,
+    accounts,
+    batches,
+    listings,
+    metadata,
+    notes,
+    rows,
+    unrelated,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column, Connection
+
+_OLD = "_of_version_2"
+_MOVED = (unrelated, listings, rows, batches)
+_PAGE = 1000
+
+
+def upgrade(connection: Connection, now: float) -> None:
+    """Bring an older journal to this version.
+
+    Args:
+        connection: The transaction.
+        now: The journal's time.
+    """
+    found = inspect(connection)
+    here = [table for table in _MOVED if found.has_table(table.name)]
+    for table in here:
+        # The names of indexes are one namespace; those of the new tables are to be free.
+        for index in found.get_indexes(table.name):
+            if index["name"] and not index.get("duplicates_constraint"):
+                connection.execute(text(f'DROP INDEX "{index["name"]}"'))
+        connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {table.name}{_OLD}"))
+    metadata.create_all(connection)
+    known = dict(iter(connection.execute(select(notes.c.name, notes.c.content))))
+    url = known.get("base url")
+    connection.execute(
+        accounts.insert().values(
+            name="", base_url=None if url is None else bytes(url).decode(), turn_until=0.0
+        )
+    )
+    account = int(connection.execute(select(accounts.c.id)).scalar_one())
+    for table in reversed(here):
+        _copy(connection, table.name, table.columns.values(), account, now)
+    for table in here:
+        connection.execute(text(f"DROP TABLE {table.name}{_OLD}"))
+    _normalise(connection)
+    kept = ("schema", "salt", "seal")
+    connection.execute(notes.delete().where(notes.c.name.not_in(kept)))
+    version = str(SCHEMA_VERSION).encode()
+    connection.execute(notes.update().where(notes.c.name == "schema").values(content=version))
+
+
+def _copy(
+    connection: Connection, table: str, columns: list[Column[object]], account: int, now: float
+) -> None:
+    added = {
+        "account_id": str(account),
+        "noted_at": repr(now),
+        "claimed_at": "NULL",
+        # An order that is done was confirmed before now.
+        "settled_at": f"CASE WHEN state = 'done' THEN {now!r} END",
+    }
+    names = [column.name for column in columns]
+    values = [added.get(name, name) for name in names]
+    connection.execute(
+        text(f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {table}{_OLD}")  # noqa: S608 - our own names
+    )
+    if connection.dialect.name == "postgresql" and {"id", "number"} & {*names}:
+        serial = "id" if "id" in names else "number"
+        connection.execute(
+            text(
+                f"SELECT setval(pg_get_serial_sequence('{table}', '{serial}'), max({serial})) FROM {table}"  # noqa: S608 - our own names
+            )
+        )
+
+
+def _normalise(connection: Connection) -> None:
+    """Write keys and names in the form in which they are looked up; one that is there in both stays."""
+    for table, column in ((batches, batches.c.name), (rows, rows.c.key)):
+        after = 0
+        while page := connection.execute(
+            select(table.c.id, column).where(table.c.id > after).order_by(table.c.id).limit(_PAGE)
+        ).all():
+            after = page[-1][0]
+            for number, written in page:
+                normal = unicodedata.normalize("NFC", written)
+                if normal != written:
+                    try:
+                        with connection.begin_nested():
+                            connection.execute(
+                                update(table).where(table.c.id == number).values({column.name: normal})
+                            )
+                    except IntegrityError:
+                        continue
