@@ -40,7 +40,11 @@ Limits. Mostly because no source describes it, the sandbox does not reproduce:
   is then not paid any more. Resending the link of an expired order makes it valid again.
 - **Routes and kinds of orders.** The terminal routes do not know other orders (404). Whether the list of
   statuses includes terminal orders is ``list_terminal_orders``; for an unknown status the list is empty.
-- **Credit checks and their 510s** (``personCurrentStatusIsWrong``): only by the fault ``510-refused``.
+- **Credit and company checks**: every number gets the same score. Digits that cannot be a number get 510
+  ``personCurrentStatusIsWrong``; on other routes only the fault ``510-refused`` answers so. A company check
+  has no page, and its callback is not sent.
+- **Reservations, subscriptions and customers** beyond what the vendor's pages show: messages of creations and
+  updates, refusals by status, and when a status changes are guesses. A card holds a reservation for 31 days.
 - **Words**: an order's ``type`` in its details, which numbers come as text, and which display statuses
   (``Reminder``, ``Debt Collection``, ``Over Payment`` and others) the API shows. Details always have the ids
   of lines, and a status its amounts, though real ones may lack them. A terminal check has one message for

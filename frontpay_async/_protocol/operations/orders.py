@@ -390,4 +390,6 @@ def kind_of_order(order: object) -> OrderKind:
     for kind in _KINDS:
         if isinstance(order, kind.order):
             return kind
-    raise TypeError(f"a batch does not send a {type(order).__name__}")
+    raise TypeError(
+        f"a batch does not send a {type(order).__name__}: after a lost response it could not be recognised"
+    )
