@@ -160,7 +160,7 @@ class Attempt:
 
     def sent_values(self) -> set[str]:
         """Return what it sent that no error may show: the token, and what is personal."""
-        credential = set() if self.credential is None else {self.credential.text}
+        credential = set[str]() if self.credential is None else {self.credential.text}
         return credential | values_in(self.request.body)
 
     @property

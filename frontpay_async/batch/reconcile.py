@@ -33,7 +33,7 @@ from collections import Counter
 from functools import partial
 from hashlib import blake2b
 from inspect import isawaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anyio import CancelScope
 from attrs import define, evolve, field, frozen
@@ -126,7 +126,7 @@ class Reconciler:
     requests: int = field(init=False, default=0)
     """How many requests the looking cost."""
     _seen: dict[str, OrderIdentity | None] = field(init=False, factory=dict[str, "OrderIdentity | None"])
-    _sent: SentOrders[bytes] = field(init=False, factory=SentOrders)
+    _sent: SentOrders[bytes] = field(init=False, factory=SentOrders[bytes])
     _alike: dict[str, Mapping[bytes, Comparison] | None] = field(init=False)
     _is_proven: bool = field(init=False, default=False)
     _incomplete: Counter[int] = field(init=False, factory=Counter[int])
@@ -353,7 +353,7 @@ def _names(rows: Iterable[object]) -> Iterator[str]:
     """Yield a name for each row of a list that has no id: by what is in its place, and how often."""
     count: Counter[str] = Counter()
     for row in rows:
-        members = row if isinstance(row, dict) else {"uuid": row}
+        members = cast("dict[str, object]", row) if isinstance(row, dict) else {"uuid": row}
         shown = [members[name] for name in ("uuid", "orderUuid") if name in members]
         mark = _mark(json.dumps(shown, sort_keys=True, default=str))
         count[mark] += 1

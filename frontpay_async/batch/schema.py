@@ -263,7 +263,7 @@ def _postgres(url: URL, connections: int) -> Engine:
             pool_size=connections,
             max_overflow=0,
             isolation_level="READ COMMITTED",
-            connect_args={"prepare_threshold": None if threshold == "none" else int(threshold)},
+            connect_args={"prepare_threshold": None if threshold == "none" else int(str(threshold))},
         )
     except (ImportError, NoSuchModuleError):
         raise ConfigurationError(

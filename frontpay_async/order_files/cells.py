@@ -154,7 +154,7 @@ def day_pattern(form: str) -> re.Pattern[str]:
         pattern = re.compile("".join(pieces) + _TIME, re.ASCII)
     except re.error:  # a part that occurs twice
         pattern = None
-    parts = set() if pattern is None else set(pattern.groupindex) - {"hour", "minute", "second"}
+    parts = set[str]() if pattern is None else set(pattern.groupindex) - {"hour", "minute", "second"}
     if pattern is None or parts not in ({"day", "month", "year"}, {"day", "month", "short"}):
         raise ConfigurationError(
             f"the date format {form!r} must name day, month and year once each, such as dd.mm.yyyy"

@@ -33,7 +33,7 @@ async def look_at(
     options: CallOptions,
     uuids: Iterable[str],
     see: Callable[[str, OrderIdentity | None], None],
-    gives_up: Callable[[str, FrontPayError], bool] = lambda *_: False,
+    gives_up: Callable[[str, FrontPayError], bool] | None = None,
 ) -> None:
     """Read the details of orders, and report each of them as it comes.
 
@@ -56,7 +56,7 @@ async def look_at(
             try:
                 details = await session.execute(GET_ORDER_DETAILS, options, uuid=uuid)
             except FrontPayError as error:
-                if _cannot_be_read(error) or gives_up(uuid, error):
+                if _cannot_be_read(error) or (gives_up is not None and gives_up(uuid, error)):
                     see(uuid, None)
                     continue
                 # Raised below, as it is and not in a group; the others end with it.

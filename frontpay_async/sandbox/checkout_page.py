@@ -122,9 +122,13 @@ def _act(state: SandboxState, subject: Subject, action: str) -> None:
 def _shown(subject: Subject | None, status: int = 200) -> Response:
     if subject is None:
         return HTMLResponse("<h1>Nothing is paid here</h1>", 404, headers=_HEADERS)
-    what = {SandboxReservation: "Reservation", SandboxSubscription: "Subscription"}.get(
-        type(subject), "Order"
-    )
+    match subject:
+        case SandboxReservation():
+            what = "Reservation"
+        case SandboxSubscription():
+            what = "Subscription"
+        case _:
+            what = "Order"
     is_open = subject.status == "SENT"
     label = "Pay" if what == "Order" else "Accept"
     forms = [("pay", label), ("cancel", "Cancel")] if is_open else []

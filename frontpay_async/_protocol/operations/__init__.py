@@ -11,8 +11,9 @@ until it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from typing import cast
 
 from frontpay_async._protocol.dates import DateFormat as DateFormat
 from frontpay_async._protocol.operations.orders import (
@@ -75,8 +76,9 @@ class _Table(Mapping[str, Operation[object]]):
             raise KeyError(resource)
         rows = self._rows_of.get(resource)
         if rows is None:
-            found = vars(import_module(f"{__name__}.{resource}")).values()
-            rows = {row.name: row for row in found if isinstance(row, Operation)}
+            found: Iterable[object] = vars(import_module(f"{__name__}.{resource}")).values()
+            named = (cast("Operation[object]", row) for row in found if isinstance(row, Operation))
+            rows = {row.name: row for row in named}
             self._rows_of[resource] = rows
         return rows
 
