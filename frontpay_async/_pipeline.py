@@ -15,7 +15,7 @@ from frontpay_async._transport.retry import Retry
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from frontpay_async._protocol.retry import RetryBudget
+    from frontpay_async._protocol.retry_policy import RetryBudget
     from frontpay_async._transport.call import Secret, Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.instrumentation import Follower

@@ -15,7 +15,7 @@ from frontpay_async import _checks
 from frontpay_async._pipeline import compose
 from frontpay_async._protocol.build import build_raw
 from frontpay_async._protocol.operations import DateFormat, Safety
-from frontpay_async._protocol.retry import RetryBudget
+from frontpay_async._protocol.retry_policy import RetryBudget
 from frontpay_async._session import Session
 from frontpay_async._transport.auth import check_credential
 from frontpay_async._transport.call import CallOptions, Secret

@@ -41,6 +41,8 @@ MAY_IMPORT = {
         "_transport/aiohttp_engine.py",
         "_transport/connection_pool.py",
         "_transport/engines.py",
+        "_transport/proxy.py",
+        "_transport/tls.py",
         "_transport/network.py",
         "_transport/places.py",
         "_transport/httpx_engine.py",

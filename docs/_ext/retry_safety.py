@@ -20,7 +20,7 @@ from frontpay_async import NotSentError, Outcome, OutcomeUnknownError, RetryPoli
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.operations import OPERATIONS, Operation, Safety
 from frontpay_async._protocol.parse import problem
-from frontpay_async._protocol.retry import Failure, classify, may_retry
+from frontpay_async._protocol.retry_policy import Failure, classify, may_retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

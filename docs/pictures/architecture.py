@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from docs.pictures.svg import Sheet
 from frontpay_async import Clock, RateLimit
 from frontpay_async._pipeline import compose
-from frontpay_async._protocol.retry import RetryBudget
+from frontpay_async._protocol.retry_policy import RetryBudget
 from frontpay_async._transport.call import Secret
 from frontpay_async._transport.send import Send
 

@@ -1,6 +1,6 @@
 """The ledger that several processes keep together, in Redis; the only user of ``redis``.
 
-One Lua script holds the rules of ``_protocol.ledger`` and runs on Redis's own time, so the processes'
+One Lua script holds the rules of ``_rate.ledger`` and runs on Redis's own time, so the processes'
 clocks do not matter. The key is a hash of the account, and nothing of the token goes there.
 
 Redis is a convenience, never a condition: what it does not answer within a quarter of a second is

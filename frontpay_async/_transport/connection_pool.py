@@ -9,18 +9,10 @@ from attrs import frozen
 
 from frontpay_async import _checks
 from frontpay_async._transport.call import Secret
-from frontpay_async._transport.engines import (
-    Proxy,
-    check_default_tls,
-    check_engine,
-    default_tls,
-    environment_proxy,
-    environment_proxy_source,
-    no_tls,
-    open_engine,
-    read_tls,
-)
+from frontpay_async._transport.engines import check_engine, open_engine
 from frontpay_async._transport.loop_guard import LoopGuard
+from frontpay_async._transport.proxy import Proxy, environment_proxy, environment_proxy_source
+from frontpay_async._transport.tls import check_default_tls, default_tls, no_tls, read_tls
 
 if TYPE_CHECKING:
     import ssl
@@ -31,6 +23,11 @@ if TYPE_CHECKING:
     import httpx
 
     from frontpay_async._transport.engines import Engine
+
+CONNECTIONS = 100
+# Short enough that a server or proxy seldom closes an idle connection first (nginx waits 75 s):
+# a request that races with such a close is lost, and a lost create cannot be sent again.
+KEEPALIVE = 15.0
 
 
 @frozen(eq=False, repr=False)
@@ -131,7 +128,7 @@ class ConnectionPool:
         transport = self._opened.get(key)
         if transport is None:
             tls = (self._tls or default_tls()) if route.secure else no_tls()
-            transport = self._opened[key] = open_engine(self.engine, tls, route.proxy)
+            transport = self._opened[key] = open_engine(self.engine, tls, route.proxy, CONNECTIONS, KEEPALIVE)
         return transport
 
     async def aclose(self) -> None:

@@ -2,7 +2,7 @@
 
 The first attempt runs plainly: tenacity costs more than everything else in this stage, so it comes in
 only when a first attempt has failed. It is handed that failure and then drives the waits and the
-further attempts; what may be repeated, and after how long, is decided in ``_protocol.decisions``.
+further attempts; what may be repeated, and after how long, is decided in ``_protocol.retry_policy``.
 
 An error speaks for the whole call. An attempt after which the operation may have happened leaves its
 mark (``call.doubt``), and a later error that says "not sent" or "refused" is corrected by it. Two refusals of
@@ -25,7 +25,7 @@ from tenacity import AsyncRetrying, retry_if_exception
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import problem
-from frontpay_async._protocol.retry import classify, delay, may_retry
+from frontpay_async._protocol.retry_policy import classify, delay, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.call import Attempt
 from frontpay_async._transport.instrumentation import logger
@@ -42,7 +42,7 @@ from frontpay_async.errors import (
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._protocol.retry import RetryBudget
+    from frontpay_async._protocol.retry_policy import RetryBudget
     from frontpay_async._transport.call import Call, Stage
     from frontpay_async._transport.clock import Clock
 

@@ -3,8 +3,7 @@
 *Model.* Rows in doubt on one side, orders that no row accounts for on the other, and for each pair whether
 they are the same (``Comparison``). It is a matching of multisets, because identical orders in one batch are
 legitimate: three rows of one content and two such orders mean two sent and one not, whichever is which. An
-    order that was
-first seen in a list before a row was claimed is not that row's.
+order that was first seen in a list before a row was claimed is not that row's.
 
 *Invariants*:
 - A row is Absent only if every order that no row accounts for is clearly another one, or is accounted for by

@@ -190,7 +190,7 @@ class Seconds(click.FloatRange):
 
 
 class PlainCommand(click.Command):
-    """A command with ``--json`` and ``--quiet``; its callback gets an ``CommandContext``."""
+    """A command with ``--json`` and ``--quiet``; its callback gets a ``CommandContext``."""
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         super().__init__(name, **settings)

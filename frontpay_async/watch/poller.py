@@ -25,7 +25,7 @@ from attrs import define, evolve, field
 
 from frontpay_async._protocol.operations import LIST_ORDER_STATUSES
 from frontpay_async._protocol.parse import consequence
-from frontpay_async._protocol.retry import may_pass
+from frontpay_async._protocol.retry_policy import may_pass
 from frontpay_async._transport.call import CallOptions
 from frontpay_async.errors import (
     APIError,

@@ -18,7 +18,7 @@ from frontpay_async import (
     RateLimit,
     Timeouts,
 )
-from frontpay_async._transport import engines
+from frontpay_async._transport import connection_pool
 from tests.support.builders import ORDER_UUID
 from tests.support.fakes import TOKEN, FakeClock, create, read
 from tests.support.wire_server import serving_in_thread
@@ -83,7 +83,7 @@ async def test_closing_a_client_tells_its_calls_that_wait_for_a_connection(
     server: WireServer, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They have not left, and do not leave; the place goes to the next."""
-    monkeypatch.setattr(engines, "CONNECTIONS", 1)
+    monkeypatch.setattr(connection_pool, "CONNECTIONS", 1)
     go_on = asyncio.Event()
     server.otherwise = after(go_on, envelope())
     async with ConnectionPool(engine=engine) as pool:

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from frontpay_async import Clock, NotSentError, Outcome, RetryPolicy, Timeouts
-from frontpay_async._transport.engines import CONNECTIONS
+from frontpay_async._transport.connection_pool import CONNECTIONS
 from tests.support.fakes import Hooks, create, read
 from tests.support.wire_server import WireServer, serving
 from tests.support.wire_steps import CREATED, Exchange, after, envelope, whole

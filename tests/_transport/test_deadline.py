@@ -21,7 +21,7 @@ from frontpay_async import (
     Timeouts,
 )
 from frontpay_async._protocol.operations import SEND_INVOICE
-from frontpay_async._transport import engines
+from frontpay_async._transport import connection_pool
 from tests.support.builders import invoice
 from tests.support.fakes import TOKEN, Hooks, create, read
 from tests.support.wire_steps import Exchange, after, drip, envelope, failed, never
@@ -220,7 +220,7 @@ async def test_waiting_for_a_connection_ends_at_the_deadline(
     server: WireServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that found all connections in use did not leave, on either engine."""
-    monkeypatch.setattr(engines, "CONNECTIONS", 1)
+    monkeypatch.setattr(connection_pool, "CONNECTIONS", 1)
     go_on = asyncio.Event()
     server.otherwise = after(go_on, envelope())
     client = connect(server, clock=REAL)

@@ -25,7 +25,7 @@ from frontpay_async import (
     RetryPolicy,
     Timeouts,
 )
-from frontpay_async._transport import engines
+from frontpay_async._transport import connection_pool, engines
 from tests.support.fakes import TOKEN, Hooks, create, read
 from tests.support.wire_server import WireServer, serving, serving_in_thread
 from tests.support.wire_steps import after, envelope, failed
@@ -122,7 +122,7 @@ async def test_closing_stops_the_calls_that_have_not_left(
     server: WireServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls that connect or wait for a connection send nothing any more, and are not cancelled but told."""
-    monkeypatch.setattr(engines, "CONNECTIONS", 3)
+    monkeypatch.setattr(connection_pool, "CONNECTIONS", 3)
     client = connect(server, timeouts=Timeouts(pool=None))
     calls = [asyncio.ensure_future(create(client)) for _ in range(9)]
     await asyncio.sleep(0)

@@ -22,7 +22,7 @@ from frontpay_async import (
     RetryPolicy,
     Timeouts,
 )
-from frontpay_async._transport import engines
+from frontpay_async._transport import connection_pool
 from frontpay_async._transport.send import TransportFailure
 from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
 from tests.support.builders import invoice
@@ -109,7 +109,7 @@ async def test_no_free_connection(
     server: WireServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``Timeouts.pool`` ends the wait; the place is there again as soon as the first call has ended."""
-    monkeypatch.setattr(engines, "CONNECTIONS", 1)
+    monkeypatch.setattr(connection_pool, "CONNECTIONS", 1)
     go_on = asyncio.Event()
     server.script(after(go_on, envelope()))
     client = connect(server, retry=ONCE)
@@ -126,7 +126,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_a_connection(
     server: WireServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The hooks are told that it did not leave."""
-    monkeypatch.setattr(engines, "CONNECTIONS", 1)
+    monkeypatch.setattr(connection_pool, "CONNECTIONS", 1)
     go_on = asyncio.Event()
     server.script(after(go_on, envelope()))
     hooks = Hooks()

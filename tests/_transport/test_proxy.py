@@ -17,7 +17,7 @@ from frontpay_async import (
     RetryPolicy,
     ServerError,
 )
-from frontpay_async._transport.engines import environment_proxy
+from frontpay_async._transport.proxy import environment_proxy
 from tests.support.fakes import TOKEN, Hooks, create
 from tests.support.wire_proxy import proxying
 from tests.support.wire_server import WireServer, serving

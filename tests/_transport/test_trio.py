@@ -21,7 +21,7 @@ from frontpay_async import (
     ServerError,
     Timeouts,
 )
-from frontpay_async._transport.engines import CONNECTIONS
+from frontpay_async._transport.connection_pool import CONNECTIONS
 from tests.support.builders import invoice, product
 from tests.support.fakes import TOKEN, FakeClock, Hooks, create, read
 from tests.support.wire_server import serving_in_thread

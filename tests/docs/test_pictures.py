@@ -11,7 +11,7 @@ import pytest
 from docs.pictures import PICTURES, architecture, retry, states, window
 from frontpay_async import Priority
 from frontpay_async._protocol.operations import Safety
-from frontpay_async._protocol.retry import Failure, may_retry
+from frontpay_async._protocol.retry_policy import Failure, may_retry
 from frontpay_async.batch.states import NEXT
 from frontpay_async.settings import RetryPolicy
 

@@ -14,7 +14,7 @@ import frontpay_async.batch
 from docs._ext import error_catalogue, provoked, retry_safety
 from frontpay_async import FrontPayError, NotFoundError, OutcomeUnknownError
 from frontpay_async._protocol.operations import OPERATIONS, ORDER_KINDS, Operation, OrderKind, Safety
-from frontpay_async._protocol.retry import Failure
+from frontpay_async._protocol.retry_policy import Failure
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support import builders
 from tests.support.fakes import FakeClock

@@ -25,7 +25,7 @@ TESTS = {
     ],
     "frontpay_async.callbacks.guard": ["tests/callbacks/test_guard.py", "tests/callbacks/test_checksum.py"],
     "frontpay_async.callbacks.query": ["tests/callbacks/test_query.py", "tests/callbacks/test_guard.py"],
-    "frontpay_async._protocol.retry": ["tests/_protocol", "tests/_transport/test_retry_table.py"],
+    "frontpay_async._protocol.retry_policy": ["tests/_protocol", "tests/_transport/test_retry_table.py"],
     "frontpay_async._protocol.parse": ["tests/_protocol"],
     "frontpay_async._rate.ledger": ["tests/_rate/test_ledger.py", "tests/_rate/test_ledger_properties.py"],
     "frontpay_async.watch.schedule": ["tests/watch"],

@@ -1,0 +1,94 @@
+"""The proxy that requests go through: named by an argument or by the environment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+from attrs import frozen
+
+from frontpay_async import _checks
+from frontpay_async.errors import ConfigurationError
+from frontpay_async.settings import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from frontpay_async._transport.call import Secret
+
+
+@frozen(eq=False, repr=False)
+class Proxy:
+    """A proxy, and the setting that names it.
+
+    Args:
+        proxy: Its URL and credentials.
+        source: The argument or variable.
+    """
+
+    proxy: httpx.Proxy
+    source: str
+
+    @classmethod
+    def read(cls, url: Secret, source: str) -> Proxy:
+        """Read the URL of a proxy.
+
+        Raises:
+            ConfigurationError: It cannot be used; the text shows nothing of it but the scheme.
+        """
+        _checks.text(source, url.text)
+        scheme = url.text.partition("://")[0].lower()
+        if scheme.startswith("socks"):
+            way_out = "name an http proxy" + ("" if source == "proxy" else ", or pass trust_env=False")
+            raise ConfigurationError(f"{source} names a SOCKS proxy, which is not supported: {way_out}")
+        try:
+            proxy = httpx.Proxy(url.text)
+        except (ValueError, httpx.InvalidURL):
+            # Their texts show the URL, which may hold a password.
+            proxy = None
+        if proxy is None or proxy.url.scheme not in ("http", "https") or not proxy.url.host:
+            raise ConfigurationError(
+                f"{source} is not the URL of a proxy: the proxy must be an http or https URL, such as"
+                " http://proxy.example:3128"
+            )
+        return cls(proxy, source)
+
+    @property
+    def place(self) -> str:
+        """Its host and port, for errors."""
+        url = self.proxy.url
+        return f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+
+    @property
+    def key(self) -> Hashable:
+        """What tells it from other proxies, without its credentials."""
+        user, password = self.proxy.raw_auth or (b"", b"")
+        return str(self.proxy.url), hashlib.sha256(user + b"\0" + password).hexdigest()
+
+
+def environment_proxy(base_url: str) -> str | None:
+    """Return the proxy for a base URL, from HTTPS_PROXY, ALL_PROXY and NO_PROXY or the system's settings.
+
+    One without a scheme, such as ``proxy:3128``, is an http proxy.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    proxies = getproxies()
+    # NO_PROXY may name a host, or a host and its port.
+    if is_loopback(host) or proxy_bypass(host) or proxy_bypass(parts.netloc):
+        return None
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def environment_proxy_source(base_url: str) -> str:
+    """Return the name of the variable that ``environment_proxy`` found."""
+    for scheme in (urlsplit(base_url).scheme, "all"):
+        for name, value in os.environ.items():
+            if value and name.lower() == f"{scheme}_proxy":
+                return name
+    return "the proxy of the system's settings"

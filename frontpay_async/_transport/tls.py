@@ -1,0 +1,75 @@
+"""How servers are verified: by the usual authorities, a CA bundle or a context of the caller's."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import cache
+from pathlib import Path
+
+import httpx
+
+from frontpay_async import _checks
+from frontpay_async.errors import ConfigurationError
+
+
+def read_tls(tls: object) -> ssl.SSLContext | None:
+    """Return what verifies servers, if it is named: an ``ssl.SSLContext`` or a CA bundle's path.
+
+    Raises:
+        ConfigurationError: The CA bundle cannot be read.
+    """
+    if tls is None or isinstance(tls, ssl.SSLContext):
+        return tls
+    if not isinstance(tls, (str, Path)):
+        raise _checks.refusal("tls", "a CA bundle's path or an ssl.SSLContext", tls)
+    return _context("tls", str(tls), directory=False)
+
+
+def default_tls() -> ssl.SSLContext:
+    """Return what verifies servers by default: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's authorities.
+
+    Raises:
+        ConfigurationError: A variable names what cannot be read.
+    """
+    return _default_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+def check_default_tls() -> None:
+    """Check what the variables name, before a payment depends on it; certifi's authorities need no check.
+
+    Raises:
+        ConfigurationError: A variable names what cannot be read.
+    """
+    if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
+        default_tls()
+
+
+@cache
+def _default_tls(file: str | None, directory: str | None) -> ssl.SSLContext:
+    # 20 ms each: one for all clients of the process.
+    if file:
+        return _context("SSL_CERT_FILE", file, directory=False)
+    if directory:
+        return _context("SSL_CERT_DIR", directory, directory=True)
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _context(source: str, path: str, *, directory: bool) -> ssl.SSLContext:
+    reason = "there is no such directory" if directory and not Path(path).is_dir() else ""
+    if not reason:
+        try:
+            return ssl.create_default_context(
+                cafile=None if directory else path, capath=path if directory else None
+            )
+        except ssl.SSLError:
+            reason = "it holds no certificate in PEM form"
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+    raise ConfigurationError(f"{source}: the CA bundle {path!r} cannot be read: {reason}")
+
+
+@cache
+def no_tls() -> ssl.SSLContext:
+    """Return a context that trusts no server, for routes without TLS; it costs no time to make."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
