@@ -84,6 +84,7 @@ def test_every_field_counts(field: str) -> None:
         "reference_no": "R-2",
         "customer_reference": "PO-2",
         "callback_url": "https://shop.example.no/other",
+        "extra": {"dueDateForPaymentLink": "1790000000"},
     }
     assert print_of(evolve(invoice(), **{field: other[field]})) != print_of(invoice())
 
