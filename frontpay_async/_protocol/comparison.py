@@ -10,7 +10,8 @@ Both mistakes cost money: to take another order for ours loses an invoice, to ov
 *Invariant.* DIFFERENT never rests on one trait. An API may show an order otherwise than it was sent, and some
 orders only: without VAT, in øre, rounded, with equal lines merged, with a fee, with the contact on file. So
 goods that differ for the same customer are UNCLEAR, and so is a customer who agrees in one trait. Another
-customer's order differs in the name *and* in each identifier that both sides have.
+customer's order differs in the name *and* in each identifier that both sides have. A contact on file changes
+all of those at once, so ``SentOrders.with_equal_goods`` says which sent orders such a one may be.
 
 *Known forms.* A transformation counts where it explains every line of an order, and its total:
 
@@ -38,7 +39,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from frontpay_async._protocol.dates import norwegian_day
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
@@ -191,10 +192,12 @@ class SentOrders(Generic[KeyT]):
     _traits: dict[KeyT, OrderIdentity] = field(init=False, factory=dict[KeyT, OrderIdentity])
     _by_trait: defaultdict[tuple[str, str], list[KeyT]] = field(init=False)
     _by_form: defaultdict[frozenset[str], list[KeyT]] = field(init=False)
+    _by_goods: defaultdict[tuple[frozenset[str], OrderIdentity], list[KeyT]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._by_trait = defaultdict(list)
         self._by_form = defaultdict(list)
+        self._by_goods = defaultdict(list)
 
     def __contains__(self, key: KeyT) -> bool:
         return key in self._traits
@@ -204,7 +207,10 @@ class SentOrders(Generic[KeyT]):
         self._traits[key] = sent
         for trait in _traits(sent):
             self._by_trait[trait].append(key)
-        self._by_form[_form(sent)].append(key)
+        form = _form(sent)
+        self._by_form[form].append(key)
+        goods = evolve(sent, identifiers={}, name="", place="")
+        self._by_goods[form.intersection(_IDENTITY), goods].append(key)
 
     def compare(self, seen: OrderIdentity) -> dict[KeyT, Comparison]:
         """Return those that the shown order is not clearly different from."""
@@ -217,6 +223,31 @@ class SentOrders(Generic[KeyT]):
                 near.update(dict.fromkeys(keys))
         found = {key: likeness(self._traits[key], seen) for key in near}
         return {key: verdict for key, verdict in found.items() if verdict is not Comparison.DIFFERENT}
+
+    def with_equal_goods(self, seen: OrderIdentity) -> dict[KeyT, Comparison]:
+        """Return those that a shown order may be if its customer is shown as a contact on file.
+
+        Goods and date are those that were sent, and no identity number tells the customers apart. Orders of
+        one batch are often alike in that, so ask only for an order that is the same as none.
+        """
+        shown = _form(seen)
+        with localcontext(EXACT):
+            return {
+                key: Comparison.UNCLEAR
+                for (identity, sent), keys in self._by_goods.items()
+                if not identity & shown and _has_equal_goods(sent, seen)
+                for key in keys
+            }
+
+
+def _has_equal_goods(sent: OrderIdentity, seen: OrderIdentity) -> bool:
+    """Whether nothing but the customer may differ; what costs little comes first."""
+    alike = {_Agreement.EQUAL, _Agreement.ABSENT}
+    return (
+        _when(sent.moment, seen.moment) in alike
+        and _kind(sent, seen) in alike
+        and _goods(sent, seen) is _Agreement.EQUAL
+    )
 
 
 def _form(traits: OrderIdentity) -> frozenset[str]:

@@ -37,7 +37,7 @@ TOLD = ("countryCode", "msisdn", "email", "name", "preferredLanguage", "personal
 def body_of(order: Any) -> dict[str, Any]:
     content = build(kind_of_order(order).operation, value=order).body
     assert content is not None
-    body: dict[str, Any] = json.loads(content)
+    body: dict[str, Any] = json.loads(content, parse_float=str)
     return body
 
 
@@ -379,6 +379,26 @@ def test_the_index_finds_what_comparing_with_each_finds(sent: list[Any], other: 
         expected = {number: compare(each, details) for number, each in enumerate([*sent, other])}
         found = index.compare(identity_of_details(decode(OrderDetails, details)))
         assert found == {key: each for key, each in expected.items() if each is not Comparison.DIFFERENT}
+
+
+@pytest.mark.parametrize(
+    ("details", "is_possible"),
+    [
+        (shown(invoice(customer=STRANGER)), True),
+        (with_fee(shown(invoice(customer=STRANGER))), True),
+        (shown(invoice(customer=evolve(STRANGER, personal_number="02027012345"))), False),
+        (shown(invoice(customer=STRANGER, products=(product(quantity=3),))), False),
+        (shown(invoice(customer=STRANGER), orderDate="1703040812"), False),
+        (shown(invoice(customer=STRANGER), type="paymentLink"), False),
+    ],
+    ids=["goods and date", "a fee", "identity number", "other goods", "another date", "another kind"],
+)
+def test_equal_goods_under_a_strangers_name_may_be_ours(details: dict[str, Any], is_possible: bool) -> None:
+    """A contact on file may replace name, phone and e-mail at once."""
+    index: SentOrders[int] = SentOrders()
+    index.add(1, identity_of_order(invoice()))
+    found = index.with_equal_goods(identity_of_details(decode(OrderDetails, details)))
+    assert found == ({1: Comparison.UNCLEAR} if is_possible else {})
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ async def send(account: OtherAccount, journal: Path) -> dict[str, BatchRow]:
     async with account.client(retry=RetryPolicy(attempts=1)) as client:
         for _ in range(2):
             batch = InvoiceBatch(client, journal=journal, name="night")
-            batch._clock = account.clock.now
+            batch._journal._clock = account.clock.now
             async with batch:
                 await batch.submit(items())
                 with suppress(FrontPayError), anyio.move_on_after(8):
