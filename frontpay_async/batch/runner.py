@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 _POLL = 1.0
 _TELL_EVERY = 1.0
 _SHORTEST_WAIT = 0.01
-# Orders of a new account that are sent before others: fewer than any list is cut at.
-_FIRST = 8
+# Orders of a new account that are sent before others: one, because any list shows the newest, if only that.
+_FIRST = 1
 # Answers in a row that cannot be read, after which the run ends: about half a minute.
 _MOST_UNREADABLE = 6
 
@@ -214,7 +214,7 @@ class Run:
         """Return how many rows may be taken now: 0 while another order must be decided first.
 
         Absence can only be proven in an account in which something older than the row is known. So of a new
-        account only a few orders are sent at first, by one runner; the others wait until they are decided.
+        account only one order is sent at first, by one runner; the others wait until it is decided.
         """
         if not self._has_begun:
             if await self.journal.run(self.store.next_due, self.batch) is None:
