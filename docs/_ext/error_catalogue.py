@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import frontpay_async
 import frontpay_async.batch
 from frontpay_async import FrontPayError, errors
-from frontpay_async.batch.errors import ContentMismatchError, JournalError
+from frontpay_async.batch.errors import AlreadySubmittedError, ContentMismatchError, JournalError
 from frontpay_async.cli.exit_codes import money_of
 from frontpay_async.order_files.violations import InvalidFileError
 
@@ -123,6 +123,10 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
         ),
         ContentMismatchError: (
             "Give the changed order another key. If it was changed by mistake, submit it as it was."
+        ),
+        AlreadySubmittedError: (
+            "Use the batch `name` to continue it: it has the order already. Only where the order is meant to go "
+            "out once more, submit it with `again=True`."
         ),
         InvalidFileError: "Correct the lines in `violations`; none of the file was taken.",
     }

@@ -387,28 +387,35 @@ async def _again() -> None:
 
 
 @asynccontextmanager
-async def _batch(content: bytes = b"") -> AsyncIterator[InvoiceBatch]:
+async def _journal() -> AsyncIterator[tuple[FrontPayClient, Path]]:
+    """Yield a client, and a path where a journal may be made."""
     with tempfile.TemporaryDirectory() as folder:
-        journal = Path(folder) / "journal.db"
-        journal.write_bytes(content)
-        async with (
-            Sandbox().client() as client,
-            InvoiceBatch(client, journal=journal, name="2026-05") as batch,
-        ):
-            yield batch
+        async with Sandbox().client() as client:
+            yield client, Path(folder) / "journal.db"
 
 
-@_leads_to(batch_errors.JournalError, "the journal is no database")
+@_leads_to(batch_errors.JournalError, "the journal is removed while a batch uses it")
 async def _no_journal() -> None:
-    async with _batch(b"no database " * 100) as batch:
-        await batch.status()
+    async with _journal() as (client, path), InvoiceBatch(client, journal=path, name="2026-05") as batch:
+        await batch.submit([BatchItem(key="2026-1001", order=_order())])
+        path.unlink()
+        await batch.run()
 
 
 @_leads_to(batch_errors.ContentMismatchError, "a key is submitted again, with another customer")
 async def _other_content() -> None:
-    async with _batch() as batch:
+    async with _journal() as (client, path), InvoiceBatch(client, journal=path, name="2026-05") as batch:
         await batch.submit([BatchItem(key="2026-1001", order=_order())])
         await batch.submit([BatchItem(key="2026-1001", order=_order(email="ola@example.com"))])
+
+
+@_leads_to(batch_errors.AlreadySubmittedError, "the same file is submitted again, under a mistyped name")
+async def _other_name() -> None:
+    item = BatchItem(key="2026-1001", order=_order())
+    async with _journal() as (client, path):
+        for name in ("2026-05", "2026-5"):
+            async with InvoiceBatch(client, journal=path, name=name) as batch:
+                await batch.submit([item])
 
 
 @_leads_to(InvalidFileError, "a CSV file with mistakes")
