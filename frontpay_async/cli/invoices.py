@@ -89,7 +89,11 @@ def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
 
     text = template(kind, datetime.now(UTC).date())
     if to is None:
-        click.echo(text.removeprefix("\ufeff"), nl=False)
+        shown = text.removeprefix("\ufeff")
+        if command.output.as_json:
+            command.output.result({"kind": kind, "text": shown})
+        else:
+            click.echo(shown, nl=False)
         return
     try:
         with to.open("x", encoding="utf-8", newline="") as file:

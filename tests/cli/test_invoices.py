@@ -53,6 +53,19 @@ def journal(tmp_path: Path) -> str:
     return str(tmp_path / "journal.db")
 
 
+def test_a_template_is_printed_written_and_an_object(here: Here, tmp_path: Path) -> None:
+    """The same file each time; what is there already is not overwritten."""
+    printed, shown = here("invoices", "template", env={}), here("invoices", "template", "--json", env={})
+    assert json.loads(shown.out) == {"kind": "invoice", "text": printed.out}
+    assert (len(shown.out.splitlines()), len(printed.out.splitlines())) == (1, 2)
+    path = tmp_path / "new.csv"
+    written = here("invoices", "template", "--to", str(path), "--json", env={})
+    assert json.loads(written.out) == {"kind": "invoice", "file": str(path)}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        assert file.read().split() == printed.out.split()
+    assert here("invoices", "template", "--to", str(path), env={}).status == Exit.FAILED
+
+
 def test_what_is_left_is_told_by_the_rate_window() -> None:
     """Not by how fast it went so far."""
     counts = {State.DONE: 60, State.FAILED: 1, State.PENDING: 539}
