@@ -74,6 +74,7 @@ COMMANDS: dict[str, list[str]] = {
     "orders refund": [UUID, "--all", "--yes"],
     "terminals list": [DEFAULT_ORGANIZATION],
     "terminals pay": ["order.json", "--yes", "--wait", "0.2"],
+    "invoices template": ["--to", f"{TYPED}.csv"],
     "invoices validate": ["hostile.csv"],
     "invoices send": ["hostile.csv", "--journal", "j.db", "--name", TYPED, "--yes"],
     "invoices resume": ["--journal", "j.db", "--name", TYPED, "--yes"],
