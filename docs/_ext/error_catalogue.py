@@ -125,8 +125,8 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
             "Give the changed order another key. If it was changed by mistake, submit it as it was."
         ),
         AlreadySubmittedError: (
-            "Use the batch `name` to continue it: it has the order already. Only where the order is meant to go "
-            "out once more, submit it with `again=True`."
+            "Use the batch `name` to continue it: it has the order already. Only where the order is meant to "
+            "go out once more, submit it with `again=True`."
         ),
         InvalidFileError: "Correct the lines in `violations`; none of the file was taken.",
     }
