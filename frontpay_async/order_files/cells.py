@@ -19,6 +19,8 @@ _INVISIBLE = (
     "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
     " \t\u00a0"
 )
+# White space and marks may stand around a text in any order.
+_AROUND = _INVISIBLE + "".join(filter(str.isspace, map(chr, range(0x3001))))
 # Within a text the joiners mean something.
 _WITHIN = dict.fromkeys(map(ord, set(_INVISIBLE) - set("\u200c\u200d \t\u00a0")))
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
@@ -58,7 +60,7 @@ def clean(cell: str) -> str:
     """Return a cell's text without what cannot be seen around or in it; ``="0155"`` is 0155."""
     text = cell.strip()
     if not text.isascii():
-        text = text.strip(_INVISIBLE).strip()
+        text = text.strip(_AROUND)
     if text.startswith("'") and _MARKED.fullmatch(text):
         return text[1:].strip()
     formula = _FORMULA.fullmatch(text) if text.startswith('="') else None

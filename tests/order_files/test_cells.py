@@ -200,3 +200,10 @@ def test_a_violation_is_plain_data() -> None:
     violation = LineViolation(2, "customer_email", "must be an e-mail address")
     assert (violation.line, violation.column) == (2, "customer_email")
     assert str(LineViolation(3, "", "is not JSON")) == "line 3: is not JSON"
+
+
+def test_white_space_and_marks_around_a_text_do_not_count_in_any_order(read: Read) -> None:
+    around = "\u00ad\u3000\u00ad\u3000"
+    [item] = read(csv_of({"customer_city": f"{around}Oslo{around}", "customer_first_name": around}))
+    assert item.order.customer.address.city == "Oslo"
+    assert item.order.customer.first_name is None
