@@ -293,7 +293,7 @@ def result(operation: Operation[T], response: HttpResponse, order_uuid: str | No
         OutcomeUnknownError: The value lacks a documented member, or it has another form.
     """
     if operation.raw:
-        return cast("T", RawResponse(response.status, response.headers, response.json()))
+        return cast("T", RawResponse(status=response.status, headers=response.headers, json=response.json()))
     if operation.result is None:
         return cast("T", None)
     if response.status == HTTPStatus.NOT_FOUND:

@@ -177,7 +177,7 @@ class CallReport:
 
 def _raw(response: HttpResponse) -> RawResponse | None:
     try:
-        return RawResponse(response.status, response.headers, response.json())
+        return RawResponse(status=response.status, headers=response.headers, json=response.json())
     except ValueError:
         # A page that stands for an empty list.
         return None

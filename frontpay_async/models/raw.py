@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ def _frozen(headers: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(headers))
 
 
-@frozen
+@frozen(kw_only=True)
 class RawResponse:
     """A response as the API sent it; what it holds stays out of reprs, because it may be personal.
 
@@ -37,4 +38,5 @@ class RawResponse:
         return self.headers.get("x-request-id")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.status, dict(self.headers), self.json)
+        # A MappingProxyType cannot be pickled.
+        return partial(type(self), status=self.status, headers=dict(self.headers), json=self.json), ()
