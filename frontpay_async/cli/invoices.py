@@ -175,6 +175,9 @@ def send(
     command: CommandContext, /, file: Path, journal: str, name: str, concurrency: int, **form: object
 ) -> int:
     """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
+    # Before the question: nobody is asked to send what cannot be sent.
+    with extra("batch", "sqlalchemy"):
+        from frontpay_async.cli.batches import run_batch
     command.strict_totals = bool(form["strict_totals"])
     orders = _orders(file, form)
     judged = orders.dry_run()
@@ -194,8 +197,6 @@ def send(
 
     if not command.confirm(question):
         return Exit.NOT_SENT
-    from frontpay_async.cli.batches import run_batch
-
     return run_batch(command, journal, name, concurrency=concurrency, orders=orders)
 
 
@@ -291,8 +292,8 @@ def _find(target: str, name: str) -> tuple[Store, int]:
 
 
 def _orders(file: Path, form: dict[str, object]) -> OrderFile:
-    with extra("batch", "sqlalchemy"):
-        from frontpay_async.order_files import read_csv, read_jsonl, read_mapping
+    from frontpay_async.order_files import read_csv, read_jsonl, read_mapping
+
     kind, zone = cast("str | None", form["kind"]), cast("str | None", form["zone"])
     strict_totals = bool(form["strict_totals"])
     if file.suffix.lower() in (".jsonl", ".ndjson"):

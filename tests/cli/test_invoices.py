@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.lowlevel
 import pytest
 
@@ -249,20 +250,37 @@ def test_what_is_in_doubt_decides_the_exit_status(counts: dict[State, int], stat
     assert conclusion(counts) is status
 
 
-async def test_without_the_extra_it_says_what_to_install() -> None:
-    """As where SQLAlchemy cannot be imported."""
+async def without_sqlalchemy(*arguments: str) -> tuple[int | None, bytes, bytes]:
+    """Run a command of invoices as where SQLAlchemy cannot be imported."""
     script = (
         "import sys; sys.modules['sqlalchemy'] = None;"
         " from frontpay_async.cli.app import run; sys.exit(run(sys.argv[1:]))"
     )
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", script, "invoices", "validate", CSV),
+        *(sys.executable, "-c", script, "invoices", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    assert (process.returncode, out) == (1, b"")
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("arguments", [("send", CSV), ("resume",), ("report",)], ids=lambda words: words[0])
+async def test_without_the_extra_it_says_what_to_install(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Before it asks whether to send, and before it makes a journal."""
+    journal = anyio.Path(tmp_path / "invoices.db")
+    status, out, err = await without_sqlalchemy(*arguments, "--journal", str(journal), "--name", "2026-05")
+    assert (status, out) == (1, b"")
     assert err == b"Error: this needs an extra: pip install 'frontpay_async[batch]'\n"
+    assert not await journal.exists()
+
+
+async def test_a_file_is_checked_without_the_extra() -> None:
+    """Only the journal needs SQLAlchemy."""
+    status, out, _ = await without_sqlalchemy("validate", CSV)
+    assert status == 0
+    assert b"violation_count: 0" in out
 
 
 async def test_a_database_that_dies_in_the_middle_is_3_and_says_what_was_sent(
