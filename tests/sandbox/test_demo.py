@@ -10,49 +10,43 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import anyio
 import pytest
 
-from frontpay_async import Clock
 from frontpay_async.sandbox import Cardholder, Sandbox, demo
 from frontpay_async.sandbox.faults import read_fault
+from tests.support.simulated_time import CLOCK, simulate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from frontpay_async.sandbox.state import Duplicate, SandboxOrder
     from tests.support.fakes import FakeClock
 
 pytestmark = pytest.mark.integration
 
 
-_AN_ALARM = 15.0
-
-
-def jumping(clock: FakeClock) -> Clock:
-    """A clock that jumps over waits; but a long one is an alarm, set while an answer is under way."""
-
-    async def sleep(seconds: float) -> None:
-        await (clock.sleep(seconds) if seconds < _AN_ALARM else anyio.sleep_forever())
-
-    return Clock(now=clock.now, sleep=sleep, chance=lambda: 0.5)
-
-
-def prepared(clock: FakeClock, cardholder: Cardholder) -> Sandbox:
-    """Return a sandbox with the faults that the story meets on its way."""
-    sandbox = Sandbox(clock=clock.clock(), cardholder=cardholder)
+def prepared(cardholder: Cardholder) -> Sandbox:
+    """Return a sandbox with the faults that the story meets on its way; its time is simulated, too."""
+    sandbox = Sandbox(clock=CLOCK, cardholder=cardholder)
     for text in demo.ON_THE_WAY:
         sandbox.faults.add(read_fault(text))
     return sandbox
 
 
-async def test_the_story_holds(fake_clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_story_holds(capsys: pytest.CaptureFixture[str]) -> None:
     """Over real sockets, with the client and the cardholder on one clock that only their waiting moves."""
-    sandbox = prepared(fake_clock, Cardholder(after=2))
-    assert await demo.run(sandbox.serve(), jumping(fake_clock)) == 0
+
+    async def story() -> tuple[int, list[SandboxOrder], tuple[Duplicate, ...]]:
+        sandbox = prepared(Cardholder(after=2))
+        status = await demo.run(sandbox.serve(), CLOCK)
+        return status, list(sandbox.orders.values()), sandbox.duplicates()
+
+    status, orders, duplicates = simulate(story)
     told = capsys.readouterr().out
     assert "FAILED" not in told
     assert "Everything held" in told
-    kinds = [order.operation for order in sandbox.orders.values()]
+    assert status == 0
+    kinds = [order.operation for order in orders]
     assert kinds == [
         "orders.send_payment_link",
         "orders.send_invoice",
@@ -61,8 +55,8 @@ async def test_the_story_holds(fake_clock: FakeClock, capsys: pytest.CaptureFixt
         "terminals.create_order",
         "terminals.create_order",
     ]
-    assert [order.status for order in sandbox.orders.values()][4:] == ["PARTIAL REFUNDED", "CANCELLED"]
-    assert sandbox.duplicates() == ()
+    assert [order.status for order in orders][4:] == ["PARTIAL REFUNDED", "CANCELLED"]
+    assert duplicates == ()
 
 
 @pytest.mark.parametrize(
@@ -76,21 +70,25 @@ async def test_the_story_holds(fake_clock: FakeClock, capsys: pytest.CaptureFixt
         ),
     ],
 )
-async def test_a_story_that_does_not_hold_is_told_and_fails(
-    fake_clock: FakeClock, capsys: pytest.CaptureFixture[str], cardholder: Cardholder, told: str
+def test_a_story_that_does_not_hold_is_told_and_fails(
+    capsys: pytest.CaptureFixture[str], cardholder: Cardholder, told: str
 ) -> None:
-    assert await demo.run(prepared(fake_clock, cardholder).serve(), jumping(fake_clock)) == 1
+    async def story() -> int:
+        return await demo.run(prepared(cardholder).serve(), CLOCK)
+
+    assert simulate(story) == 1
     out = capsys.readouterr().out
     assert told in out
     assert "checks FAILED" in out.splitlines()[-1]
 
 
-async def test_a_sandbox_that_does_its_work_twice_fails_the_story(
-    fake_clock: FakeClock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sandbox = prepared(fake_clock, Cardholder(after=2))
-    sandbox.fail("510-after", operation="orders.send_efaktura")
-    assert await demo.run(sandbox.serve(), jumping(fake_clock)) == 1
+def test_a_sandbox_that_does_its_work_twice_fails_the_story(capsys: pytest.CaptureFixture[str]) -> None:
+    async def story() -> int:
+        sandbox = prepared(Cardholder(after=2))
+        sandbox.fail("510-after", operation="orders.send_efaktura")
+        return await demo.run(sandbox.serve(), CLOCK)
+
+    assert simulate(story) == 1
     assert "✗ FAILED: done twice" in capsys.readouterr().out
 
 
@@ -102,7 +100,7 @@ async def test_a_sandbox_that_does_not_start_fails_the_story(
         raise demo.DemoFailedError("the sandbox did not start")
         yield ""
 
-    assert await demo.run(broken(), jumping(fake_clock)) == 1
+    assert await demo.run(broken(), fake_clock.clock()) == 1
     assert "did not start" in capsys.readouterr().out
 
 
