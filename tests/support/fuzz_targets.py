@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from frontpay_async.order_files import InvalidFileError, read_csv, read_jsonl
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["STATUSES", "TARGETS"]
+__all__ = ["ROWS", "STATUSES", "TARGETS", "escaped"]
 
 ROWS = sorted(OPERATIONS)
 STATUSES = (200, 201, 202, 204, 302, 400, 401, 403, 404, 408, 417, 422, 429, 499, 500, 502, 510, 599)
@@ -120,3 +121,14 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "snapshot": snapshot,
     "journal_row": journal_row,
 }
+
+
+def escaped(target: str, data: bytes) -> str | None:
+    """Return the traceback of an error that is not documented for what the target reads, or None."""
+    try:
+        TARGETS[target](data)
+    except AssertionError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever else comes out is what is looked for
+        return traceback.format_exc()
+    return None
