@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import random
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from frontpay_async.sandbox import DEFAULT_TOKEN, Cardholder, Sandbox
 from tests.support import builders, callbacks
 from tests.support.batches import item
 from tests.support.sandboxes import terminal_order
+from tests.support.soak import keep_marks, wait_for_the_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,15 +63,11 @@ async def traffic(
 @pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
 async def test_a_long_run_stays_flat(engine: Engine, tmp_path: Path) -> None:
     sandbox = Sandbox(rate_limit=None, cardholder=Cardholder(after=0.05), request_history=100)
-    sandbox.fail_randomly(
-        {"drop-after": 0.05, "500-before": 0.03, "502-after": 0.02, "cut-body": 0.02}, seed=7
-    )
+    sandbox.fail_randomly(FAULTS, seed=7)
     draw, done = random.Random(7), asyncio.Event()  # noqa: S311 - which calls
     guard = CallbackGuard(callbacks.SECRET, now=lambda: callbacks.NOW)
-    process, loop = psutil.Process(), asyncio.get_running_loop()
-    marks: list[tuple[int, int, int]] = []
     async with sandbox.serve() as url:
-        tasks, descriptors = asyncio.all_tasks(), process.num_fds()
+        tasks, descriptors = asyncio.all_tasks(), psutil.Process().num_fds()
         async with FrontPayClient(
             DEFAULT_TOKEN, base_url=url, engine=engine, retry=RetryPolicy(attempts=2, base_delay=0.01),
             rate_limit=RateLimit.unlimited(), trust_env=False,
@@ -79,24 +75,14 @@ async def test_a_long_run_stays_flat(engine: Engine, tmp_path: Path) -> None:
             async with InvoiceBatch(client, journal=tmp_path / "journal.db", name="soak") as batch:
                 await batch.submit([item(number) for number in range(20)])
             workers = [asyncio.create_task(traffic(client, guard, draw, done)) for _ in range(6)]
-            end = loop.time() + SECONDS
-            while loop.time() < end:
-                await asyncio.sleep(SECONDS / 20)
-                # The sandbox keeps every order; what is measured is the client.
-                sandbox.reset()
-                sandbox.fail_randomly(FAULTS, seed=len(marks))
-                gc.collect()
-                marks.append((process.memory_info().rss, len(asyncio.all_tasks()), process.num_fds()))
+            marks = await keep_marks(sandbox, SECONDS, FAULTS)
             done.set()
             steps = await asyncio.gather(*workers)
-        async with asyncio.timeout(20):
-            while asyncio.all_tasks() - tasks or process.num_fds() > descriptors:
-                gc.collect()
-                await asyncio.sleep(0.01)
+        await wait_for_the_end(tasks, descriptors, within=20)
     assert min(steps) > 0
     half = len(marks) // 2
-    assert max(mark[1] for mark in marks[half:]) < 200
-    assert max(mark[2] for mark in marks[half:]) < descriptors + 100
+    assert max(mark.tasks for mark in marks[half:]) < 200
+    assert max(mark.descriptors for mark in marks[half:]) < descriptors + 100
     if SECONDS >= 60:
-        assert marks[-1][0] - marks[half][0] < 30_000_000, marks
-    print(f"{engine}: {sum(steps)} steps, memory {marks[half][0]} to {marks[-1][0]}")  # noqa: T201
+        assert marks[-1].memory - marks[half].memory < 30_000_000, marks
+    print(f"{engine}: {sum(steps)} steps, memory {marks[half].memory} to {marks[-1].memory}")  # noqa: T201
