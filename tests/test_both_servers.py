@@ -276,7 +276,7 @@ async def run(account: Account, journal: Path, count: int) -> Counter[State]:
     for _ in range(4):
         async with account.client(retry=RetryPolicy(attempts=1)) as client:
             batch = InvoiceBatch(client, journal=journal, name="night")
-            batch._clock = account.clock.now
+            batch._journal._clock = account.clock.now
             async with batch:
                 await batch.submit([item(number) for number in range(count)])
                 await batch.run(concurrency=4)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from frontpay_async import NotFoundError, Priority, RateLimit
+from frontpay_async import NotFoundError, Priority, RateLimit, Timeouts
 from tests.support.simulated_time import passes, simulate
 from tests.support.watching import world
 
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.integration
 
 LIMIT, WINDOW = 60, 60.0
 RATE = RateLimit(requests=LIMIT, window=WINDOW)
+# Hundreds of calls wait for their turn for longer than one call may take by default.
+PATIENT = Timeouts(total=None)
 
 
 async def calls(client: FrontPayClient, count: int, priority: Priority) -> None:
@@ -42,7 +44,7 @@ def test_the_estimate_is_what_happens(before: int, burst: int, idle: float, coun
     """Within 5 %, or half a second: of batch calls on an idle token, behind others, and after a burst."""
 
     async def scenario() -> None:
-        async with world(rate_limit=LIMIT, client_rate_limit=RATE) as here:
+        async with world(rate_limit=LIMIT, client_rate_limit=RATE, timeouts=PATIENT) as here:
             await calls(here.client, 1 if idle else 0, Priority.NORMAL)
             await calls(here.client, before, Priority.BATCH)
             await calls(here.client, burst, Priority.NORMAL)
@@ -59,7 +61,7 @@ def test_the_estimate_is_what_happens(before: int, burst: int, idle: float, coun
 def test_the_estimate_counts_those_that_wait() -> None:
     async def scenario() -> None:
         async with (
-            world(rate_limit=LIMIT, client_rate_limit=RATE) as here,
+            world(rate_limit=LIMIT, client_rate_limit=RATE, timeouts=PATIENT) as here,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(calls, here.client, 100, Priority.BATCH)
@@ -78,7 +80,7 @@ def test_the_estimate_leaves_others_their_share() -> None:
 
     async def scenario() -> None:
         async with (
-            world(rate_limit=LIMIT, client_rate_limit=RATE) as here,
+            world(rate_limit=LIMIT, client_rate_limit=RATE, timeouts=PATIENT) as here,
             anyio.create_task_group() as tasks,
         ):
 
@@ -103,7 +105,7 @@ def test_the_statistics_are_what_the_server_counts() -> None:
 
     async def scenario() -> None:
         async with (
-            world(rate_limit=LIMIT, client_rate_limit=RATE) as here,
+            world(rate_limit=LIMIT, client_rate_limit=RATE, timeouts=PATIENT) as here,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(calls, here.client, 150, Priority.BATCH)

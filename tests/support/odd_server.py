@@ -202,4 +202,7 @@ class _InProcess(httpx.AsyncBaseTransport):
             raise httpx.ReadError("the connection was reset")
         if isinstance(answer, bytes):
             return httpx.Response(status, content=answer, headers={"content-type": "text/html"})
-        return httpx.Response(status, json=answer)
+        # In ASCII, as over sockets: httpx would write a lone surrogate as it is, which no encoding can.
+        return httpx.Response(
+            status, content=json.dumps(answer).encode(), headers={"content-type": "application/json"}
+        )
