@@ -242,6 +242,12 @@ class Listings:
                 connection.execute(tokens.insert().values(account_id=self.account, print=mark))
             return not known or mark in known
 
+    def holds_token(self, mark: bytes) -> bool:
+        """Whether a token belongs to the account now; once rows are leased with it, it stays so."""
+        mine = (tokens.c.account_id == self.account, tokens.c.print == mark)
+        with self.store.reading() as connection:
+            return connection.execute(select(tokens.c.print).where(*mine)).first() is not None
+
     def adopt_token(self, mark: bytes) -> None:
         """Note that a token belongs to the account."""
         with self.store.writing() as connection:

@@ -23,7 +23,8 @@ Where that cannot be had in a few rounds, the row is parked. An order at which t
 go round for ever: after ten attempts it is parked.
 
 *The account* is proven before anything is sent: by a confirmed order that its list shows, or that can be read
-by its id. Before the first order is confirmed, the first token that came stands for the account.
+by its id. Before the first order is confirmed, one token stands for the account: the first that leased rows
+while it was the account's. Runners check that after each lease, and give the rows back if it is not theirs.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ class Reconciler:
                     )
                 break
             if is_known or await self.journal.run(self.listings.replace_token, mark):
-                break
+                # Until an order is leased with it, another token may still take its place.
+                return
             if not await self.journal.run(self.listings.is_undecided):
                 raise ConfigurationError(
                     "nothing was sent: the journal's orders were sent with another token, and none of them is"
@@ -175,6 +177,24 @@ class Reconciler:
             await self.session.clock.sleep(_POLL)
         await self.journal.run(self.listings.adopt_token, mark)
         self._is_proven = True
+
+    async def holds_account(self) -> bool:
+        """Whether rows that are leased may be sent with the client's token.
+
+        Of a new account the token may have been replaced since it was proven; once rows are leased it stays.
+        """
+        if self._is_proven or not self.checks_account:
+            return True
+        return await self.journal.run(self.listings.holds_token, await self._mark())
+
+    async def confirm(self) -> None:
+        """Prove the account again, where another token has taken the place of the client's.
+
+        Raises:
+            ConfigurationError: The client's token is that of another account.
+        """
+        if not await self.holds_account():
+            await self._prove(frozenset())
 
     async def _mark(self) -> bytes:
         source = self.session.rate.credential

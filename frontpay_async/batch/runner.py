@@ -197,6 +197,10 @@ class Run:
                     self.store.lease_rows, self.batch, self.owner, most, self.lease
                 )
             self._in_hand |= {(each.id, each.fence): each for each in leased}
+            if leased and not await self.reconciler.holds_account():
+                await self._give_back(leased)
+                await self._ask(self.reconciler.confirm)
+                continue
             work_queue.put(leased)
             if leased:
                 await (work_queue.until_low() if most == size else self._until_idle())
@@ -206,9 +210,18 @@ class Run:
             await self._report()
             left = await self.journal.run(self.store.open_states, self.batch)
             if not left:
+                if self._has_begun:
+                    await self._ask(self.reconciler.confirm)
                 return
             others_at_work = not left <= {State.UNKNOWN}
             await self._wait_or_look(others_at_work=others_at_work, is_blocked=not most)
+
+    async def _give_back(self, leased: Sequence[LeasedRow]) -> None:
+        """Put back rows of which none was sent."""
+        unsent = [Transition(row=each.id, fence=each.fence, event=RowEvent.WITHDRAW) for each in leased]
+        await self.journal.run(self.store.apply, unsent)
+        for each in leased:
+            del self._in_hand[each.id, each.fence]
 
     async def _may_send(self, size: int) -> int:
         """Return how many rows may be taken now: 0 while another order must be decided first.

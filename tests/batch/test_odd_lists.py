@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
 import pytest
 
 from frontpay_async import Clock, ConfigurationError, FrontPayClient, OutcomeUnknownError, RateLimit
@@ -52,8 +53,13 @@ class World:
 
     def client(self, token: str = TOKEN, **settings: Any) -> FrontPayClient:
         clock = Clock() if self.is_real else self.time.clock()
-        fixed = {"rate_limit": RateLimit.unlimited(), "clock": clock, "base_url": BASE_URL}
-        return FrontPayClient(token, transport=self.server.transport(), **{**fixed, **settings})
+        fixed = {
+            "rate_limit": RateLimit.unlimited(),
+            "clock": clock,
+            "base_url": BASE_URL,
+            "transport": self.server.transport(),
+        }
+        return FrontPayClient(token, **{**fixed, **settings})
 
     def batch(self, client: FrontPayClient, **settings: Any) -> InvoiceBatch:
         batch = InvoiceBatch(client, **{"journal": self.journal, "name": "odd", **settings})
@@ -337,9 +343,20 @@ async def test_two_tokens_of_two_accounts_that_start_together_are_refused(
     chance = chance_of(seed)
     world.server.fates.extend(chance.choices(["stored", LOST, NEVER], [2, 1, 1], k=3))
     refused: list[str] = []
+    listing = {token: anyio.Event() for token in ("one", "two")}
+
+    async def together(request: httpx.Request) -> httpx.Response:
+        """Answer nobody's first request before both have asked."""
+        listing[request.headers["authorization"].removeprefix("Bearer ")].set()
+        for event in listing.values():
+            await event.wait()
+        return await inner.handle_async_request(request)
+
+    inner = world.server.transport()
 
     async def run(token: str) -> None:
-        async with world.client(token) as client, world.batch(client, settling=0.2) as batch:
+        client = world.client(token, transport=httpx.MockTransport(together))
+        async with client, world.batch(client, settling=0.2) as batch:
             await batch.submit(invoice(number) for number in range(20))
             try:
                 await batch.run(concurrency=3)
