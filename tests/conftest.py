@@ -30,6 +30,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # `nox -s core` installs no extra: the tests that import one are left out there, and nowhere else.
 CORE_ALONE = os.environ.get("CORE_ALONE") == "1"
+# What these folders share needs extras or tools of its own.
+collect_ignore = ["_transport", "browser", "cli", "package", "sandbox"] if CORE_ALONE else []
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
