@@ -297,7 +297,7 @@ def _process(run: _Run, name: str, *arguments: str) -> Generator[IO[str]]:
     with (
         (run.folder / f"{name}.log").open("w", encoding="utf-8") as log,
         subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", f"tests.chaos_{name}", *arguments],
+            [sys.executable, "-m", f"tests.support.chaos_{name}", *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
