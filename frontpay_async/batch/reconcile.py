@@ -129,6 +129,7 @@ class Reconciler:
     """How many requests the looking cost."""
     _seen: dict[str, OrderIdentity | None] = field(init=False, factory=dict[str, "OrderIdentity | None"])
     _sent: SentOrders[bytes] = field(init=False, factory=SentOrders[bytes])
+    _unreadable: set[bytes] = field(init=False, factory=set[bytes])
     _alike: dict[str, Mapping[bytes, Comparison] | None] = field(init=False)
     _is_proven: bool = field(init=False, default=False)
     _incomplete: Counter[int] = field(init=False, factory=Counter[int])
@@ -297,6 +298,7 @@ class Reconciler:
                 order = read(each.kind, self.cipher.decrypt(each.payload))
             except ValueError:
                 logger.warning("the content of a row in doubt cannot be read: it is left to a person")
+                self._unreadable.add(content)
                 continue
             self._sent.add(content, identity_of_order(order))
         if new:
@@ -353,8 +355,11 @@ class Reconciler:
                 return None
             case Undecidable(reason, among):
                 return evolve(named, error=reason, candidates=among)
-            case Absent() if row.content not in self._sent:
+            case Absent() if row.content in self._unreadable:
                 return evolve(named, error="its content in the journal cannot be read")
+            case Absent() if row.content not in self._sent:
+                # It came into doubt during this round: the next one looks for it.
+                return None
             case Absent() if view.looked_at < row.due_at(self._delay):
                 return None
             case Absent() if is_complete and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS:
