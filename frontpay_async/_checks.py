@@ -29,43 +29,27 @@ def refusal(name: str, must: str, value: object) -> ConfigurationError:
 
 
 def number(name: str, value: object, must: str, *, least: float = 0.0, most: float = math.inf) -> None:
-    """Check that a value is a number from ``least`` to ``most``.
-
-    Raises:
-        ConfigurationError: The value is not such a number.
-    """
+    """Check that a value is a number from ``least`` to ``most``."""
     if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) <= most:
         raise refusal(name, must, value)
 
 
 def whole(name: str, value: object, must: str, *, least: int = 1) -> int:
-    """Return a whole number of at least ``least``.
-
-    Raises:
-        ConfigurationError: The value is not such a number.
-    """
+    """Return a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise refusal(name, must, value)
     return int(value)
 
 
 def flag(name: str, value: object) -> bool:
-    """Return a boolean.
-
-    Raises:
-        ConfigurationError: The value is not one; text such as "no" would count as true.
-    """
+    """Return a boolean."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False, not {type(value).__name__}")
     return value
 
 
 def text(name: str, value: object) -> str:
-    """Return text that is not empty.
-
-    Raises:
-        ConfigurationError: The value is not such text.
-    """
+    """Return text that is not empty."""
     if not isinstance(value, str):
         raise refusal(name, "text", value)
     if not value:
@@ -74,11 +58,7 @@ def text(name: str, value: object) -> str:
 
 
 def instance(name: str, value: object, cls: type[T], example: str) -> T:
-    """Return an instance of a class.
-
-    Raises:
-        ConfigurationError: The value is not one.
-    """
+    """Return an instance of a class."""
     if not isinstance(value, cls):
         article = "an" if cls.__name__[0] in "AEIOU" else "a"
         given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
@@ -89,11 +69,7 @@ def instance(name: str, value: object, cls: type[T], example: str) -> T:
 
 
 def member(name: str, value: object, cls: type[EnumT]) -> EnumT:
-    """Return a member of an enum, from itself, from its value, or from its value or name as text.
-
-    Raises:
-        ConfigurationError: The value names no member.
-    """
+    """Return a member of an enum, from itself, from its value, or from its value or name as text."""
     if isinstance(value, cls):
         return value
     for each in cls:
@@ -107,11 +83,7 @@ def member(name: str, value: object, cls: type[EnumT]) -> EnumT:
 
 
 def one_of(name: str, value: object, choices: Iterable[str]) -> None:
-    """Check that text is one of several.
-
-    Raises:
-        ConfigurationError: The value is not one of them.
-    """
+    """Check that text is one of several."""
     choices = tuple(choices)
     if not isinstance(value, str) or value not in choices:
         shown = f"{value!r}" if isinstance(value, str) else type(value).__name__
@@ -119,11 +91,7 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def hook(name: str, value: object) -> None:
-    """Check that a hook is a plain callable: it is called, and not awaited.
-
-    Raises:
-        ConfigurationError: The value cannot be called, or is an ``async def``.
-    """
+    """Check that a hook is a plain callable: it is called, and not awaited."""
     if isinstance(value, type) or not callable(value):
         raise refusal(name, "a function that takes a record", value)
     called: Callable[..., object] = value

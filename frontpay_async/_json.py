@@ -19,11 +19,7 @@ _DEEPEST = 100
 
 
 def read_exact(text: str) -> Json:
-    """Read JSON; a number with a point or an exponent becomes a Decimal.
-
-    Raises:
-        ValueError: The text is not JSON, is nested too deeply, or has a number that is out of range.
-    """
+    """Read JSON; a number with a point or an exponent becomes a Decimal."""
     try:
         return cast("Json", json.loads(text, parse_float=_read_number, parse_constant=_refuse))
     except RecursionError:
@@ -67,16 +63,7 @@ def _numbered(rows: list[Json]) -> JsonObject:
 
 
 def write_exact(value: object, depth: int = 0) -> str:
-    """Write plain data as JSON: a Decimal as a number with just its digits.
-
-    Args:
-        value: None, a bool, an int, a Decimal, text, or a mapping or sequence of these.
-        depth: How deep it is nested.
-
-    Raises:
-        TypeError: There is a float, or another class; or a name that is not text.
-        ValueError: A number is not finite, or it is nested too deeply, as what contains itself.
-    """
+    """Write plain data as JSON: a Decimal as a number with just its digits."""
     if isinstance(value, str):
         # An enum of texts is one, too.
         return encode_basestring(str.__str__(value))
@@ -100,11 +87,7 @@ def write_exact(value: object, depth: int = 0) -> str:
 
 
 def number_text(value: Decimal) -> str:
-    """Write a number with just its digits.
-
-    Raises:
-        ValueError: It is not finite.
-    """
+    """Write a number with just its digits."""
     if not value.is_finite():
         raise ValueError("a number must be finite")
     # A negative zero would be written "-0". No step may depend on the caller's decimal context.

@@ -75,21 +75,7 @@ class Session:
         query: Mapping[str, str] | None = None,
         tentative: bool = False,
     ) -> T:
-        """Build the request, send it through the pipeline, and read the response.
-
-        Args:
-            operation: The row of the operation table.
-            options: What the caller chose.
-            uuid: The id in the path.
-            steps: The optional segments at the end of the path.
-            value: What the body is written from.
-            query: The query parameters.
-            tentative: Whether ``before_send`` decides what is sent, if anything. Observers are told of the
-                call from then on; the request that it returns is of an operation whose result is a ``T``.
-
-        Raises:
-            FrontPayError: The call did not succeed; its ``outcome`` says whether it happened.
-        """
+        """Build the request, send it through the pipeline, and read the response."""
 
         def make() -> HttpRequest:
             return self.request(operation, uuid=uuid, steps=steps, value=value, query=query)
@@ -97,15 +83,7 @@ class Session:
         return await self._run(operation, options, make, tentative=tentative)
 
     async def execute_raw(self, request: HttpRequest, options: CallOptions) -> RawResponse:
-        """Send a request of the caller's own through the pipeline, and return its response.
-
-        Args:
-            request: What ``build_raw`` built.
-            options: What the caller chose.
-
-        Raises:
-            FrontPayError: The call did not succeed; its ``outcome`` says whether it happened.
-        """
+        """Send a request of the caller's own through the pipeline, and return its response."""
         operation = cast("Operation[RawResponse]", request.operation)
         return await self._run(operation, options, lambda: request)
 
@@ -180,18 +158,7 @@ class Session:
         value: object = None,
         query: Mapping[str, str] | None = None,
     ) -> HttpRequest:
-        """Build an operation's request, by the method and path that the API was seen to take.
-
-        Args:
-            operation: The row of the operation table.
-            uuid: The id that stands in the path.
-            steps: The optional segments at the end of the path.
-            value: What the body is written from.
-            query: The query parameters.
-
-        Raises:
-            InvalidOrderError: A documented rule is broken.
-        """
+        """Build an operation's request, by the method and path that the API was seen to take."""
         found = self._routes.get(operation.name)
         other = operation.other_path
         return build(
@@ -208,21 +175,12 @@ class Session:
         )
 
     def check(self, operation: str) -> None:
-        """Refuse an operation, by its name, that cannot be carried out from here.
-
-        Raises:
-            NotSentError: The client is closed.
-            ConfigurationError: Its connections belong to another process or event loop.
-        """
+        """Refuse an operation, by its name, that cannot be carried out from here."""
         self._check_open(operation)
         self.loop_guard.check(operation)
 
     async def aclose(self) -> None:
-        """Close the connections; more calls are refused.
-
-        Raises:
-            ConfigurationError: They belong to another process or event loop, which must close them.
-        """
+        """Close the connections; more calls are refused."""
         self.loop_guard.check(None)
         self.closed = True
         for tell_of_it in self.at_close:

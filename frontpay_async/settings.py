@@ -219,14 +219,6 @@ def resolve_base_url(
     """Decide where requests go; there is no default.
 
     Arguments win over ``FRONTPAY_BASE_URL`` and ``FRONTPAY_ENVIRONMENT``.
-
-    Args:
-        environment: One of demo, staging, production.
-        base_url: Another URL; ``http`` only to this machine.
-        variables: The environment variables.
-
-    Raises:
-        ConfigurationError: Neither is given, both are, or the URL is no usable one.
     """
     source = base_url_source(environment, base_url, variables)
     if environment is None and base_url is None:
@@ -250,13 +242,7 @@ def resolve_base_url(
 def base_url_source(
     environment: Environment | str | None, base_url: str | None, variables: Mapping[str, str] = os.environ
 ) -> str:
-    """Return which setting decides where requests go, for errors; see ``resolve_base_url``.
-
-    Args:
-        environment: One of demo, staging, production.
-        base_url: Another URL.
-        variables: The environment variables.
-    """
+    """Return which setting decides where requests go, for errors; see ``resolve_base_url``."""
     if base_url is not None:
         return "base_url"
     if environment is not None:

@@ -40,19 +40,7 @@ def build_raw(
     json: Mapping[str, object] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> HttpRequest:
-    """Build a request of the caller's own.
-
-    Args:
-        method: The HTTP method.
-        path: The path below the base URL.
-        safety: What a second send may do.
-        json: The body.
-        query: The query parameters.
-
-    Raises:
-        InvalidOrderError: The method is unknown, the path may leave the base URL, or the body or the query
-            cannot be written.
-    """
+    """Build a request of the caller's own."""
     violations: list[Violation] = []
     verb = str(method).upper()
     if verb not in _METHODS:
@@ -115,24 +103,7 @@ def build(
     strict_totals: bool = True,
     now: datetime | None = None,
 ) -> HttpRequest:
-    """Build the request for an operation.
-
-    Args:
-        operation: The row of the operation table.
-        uuid: The id that stands in the path.
-        value: What the body is written from.
-        method: The HTTP method, where it is not the operation's own.
-        path: The path, where it is not the operation's own.
-        steps: The optional segments at the end of the path.
-        query: The query parameters.
-        date_format: The form of the order date, where it is not the operation's own.
-        strict_totals: Whether amounts that contradict each other are refused.
-        now: The time, zone-aware, so that an order date of today is not written as a past moment.
-
-    Raises:
-        TypeError: The value is not of the operation's class.
-        InvalidOrderError: A documented rule is broken; lists all of them.
-    """
+    """Build the request for an operation."""
     violations: list[Violation] = []
     order_uuid: str | None = None
     path = path or operation.path

@@ -138,16 +138,7 @@ def describe(
     constants: Mapping[str, str] = _PLAIN,
     prepare: Callable[[JsonObject], JsonObject] | None = None,
 ) -> None:
-    """Register how a value is written on the wire; the file of a resource's rows calls it for its values.
-
-    Args:
-        cls: The value's class.
-        names: Python name -> wire name, where it is not plain camelCase; a dotted one leads into an object.
-        other_names: Another wire name -> the one above, where routes or sources disagree.
-        assumed: Python name -> what replaces a member that is missing although the value needs it.
-        constants: Members of a body that are the same in every one.
-        prepare: Makes an object of a response regular before it is read.
-    """
+    """Register how a value is written on the wire; the file of a resource's rows calls it for its values."""
     _NAMES[cls], _OTHER_NAMES[cls], _CONSTANTS[cls], _ASSUMED[cls] = names, other_names, constants, assumed
     if prepare is not None:
         _PREPARE[cls] = prepare
@@ -183,14 +174,7 @@ _SILENT = {"sms": False, "email": False}
 def encode(
     value: object, rules: Rules, date_format: DateFormat | None, now: datetime | None = None
 ) -> WireBody:
-    """Write a request's value as its JSON body, with just the members that its rules name.
-
-    Args:
-        value: An order, a refund, or a small request value.
-        rules: The rules of the operation.
-        date_format: The form of the order date, for values that have one.
-        now: The time, so that today is not written as a past moment.
-    """
+    """Write a request's value as its JSON body, with just the members that its rules name."""
     full = _led_in(cast("dict[str, object]", _converter.unstructure(value)))
     full.update(next((_CONSTANTS[cls] for cls in type(value).__mro__ if cls in _CONSTANTS), _PLAIN))
     moment = full.get("orderDate")
@@ -348,13 +332,6 @@ def decode(result: type[T], source: Json) -> T:
 
     What cannot be read is left out of the value and kept in its ``unknown_fields``, by wire path, unless the
     value cannot do without it.
-
-    Args:
-        result: The class to read it as.
-        source: The ``data`` of the answer; for a payment or refund status, its text or None.
-
-    Raises:
-        UnreadableError: A member that the value needs is missing or has another form.
     """
     if issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):
         # The enums are open: any text is one of their values.

@@ -27,11 +27,6 @@ def write_date(value: date, date_format: DateFormat, now: datetime | None = None
     A datetime is a moment: its day is the day in Norway at that moment. A date is a day: its moment
     is noon UTC, which lies on that day in Norway in summer and in winter. But the API asks for a current or
     future date, so a day that is today for the caller is never written as a moment, or a day, that is past.
-
-    Args:
-        value: A date or a zone-aware datetime.
-        date_format: The form.
-        now: The time, in the caller's zone; without it no day counts as today.
     """
     if now is not None and not isinstance(value, datetime):
         value = _not_past(value, now)

@@ -66,11 +66,7 @@ class HttpResponse:
     _decoded: list[Json] = field(init=False, factory=list[Json], repr=False, eq=False)
 
     def json(self) -> Json:
-        """Decode the body once; numbers with a point become Decimal, exactly.
-
-        Raises:
-            ValueError: The body is not JSON.
-        """
+        """Decode the body once; numbers with a point become Decimal, exactly."""
         if not self._decoded:
             extreme = False
             try:

@@ -122,14 +122,7 @@ def problem(
     order_uuid: str | None,
     sent: Callable[[], Collection[str]] = tuple,
 ) -> errors.FrontPayError | None:
-    """Return the error that the response stands for, or None for a success.
-
-    Args:
-        operation: The row of the operation table.
-        response: The whole response.
-        order_uuid: The order that the call named, if it named one.
-        sent: Returns the values of the request that no error may show.
-    """
+    """Return the error that the response stands for, or None for a success."""
     problem = _problem(operation, response, order_uuid)
     if problem is None:
         return None
@@ -282,16 +275,7 @@ def _error(
 
 
 def result(operation: Operation[T], response: HttpResponse, order_uuid: str | None) -> T:
-    """Read the value of a response that ``problem`` found to be a success.
-
-    Args:
-        operation: The row of the operation table.
-        response: The whole response.
-        order_uuid: The order that the call named, if it named one.
-
-    Raises:
-        OutcomeUnknownError: The value lacks a documented member, or it has another form.
-    """
+    """Read the value of a response that ``problem`` found to be a success."""
     if operation.raw:
         return cast("T", RawResponse(status=response.status, headers=response.headers, json=response.json()))
     if operation.result is None:

@@ -60,10 +60,6 @@ def redact(text: str, sent: Collection[str] = ()) -> str:
 
     Masked are the values that were sent, URLs beyond the host, e-mail addresses, bearer tokens, and runs of
     eight or more digits.
-
-    Args:
-        text: What the API sent.
-        sent: Values of the request to mask wherever they occur.
     """
     cut = text[: _LONGEST + _BEYOND]
     if sent:

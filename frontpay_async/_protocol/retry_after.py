@@ -17,9 +17,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     ``Retry-After`` counts in seconds or names a date; ``X-RateLimit-Reset`` names Unix seconds. Dates
     are measured from the answer's own ``Date``, so a wrong local clock does no harm.
-
-    Args:
-        headers: The answer's headers, names in lower case.
     """
     now = _date(headers.get("date", ""))
     asked = headers.get("retry-after", "").strip()

@@ -64,12 +64,7 @@ _MAY_RETRY: Mapping[Failure, frozenset[Safety]] = MappingProxyType(
 
 
 def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  # noqa: PLR0911 - a table
-    """Say what a failed attempt means.
-
-    Args:
-        error: What the attempt ended in.
-        response: The answer, if one came.
-    """
+    """Say what a failed attempt means."""
     match error:
         case RateBudgetExceededError() | CreditCheckRejectedError():
             # The governor has decided that waiting is of no use, or the API that nobody is checked.
@@ -89,14 +84,7 @@ def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  #
 
 
 def may_retry(safety: Safety, failure: Failure, policy: RetryPolicy, attempt: int) -> bool:
-    """Decide whether another attempt may follow.
-
-    Args:
-        safety: The operation's safety class.
-        failure: What the attempt ended in.
-        policy: The caller's policy.
-        attempt: How many attempts were made.
-    """
+    """Decide whether another attempt may follow."""
     if attempt >= policy.attempts or safety not in _MAY_RETRY[failure]:
         return False
     return (
@@ -115,12 +103,6 @@ def delay(policy: RetryPolicy, attempt: int, chance: float, error: FrontPayError
     """Return the seconds to wait before the next attempt, or None where the API asks for too long a wait.
 
     Full jitter: callers that failed together do not come back together.
-
-    Args:
-        policy: The caller's policy.
-        attempt: How many attempts were made.
-        chance: A random number in [0, 1).
-        error: What the attempt ended in; its ``retry_after`` is obeyed.
     """
     # The exponent is capped so that a policy of a thousand attempts does not overflow a float.
     wait = chance * min(policy.max_delay, policy.base_delay * 2.0 ** min(attempt - 1, 60))

@@ -111,16 +111,7 @@ class Governor:
     _news: int = field(init=False, default=0)
 
     async def acquire(self, call: Call, user: object = None) -> Permit:
-        """Wait until the call may be sent.
-
-        Args:
-            call: The call.
-            user: Whose it is: what ``dismiss`` names.
-
-        Raises:
-            RateBudgetExceededError: It would have to wait longer than its deadline allows.
-            NotSentError: The user was dismissed.
-        """
+        """Wait until the call may be sent."""
         priority = call.options.priority
         # Nobody of the same or a higher rank waits: the queue need not be joined to be passed.
         if self.shared is None and self._first_rank() > priority:
@@ -207,14 +198,7 @@ class Governor:
     async def answered(
         self, permit: Permit, status: int, headers: Mapping[str, str], asked: float | None
     ) -> None:
-        """Take in an answer.
-
-        Args:
-            permit: What the request was let through by.
-            status: The HTTP status.
-            headers: The answer's headers, names in lower case.
-            asked: Seconds that a 429 asks to wait.
-        """
+        """Take in an answer."""
         now = self.clock.now()
         if status == _TOO_MANY:
             was_open = not self.ledger.gated_for(now)
@@ -251,11 +235,7 @@ class Governor:
                 self.poke()
 
     def dismiss(self, user: object) -> None:
-        """Let everybody fail at once who waits for a user; the others wait on.
-
-        Args:
-            user: What ``acquire`` was told.
-        """
+        """Let everybody fail at once who waits for a user; the others wait on."""
         for waiter in self._heap:
             if waiter.user is user and not waiter.gone:
                 waiter.closed = True

@@ -171,15 +171,7 @@ class Ledger:
         return min(self.hi, self._quiet_since + self.window + self.margin)
 
     def acquire(self, now: float, priority: Priority) -> Grant | float:
-        """Grant a request, or return when to ask again.
-
-        Args:
-            now: Seconds on a clock that never jumps.
-            priority: The request's rank.
-
-        Returns:
-            A grant; or a time, in seconds, before which asking again is pointless unless a response comes.
-        """
+        """Grant a request, or return when to ask again."""
         if now < self._gate:
             return self._gate
         if now >= self._end:
@@ -192,11 +184,7 @@ class Ledger:
         return self._grant(now)
 
     def charge(self, now: float) -> Grant:
-        """Grant a request that another ledger of the same token has granted.
-
-        Args:
-            now: Seconds on the ledger's clock.
-        """
+        """Grant a request that another ledger of the same token has granted."""
         if now >= self._end:
             self._roll(now)
         return self._grant(now)
@@ -305,13 +293,7 @@ class Ledger:
         self._answered = False
 
     def report(self, grant: Grant, now: float, quota: Quota | None) -> bool:
-        """Record a response; return whether waiting requests should ask again.
-
-        Args:
-            grant: The request's grant.
-            now: When the response came.
-            quota: What its headers state, if anything.
-        """
+        """Record a response; return whether waiting requests should ask again."""
         known = self.generation, self._unknown, self.hi, self.limit
         self.unanswered -= 1
         self._quiet_since = now
@@ -394,13 +376,7 @@ class Ledger:
         self._foreign = max(self._foreign, count - (self._own - after))
 
     def refused(self, grant: Grant, now: float, retry_after: float | None) -> None:
-        """Record a 429: close the gate once.
-
-        Args:
-            grant: The request's grant.
-            now: When the response came.
-            retry_after: Seconds that it asks to wait, if it does.
-        """
+        """Record a 429: close the gate once."""
         self.unanswered -= 1
         self._quiet_since = now
         self.refusals += 1
@@ -420,22 +396,14 @@ class Ledger:
         self._probing = True
 
     def lost(self, now: float) -> None:
-        """Record that no response came: the request may be counted, in this window or in the next.
-
-        Args:
-            now: When that became known.
-        """
+        """Record that no response came: the request may be counted, in this window or in the next."""
         self.unanswered -= 1
         self._quiet_since = now
         self._losses.append(now)
         self._probing = False
 
     def give_back(self, grant: Grant) -> None:
-        """Cancel a grant that was not used: nothing was sent.
-
-        Args:
-            grant: The grant; an older generation's is charged to this one, too.
-        """
+        """Cancel a grant that was not used: nothing was sent."""
         self.unanswered -= 1
         self._own -= 1
         if grant.generation == self.generation:
@@ -446,13 +414,7 @@ class Ledger:
         return max(0.0, self._gate - now)
 
     def eta(self, now: float, priority: Priority, ahead: int) -> float:
-        """Return about when a request with so many ahead of it would be granted.
-
-        Args:
-            now: Seconds on the ledger's clock.
-            priority: The request's rank.
-            ahead: How many go before it.
-        """
+        """Return about when a request with so many ahead of it would be granted."""
         others = max(self._foreign, self._foreign_before)
         if now < self._gate:
             used, end, left = 0, self._gate, 0.0

@@ -82,17 +82,7 @@ class RedisLedger:
 
     @classmethod
     def open(cls, url: str, name: str, ledger: Ledger, clock: Clock) -> Self:
-        """Set up the connections; none is made yet.
-
-        Args:
-            url: Redis's.
-            name: The account's, as a hash.
-            ledger: The own ledger.
-            clock: Time.
-
-        Raises:
-            ConfigurationError: The URL cannot be used, or this is not asyncio.
-        """
+        """Set up the connections; none is made yet."""
         try:
             asyncio.get_running_loop()
             client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]

@@ -85,11 +85,7 @@ class Rate:
             importlib.import_module("frontpay_async._rate.redis")
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send the attempt on when it may be sent.
-
-        Raises:
-            RateBudgetExceededError: It would have to wait longer than its deadline allows.
-        """
+        """Send the attempt on when it may be sent."""
         governor = self._governor or self._find()
         if governor is None:
             return await self.following.send(attempt)

@@ -211,17 +211,7 @@ async def _once(
 def open_aiohttp(
     tls: ssl.SSLContext, proxy: httpx.Proxy | None, connections: int, keepalive: float
 ) -> httpx.AsyncBaseTransport:
-    """Open the engine; no connection is made yet.
-
-    Args:
-        tls: How servers are verified.
-        proxy: The proxy, if any.
-        connections: The most connections.
-        keepalive: How long an idle connection is kept, in seconds.
-
-    Raises:
-        ConfigurationError: The running event loop is not asyncio's.
-    """
+    """Open the engine; no connection is made yet."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -44,11 +44,7 @@ class CredentialRenewed(Exception):  # noqa: N818 - a signal to the retry stage,
 
 
 def check_credential(credential: Secret) -> None:
-    """Refuse what cannot be a token.
-
-    Raises:
-        ConfigurationError: It is no text, is empty, or has characters that no token has.
-    """
+    """Refuse what cannot be a token."""
     problem = token_problem(credential.text)
     if problem is not None:
         raise ConfigurationError(problem)
@@ -67,13 +63,7 @@ class Auth:
     source: Secret | Callable[[], Awaitable[str]]
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send the attempt with a credential.
-
-        Raises:
-            NotSentError: The callable failed.
-            ConfigurationError: The callable gave what cannot be a token.
-            CredentialRenewed: The API refused the token, and the callable gave another.
-        """
+        """Send the attempt with a credential."""
         source = self.source
         if isinstance(source, Secret):
             attempt.credential = source

@@ -20,11 +20,7 @@ Engine: TypeAlias = Literal["httpx", "aiohttp", "httpx2"]
 
 
 def check_engine(name: Engine) -> None:
-    """Check that there is such an engine, and that its extra is installed.
-
-    Raises:
-        ConfigurationError: It cannot be used.
-    """
+    """Check that there is such an engine, and that its extra is installed."""
     _checks.one_of("engine", name, get_args(Engine))
     if name != "httpx" and find_spec(name) is None:
         raise ConfigurationError(f"engine={name!r} needs the extra: pip install 'frontpay_async[{name}]'")
@@ -33,18 +29,7 @@ def check_engine(name: Engine) -> None:
 def open_engine(
     name: Engine, tls: ssl.SSLContext, proxy: Proxy | None, connections: int, keepalive: float
 ) -> httpx.AsyncBaseTransport:
-    """Open an engine in the running event loop; no connection is made yet.
-
-    Args:
-        name: Which.
-        tls: How servers are verified.
-        proxy: The proxy, if any.
-        connections: The most connections at once.
-        keepalive: Seconds after which an idle connection is closed.
-
-    Raises:
-        ConfigurationError: It does not run under this event loop.
-    """
+    """Open an engine in the running event loop; no connection is made yet."""
     through = None if proxy is None else proxy.proxy
     if name == "aiohttp":
         # Imported here: the extra may be missing, and it costs more to import than all the rest.

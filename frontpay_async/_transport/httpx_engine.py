@@ -70,12 +70,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
     )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request through an idle pool, or a new one.
-
-        Raises:
-            httpx.PoolTimeout: None became free in time.
-            httpx.TransportError: What the pool raised.
-        """
+        """Send the request through an idle pool, or a new one."""
         # Before anything leaves: a cancellation while they close leaves nothing in doubt.
         if self._idle and self._is_old(self._idle[0]):
             await self._close_old()
@@ -206,15 +201,7 @@ def open_pools(
     connections: int,
     keepalive: float,
 ) -> PooledTransport:
-    """Open the engine of one of the two libraries; no connection is made yet.
-
-    Args:
-        name: The library.
-        tls: How servers are verified.
-        proxy: The proxy, if any.
-        connections: The most connections.
-        keepalive: How long an idle connection is kept, in seconds.
-    """
+    """Open the engine of one of the two libraries; no connection is made yet."""
     http, core = import_module(name), import_module("httpcore" if name == "httpx" else "httpcore2")
     limits = http.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive)
     through = proxy and http.Proxy(str(proxy.url), auth=proxy.auth, headers=proxy.headers)

@@ -141,14 +141,7 @@ class CallReport:
     def end(
         self, operation: Operation[object], call: Call | None, outcome: Outcome | None, error: str | None
     ) -> None:
-        """Tell that the call has ended.
-
-        Args:
-            operation: What was called; of a tentative call, the attempt knows better.
-            call: The call; None where it was refused before there was one.
-            outcome: None when it succeeded.
-            error: The class of what was raised, if anything.
-        """
+        """Tell that the call has ended."""
         hook = self.observers.on_result
         if not self._begun or (hook is None and self._end is None):
             return

@@ -17,14 +17,7 @@ class LoopGuard:
     _where: tuple[int, object] | None = field(init=False, default=None)
 
     def check(self, operation: str | None) -> None:
-        """Refuse any other process or event loop.
-
-        Args:
-            operation: The operation that is to be carried out; None when the connections are closed.
-
-        Raises:
-            ConfigurationError: It is another one.
-        """
+        """Refuse any other process or event loop."""
         here = (os.getpid(), current_token())
         if self._where is None:
             self._where = here

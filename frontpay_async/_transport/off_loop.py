@@ -16,12 +16,7 @@ _LARGE = 128 * 1024
 
 
 async def off_loop(size: int, read: Callable[[], T]) -> T:
-    """Return what a function returns; where its input is large, it runs in a worker thread.
-
-    Args:
-        size: The bytes of its input.
-        read: The function; pure.
-    """
+    """Return what a function returns; where its input is large, it runs in a worker thread."""
     if size < _LARGE:
         return read()
     return await to_thread.run_sync(read, abandon_on_cancel=True)

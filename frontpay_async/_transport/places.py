@@ -28,14 +28,7 @@ class Places:
     )
 
     async def take(self, within: float | None) -> None:
-        """Wait for a place.
-
-        Args:
-            within: Seconds to wait; None for no bound.
-
-        Raises:
-            httpx.PoolTimeout: None became free in time, or the engine was closed.
-        """
+        """Wait for a place."""
         try:
             self._free.acquire_nowait()
         except anyio.WouldBlock:

@@ -35,11 +35,7 @@ class Proxy:
 
     @classmethod
     def read(cls, url: Secret, source: str) -> Proxy:
-        """Read the URL of a proxy.
-
-        Raises:
-            ConfigurationError: It cannot be used; the text shows nothing of it but the scheme.
-        """
+        """Read the URL of a proxy."""
         _checks.text(source, url.text)
         scheme = url.text.partition("://")[0].lower()
         if scheme.startswith("socks"):

@@ -64,11 +64,7 @@ class Retry:
     governed: bool = False
 
     async def send(self, call: Call) -> HttpResponse:
-        """Send the call and return its successful response.
-
-        Raises:
-            FrontPayError: It failed, and the retry table or a limit says stop.
-        """
+        """Send the call and return its successful response."""
         self.budget.count_request(self.clock.now())
         try:
             return await self._attempt(call)

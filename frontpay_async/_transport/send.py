@@ -141,12 +141,7 @@ class Send:
         self._headers = lru_cache(1)(authorize)
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send one attempt and read the whole answer.
-
-        Raises:
-            NotSentError: It did not leave.
-            OutcomeUnknownError: It left, or may have, and no whole answer came.
-        """
+        """Send one attempt and read the whole answer."""
         within = attempt.call.options.attempt_within
         if within is None:
             return await self._send(attempt)

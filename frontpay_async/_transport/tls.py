@@ -14,11 +14,7 @@ from frontpay_async.errors import ConfigurationError
 
 
 def read_tls(tls: object) -> ssl.SSLContext | None:
-    """Return what verifies servers, if it is named: an ``ssl.SSLContext`` or a CA bundle's path.
-
-    Raises:
-        ConfigurationError: The CA bundle cannot be read.
-    """
+    """Return what verifies servers, if it is named: an ``ssl.SSLContext`` or a CA bundle's path."""
     if tls is None or isinstance(tls, ssl.SSLContext):
         return tls
     if not isinstance(tls, (str, Path)):
@@ -27,20 +23,12 @@ def read_tls(tls: object) -> ssl.SSLContext | None:
 
 
 def default_tls() -> ssl.SSLContext:
-    """Return what verifies servers by default: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's authorities.
-
-    Raises:
-        ConfigurationError: A variable names what cannot be read.
-    """
+    """Return what verifies servers by default: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's authorities."""
     return _default_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 def check_default_tls() -> None:
-    """Check what the variables name, before a payment depends on it; certifi's authorities need no check.
-
-    Raises:
-        ConfigurationError: A variable names what cannot be read.
-    """
+    """Check what the variables name, before a payment depends on it; certifi's authorities need no check."""
     if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
         default_tls()
 

@@ -28,11 +28,7 @@ class Cipher(Protocol):
         ...
 
     def decrypt(self, written: bytes) -> bytes:
-        """Return what was closed.
-
-        Raises:
-            ConfigurationError: It was closed with another key.
-        """
+        """Return what was closed."""
         ...
 
     def is_current(self, written: bytes) -> bool:
@@ -70,11 +66,7 @@ class FernetCipher:
         return self._first.encrypt(content)
 
     def decrypt(self, written: bytes) -> bytes:
-        """Decrypt.
-
-        Raises:
-            ConfigurationError: It was encrypted with another key.
-        """
+        """Decrypt."""
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - needs the extra
 
         try:
@@ -95,15 +87,7 @@ class FernetCipher:
 
 
 def cipher_of(key: str | None) -> Cipher:
-    """Return what protects a journal.
-
-    Args:
-        key: Fernet keys, separated by commas: the first writes, all read. None or empty for none.
-
-    Raises:
-        ConfigurationError: It is no Fernet key.
-        ImportError: The package ``cryptography`` is not there.
-    """
+    """Return what protects a journal."""
     if not key:
         return NoCipher()
     try:
@@ -127,13 +111,7 @@ _PAGE = 500
 
 
 def rotate(connection: Connection, cipher: Cipher, check: bytes) -> None:
-    """Close what the journal keeps with the first key, unless it is.
-
-    Args:
-        connection: The transaction.
-        cipher: What protects the journal.
-        check: What tells by which key the journal is closed.
-    """
+    """Close what the journal keeps with the first key, unless it is."""
     if cipher.is_current(check):
         return
     closed = update(rows).where(rows.c.id == bindparam("row")).values(payload=bindparam("closed"))

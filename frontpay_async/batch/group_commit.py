@@ -57,15 +57,7 @@ class GroupCommit:
     _closed: bool = field(init=False, default=False)
 
     def put(self, transition: Transition, *, then: Callable[[Written], object]) -> None:
-        """Put a transition in line.
-
-        Args:
-            transition: What is written.
-            then: Told when it is on disk, or why it is not.
-
-        Raises:
-            JournalError: Nothing more is taken.
-        """
+        """Put a transition in line."""
         if self._closed:
             raise JournalError("the journal is closed")
         self._line.append(_Entry(transition, then))
@@ -75,9 +67,6 @@ class GroupCommit:
         """Write a transition; return, when it is on disk, whether the row was moved.
 
         A caller that is cancelled leaves; what it put in line is written all the same.
-
-        Raises:
-            JournalError: It could not be written.
         """
         written = anyio.Event()
         came_of_it = Written()

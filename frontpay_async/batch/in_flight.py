@@ -39,16 +39,7 @@ class InFlight:
     has_left: bool = False
 
     async def claim(self, commits: GroupCommit, claim: Transition) -> None:
-        """Write down that the request is about to leave, and bound its time.
-
-        Args:
-            commits: What writes.
-            claim: What is written.
-
-        Raises:
-            NotOursError: Somebody else has taken the row in hand.
-            JournalError: It could not be written.
-        """
+        """Write down that the request is about to leave, and bound its time."""
         # The lease begins when the claim is written, at the earliest now.
         dead_at = anyio.current_time() + claim.lease * _LEASE_SHARE
         if not await commits.commit(claim):

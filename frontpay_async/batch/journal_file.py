@@ -31,14 +31,7 @@ _KINDS = (
 
 
 def claim_file(path: str) -> Callable[[], None]:
-    """Check the file of a journal, and make it where there is none.
-
-    Returns:
-        What removes the file again if it was made here.
-
-    Raises:
-        ConfigurationError: The path is not a journal's, or cannot be opened.
-    """
+    """Check the file of a journal, and make it where there is none."""
     try:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
         os.close(os.open(path, flags, _OWNER_ONLY))

@@ -229,11 +229,7 @@ class Listings:
     # Tokens
 
     def knows_token(self, mark: bytes) -> bool:
-        """Whether a token was seen to belong to the account; the first token of a new account does.
-
-        Args:
-            mark: A keyed hash of the token.
-        """
+        """Whether a token was seen to belong to the account; the first token of a new account does."""
         with self.store.writing() as connection:
             self._turn(connection)
             mine = select(tokens.c.print).where(tokens.c.account_id == self.account)
@@ -339,11 +335,7 @@ class Listings:
         return found
 
     def note_list(self, uuids: Collection[str]) -> int:
-        """Keep what is new in a list of the account's orders, and return the number of the last list.
-
-        Args:
-            uuids: All orders in the list, which was complete before this call.
-        """
+        """Keep what is new in a list of the account's orders, and return the number of the last list."""
         with self.store.writing() as connection:
             self._turn(connection)
             seen = self._seen(connection)
@@ -363,10 +355,6 @@ class Listings:
         """Return the orders that nobody accounts for and that were first seen after a list, with that number.
 
         Unrelated orders are not among them.
-
-        Args:
-            uuids: All orders in the last list.
-            since: The number of the list.
         """
         with self.store.reading() as connection:
             seen = self._seen(connection)
@@ -376,13 +364,7 @@ class Listings:
         return dict(sorted(((uuid, found[uuid]) for uuid in left), key=lambda each: (each[1], each[0])))
 
     def evidence(self, listed: Collection[str], looked_at: float, number: int) -> Evidence:
-        """Return for which rows a list is complete.
-
-        Args:
-            listed: All orders in the list.
-            looked_at: When it was asked for, in Unix seconds.
-            number: The last list that was noted before it.
-        """
+        """Return for which rows a list is complete."""
         with self.store.reading() as connection:
             known = self._known(connection, looked_at, number)
         shown = [each for each in known if each.uuid in listed]
@@ -449,16 +431,7 @@ class Listings:
         verdict: Callable[[Sequence[UnresolvedRow], Mapping[str, int]], Verdict],
         seconds: float,
     ) -> list[Transition] | None:
-        """Move the rows in doubt by a verdict on what the journal says now; None without the turn.
-
-        Args:
-            candidates: The orders that were looked at, with the number of the list that showed them first.
-            verdict: The decision, given the rows and the candidates that still nobody accounts for.
-            seconds: How long the turn goes on.
-
-        Returns:
-            What was done.
-        """
+        """Move the rows in doubt by a verdict on what the journal says now; None without the turn."""
         try:
             with self.store.writing() as connection:
                 if self._turn(connection)[0] != self.owner:

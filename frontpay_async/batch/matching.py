@@ -107,14 +107,7 @@ def match(
     candidates: Mapping[str, int],
     alike: Mapping[str, Mapping[bytes, Comparison] | None],
 ) -> Mapping[int, Resolution]:
-    """Decide every row that is not in flight.
-
-    Args:
-        doubts: The rows in doubt and those in flight.
-        candidates: The orders that no row accounts for, with the number of the list that showed each first.
-        alike: Of each order, how it compares with the contents that it is not clearly different from; None of
-            one that cannot be read.
-    """
+    """Decide every row that is not in flight."""
     rows: defaultdict[bytes, list[Unresolved]] = defaultdict(list)
     for each in doubts:
         rows[each.content].append(each)

@@ -69,11 +69,7 @@ class Judgement:
 
 
 def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
-    """Say what an error means for its row and for the run.
-
-    Args:
-        error: What the call ended in.
-    """
+    """Say what an error means for its row and for the run."""
     told = _told(error)
     match error:
         case InvalidOrderError():
@@ -95,12 +91,7 @@ def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
 
 
 def backoff(attempts: int, chance: float) -> float:
-    """Return the seconds until a row that was withdrawn is sent again.
-
-    Args:
-        attempts: How often it was claimed.
-        chance: A random number in [0, 1).
-    """
+    """Return the seconds until a row that was withdrawn is sent again."""
     return float(min(_LONGEST, 0.5 * 2.0 ** min(attempts, 10)) * (0.5 + chance / 2))
 
 

@@ -47,11 +47,7 @@ _write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_k
 
 
 def kind_named(name: str) -> OrderKind:
-    """Return the kind of a row; the journal names it by the operation that sends it.
-
-    Raises:
-        KeyError: It was written by another version.
-    """
+    """Return the kind of a row; the journal names it by the operation that sends it."""
     return _BY_OPERATION[name]
 
 
@@ -59,25 +55,13 @@ def write(order: BatchOrder) -> bytes:
     """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone.
 
     What a subclass adds is not sent, and not kept.
-
-    Raises:
-        TypeError: A batch does not send such orders.
-        InvalidOrderError: A field holds a value of a type that it cannot have, such as a float.
     """
     written = _converter.unstructure(order, kind_of_order(order).order)
     return _write_json(written).encode("utf-8", "surrogatepass")
 
 
 def read(kind: str, content: bytes) -> BatchOrder:
-    """Read an order.
-
-    Args:
-        kind: The name of the operation that sends it.
-        content: What ``write`` wrote.
-
-    Raises:
-        ValueError: It was written by another version, or is damaged.
-    """
+    """Read an order."""
     try:
         order: BatchOrder = _converter.structure(json.loads(content), kind_named(kind).order)
     except (
@@ -200,12 +184,6 @@ FINGERPRINT_BYTES = 20
 
 
 def fingerprint(salt: bytes, kind: str, content: bytes) -> bytes:
-    """Return the fingerprint of an order.
-
-    Args:
-        salt: The journal's own.
-        kind: The name of the operation that sends it.
-        content: The order as ``payload.write`` wrote it.
-    """
+    """Return the fingerprint of an order."""
     # The kind is no free text: no two pairs run together the same way.
     return blake2b(kind.encode() + b"\0" + content, key=salt, digest_size=FINGERPRINT_BYTES).digest()

@@ -142,11 +142,7 @@ class Reconciler:
     # The account
 
     async def begin(self) -> None:
-        """List the account before anything is sent: what is there already is no candidate.
-
-        Raises:
-            ConfigurationError: The client's token is that of another account.
-        """
+        """List the account before anything is sent: what is there already is no candidate."""
         await self._list()
 
     async def _prove(self, listed: frozenset[str]) -> None:
@@ -189,11 +185,7 @@ class Reconciler:
         return await self.journal.run(self.listings.holds_token, await self._mark())
 
     async def confirm(self) -> None:
-        """Prove the account again, where another token has taken the place of the client's.
-
-        Raises:
-            ConfigurationError: The client's token is that of another account.
-        """
+        """Prove the account again, where another token has taken the place of the client's."""
         if not await self.holds_account():
             await self._prove(frozenset())
 
@@ -226,12 +218,7 @@ class Reconciler:
         return max(self.settling, 2 * self._lag)
 
     async def look(self) -> list[Transition] | None:
-        """Look once, and return what was decided; None while another runner has the turn.
-
-        Raises:
-            ConfigurationError: The client's token is that of another account.
-            FrontPayError: The API could not be asked.
-        """
+        """Look once, and return what was decided; None while another runner has the turn."""
         if not await self.journal.run(self.listings.take_turn, self.turn):
             return None
         try:

@@ -118,11 +118,7 @@ class Run:
         self._scope.cancel()
 
     async def run(self) -> None:
-        """Send until every row is done, failed or parked, or until ``stop``.
-
-        Raises:
-            FrontPayError: The token, the URL or the journal is of no use; the rows are as they were.
-        """
+        """Send until every row is done, failed or parked, or until ``stop``."""
         async with anyio.create_task_group() as outer:
             outer.start_soon(self._write)
             try:

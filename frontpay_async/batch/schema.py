@@ -160,18 +160,7 @@ unrelated = Table(
 
 
 def open_engine(target: str | Path, connections: int = 5) -> tuple[Engine, Callable[[], None]]:
-    """Set up the connections to a journal; none is made yet.
-
-    Args:
-        target: A path, or an SQLAlchemy URL of SQLite or PostgreSQL.
-        connections: The most connections to PostgreSQL.
-
-    Returns:
-        The engine, and what removes the file again that was made for it, if one was.
-
-    Raises:
-        ConfigurationError: It is not a journal's place, or its driver is not installed.
-    """
+    """Set up the connections to a journal; none is made yet."""
     written = os.fspath(target)
     if "\0" in written:
         raise ConfigurationError("the journal's path or URL contains a NUL character")

@@ -101,18 +101,7 @@ class Store:
         *,
         connections: int = 5,
     ) -> Self:
-        """Open a journal, and make it where there is none.
-
-        Args:
-            target: A path, an SQLAlchemy URL, or an engine of PostgreSQL.
-            cipher: What protects the content of orders.
-            clock: The time in Unix seconds, for tests.
-            connections: The most connections to PostgreSQL.
-
-        Raises:
-            ConfigurationError: It is of a newer version, or protected in another way.
-            JournalError: It cannot be read or written.
-        """
+        """Open a journal, and make it where there is none."""
         if isinstance(target, (str, os.PathLike)):
             engine, undo = open_engine(target, connections)
             store = cls(engine, cipher, clock)
@@ -196,11 +185,7 @@ class Store:
         return {name: bytes(content) for name, content in connection.execute(select(notes).limit(20))}
 
     def join(self, name: str, base_url: str, account: str = "") -> int:
-        """Return the number of a batch, which is made where there is none.
-
-        Raises:
-            ConfigurationError: The account's orders are at another base URL.
-        """
+        """Return the number of a batch, which is made where there is none."""
         with self.writing() as connection:
             self._add(connection, accounts, {"name": account, "base_url": base_url, "turn_until": 0.0})
             mine = select(accounts.c.id, accounts.c.base_url).where(accounts.c.name == account)
@@ -230,17 +215,7 @@ class Store:
             return cast("int", connection.scalar(_account_of(batch)))
 
     def submit(self, batch: int, items: Sequence[BatchItem], *, again: bool = False) -> int:
-        """Add items to a batch; return how many are new.
-
-        Args:
-            batch: The batch.
-            items: What is added.
-            again: Take orders, too, that another batch of the account has under the same key.
-
-        Raises:
-            ContentMismatchError: A key is there already, with another content; none of these items is added.
-            AlreadySubmittedError: Another batch of the account has a key with the same content.
-        """
+        """Add items to a batch; return how many are new."""
         prints: dict[str, bytes] = {}
         made: list[dict[str, object]] = []
         for item in items:
@@ -314,14 +289,7 @@ class Store:
                 )
 
     def lease_rows(self, batch: int, owner: str, limit: int, seconds: float) -> list[LeasedRow]:
-        """Take pending rows in hand, in the order of their submission; nothing is in doubt by it.
-
-        Args:
-            batch: The batch.
-            owner: Who takes them.
-            limit: At most so many.
-            seconds: How long nobody else takes them.
-        """
+        """Take pending rows in hand, in the order of their submission; nothing is in doubt by it."""
         with self.writing() as connection:
             now = self.now(connection)
             free = (

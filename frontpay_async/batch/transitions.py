@@ -127,13 +127,7 @@ def _parameters(transition: Transition, now: float) -> dict[str, object]:
 
 
 def move(connection: Connection, transitions: Sequence[Transition], now: float) -> list[bool]:
-    """Move rows within a transaction; say of each whether it was moved.
-
-    Args:
-        connection: The transaction.
-        transitions: What happened.
-        now: The journal's time.
-    """
+    """Move rows within a transaction; say of each whether it was moved."""
     by_event: defaultdict[RowEvent, list[Transition]] = defaultdict(list)
     for each in transitions:
         by_event[each.event].append(each)

@@ -36,12 +36,7 @@ _PAGE = 1000
 
 
 def upgrade(connection: Connection, now: float) -> None:
-    """Bring an older journal to this version.
-
-    Args:
-        connection: The transaction.
-        now: The journal's time.
-    """
+    """Bring an older journal to this version."""
     found = inspect(connection)
     here = [table for table in _MOVED if found.has_table(table.name)]
     for table in here:

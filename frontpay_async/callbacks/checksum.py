@@ -111,14 +111,7 @@ def check_checksum(
     or_older: bool,
     payment_methods: frozenset[str] = PAYMENT_METHODS,
 ) -> Verdict:
-    """Return what a callback's checksum covers and vouches for.
-
-    Args:
-        fields: The parameters in the sequence received; the documented ones have their forms.
-        key: The secret.
-        or_older: Whether the two older formulas are accepted.
-        payment_methods: Words for payment methods, lower case.
-    """
+    """Return what a callback's checksum covers and vouches for."""
     given = fields.get(CHECKSUM, "")
     if _HEX.fullmatch(given) is None:
         return Verdict()

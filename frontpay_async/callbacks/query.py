@@ -38,16 +38,7 @@ Query: TypeAlias = str | bytes | Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 def read_query(query: Query) -> dict[str, str]:
-    """Read the parameters of a query, in the order received.
-
-    Args:
-        query: The query string, encoded, with or without its ``?``; or what it says, decoded, as a mapping or
-            pairs. A mapping cannot show that a name came twice, unless it has ``multi_items()`` as
-            Starlette's has.
-
-    Raises:
-        CallbackError: It is too long, it is no UTF-8, or a name stands in it twice.
-    """
+    """Read the parameters of a query, in the order received."""
     read: dict[str, str] = {}
     length = 0
     for name, value in _pairs(query):
@@ -112,11 +103,7 @@ def _not_text() -> CallbackError:
 
 
 def read_callback(fields: Mapping[str, str], *, accept_older_form: bool) -> Callback:
-    """Read what a callback says, without checking who made it.
-
-    Raises:
-        CallbackError: The query is not a callback, or a parameter is missing or malformed.
-    """
+    """Read what a callback says, without checking who made it."""
     # A query that has a checksum must pass it, whatever else is added to the query.
     if CHECKSUM in fields or "type" not in fields:
         return _read_order(fields, accept_older_form=accept_older_form)

@@ -30,16 +30,7 @@ _QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
 
 
 def to_key(secret: str | bytes, *, name: str = "secret") -> bytes:
-    """Read a secret.
-
-    Args:
-        secret: The secret. Bytes that are not text are taken as they are.
-        name: The argument that it is, for the error.
-
-    Raises:
-        TypeError: It is neither text nor bytes.
-        ConfigurationError: It is empty, or has blanks, quotes or invisible characters around it.
-    """
+    """Read a secret."""
     if not isinstance(secret, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"{name} is text or bytes, not {type(secret).__name__}")
     # An error of the codec's would hold the secret.
@@ -72,11 +63,7 @@ def _problem(text: str) -> str | None:
 
 
 def make_token(reference: str, key: bytes) -> str:
-    """Return the token of a reference.
-
-    Raises:
-        ValueError: The reference is empty, too long, or no text.
-    """
+    """Return the token of a reference."""
     # A lone surrogate is text to Python, and cannot be sent.
     if not 0 < len(reference) <= LONGEST_REFERENCE or any("\ud800" <= c <= "\udfff" for c in reference):
         raise ValueError(f"an order reference is text of 1 to {LONGEST_REFERENCE} characters")
@@ -85,11 +72,7 @@ def make_token(reference: str, key: bytes) -> str:
 
 
 def read_token(token: str, key: bytes) -> str:
-    """Return the reference of a token.
-
-    Raises:
-        InvalidChecksumError: It was not made with this key.
-    """
+    """Return the reference of a token."""
     form = _TOKEN_FORM.fullmatch(token)
     if form is None or not hmac.compare_digest(_seal(form[1], key), form[2]):
         raise InvalidChecksumError("the callback's token was not made with this secret")

@@ -73,11 +73,7 @@ def root() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit status.
-
-    Args:
-        arguments: Those of this process unless given.
-    """
+    """Run the command; return the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             # A console that knows no ø must not end a payment.

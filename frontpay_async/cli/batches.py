@@ -38,15 +38,7 @@ _COLOURS = {State.DONE: "green", State.FAILED: "red", State.UNKNOWN: "yellow", S
 def run_batch(
     command: CommandContext, journal: str, name: str, *, concurrency: int, orders: OrderFile | None = None
 ) -> int:
-    """Submit orders, if there are any, and run the batch; return the exit status.
-
-    Args:
-        command: The command.
-        journal: The journal.
-        name: The batch.
-        concurrency: How many requests may be in flight.
-        orders: What is submitted first.
-    """
+    """Submit orders, if there are any, and run the batch; return the exit status."""
     output = command.output
 
     async def work(client: FrontPayClient) -> tuple[BatchStatus, bool, FrontPayError | None]:
@@ -109,11 +101,7 @@ def _words(journal: str, name: str) -> str:
 
 
 def conclusion(counts: Mapping[State, int]) -> Exit:
-    """Return the exit status of a batch that has ended, or was stopped.
-
-    Args:
-        counts: How many orders are in each state.
-    """
+    """Return the exit status of a batch that has ended, or was stopped."""
     if counts.get(State.UNKNOWN) or counts.get(State.SENDING) or counts.get(State.PARKED):
         return Exit.UNKNOWN
     if counts.get(State.FAILED) or counts.get(State.PENDING):

@@ -51,11 +51,6 @@ def clock_finding(date: str | None, asked: datetime, answered: datetime) -> Find
 
     The header is cut to the second, and some servers renew it once a second only. So what is known is an
     interval: the header's time lies up to ``_SLACK`` before the answer was made, between request and answer.
-
-    Args:
-        date: The header.
-        asked: This machine's time when the request was sent.
-        answered: This machine's time when the answer had come.
     """
     try:
         theirs = None if date is None else parsedate_to_datetime(date)

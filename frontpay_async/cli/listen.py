@@ -119,11 +119,7 @@ async def _forward(client: httpx.AsyncClient, url: str, query: str) -> tuple[int
 
 
 async def control(base_url: str, path: str, body: object = None) -> None:
-    """Post to a control route of the sandbox.
-
-    Raises:
-        click.ClickException: It is not a sandbox, or it refuses.
-    """
+    """Post to a control route of the sandbox."""
     import httpx
 
     try:

@@ -58,22 +58,14 @@ class CommandContext:
     _token: str | None = field(init=False, default=None, repr=False)
 
     def where(self) -> str:
-        """Return the base URL.
-
-        Raises:
-            click.UsageError: The settings name none.
-        """
+        """Return the base URL."""
         try:
             return resolve_base_url(self.environment, self.base_url)
         except ConfigurationError as error:
             raise click.UsageError(_in_options(error)) from None
 
     def token(self) -> str:
-        """Return the token of the environment variable, or ask for it.
-
-        Raises:
-            click.UsageError: There is none, and nobody to ask.
-        """
+        """Return the token of the environment variable, or ask for it."""
         if self._token is None:
             self._token = os.environ.get("FRONTPAY_TOKEN") or None
         if self._token is None:
@@ -86,12 +78,7 @@ class CommandContext:
         return self._token
 
     def call(self, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
-        """Run work with a client in an event loop of its own.
-
-        Raises:
-            click.UsageError: The settings cannot work.
-            FrontPayError: What the work raised.
-        """
+        """Run work with a client in an event loop of its own."""
         return asyncio.run(self._with_client(self.where(), self.token(), work))
 
     async def _with_client(self, url: str, token: str, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
@@ -133,14 +120,7 @@ class CommandContext:
         return OutcomeUnknownError(what, operation=name, order_uuid=uuid)
 
     def confirm(self, question: Callable[[], str]) -> bool:
-        """Ask before money moves, unless ``--yes`` said it; say so when the answer is no.
-
-        Args:
-            question: Makes the question; not called when nobody is asked.
-
-        Raises:
-            click.UsageError: There is nobody to ask.
-        """
+        """Ask before money moves, unless ``--yes`` said it; say so when the answer is no."""
         if self.yes:
             return True
         if not is_interactive():

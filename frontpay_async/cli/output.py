@@ -52,12 +52,7 @@ _LONGEST_ID = 60
 
 
 def clean(text: str, *, keep: str = "") -> str:
-    """Return text whose control, format and unpaired surrogate characters are spelled out.
-
-    Args:
-        text: The text.
-        keep: Characters that are not printable, and stay.
-    """
+    """Return text whose control, format and unpaired surrogate characters are spelled out."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in text)
@@ -98,12 +93,7 @@ class Output:
     def result(
         self, value: object, *, table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
     ) -> None:
-        """Print one result.
-
-        Args:
-            value: A value of the SDK, or a mapping.
-            table: Columns and rows that say the same to a person on a terminal.
-        """
+        """Print one result."""
         shown = plain(value)
         if self.as_json:
             self._line(json.dumps(shown))
@@ -114,12 +104,7 @@ class Output:
             self._pairs(list(flat(shown)))
 
     def rows(self, values: Iterable[object], columns: Sequence[str]) -> None:
-        """Print a list of results.
-
-        Args:
-            values: The results.
-            columns: The names of the fields that people see; programs see all.
-        """
+        """Print a list of results."""
         shown = [plain(value) for value in values]
         if self.as_json:
             for each in shown:
@@ -146,13 +131,7 @@ class Output:
         _say(clean(text))
 
     def error(self, error: FrontPayError, *, money: str | None = None, step: str | None = None) -> Exit:
-        """Tell what happened, whether money moved and what to do next; return the exit status.
-
-        Args:
-            error: The error.
-            money: Whether money moved, where more is known than the error says.
-            step: What to do next, likewise.
-        """
+        """Tell what happened, whether money moved and what to do next; return the exit status."""
         status = exit_of(error)
         money, step = money or money_of(error), step or next_step(error)
         if self.as_json:
@@ -173,11 +152,7 @@ class Output:
         return status
 
     def wrong_usage(self, error: click.ClickException) -> int:
-        """Tell that the command cannot be run as it was given; return the exit status.
-
-        Args:
-            error: What click says.
-        """
+        """Tell that the command cannot be run as it was given; return the exit status."""
         if self.as_json:
             said: dict[str, Plain] = {
                 "error": type(error).__name__,
@@ -254,12 +229,7 @@ class Output:
             self.lose(stream, error)
 
     def lose(self, stream: TextIO, error: OSError) -> None:
-        """Take note that results can be written no more; that nobody reads them is no error.
-
-        Args:
-            stream: What took them.
-            error: What became of it.
-        """
+        """Take note that results can be written no more; that nobody reads them is no error."""
         if not isinstance(error, BrokenPipeError):
             self._unwritten = error
         _discard(stream)

@@ -67,20 +67,7 @@ async def take_payment(
     stop: asyncio.Event,
     tell: Callable[[str], object],
 ) -> TakenPayment:
-    """Create an order on a terminal and wait until it is decided.
-
-    Args:
-        client: The client.
-        order: The order.
-        wait: Seconds that the cardholder has.
-        stop: Set when the payment shall be cancelled.
-        tell: Called with a sentence for each thing that happens.
-
-    Raises:
-        WatchTimeoutError: It was not decided in time; it may still be paid.
-        OutcomeUnknownError: It is not known whether it was or will be paid.
-        FrontPayError: The order was not created.
-    """
+    """Create an order on a terminal and wait until it is decided."""
     uuid = None
     try:
         uuid = (await client.terminals.create_order(order)).order_uuid
@@ -168,11 +155,7 @@ async def _unless_stopped(work: Coroutine[object, object, T], stop: asyncio.Even
 
 @contextlib.contextmanager
 def stop_on_signals(*, gives_up: bool = True) -> Generator[asyncio.Event]:
-    """Set an event on the first Ctrl-C or SIGTERM.
-
-    Args:
-        gives_up: Whether the second cancels the current task.
-    """
+    """Set an event on the first Ctrl-C or SIGTERM."""
     stop, loop, task = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
 
     def heed() -> None:

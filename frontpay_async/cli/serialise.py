@@ -29,11 +29,7 @@ MASK = "***"
 
 
 def plain(value: object) -> Plain:  # noqa: PLR0911 - a case for each kind
-    """Return a value as what JSON can hold.
-
-    Raises:
-        TypeError: It holds something that has no plain form.
-    """
+    """Return a value as what JSON can hold."""
     match value:
         # Before the numbers: an IntEnum is both.
         case Enum():

@@ -82,15 +82,7 @@ def _number(convert: Callable[[Any], object], value: object, name: str) -> objec
 
 
 def builtin(value: object, name: str) -> object:
-    """Return a scalar of numpy or pandas as the builtin value that equals it; other values as they are.
-
-    Args:
-        value: Any value.
-        name: The field's name, for the violation.
-
-    Raises:
-        InvalidOrderError: It is a missing value, an array, or a scalar that no builtin value equals.
-    """
+    """Return a scalar of numpy or pandas as the builtin value that equals it; other values as they are."""
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     if type(value).__name__ in _MISSING:
         raise InvalidOrderError([Violation(name, "is a missing value: pass None, or leave the field out")])
@@ -118,15 +110,7 @@ def _plain_moment(value: datetime, name: str) -> datetime:
 
 
 def to_decimal(value: Number) -> Decimal:
-    """Read an exact number.
-
-    Args:
-        value: A Decimal, an int, or plain decimal text such as ``"51.00"``.
-
-    Raises:
-        TypeError: For a float or any other type.
-        ValueError: For text that is no plain number, and for numbers that are not finite or absurdly long.
-    """
+    """Read an exact number."""
     if type(value) is Decimal:
         number = value
     # The annotation says so; callers without a type checker learn it here.
@@ -163,11 +147,7 @@ def to_ore(value: Decimal) -> Decimal:
 
 
 def tuple_of(cls: type[T], values: Iterable[T]) -> tuple[T, ...]:
-    """Freeze a sequence of one class.
-
-    Raises:
-        TypeError: An element is of another class.
-    """
+    """Freeze a sequence of one class."""
     frozen = tuple(values)
     for value in frozen:
         if not isinstance(value, cls):
@@ -176,12 +156,7 @@ def tuple_of(cls: type[T], values: Iterable[T]) -> tuple[T, ...]:
 
 
 def to_date(value: date) -> date:
-    """Accept a date or a zone-aware datetime.
-
-    Raises:
-        TypeError: For anything else.
-        InvalidOrderError: For a datetime without a zone, which names no moment.
-    """
+    """Accept a date or a zone-aware datetime."""
     if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise _WrongTypeError([Violation("order_date", _DATE_DEMAND.format(type(value).__name__))])
     if isinstance(value, datetime) and value.utcoffset() is None:
@@ -191,11 +166,7 @@ def to_date(value: date) -> date:
 
 
 def to_extra(value: Mapping[str, object] | None) -> dict[str, object]:
-    """Copy the members that are merged into a body: whatever JSON can write exactly.
-
-    Raises:
-        InvalidOrderError: A value, or a name, that JSON cannot write exactly; named by its path.
-    """
+    """Copy the members that are merged into a body: whatever JSON can write exactly."""
     if value is None:
         return {}
     copied = _json_copy(value, "extra")

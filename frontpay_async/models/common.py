@@ -111,11 +111,7 @@ class Product:
 
 
 def included_tax(amount: Decimal, tax: Decimal) -> Decimal:
-    """Return the VAT within an amount of whole øre: the rest after the net amount, which is rounded half up.
-
-    Raises:
-        ValueError: The tax rate is -100 % or less: no amount can include it.
-    """
+    """Return the VAT within an amount of whole øre: the rest after the net amount, rounded half up."""
     gross_percent = EXACT.add(_HUNDRED, tax)
     if gross_percent <= 0:
         raise ValueError(f"no amount can include a tax of {tax} %")

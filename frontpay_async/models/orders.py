@@ -236,11 +236,7 @@ def sum_of(lines: Iterable[RefundLine]) -> Decimal:
 
 
 def all_lines(details: OrderDetails) -> list[RefundLine]:
-    """Return the refund of each line that cost something.
-
-    Raises:
-        InvalidOrderError: A line has no id or no amount, or an amount below zero; or there is no line.
-    """
+    """Return the refund of each line that cost something."""
     violations: list[Violation] = []
     lines: list[RefundLine] = []
     for index, product in enumerate(details.products):
@@ -271,10 +267,6 @@ def remaining_lines(details: OrderDetails, report: OrderStatusReport) -> list[Re
 
     The API shows how much was refunded, not on which lines. They are known where nothing was refunded, where
     the order has one line, and where just one choice of whole lines comes to what was refunded.
-
-    Raises:
-        InvalidOrderError: The two are of different orders; the refunded amount, or its lines, are not known;
-            or nothing is left.
     """
     if report.order_uuid != details.order_uuid:
         raise InvalidOrderError([Violation("orderUuid", "must be the same in the details and in the report")])

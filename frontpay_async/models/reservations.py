@@ -17,12 +17,7 @@ from frontpay_async.models.statuses import ReservationStatus
 
 
 def to_single_products(values: Iterable[Product]) -> tuple[Product, ...]:
-    """Freeze lines that are sent without a quantity and a discount.
-
-    Raises:
-        InvalidOrderError: A line has a quantity other than 1, or a discount: what it costs would not be
-            clear.
-    """
+    """Freeze lines that are sent without a quantity and a discount."""
     products = to_products(values)
     violations: list[Violation] = []
     for index, product in enumerate(products):

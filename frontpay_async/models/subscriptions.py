@@ -290,11 +290,7 @@ class FailedOrderDetails:
 
 
 def to_cycles(values: Iterable[str]) -> tuple[str, ...]:
-    """Freeze the names of cycles.
-
-    Raises:
-        TypeError: One text instead of several, or something that is not text.
-    """
+    """Freeze the names of cycles."""
     if isinstance(values, str):
         raise TypeError("cycles must be a list of names, such as ['Cycle 1']")
     names = tuple(values)

@@ -74,11 +74,7 @@ class Flaw:
 
 
 def read_number(text: str | Decimal | int) -> Decimal | None:
-    """Read an exact number; None where there is none, or one of more than 30 digits on a side.
-
-    Args:
-        text: A number, or plain decimal text with a point.
-    """
+    """Read an exact number; None where there is none, or one of more than 30 digits on a side."""
     try:
         return to_decimal(text)
     except ValueError:
@@ -87,12 +83,7 @@ def read_number(text: str | Decimal | int) -> Decimal | None:
 
 
 def read_date(text: str, zone: tzinfo | None) -> date | None:
-    """Read a date, or a time with a zone; None where there is none.
-
-    Args:
-        text: ISO 8601, as ``2026-11-30`` or ``2026-11-30T09:00:00+01:00``.
-        zone: The zone of a time that names none.
-    """
+    """Read a date, or a time with a zone; None where there is none."""
     if _DATE.fullmatch(text) is None:
         return None
     try:
@@ -123,11 +114,7 @@ _SHORT_ZIP = re.compile(r"\d{1,3}", re.ASCII)
 
 
 def read_extra(value: object) -> Mapping[str, object] | None:
-    """Return the members that are merged into a body; None where they are not an object of JSON.
-
-    Args:
-        value: A JSON object, as text or decoded with exact numbers.
-    """
+    """Return the members that are merged into a body; None where they are not an object of JSON."""
     try:
         members = read_exact(value) if isinstance(value, str) else value
         return to_extra(cast("Mapping[str, object]", members)) if isinstance(members, dict) else None
@@ -137,16 +124,7 @@ def read_extra(value: object) -> Mapping[str, object] | None:
 
 
 def assemble(kind: str, draft: Draft) -> tuple[BatchOrder, list[Flaw]]:
-    """Build an order, and tell what was missing from it that no order can be built without.
-
-    Args:
-        kind: One of ``ORDER_KINDS``.
-        draft: The values by name. Where there is no summary it is computed from the products.
-
-    Returns:
-        The order, and what is missing. It may only be sent when nothing is missing, nothing in the draft was
-        unreadable, and no rule is broken.
-    """
+    """Build an order, and tell what was missing from it that no order can be built without."""
     order, flaws = assemble_group(ORDER_FIELDS[kind], draft)
     return cast("BatchOrder", order), flaws
 
@@ -195,13 +173,7 @@ def _summary(given: Mapping[str, Any], place: Path, flaws: list[Flaw]) -> OrderS
 
 
 def broken_rules(kind: str, order: BatchOrder, strict_totals: bool) -> list[Flaw]:  # noqa: FBT001 - a callback
-    """List the documented rules that an order breaks, as ``client.orders`` would before it sends.
-
-    Args:
-        kind: The order's kind.
-        order: The order.
-        strict_totals: Whether amounts that contradict each other are broken rules.
-    """
+    """List the documented rules that an order breaks, as ``client.orders`` would before it sends."""
     try:
         build(ORDER_KINDS[kind].operation, value=order, strict_totals=strict_totals)
     except InvalidOrderError as error:

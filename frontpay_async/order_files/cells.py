@@ -73,12 +73,7 @@ def visible(text: str) -> str:
 
 
 def damage(text: str, *, is_text: bool) -> str | None:
-    """Return what is asked where a spreadsheet or another program has replaced a cell's value; else None.
-
-    Args:
-        text: The cell.
-        is_text: Whether it is text, but not one that any word may stand in, as in a name.
-    """
+    """Return what is asked where a spreadsheet or another program has replaced a cell's value; else None."""
     if text.startswith("#") and _ERROR.fullmatch(text):
         return "is an error of the spreadsheet: correct or clear the cell, and export the file again"
     if is_text and text in _MISSING:
@@ -92,14 +87,7 @@ def damage(text: str, *, is_text: bool) -> str | None:
 
 
 def read_amount(text: str, sign: str, *, is_found: bool, is_percent: bool) -> Decimal | None:
-    """Read a number; None where there is none, or where a thousand and a decimal cannot be told apart.
-
-    Args:
-        text: The cell: spaces may set thousands apart, and ``kr`` may stand at either end.
-        sign: The decimal sign.
-        is_found: Whether the sign was found in the file, so that the other one may set thousands apart.
-        is_percent: Whether it may end in a percent sign.
-    """
+    """Read a number; None where there is none, or where a thousand and a decimal cannot be told apart."""
     plain = _bare(text, is_percent=is_percent)
     if (_FOUND_NUMBERS if is_found else _NUMBERS)[sign].fullmatch(plain) is None:
         return None
@@ -141,11 +129,7 @@ def decimal_of(texts: Iterable[str]) -> str:
 
 
 def day_pattern(form: str) -> re.Pattern[str]:
-    """Compile a form of dates such as ``dd.mm.yyyy`` or ``%d.%m.%Y``.
-
-    Raises:
-        ConfigurationError: It does not name a day, a month and a year, each once.
-    """
+    """Compile a form of dates such as ``dd.mm.yyyy`` or ``%d.%m.%Y``."""
     pieces: list[str] = []
     end = 0
     for found in _TOKEN.finditer(form):
@@ -169,13 +153,7 @@ _DOTTED = day_pattern("dd.mm.yyyy")
 
 
 def read_cell_date(text: str, pattern: re.Pattern[str] | None, zone: tzinfo | None) -> date | None:
-    """Read a date, or a time with a zone; None where there is none.
-
-    Args:
-        text: The cell: as the pattern has it, as ISO 8601, or as ``31.12.2026``.
-        pattern: The file's form of dates, if it is given.
-        zone: The zone of a time that names none. Midnight without a zone is the day.
-    """
+    """Read a date, or a time with a zone; None where there is none."""
     found = pattern.fullmatch(text) if pattern is not None else None
     found = found or _DOTTED.fullmatch(text)
     if found is None:

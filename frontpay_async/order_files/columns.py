@@ -185,11 +185,7 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
 def field_path(wire: str) -> Path:
-    """Return the path of the field that a path on the wire names; the same path where there is none.
-
-    Args:
-        wire: A path such as ``products.0.productId``.
-    """
+    """Return the path of the field that a path on the wire names; the same path where there is none."""
     steps = wire.split(".")
     path = _FIELD_PATHS.get(".".join(step for step in steps if not step.isdecimal()))
     if path is None:
@@ -200,12 +196,7 @@ def field_path(wire: str) -> Path:
 
 
 def words(message: str, name: Mapping[tuple[str, ...], str] | None = None) -> str:
-    """Name the fields in a rule's message as the file does.
-
-    Args:
-        message: What a rule asks; it may name another field by its path on the wire.
-        name: The name of each path in the file; the path itself unless given.
-    """
+    """Name the fields in a rule's message as the file does."""
 
     def rename(match: re.Match[str]) -> str:
         path = _FIELD_PATHS.get(match[0])
@@ -218,31 +209,17 @@ def words(message: str, name: Mapping[tuple[str, ...], str] | None = None) -> st
 
 @lru_cache(maxsize=256)
 def did_you_mean(name: str, known: frozenset[str]) -> str:
-    """Suggest the name that was meant, as the end of a sentence; empty where none is near.
-
-    Args:
-        name: The name that is not known.
-        known: The names that are.
-    """
+    """Suggest the name that was meant, as the end of a sentence; empty where none is near."""
     snake = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name[:80]).lower().replace(" ", "_").replace("-", "_")
     near = difflib.get_close_matches(snake, sorted(known), n=1, cutoff=0.7)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def shown_title(title: str, place: int) -> str:
-    """Return a CSV title for a message, if it can be one: what stands there may be personal data.
-
-    Args:
-        title: The title.
-        place: Its place in the header, from 1, which stands for it else.
-    """
+    """Return a CSV title for a message, if it can be one: what stands there may be personal data."""
     return title if _TITLE.fullmatch(title) else f"column {place}"
 
 
 def shown_name(name: str) -> str:
-    """Return the name of a JSON member for a message, if it can be one; an ellipsis stands for it else.
-
-    Args:
-        name: The name.
-    """
+    """Return the name of a JSON member for a message, if it can be one; an ellipsis stands for it else."""
     return name if _NAME.fullmatch(name) else "…"

@@ -154,11 +154,7 @@ class CsvFormat:
         return self._days
 
     def prepared(self, lines: Lines) -> CsvFormat:
-        """Return the format with the decimal sign that the file's numbers have.
-
-        Args:
-            lines: The file; read to its end.
-        """
+        """Return the format with the decimal sign that the file's numbers have."""
         if self.decimal is not None:
             return self
         ignored = ViolationLog()
@@ -171,13 +167,7 @@ class CsvFormat:
         return evolve(self, decimal=decimal_of(chain(defaults, cells)), is_found=True)
 
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
-        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
-
-        Args:
-            lines: The file.
-            log: Where violations are told.
-            rules: What lists the broken rules of an order.
-        """
+        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others."""
         delimiter = self._start(lines)
         records = records_of(lines, delimiter, log)
         first = next(records, None)

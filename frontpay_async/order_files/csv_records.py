@@ -51,13 +51,7 @@ class _Source:
 
 
 def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Record]:
-    """Yield the records of a file that are not empty, and tell what is not well-formed.
-
-    Args:
-        lines: The file.
-        delimiter: What stands between cells.
-        log: Where violations are told.
-    """
+    """Yield the records of a file that are not empty, and tell what is not well-formed."""
     source = _Source(lines)
     parser = csv.reader(source, delimiter=delimiter, strict=True)
     while True:

@@ -130,13 +130,7 @@ class OrderFile:
         return f"OrderFile({self.path.name!r})"
 
     def __iter__(self) -> Iterator[BatchItem]:
-        """Yield the orders, after all of them were found sound.
-
-        Raises:
-            InvalidFileError: Something is wrong in the file, or it was changed while it was read.
-            ConfigurationError: It is no regular file.
-            OSError: It cannot be opened or read.
-        """
+        """Yield the orders, after all of them were found sound."""
         return self._orders()
 
     def _orders(self) -> Generator[BatchItem]:

@@ -118,13 +118,7 @@ class JsonlFormat:
         return self
 
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
-        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others.
-
-        Args:
-            lines: The file.
-            log: Where violations are told.
-            rules: What lists the broken rules of an order.
-        """
+        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others."""
         lines_of_keys: dict[str, int] = {}
         for text in lines:
             if text.strip():

@@ -29,14 +29,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def codec_of(encoding: str) -> str:
-    """Return the codec by which single lines can be decoded.
-
-    Args:
-        encoding: The file's encoding: any in which a line ends with the byte of LF.
-
-    Raises:
-        ConfigurationError: There is no such encoding, or its line ends are other bytes (UTF-16).
-    """
+    """Return the codec by which single lines can be decoded."""
     try:
         name = codecs.lookup(encoding).name
         fits = "a\nb".encode(name).endswith(b"a\nb")
@@ -105,11 +98,7 @@ class Lines:
         return line
 
     def push_back(self, lines: list[str]) -> None:
-        """Give lines back, to be read again.
-
-        Args:
-            lines: The lines that came last, in their order.
-        """
+        """Give lines back, to be read again."""
         self._again.extendleft(reversed(lines))
         self.number -= len(lines)
 

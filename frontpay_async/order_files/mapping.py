@@ -52,12 +52,7 @@ class CsvMapping:
 
 
 def read_mapping(path: str | os.PathLike[str]) -> CsvMapping:
-    """Read a mapping file.
-
-    Raises:
-        ConfigurationError: It is not TOML, has a name that is not known, or a value of another kind.
-        OSError: It cannot be opened or read.
-    """
+    """Read a mapping file."""
     file = Path(path)
     try:
         members = cast("dict[str, object]", tomllib.loads(file.read_text("utf-8-sig")))

@@ -49,10 +49,6 @@ def template(kind: str, today: date) -> str:
     """Return a CSV file with the columns of a kind and one order, in the form of Norwegian spreadsheets.
 
     It begins with a byte order mark, its cells are separated by ``;``, and its decimals by a comma.
-
-    Args:
-        kind: One of ``ORDER_KINDS``.
-        today: The order's date is a week later.
     """
     rules = ORDER_KINDS[kind].operation.rules
     required = set(_required(() if rules is None else rules.fields))

@@ -27,15 +27,6 @@ def read_terminal_order(
 
     Left out, ``summary`` is computed, ``order_date`` is today, ``receipt_print`` is true, and the order is
     sent by e-mail where the customer has an address, else by text message.
-
-    Args:
-        text: The JSON.
-        terminal_uuid: The terminal, in place of the one in the file.
-        today: A date, or a zone-aware datetime.
-        strict_totals: Whether amounts that contradict each other are violations.
-
-    Raises:
-        InvalidOrderError: Lists all that is wrong, by path, and never with a value.
     """
     members = _parse(text)
     if terminal_uuid is not None:

@@ -109,13 +109,7 @@ class ViolationLog:
             self.warnings.append(LineViolation(line, column, message))
 
     def add(self, line: int, column: str, message: str) -> None:
-        """Note one violation.
-
-        Args:
-            line: The line of the file, from 1.
-            column: The column or path; empty for the whole line.
-            message: What is asked.
-        """
+        """Note one violation."""
         self.count += 1
         if len(self.kept) < MOST_KEPT:
             self.kept.append(LineViolation(line, column, message))

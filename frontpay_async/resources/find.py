@@ -35,19 +35,7 @@ async def look_at(
     see: Callable[[str, OrderIdentity | None], None],
     gives_up: Callable[[str, FrontPayError], bool] | None = None,
 ) -> None:
-    """Read the details of orders, and report each of them as it comes.
-
-    Args:
-        session: What executes the calls.
-        options: What the caller chose.
-        uuids: The orders.
-        see: Called with an order and what it can be recognised by; None for one that the API does not show in
-            a form that can be read.
-        gives_up: Asked whether an order at which the API failed is left out, like one that cannot be read.
-
-    Raises:
-        FrontPayError: One of them could not be asked for.
-    """
+    """Read the details of orders, and report each of them as it comes."""
     waiting = iter(dict.fromkeys(uuids))
     failed: list[FrontPayError] = []
 

@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 def to_unix(operation: Operation[Any], start: datetime | None, end: datetime | None) -> tuple[str, ...]:
-    """Return a period as the segments of a path: Unix seconds, or nothing where no period is given.
-
-    Raises:
-        InvalidOrderError: Only one end is given, one has no zone, or they are the wrong way round.
-    """
+    """Return a period as the segments of a path: Unix seconds, or nothing where no period is given."""
     if start is None and end is None:
         return ()
     violations = [
@@ -41,11 +37,7 @@ def subscription_filter(
     end_date: date | None,
     subscription_uuid: str | None = None,
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the query and the path's last segment that a list of subscriptions is filtered by.
-
-    Raises:
-        InvalidOrderError: The status is blank, only one day is given, or they are the wrong way round.
-    """
+    """Return the query and the path's last segment that a list of subscriptions is filtered by."""
     violations: list[Violation] = []
     days = {"startDate": start_date, "endDate": end_date}
     if status is not None and not (str(status).strip() and str(status).isascii()):

@@ -33,11 +33,7 @@ def _command(*, as_json: bool, quiet: bool, **given: Any) -> None:  # noqa: ANN4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sandbox until Ctrl-C; return the exit status.
-
-    Args:
-        arguments: The command line. Defaults to this process's.
-    """
+    """Run the sandbox until Ctrl-C; return the exit status."""
     try:
         _command.main(arguments, prog_name="python3 -m frontpay_async.sandbox", standalone_mode=False)
     except click.exceptions.Exit as end:

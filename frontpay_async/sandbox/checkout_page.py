@@ -61,11 +61,7 @@ _FORM = (
 
 
 def checkout_routes(api: Api) -> list[Route]:
-    """Return the routes of the checkout page.
-
-    Args:
-        api: The sandbox's insides.
-    """
+    """Return the routes of the checkout page."""
 
     async def page(request: Request) -> Response:
         return _shown(_found(api, request))

@@ -189,11 +189,7 @@ class Printer:
 
 
 def build(given: Mapping[str, Any]) -> Sandbox:
-    """Return the sandbox that the options describe.
-
-    Raises:
-        click.UsageError: They contradict each other or are out of range.
-    """
+    """Return the sandbox that the options describe."""
     cardholder = given["cardholder"]
     try:
         sandbox = Sandbox(
@@ -223,16 +219,7 @@ def build(given: Mapping[str, Any]) -> Sandbox:
 
 
 def serve(given: Mapping[str, Any], printer: Printer) -> None:
-    """Run the sandbox that the options describe, until Ctrl-C.
-
-    Args:
-        given: The value of each option of ``options()``.
-        printer: Where the command writes.
-
-    Raises:
-        click.UsageError: The options contradict each other or are out of range.
-        click.ClickException: The address cannot be listened on.
-    """
+    """Run the sandbox that the options describe, until Ctrl-C."""
     sandbox = build(given)
     host, port = given["host"], given["port"]
     try:

@@ -264,12 +264,7 @@ async def _tell(base_url: str, story: Story) -> None:
 
 
 async def run(sandbox: AbstractAsyncContextManager[str], clock: Clock) -> int:
-    """Tell the story against a sandbox with ``ON_THE_WAY``; return the exit status.
-
-    Args:
-        sandbox: Gives the sandbox's base URL when entered.
-        clock: Time and chance.
-    """
+    """Tell the story against a sandbox with ``ON_THE_WAY``; return the exit status."""
     story, started = Story(clock), clock.now()
     try:
         async with sandbox as base_url:

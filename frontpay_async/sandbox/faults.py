@@ -141,14 +141,7 @@ _FAULT = re.compile(
 
 
 def read_fault(text: str) -> Fault:
-    """Read a fault written as ``KIND[:SECONDS][@OPERATION][xTIMES]``, such as ``latency:0.2@orders.*x*``.
-
-    Args:
-        text: The text; ``x*`` means for ever.
-
-    Raises:
-        ValueError: It is written otherwise, or makes no sense.
-    """
+    """Read a fault written as ``KIND[:SECONDS][@OPERATION][xTIMES]``, such as ``latency:0.2@orders.*x*``."""
     match = _FAULT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not written as KIND[:SECONDS][@OPERATION][xTIMES]")
@@ -228,18 +221,7 @@ class Faults:
     def add_random(
         self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
     ) -> None:
-        """Let faults strike at random: the same seed and the same requests give the same faults.
-
-        Args:
-            rates: The share of requests that each kind strikes, 0 to 1; but for slowness, at most 1 in all.
-            seed: Decides which.
-            operation: The operations that are struck, as a shell pattern.
-            seconds: For slowness, how long.
-
-        Raises:
-            TypeError: An argument is of another type.
-            ValueError: A rate is not between 0 and 1, or they add up to more; or see ``Fault``.
-        """
+        """Let faults strike at random: the same seed and the same requests give the same faults."""
         faults = [(_random_fault(kind, operation, seconds), rate) for kind, rate in rates.items()]
         shares = [rate for fault, rate in faults if not fault.kind.is_slowness]
         if not all(0 <= rate <= 1 for _, rate in faults) or sum(shares) > 1:
@@ -269,11 +251,7 @@ class Faults:
         self.note()
 
     def strike(self, operation: str) -> Strike:
-        """Decide what goes wrong with a request.
-
-        Args:
-            operation: The operation's name.
-        """
+        """Decide what goes wrong with a request."""
         kind: FaultKind | None = None
         slowed: list[Fault] = []
         for rule in self._rules:

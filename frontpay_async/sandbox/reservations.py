@@ -160,11 +160,7 @@ class SandboxReservation:
     def apply_event(
         self, event: ReservationEvent, at: float, *, amount: Decimal = _ZERO, note: str = ""
     ) -> None:
-        """Move on by an event; the one place where a reservation's status changes.
-
-        Raises:
-            ForbiddenEventError: The status does not allow it.
-        """
+        """Move on by an event; the one place where a reservation's status changes."""
         following = NEXT_RESERVATION.get((self.status, event))
         # What was captured or charged cannot be cancelled any more.
         if following is None or (event is ReservationEvent.CANCEL and self.taken):
@@ -194,15 +190,7 @@ class SandboxReservation:
         return [(HELD_FOR, lambda: self.apply_event(ReservationEvent.RELEASE, wall()))]
 
     def take(self, taken: Taken, lines: Mapping[Decimal, Decimal]) -> None:
-        """Capture or charge an amount that was found to be allowed.
-
-        Args:
-            taken: The capture or charge.
-            lines: What is captured on which line, by line id; empty for a charge.
-
-        Raises:
-            ForbiddenEventError: The status does not allow it.
-        """
+        """Capture or charge an amount that was found to be allowed."""
         with localcontext(EXACT):
             event = ReservationEvent.CHARGE
             if taken.source == "captured":

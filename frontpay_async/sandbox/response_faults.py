@@ -113,13 +113,7 @@ def _exact(text: str) -> Decimal:
 
 
 def spoilt(kind: FaultKind | None, operation: Operation[object], answer: Answer | None) -> Answer | None:
-    """Return what a fault makes of an answer; None for none at all.
-
-    Args:
-        kind: The fault, if any.
-        operation: The row of the operation table.
-        answer: The answer that was due; None where the fault kept it from being made.
-    """
+    """Return what a fault makes of an answer; None for none at all."""
     if kind is FaultKind.DROP_BEFORE or kind is FaultKind.DROP_AFTER:
         return None
     if kind in _SPOILERS:

@@ -75,15 +75,7 @@ def success(
     body_status: int | None = None,
     beside: Mapping[str, Json] = _NOTHING,
 ) -> Answer:
-    """Return a documented success.
-
-    Args:
-        operation: The row of the operation table.
-        data: What it carries.
-        message: Where it is not the operation's usual one.
-        body_status: The status in the body, where it is not the HTTP status.
-        beside: What stands next to ``data``, as the terminal checks have it.
-    """
+    """Return a documented success."""
     status = operation.success
     return Answer(
         status,
@@ -99,12 +91,7 @@ def success(
 
 
 def not_found(operation: Operation[object], message: str | None = None) -> Refusal:
-    """Return the refusal of an id that is not known.
-
-    Args:
-        operation: The row of the operation table.
-        message: The message. Defaults to the operation's.
-    """
+    """Return the refusal of an id that is not known."""
     return Refusal(_failure(404, "Not Found", message or operation.not_found, _OF_DATA))
 
 

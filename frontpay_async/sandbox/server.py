@@ -26,11 +26,7 @@ _BACKLOG = 1024
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Listen on an address; port 0 takes a free one.
-
-    Raises:
-        OSError: It is taken, or not ours.
-    """
+    """Listen on an address; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     # Inherited by its connections; otherwise each answer's body waits 40 ms for its head to be acknowledged.
@@ -130,26 +126,13 @@ def _server(app: ASGIApp, ready: Callable[[], None], background: Background, *, 
 
 
 def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], background: Background) -> None:
-    """Serve until a signal says stop.
-
-    Args:
-        app: The sandbox's app.
-        listener: A listening socket; closed at the end.
-        ready: Called once requests are answered.
-        background: Runs beside the server; cancelled at the end.
-    """
+    """Serve until a signal says stop."""
     _server(app, ready, background, own_signals=True).run(sockets=[listener])
 
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, listener: socket.socket, background: Background) -> AsyncGenerator[str]:
-    """Serve in the running asyncio loop while the block runs; yields the base URL.
-
-    Args:
-        app: The sandbox's app.
-        listener: A listening socket; closed at the end.
-        background: Runs beside the server; cancelled at the end.
-    """
+    """Serve in the running asyncio loop while the block runs; yields the base URL."""
     ready = asyncio.Event()
     server = _server(app, ready.set, background, own_signals=False)
     # A task, not a task group, which would wrap what the block raises.

@@ -378,11 +378,7 @@ class SandboxState:
         self.is_listened_to |= order.terminal_uuid is not None and order.callback_url is not None
 
     def accept(self, subject: SandboxReservation | SandboxSubscription) -> None:
-        """Let a customer accept a reservation or a subscription; time does the rest.
-
-        Raises:
-            ForbiddenEventError: Its status does not allow it.
-        """
+        """Let a customer accept a reservation or a subscription; time does the rest."""
         subject.accept(self.wall())
         for seconds, action in subject.schedule(self.wall):
             self.later(seconds, action)

@@ -63,12 +63,7 @@ class StateFile:
     _saved: tuple[str, int] | None = field(init=False, default=None)
 
     def load(self) -> None:
-        """Take over the orders of the file, if there is one.
-
-        Raises:
-            ValueError: It is not a state file.
-            OSError: It cannot be read.
-        """
+        """Take over the orders of the file, if there is one."""
         try:
             text = self.path.read_text("utf-8")
         except FileNotFoundError:
@@ -101,11 +96,7 @@ class StateFile:
                 state.later(holder.after, partial(order.decide_refund, order.refund_request, decision))
 
     def save(self) -> None:
-        """Write all orders, unless nothing has changed since.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
+        """Write all orders, unless nothing has changed since."""
         place = (self._api.feed.era, self._api.feed.revision)
         if place == self._saved:
             return

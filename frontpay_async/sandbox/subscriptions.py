@@ -136,11 +136,7 @@ class SandboxSubscription:
         return str(self.body.get("billingFrequency"))
 
     def apply_event(self, event: SubscriptionEvent, at: float) -> None:
-        """Move on by an event; the one place where a subscription's status changes.
-
-        Raises:
-            ForbiddenEventError: The status does not allow it.
-        """
+        """Move on by an event; the one place where a subscription's status changes."""
         following = NEXT_SUBSCRIPTION.get((self.status, event))
         if following is None or (event is SubscriptionEvent.CYCLE and len(self.cycles) >= self.repeats):
             raise ForbiddenEventError(event, f"a subscription that is {self.status}")

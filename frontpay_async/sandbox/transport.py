@@ -27,12 +27,7 @@ class SandboxTransport(httpx.AsyncBaseTransport):
         self._app = app
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request.
-
-        Raises:
-            httpx.ReadTimeout: The answer, or its next piece, did not come in time.
-            httpx.RemoteProtocolError: The sandbox dropped the connection.
-        """
+        """Answer a request."""
         read_timeout: float | None = request.extensions.get("timeout", {}).get("read")
         patience = math.inf if read_timeout is None else read_timeout
         with anyio.CancelScope(deadline=anyio.current_time() + patience) as scope:

@@ -42,16 +42,7 @@ _DATE_SENTENCES = {
 
 
 def validate(operation: Operation[object], body: JsonObject, demanded: DateFormat | None) -> None:
-    """Refuse a body that breaks the operation's rules.
-
-    Args:
-        operation: The row of the operation table.
-        body: The JSON body that arrived.
-        demanded: The form of order dates; each operation's documented one where it is None.
-
-    Raises:
-        Refusal: 417, with a sentence for every broken rule.
-    """
+    """Refuse a body that breaks the operation's rules."""
     if operation.rules is None:
         return
     # The rules take either form of a date; only one of them is demanded.

@@ -50,11 +50,7 @@ _MOST_SEEN = 1e6
 
 
 def check_state(state: Sequence[float]) -> tuple[float, float, float]:
-    """Return what ``Hazard.state`` returned, checked.
-
-    Raises:
-        ValueError: It is nothing that ``state`` returns.
-    """
+    """Return what ``Hazard.state`` returned, checked."""
     if len(state) != _STATE:
         raise ValueError("not a learnt distribution in a snapshot")
     seen, mean, deviations = state
@@ -104,12 +100,7 @@ class Hazard:
         self._fit()
 
     def learn(self, after: float, by: float) -> None:
-        """Take in that one was decided between two ages.
-
-        Args:
-            after: Seconds from its beginning, when it was not decided yet; 0 where nobody had looked.
-            by: Seconds from its beginning, when it was.
-        """
+        """Take in that one was decided between two ages."""
         value, square = self._expected(max(after, 0.0), max(by, after, _GRID[0]))
         if self.seen >= self.memory:
             kept = (self.memory - 1) / self.seen
@@ -131,11 +122,7 @@ class Hazard:
         return [self.seen, self._mean, self._deviations]
 
     def resume(self, state: list[float]) -> None:
-        """Take up what ``state`` returned.
-
-        Raises:
-            ValueError: It is nothing that ``state`` returns.
-        """
+        """Take up what ``state`` returned."""
         self.seen, self._mean, self._deviations = check_state(state)
         self._fit()
 

@@ -42,12 +42,7 @@ class LaterRefund:
     _error: FrontPayError | None = field(init=False, default=None)
 
     async def end(self) -> RefundStatus:
-        """Wait for the refund's end.
-
-        Raises:
-            WatchTimeoutError: None was seen in time.
-            FrontPayError: It cannot be watched, or not any more.
-        """
+        """Wait for the refund's end."""
         async with anyio.create_task_group() as tasks:
             for wait in (self._exceeded, self._turned):
                 tasks.start_soon(self._first, wait, tasks.cancel_scope)

@@ -189,12 +189,7 @@ class Poller:
                     self.schedule.end(subscription.watch)
 
     async def next(self, subscription: Subscription) -> Status:
-        """Wait for a reader's next news, and poll for everybody meanwhile if nobody else does.
-
-        Raises:
-            WatchTimeoutError: There was none in time.
-            FrontPayError: It cannot be watched, or not any more.
-        """
+        """Wait for a reader's next news, and poll for everybody meanwhile if nobody else does."""
         try:
             while not subscription.served:
                 if self._leader is None:

@@ -169,15 +169,7 @@ class Schedule:
     def begin(
         self, kind: WatchKind, order_uuid: str, now: float, *, age: float = 0.0, status: Status | None = None
     ) -> Watch:
-        """Take up a watch, or return the one that there is, or that was kept.
-
-        Args:
-            kind: What is watched.
-            order_uuid: The order.
-            now: Seconds.
-            age: How long it has been watched before, in seconds.
-            status: What was known of it.
-        """
+        """Take up a watch, or return the one that there is, or that was kept."""
         key = (kind, order_uuid)
         watch = self.watches.get(key)
         if watch is not None:
@@ -255,12 +247,7 @@ class Schedule:
             hazard.learn(watch.began - watch.since, by)
 
     def wakes(self, now: float, budget: float) -> float:
-        """Return when there is something to ask for, in seconds; now or earlier: there is.
-
-        Args:
-            now: Seconds.
-            budget: Polls a second that there are.
-        """
+        """Return when there is something to ask for, in seconds; now or earlier: there is."""
         if now < self._paused_until:
             return self._paused_until
         self._stir(now, budget)
@@ -276,12 +263,7 @@ class Schedule:
         return min(told[0] if told else math.inf, early, self.sweeps.due(budget), single)
 
     def take(self, now: float, budget: float) -> Watch | Sweep | None:
-        """Return what is asked for now; None where there is nothing.
-
-        Args:
-            now: Seconds.
-            budget: Polls a second that there are.
-        """
+        """Return what is asked for now; None where there is nothing."""
         self._stir(now, budget)
         told = self._told.first()
         if told and told[0] <= now:
@@ -312,13 +294,7 @@ class Schedule:
         return self._price > 0
 
     def set_price(self, now: float, polls: float, seconds: float) -> None:
-        """Set the price of a poll for the rest of the window.
-
-        Args:
-            now: Seconds.
-            polls: How many are left.
-            seconds: How long the window goes on.
-        """
+        """Set the price of a poll for the rest of the window."""
         if now < self._priced_at + _PRICED_EVERY:
             return
         self._priced_at, before, self._price = now, self._price, 0.0
@@ -339,13 +315,7 @@ class Schedule:
             self._confirm(watch, max(now, watch.asked_at + _HURRY))
 
     def claim(self, kind: WatchKind, order_uuid: str, now: float) -> bool:
-        """Record that a callback says that a watch has changed; return whether there is such a watch.
-
-        Args:
-            kind: What is watched.
-            order_uuid: The order.
-            now: Seconds.
-        """
+        """Record that a callback says that a watch has changed; return whether there is such a watch."""
         watch = self.watches.get((kind, order_uuid))
         if watch is None:
             if (kind, order_uuid) in self._kept:
@@ -389,14 +359,7 @@ class Schedule:
             self._ready(watch)
 
     def looked(self, watch: Watch, status: Status, now: float, asked_at: float | None = None) -> None:
-        """Record what a watch's own route says.
-
-        Args:
-            watch: The watch; not one that has ended.
-            status: Its status.
-            now: Seconds.
-            asked_at: When this poll was sent; that was the last one if None.
-        """
+        """Record what a watch's own route says."""
         self._failures, self._paused_until = 0, -math.inf
         first, changed = watch.status is None, watch.status is not None and status != watch.status
         watch.answered = asked = watch.asked_at if asked_at is None else asked_at
@@ -439,13 +402,7 @@ class Schedule:
             self._paused_until = now + min(0.25 * 2 ** min(self._failures - 1, 10), _MOST_PAUSE)
 
     def swept(self, listed: Mapping[str, OrderStatus], now: float, *, whole: bool = True) -> None:
-        """Record the list of orders.
-
-        Args:
-            listed: The status of every order in it that could be read, by id.
-            now: Seconds.
-            whole: Whether all of it could be read.
-        """
+        """Record the list of orders."""
         self._failures, self._paused_until = 0, -math.inf
         trusted = {kind: self.sweeps.has(kind, now) for kind in KINDS}
         for watch in self.sweeps.read(self.watches.values(), listed, now, whole=whole):

@@ -66,11 +66,7 @@ class Snapshot:
 
 
 def read_snapshot(data: object) -> Snapshot:
-    """Read plain data.
-
-    Raises:
-        ValueError: It is not a valid snapshot, or one of another version.
-    """
+    """Read plain data."""
     whole = _mapping(data)
     if whole.get("version") != _VERSION:
         raise ValueError(f"not a snapshot of version {_VERSION}")

@@ -100,12 +100,7 @@ class Sweeps:
         return max(_EVERY, _PART / budget, _TIMES_ITS_COST * self._took, self._entries / _ENTRIES_A_SECOND)
 
     def weigh(self, worth: float, budget: float) -> bool:
-        """Decide whether sweeps pay; tell whether they do not pay any more.
-
-        Args:
-            worth: How many equal watches they would look after.
-            budget: Requests a second that there are.
-        """
+        """Decide whether sweeps pay; tell whether they do not pay any more."""
         least = budget * self.period(budget) + 1
         was_on = self.on
         self.on = worth > (_STAY * least if was_on else least)
@@ -148,14 +143,7 @@ class Sweeps:
         *,
         whole: bool = True,
     ) -> list[Watch]:
-        """Record the list; return the watches that it has news of.
-
-        Args:
-            watches: All of them.
-            listed: The status of every order in it that could be read, by id.
-            now: Seconds.
-            whole: Whether all of it could be read.
-        """
+        """Record the list; return the watches that it has news of."""
         shown = [watch for watch in watches if watch.listed is not None]
         if (len(shown) >= _SEVERAL or (shown and not listed)) and not any(
             watch.order_uuid in listed for watch in shown

@@ -382,11 +382,7 @@ ORDER_KINDS: Mapping[str, OrderKind] = MappingProxyType({kind.name: kind for kin
 
 
 def kind_of_order(order: object) -> OrderKind:
-    """Return an order's kind; a caller's subclass has the kind of our class.
-
-    Raises:
-        TypeError: A batch does not send such orders.
-    """
+    """Return an order's kind; a caller's subclass has the kind of our class."""
     for kind in _KINDS:
         if isinstance(order, kind.order):
             return kind

@@ -52,11 +52,7 @@ class RequestContext:
     origin: str = "http://sandbox.localhost/"
 
     def order(self) -> SandboxOrder:
-        """Return the order that the path names; the terminal routes know only terminal orders.
-
-        Raises:
-            Refusal: 404.
-        """
+        """Return the order that the path names; the terminal routes know only terminal orders."""
         order = self.account.orders.get(self.uuid)
         if order is None or (self.operation.resource == "terminals" and order.terminal_uuid is None):
             raise not_found(self.operation)
@@ -92,23 +88,14 @@ class RequestContext:
         return order
 
     def apply_event(self, order: SandboxOrder, event: Event) -> None:
-        """Let an event happen to an order.
-
-        Raises:
-            Refusal: 400, by what the order already is.
-        """
+        """Let an event happen to an order."""
         try:
             order.apply_event(event)
         except ForbiddenEventError:
             raise already(order) from None
 
     def refund(self, order: SandboxOrder) -> tuple[Decimal, dict[Decimal, Decimal]]:
-        """Return what the body asks to pay back, in all and by line id.
-
-        Raises:
-            Refusal: 417 for a refund of nothing; 400 where a line is not known, or the order or a line is not
-                worth so much.
-        """
+        """Return what the body asks to pay back, in all and by line id."""
         lines = json_objects(self.body["products"])
         amounts = {"grand total": number(self.body["grandTotal"])}
         amounts |= {f"products.{index}.amount": number(line["amount"]) for index, line in enumerate(lines)}

@@ -138,11 +138,7 @@ def _reach(
     *,
     but: SandboxOrder | None = None,
 ) -> None:
-    """Refuse what needs a terminal that is offline, or busy with another order.
-
-    Raises:
-        Refusal: 510.
-    """
+    """Refuse what needs a terminal that is offline, or busy with another order."""
     behaviour = context.state.behaviour
     if outcome == OFFLINE or terminal_uuid in behaviour.offline:
         raise Refusal(something_wrong(context.operation))

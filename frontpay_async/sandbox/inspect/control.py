@@ -255,12 +255,7 @@ def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
 
 
 def control_routes(sandbox: Sandbox, view: View) -> list[Route]:
-    """Return the routes that inspect and control a sandbox.
-
-    Args:
-        sandbox: The sandbox.
-        view: What the page is shown of it.
-    """
+    """Return the routes that inspect and control a sandbox."""
     control = _Control(sandbox, view)
     own = [Middleware(OwnOrigin)]
     return [

@@ -133,13 +133,7 @@ class Feed:
         self._orders[uuid] = self.revision
 
     def note_exchange(self, at: float, request: RecordedRequest, answer: Answer | None) -> None:
-        """Count a request, and keep it with its answer.
-
-        Args:
-            at: When it arrived, in Unix seconds.
-            request: The request.
-            answer: The answer, if any.
-        """
+        """Count a request, and keep it with its answer."""
         self.note()
         body = None if answer is None else _without_most_rows(answer.body)
         self._exchanges.append(Exchange(number=self.revision, at=at, request=request, answer=body))

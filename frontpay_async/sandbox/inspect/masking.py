@@ -43,13 +43,7 @@ _LONGEST_PATH = 200
 
 
 def masked(value: Json, shown: Collection[str] = _SHOWN, *, depth: int = 0) -> Json:
-    """Return a body in which only what may be shown can be read.
-
-    Args:
-        value: The body, or a part of it.
-        shown: The members that may be shown.
-        depth: How deep in the body the part is.
-    """
+    """Return a body in which only what may be shown can be read."""
     if isinstance(value, (dict, list)) and depth > _DEEPEST:
         return _CUT
     if isinstance(value, list):

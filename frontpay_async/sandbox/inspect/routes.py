@@ -111,11 +111,7 @@ class Stream:
 
 
 def page_routes(api: Api) -> list[Route]:
-    """Return the page's routes.
-
-    Args:
-        api: The sandbox's insides.
-    """
+    """Return the page's routes."""
     linked = [Middleware(OwnOrigin, to_read=True)]
     own = [Middleware(OwnOrigin)]
 

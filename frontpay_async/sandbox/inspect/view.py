@@ -48,11 +48,7 @@ class View:
     api: Api
 
     def since(self, place: Place | None) -> Row:
-        """Tell what has changed since a reader looked, or everything.
-
-        Args:
-            place: How far the reader has come; None for nowhere.
-        """
+        """Tell what has changed since a reader looked, or everything."""
         api, feed = self.api, self.api.feed
         api.state.catch_up()
         changed = None
