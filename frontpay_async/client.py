@@ -29,6 +29,7 @@ from frontpay_async._version import __version__
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.priority import Priority
 from frontpay_async.resources.orders import Orders
+from frontpay_async.resources.rate import RateView
 from frontpay_async.resources.terminals import Terminals
 from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts, base_url_source, resolve_base_url
 from frontpay_async.watch.hub import WatchHub
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from frontpay_async._rate.stage import RateView
     from frontpay_async._transport.engines import Engine
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.raw import RawResponse
@@ -200,7 +200,7 @@ class FrontPayClient:
         self._options = options
         self.orders = Orders(session, options)
         self.terminals = Terminals(session, options)
-        self.rate = session.rate.view
+        self.rate = RateView(session.rate)
 
     def with_options(
         self,

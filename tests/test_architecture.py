@@ -8,13 +8,13 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import pytest
 
 import frontpay_async
 from frontpay_async import FrontPayError
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(frontpay_async.__file__).parent
 TESTS = Path(__file__).parent
+DOCS = TESTS.parent / "docs"
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 TEST_FILES = {path.relative_to(TESTS).as_posix(): path for path in sorted(TESTS.rglob("*.py"))}
 
 TABLE = "_protocol/operations/"
-BELOW_RESOURCES = {"find", "pages", "steps"}
+BELOW_RESOURCES = {"find", "pages", "rate", "steps"}
 
 # Who may import what; a name that ends in a slash stands for all below it.
 MAY_IMPORT = {
@@ -156,10 +157,15 @@ def parsed(path: Path) -> ast.Module:
 
 
 @functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(parsed(path)))
+
+
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Every module that a file imports, for types alone or not."""
     found: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -176,12 +182,14 @@ def allowed(name: str, places: set[str] | tuple[str, ...]) -> bool:
     return any(name == place or (place.endswith("/") and name.startswith(place)) for place in places)
 
 
-@pytest.mark.parametrize("module", MAY_IMPORT)
-def test_who_may_import(module: str) -> None:
-    importers = {
-        name for name, path in SOURCES.items() if module in {each.split(".")[0] for each in imported(path)}
-    }
-    assert {name for name in importers if not allowed(name, MAY_IMPORT[module])} == set()
+def test_who_may_import() -> None:
+    offenders = [
+        f"{name} imports {module}"
+        for name, path in SOURCES.items()
+        for module in sorted({each.split(".")[0] for each in imported(path)} & MAY_IMPORT.keys())
+        if not allowed(name, MAY_IMPORT[module])
+    ]
+    assert offenders == []
 
 
 def module_of(name: str) -> str:
@@ -200,16 +208,17 @@ def for_types_alone(path: Path) -> set[ast.AST]:
     """The imports below ``if TYPE_CHECKING``."""
     return {
         inner
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
 
 
+@functools.cache
 def imported_when_run(path: Path) -> set[str]:
     apart = for_types_alone(path)
     found: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if node in apart:
             continue
         if isinstance(node, ast.Import):
@@ -219,15 +228,19 @@ def imported_when_run(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name != "__init__.py"])
-def test_nothing_imports_from_a_layer_above(name: str) -> None:
-    own = LAYER_OF[name.split("/", maxsplit=1)[0].removesuffix(".py")]
-    above = {
-        module
-        for module in imported(SOURCES[name])
-        if module.startswith("frontpay_async.") and LAYER_OF.get(module.split(".")[1], 0) > own
-    }
-    assert above == set()
+def layer_of(name: str) -> int:
+    return LAYER_OF[name.split("/", maxsplit=1)[0].removesuffix(".py")]
+
+
+def test_nothing_imports_from_a_layer_above() -> None:
+    above = [
+        f"{name} imports {module}"
+        for name, path in SOURCES.items()
+        if name != "__init__.py"
+        for module in sorted(imported(path))
+        if module.startswith("frontpay_async.") and LAYER_OF.get(module.split(".")[1], 0) > layer_of(name)
+    ]
+    assert above == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -252,14 +265,17 @@ def test_the_wire_and_the_values_are_pure() -> None:
     } <= set(PURE)
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_a_pure_file_does_no_io(name: str) -> None:
-    imports = imported_when_run(SOURCES[name])
-    assert {module.split(".")[0] for module in imports} & IMPURE == set()
-    impure = {
+def test_a_pure_file_does_no_io() -> None:
+    impure = IMPURE | {
         module_of(other) for other in SOURCES if other not in PURE and not other.endswith("__init__.py")
     }
-    assert imports & impure == set()
+    offenders = [
+        f"{name} imports {module}"
+        for name in PURE
+        for module in sorted(imported_when_run(SOURCES[name]))
+        if module in impure or module.split(".")[0] in impure
+    ]
+    assert offenders == []
 
 
 def test_the_pure_files_run_without_any_io_library() -> None:
@@ -275,20 +291,22 @@ def test_the_pure_files_run_without_any_io_library() -> None:
     assert not {"httpx", "anyio", "tenacity", "aiohttp", "asyncio"} & set(run.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name in SOURCES if name.startswith("resources/") and Path(name).stem not in BELOW_RESOURCES],
-)
-def test_a_resource_is_signature_docstring_and_one_call(name: str) -> None:
+def test_a_resource_is_signature_docstring_and_one_call() -> None:
     """Nothing runs in a resource but the building of what the one call takes."""
-    tree = parsed(SOURCES[name])
-    methods = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
-    awaits = {
-        method.name: sum(isinstance(node, ast.Await) for node in ast.walk(method)) for method in methods
+    resources = {
+        name: path
+        for name, path in SOURCES.items()
+        if name.startswith("resources/") and path.stem not in BELOW_RESOURCES
     }
-    assert set(awaits.values()) <= {1}
-    runtime = {module for module in imported(SOURCES[name]) if not module.startswith("frontpay_async")}
-    assert runtime <= {"__future__", "collections.abc", "typing", "attrs", "datetime", "decimal"}
+    plain = {"__future__", "collections.abc", "typing", "attrs", "datetime", "decimal"}
+    for name, path in resources.items():
+        methods = [node for node in nodes(path) if isinstance(node, ast.AsyncFunctionDef)]
+        awaits = {
+            method.name: sum(isinstance(node, ast.Await) for node in ast.walk(method)) for method in methods
+        }
+        assert set(awaits.values()) <= {1}, name
+        runtime = {module for module in imported(path) if not module.startswith("frontpay_async")}
+        assert runtime <= plain, name
 
 
 def public_methods(cls: type[object]) -> dict[str, Any]:
@@ -315,18 +333,23 @@ def test_every_row_has_its_method_and_every_method_its_row() -> None:
 
 def constants(path: Path) -> Iterator[str]:
     """Every text in a file that is a value of its own; prose and docstrings are none."""
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if not name.startswith(TABLE)])
-def test_nothing_is_keyed_by_the_name_of_an_operation_or_of_a_kind_of_order(name: str) -> None:
+def test_nothing_is_keyed_by_the_name_of_an_operation_or_of_a_kind_of_order() -> None:
     """What is known of an operation is in its row: no other file spells a row's name out."""
     # A callback's payment methods have words in common with the kinds.
-    kinds = ORDER_KINDS.keys() - {"invoice"} if name != "callbacks/checksum.py" else set[str]()
-    names = OPERATIONS.keys() | kinds
-    assert set(constants(SOURCES[name])) & names == set()
+    kinds = ORDER_KINDS.keys() - {"invoice"}
+    offenders = [
+        f"{name}: {text!r}"
+        for name, path in SOURCES.items()
+        if not name.startswith(TABLE)
+        for text in constants(path)
+        if text in OPERATIONS or (text in kinds and name != "callbacks/checksum.py")
+    ]
+    assert offenders == []
 
 
 def test_a_row_is_in_the_file_of_its_resource() -> None:
@@ -341,15 +364,15 @@ def test_a_row_is_in_the_file_of_its_resource() -> None:
         assert {row.resource for row in OPERATIONS.of(resource).values()} == {resource}
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_a_method_names_the_page_of_its_row(name: str) -> None:
-    resource, method = name.split(".")
-    row, documented = OPERATIONS[name], public_methods(class_of(resource))[method]
-    # A list in pages is iterated over; each page is a call.
-    assert inspect.iscoroutinefunction(documented) is not row.paged
-    assert f'(page "{row.reference}")' in (documented.__doc__ or "")
-    if row.evidence is not Evidence.REFERENCE:
-        assert f"Evidence: {row.evidence.value}." in (documented.__doc__ or "")
+def test_a_method_names_the_page_of_its_row() -> None:
+    for name, row in OPERATIONS.items():
+        resource, method = name.split(".")
+        documented = public_methods(class_of(resource))[method]
+        # A list in pages is iterated over; each page is a call.
+        assert inspect.iscoroutinefunction(documented) is not row.paged, name
+        assert f'(page "{row.reference}")' in (documented.__doc__ or ""), name
+        if row.evidence is not Evidence.REFERENCE:
+            assert f"Evidence: {row.evidence.value}." in (documented.__doc__ or ""), name
 
 
 def modules() -> Iterator[ModuleType]:
@@ -378,22 +401,27 @@ def test_the_public_names_are_the_contract() -> None:
     assert [name for name in frontpay_async.__all__ if not hasattr(frontpay_async, name)] == []
 
 
-@pytest.mark.parametrize("name", [name for name in frontpay_async.__all__ if name != "__version__"])
-def test_every_public_name_is_documented(name: str) -> None:
-    """A class with a docstring of its own, a name for each field in it, and a docstring for each member."""
+def undocumented(name: str) -> Iterator[str]:
+    """What lacks a docstring of its own: the class, a field in it, or a public member."""
     cls = getattr(frontpay_async, name)
-    assert "__doc__" in vars(cls)
-    assert cls.__doc__
-    fields = (
-        [field.alias or field.name for field in attrs.fields(cls) if field.init] if attrs.has(cls) else []
-    )
-    assert [field for field in fields if f"\n    {field}: " not in inspect.cleandoc(cls.__doc__)] == []
-    members = {
-        member: value
-        for member, value in vars(cls).items()
-        if member[0] != "_" and (inspect.isfunction(value) or isinstance(value, (property, classmethod)))
-    }
-    assert [member for member, value in members.items() if not value.__doc__] == []
+    words = vars(cls).get("__doc__")
+    if not words:
+        yield name
+        return
+    for field in attrs.fields(cls) if attrs.has(cls) else ():
+        shown = field.alias or field.name
+        if field.init and f"\n    {shown}: " not in inspect.cleandoc(words):
+            yield f"{name}({shown})"
+    for member, value in vars(cls).items():
+        documented = inspect.isfunction(value) or isinstance(value, (property, classmethod))
+        if documented and member[0] != "_" and not value.__doc__:
+            yield f"{name}.{member}"
+
+
+def test_every_public_name_is_documented() -> None:
+    """A class with a docstring of its own, a name for each field in it, and a docstring for each member."""
+    names = [name for name in frontpay_async.__all__ if name != "__version__"]
+    assert [lacking for name in names for lacking in undocumented(name)] == []
 
 
 # These modules and packages are imported by their users under these names; ``docs/api.md`` lists them.
@@ -403,86 +431,161 @@ PUBLIC = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_modules_say_what_they_are_and_only_public_ones_list_names(name: str) -> None:
-    tree = parsed(SOURCES[name])
-    assert ast.get_docstring(tree)
-    names = {
-        target.id
-        for node in tree.body
+def lists_names(path: Path) -> bool:
+    return any(
+        isinstance(target, ast.Name) and target.id == "__all__"
+        for node in parsed(path).body
         if isinstance(node, ast.Assign)
         for target in node.targets
-        if isinstance(target, ast.Name)
+    )
+
+
+def test_modules_say_what_they_are_and_only_public_ones_list_names() -> None:
+    assert [name for name, path in SOURCES.items() if not ast.get_docstring(parsed(path))] == []
+    assert [name for name, path in SOURCES.items() if lists_names(path) and name not in PUBLIC] == []
+
+
+def documented_names() -> set[str]:
+    """The last part of each name that the pages describe, such as ``InvoiceBatch``."""
+    directive = re.compile(r"auto(?:class|exception|function)::\s+frontpay_async\.([\w.]+)")
+    return {
+        name.split(".")[-1]
+        for page in sorted(DOCS.glob("*.md"))
+        for name in directive.findall(page.read_text("utf-8"))
     }
-    assert ("__all__" in names) <= (name in PUBLIC)
+
+
+def private_functions(node: ast.AST, public: set[str], *, in_public: bool = False) -> Iterator[ast.AST]:
+    """The functions that no page describes; a command's docstring is the help that it prints."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield from private_functions(child, public, in_public=child.name in public)
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            member = isinstance(node, ast.ClassDef)
+            described = in_public and child.name[0] != "_" if member else child.name in public
+            prints_it = any(".command(" in ast.unparse(each) for each in child.decorator_list)
+            if not described and not prints_it:
+                yield child
+            yield from private_functions(child, public)
+        else:
+            yield from private_functions(child, public, in_public=in_public)
+
+
+def test_a_private_function_has_one_line_of_docstring_at_most() -> None:
+    """Its reasons are comments, and theory is in the docstring of its module or class."""
+    public = documented_names()
+    assert {"FrontPayClient", "InvoiceBatch", "read_csv"} <= public
+    offenders = [
+        f"{name}: {function.name}"
+        for name, path in SOURCES.items()
+        for function in private_functions(parsed(path), public)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and "\n" in (ast.get_docstring(function) or "")
+    ]
+    assert offenders == []
+
+
+def test_the_documentation_of_the_api_names_no_private_module() -> None:
+    directive = re.compile(r"auto\w+::\s+(frontpay_async[\w.]*\._\w[\w.]*)")
+    assert directive.findall((DOCS / "api.md").read_text("utf-8")) == []
 
 
 def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
-def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-
-
-def promises(function: ast.AST, checks: frozenset[str] = frozenset()) -> bool:
-    """Whether a test can fail: it asserts, expects an error, or calls a function that does."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assert):
-            return True
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            if called in checks or called in {"pytest.raises", "pytest.warns", "pytest.fail"}:
-                return True
-    return False
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @functools.cache
+def functions(path: Path) -> tuple[Function, ...]:
+    return tuple(node for node in nodes(path) if isinstance(node, Function))
+
+
+def all_tests(path: Path) -> list[Function]:
+    return [function for function in functions(path) if function.name.startswith("test_")]
+
+
+def dotted(node: ast.AST) -> str:
+    """A name such as ``anyio.sleep``; what it is an attribute of is left out where that is no name."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@functools.cache
+def called(function: Function) -> frozenset[str]:
+    """What a function calls, by its dotted name; ``assert`` where it asserts."""
+    found: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assert):
+            found.add("assert")
+        elif isinstance(node, ast.Call):
+            found.add(dotted(node.func))
+    return frozenset(found)
+
+
+# A test can fail: it asserts, expects an error, or calls a function that does.
+PROMISES = frozenset({"assert", "pytest.raises", "pytest.warns", "pytest.fail"})
+
+
 def checks() -> frozenset[str]:
     """The functions beside the tests that can fail one."""
-    return frozenset(
+    return PROMISES | {
         function.name
         for path in TEST_FILES.values()
-        for function in functions(parsed(path))
-        if not function.name.startswith("test_") and promises(function)
-    )
+        for function in functions(path)
+        if not function.name.startswith("test_") and called(function) & PROMISES
+    }
 
 
-@pytest.mark.parametrize("name", [name for name in TEST_FILES if Path(name).name.startswith("test_")])
-def test_every_test_can_fail(name: str) -> None:
-    tests = [
-        function for function in functions(parsed(TEST_FILES[name])) if function.name.startswith("test_")
+def test_every_test_can_fail() -> None:
+    failing = checks()
+    offenders = [
+        f"{name}: {test.name}"
+        for name, path in TEST_FILES.items()
+        for test in all_tests(path)
+        if path.name.startswith("test_") and not called(test) & failing
     ]
-    assert tests or "RuleBasedStateMachine" in TEST_FILES[name].read_text("utf-8")
-    assert [test.name for test in tests if not promises(test, checks())] == []
+    assert offenders == []
+    empty = [
+        name
+        for name, path in TEST_FILES.items()
+        if path.name.startswith("test_")
+        and not all_tests(path)
+        and "RuleBasedStateMachine" not in path.read_text("utf-8")
+    ]
+    assert empty == []
 
 
-@pytest.mark.parametrize("name", TEST_FILES)
-def test_no_mocks(name: str) -> None:
+def test_no_mocks() -> None:
     """A double is a transport or a fake, written by hand."""
-    assert not imported(TEST_FILES[name]) & {"mock", "unittest.mock"}
+    mocks = {"mock", "unittest.mock"}
+    assert [name for name, path in TEST_FILES.items() if imported(path) & mocks] == []
 
 
-@pytest.mark.parametrize("name", TEST_FILES)
-def test_no_test_sleeps(name: str) -> None:
+def test_no_test_sleeps() -> None:
     """To give way to another task is not to sleep."""
-    sleeping = {
-        test.name
-        for test in functions(parsed(TEST_FILES[name]))
-        if test.name.startswith("test_")
+    offenders = [
+        f"{name}: {test.name}"
+        for name, path in TEST_FILES.items()
+        for test in all_tests(path)
+        if any(call.endswith(".sleep") for call in called(test))
         for node in ast.walk(test)
         if isinstance(node, ast.Call)
-        and ast.unparse(node.func).endswith(".sleep")
+        and dotted(node.func).endswith(".sleep")
         and ast.unparse(node.args[0]) != "0"
-    }
-    assert sleeping == set()
+    ]
+    assert offenders == []
 
 
-@pytest.mark.parametrize("path", sorted((TESTS / "typing").glob("*.py")), ids=lambda path: path.stem)
-def test_the_typing_tests_can_be_imported(path: Path) -> None:
-    spec = importlib.util.spec_from_file_location(f"frontpay_typing_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.__name__ not in sys.modules
+def test_the_typing_tests_can_be_imported() -> None:
+    paths = sorted((TESTS / "typing").glob("*.py"))
+    assert paths
+    for path in paths:
+        spec = importlib.util.spec_from_file_location(f"frontpay_typing_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.__name__ not in sys.modules

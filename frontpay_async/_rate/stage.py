@@ -18,7 +18,7 @@ from anyio.lowlevel import current_token
 from attrs import define, field
 
 from frontpay_async._protocol.retry_after import retry_after
-from frontpay_async._rate.governor import Governor, RateStatistics
+from frontpay_async._rate.governor import Governor
 from frontpay_async._rate.ledger import Ledger
 from frontpay_async._transport.call import Secret
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
     from frontpay_async._protocol.messages import HttpResponse
+    from frontpay_async._rate.governor import RateStatistics
     from frontpay_async._transport.call import Attempt, Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async.settings import RateLimit
@@ -33,27 +34,6 @@ if TYPE_CHECKING:
 # The part of a window by which the server's clock and ours may differ at its end.
 _DRIFT = 0.001
 _governors: WeakValueDictionary[Hashable, Governor] = WeakValueDictionary()
-
-
-@define(eq=False, repr=False)
-class RateView:
-    """Show where the token's rate window stands; reached as ``client.rate``, inside the event loop."""
-
-    _find: Callable[[], Governor | None]
-
-    def statistics(self) -> RateStatistics | None:
-        """Show where the window stands; None with ``RateLimit.unlimited()``, or once the client is closed."""
-        governor = self._find()
-        return None if governor is None else governor.statistics()
-
-    def estimate(self, calls: int) -> float:
-        """Return the seconds until so many more batch calls are through; 0 with ``RateLimit.unlimited()``.
-
-        Args:
-            calls: How many.
-        """
-        governor = self._find()
-        return 0.0 if governor is None else governor.estimate(calls)
 
 
 @define(eq=False, repr=False)
@@ -73,13 +53,11 @@ class Rate:
     credential: Secret | Callable[[], Awaitable[str]]
     base_url: str
     clock: Clock
-    view: RateView = field(init=False)
     _governor: Governor | None = field(init=False, default=None)
     _key: Hashable = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self.view = RateView(self._find)
         if self.limit.redis is not None:
             # A missing extra shows when the client is built, not at the first payment.
             importlib.import_module("frontpay_async._rate.redis")
@@ -105,6 +83,16 @@ class Rate:
             asked = retry_after(response.headers)
             await governor.answered(permit, response.status, response.headers, asked)
         return response
+
+    def statistics(self) -> RateStatistics | None:
+        """Return where the window stands; None without a limit, or once the client is closed."""
+        governor = self._find()
+        return None if governor is None else governor.statistics()
+
+    def estimate(self, calls: int) -> float:
+        """Return the seconds until so many more batch calls are through; 0 without a limit."""
+        governor = self._find()
+        return 0.0 if governor is None else governor.estimate(calls)
 
     def remaining(self) -> int | None:
         """Return what is left of the window, in any thread; None before the first call and after the last."""

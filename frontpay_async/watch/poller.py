@@ -217,10 +217,7 @@ class Poller:
             self._sleep = None
 
     def oldest_news(self) -> float | None:
-        """Return how long ago the watch was looked at that was not for longest, in seconds; None without any.
-
-        May be called in any thread.
-        """
+        """Return the seconds since the stalest watch was polled, in any thread; None without any."""
         # Copied in one step, while the event loop's thread goes on.
         watches = tuple(self.schedule.watches.values())
         now = self.session.clock.now()
@@ -285,7 +282,7 @@ class Poller:
     def _look_at_rate(self) -> float:
         """Return about how many polls a second there are, and spread them."""
         limit = self.session.rate.limit
-        statistics = self.session.rate.view.statistics()
+        statistics = self.session.rate.statistics()
         if limit.requests is None or statistics is None:
             return 1 / CLOSEST
         even = statistics.limit / limit.window
