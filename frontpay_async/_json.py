@@ -39,11 +39,9 @@ def _refuse(name: str) -> NoReturn:
 
 
 def merged(base: Json, extra: Json) -> Json:
-    """Return a value with another merged into it, deeply; where both have a value, the other's wins.
-
-    Lists are merged row by row. An object with the rows' numbers as names (``"0"``, ``"1"``, …) counts as
-    a list, whichever of the two has it: the terminal route writes its products so.
-    """
+    """Return a value with another merged into it, deeply; where both have a value, the other's wins."""
+    # Lists are merged row by row. An object with the rows' numbers as names (`"0"`, `"1"`, …) counts as a
+    # list, whichever of the two has it: the terminal route writes its products so.
     match base, extra:
         case dict(), dict():
             return {**base, **{name: merged(base.get(name), each) for name, each in extra.items()}}

@@ -216,10 +216,8 @@ class Timeouts:
 def resolve_base_url(
     environment: Environment | str | None, base_url: str | None, variables: Mapping[str, str] = os.environ
 ) -> str:
-    """Decide where requests go; there is no default.
-
-    Arguments win over ``FRONTPAY_BASE_URL`` and ``FRONTPAY_ENVIRONMENT``.
-    """
+    """Decide where requests go; there is no default."""
+    # Arguments win over `FRONTPAY_BASE_URL` and `FRONTPAY_ENVIRONMENT`.
     source = base_url_source(environment, base_url, variables)
     if environment is None and base_url is None:
         base_url = variables.get("FRONTPAY_BASE_URL") or None
@@ -251,10 +249,8 @@ def base_url_source(
 
 
 def token_problem(text: object) -> str | None:
-    """Say why something cannot be a token, or return None.
-
-    It raises nothing, because a traceback would keep the token in reach.
-    """
+    """Say why something cannot be a token, or return None."""
+    # It raises nothing, because a traceback would keep the token in reach.
     if not isinstance(text, str):
         return f"the token must be text, not {type(text).__name__}"
     if not text:

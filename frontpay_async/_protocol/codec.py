@@ -328,11 +328,9 @@ class _Plan:
 
 
 def decode(result: type[T], source: Json) -> T:
-    """Read a success's value.
-
-    What cannot be read is left out of the value and kept in its ``unknown_fields``, by wire path, unless the
-    value cannot do without it.
-    """
+    """Read a success's value."""
+    # What cannot be read is left out of the value and kept in its `unknown_fields`, by wire path, unless the
+    # value cannot do without it.
     if issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):
         # The enums are open: any text is one of their values.
         return result(source if isinstance(source, str) and source.strip() else "UNKNOWN")
@@ -341,10 +339,8 @@ def decode(result: type[T], source: Json) -> T:
 
 
 def prepare(request: type[object] | None, result: type[object] | None) -> None:
-    """Work out how an operation's request is written and its result is read, before their first use.
-
-    Annotations are resolved here: later, a frozen clock may have replaced the classes of ``datetime``.
-    """
+    """Work out how an operation's request is written and its result is read, before their first use."""
+    # Annotations are resolved here: later, a frozen clock may have replaced the classes of `datetime`.
     if request is not None:
         _converter.get_unstructure_hook(request)
     if result is not None and not issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):

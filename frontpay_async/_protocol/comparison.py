@@ -225,11 +225,9 @@ class SentOrders(Generic[KeyT]):
         return {key: verdict for key, verdict in found.items() if verdict is not Comparison.DIFFERENT}
 
     def with_equal_goods(self, seen: OrderIdentity) -> dict[KeyT, Comparison]:
-        """Return those that a shown order may be if its customer is shown as a contact on file.
-
-        Goods and date are those that were sent, and no identity number tells the customers apart. Orders of
-        one batch are often alike in that, so ask only for an order that is the same as none.
-        """
+        """Return those that a shown order may be if its customer is shown as a contact on file."""
+        # Goods and date are those that were sent, and no identity number tells the customers apart. Orders of
+        # one batch are often alike in that, so ask only for an order that is the same as none.
         shown = _form(seen)
         with localcontext(EXACT):
             return {

@@ -22,12 +22,10 @@ class DateFormat(Enum):
 
 
 def write_date(value: date, date_format: DateFormat, now: datetime | None = None) -> str:
-    """Write an order date in the form that the operation wants.
-
-    A datetime is a moment: its day is the day in Norway at that moment. A date is a day: its moment
-    is noon UTC, which lies on that day in Norway in summer and in winter. But the API asks for a current or
-    future date, so a day that is today for the caller is never written as a moment, or a day, that is past.
-    """
+    """Write an order date in the form that the operation wants."""
+    # A datetime is a moment: its day is the day in Norway at that moment. A date is a day: its moment is noon
+    # UTC, which lies on that day in Norway in summer and in winter. But the API asks for a current or future
+    # date, so a day that is today for the caller is never written as a moment, or a day, that is past.
     if now is not None and not isinstance(value, datetime):
         value = _not_past(value, now)
     if date_format is DateFormat.UNIX:
@@ -46,10 +44,8 @@ def write_date(value: date, date_format: DateFormat, now: datetime | None = None
 
 
 def _not_past(day: date, now: datetime) -> date:
-    """Return a day, or a moment of the current day in Norway where the day is today and its noon is past.
-
-    Today is the day where the caller is, in UTC, or in Norway, where the next day may have begun already.
-    """
+    """Return a day, or a moment of the current day in Norway where the day is today and its noon is past."""
+    # Today is the day where the caller is, in UTC, or in Norway, where the next day may have begun already.
     utc = now.astimezone(UTC)
     today = norwegian_day(utc)
     if day not in (now.date(), utc.date(), today) or utc <= datetime(
@@ -79,10 +75,8 @@ def read_date(text: str) -> datetime | date | str:
 
 
 def norwegian_day(moment: datetime) -> date:
-    """Return the day in Norway.
-
-    UTC+1, and UTC+2 between the last Sundays of March and October at 01:00 UTC.
-    """
+    """Return the day in Norway."""
+    # UTC+1, and UTC+2 between the last Sundays of March and October at 01:00 UTC.
     utc = moment.astimezone(UTC)
     summer = _last_sunday(utc.year, 3) <= utc < _last_sunday(utc.year, 10)
     return (utc + timedelta(hours=2 if summer else 1)).date()

@@ -56,11 +56,9 @@ _NOT_PERSONAL = frozenset({"products", "productList"})
 
 
 def redact(text: str, sent: Collection[str] = ()) -> str:
-    """Mask what may be personal or secret, cut what is long, and escape what is not printable.
-
-    Masked are the values that were sent, URLs beyond the host, e-mail addresses, bearer tokens, and runs of
-    eight or more digits.
-    """
+    """Mask what may be personal or secret, cut what is long, and escape what is not printable."""
+    # Masked are the values that were sent, URLs beyond the host, e-mail addresses, bearer tokens, and runs of
+    # eight or more digits.
     cut = text[: _LONGEST + _BEYOND]
     if sent:
         # The longest first: a name may be part of an address.

@@ -13,11 +13,9 @@ _MOST_DIGITS = 10
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, or None.
-
-    ``Retry-After`` counts in seconds or names a date; ``X-RateLimit-Reset`` names Unix seconds. Dates
-    are measured from the answer's own ``Date``, so a wrong local clock does no harm.
-    """
+    """Return the seconds that an answer asks to wait, or None."""
+    # `Retry-After` counts in seconds or names a date; `X-RateLimit-Reset` names Unix seconds. Dates are
+    # measured from the answer's own `Date`, so a wrong local clock does no harm.
     now = _date(headers.get("date", ""))
     asked = headers.get("retry-after", "").strip()
     if asked.isascii() and asked.isdigit():

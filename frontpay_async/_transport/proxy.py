@@ -67,10 +67,8 @@ class Proxy:
 
 
 def environment_proxy(base_url: str) -> str | None:
-    """Return the proxy for a base URL, from HTTPS_PROXY, ALL_PROXY and NO_PROXY or the system's settings.
-
-    One without a scheme, such as ``proxy:3128``, is an http proxy.
-    """
+    """Return the proxy for a base URL, from HTTPS_PROXY, ALL_PROXY and NO_PROXY or the system's settings."""
+    # One without a scheme, such as `proxy:3128`, is an http proxy.
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     proxies = getproxies()

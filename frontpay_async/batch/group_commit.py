@@ -64,10 +64,8 @@ class GroupCommit:
         self._wake.set()
 
     async def commit(self, transition: Transition) -> bool:
-        """Write a transition; return, when it is on disk, whether the row was moved.
-
-        A caller that is cancelled leaves; what it put in line is written all the same.
-        """
+        """Write a transition; return, when it is on disk, whether the row was moved."""
+        # A caller that is cancelled leaves; what it put in line is written all the same.
         written = anyio.Event()
         came_of_it = Written()
 

@@ -79,11 +79,9 @@ def _check(path: str) -> None:
 
 
 def _holds_a_journal(path: str) -> bool:
-    """Whether the file holds a journal; False where it is empty.
-
-    It is read by SQLite and not opened here: closing any descriptor of a file drops all locks that this
-    process has on it. ``immutable`` leaves nothing beside it.
-    """
+    """Whether the file holds a journal; False where it is empty."""
+    # It is read by SQLite and not opened here: closing any descriptor of a file drops all locks that this
+    # process has on it. `immutable` leaves nothing beside it.
     uri = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:

@@ -186,11 +186,9 @@ class Listings:
         connection.execute(mine.values(turn_owner=self.owner, turn_until=until))
 
     def is_anchored(self) -> bool:
-        """Whether an order of the account is known that is older than any that is sent from now on.
-
-        Such orders are those that a list showed, and the first ones that were confirmed, as soon as none of
-        those that were sent with them is on its way or in doubt.
-        """
+        """Whether an order of the account is known that is older than any that is sent from now on."""
+        # Such orders are those that a list showed, and the first ones that were confirmed, as soon as none of
+        # those that were sent with them is on its way or in doubt.
         listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
         with self.store.reading() as connection:
             if self._is_open(connection, rows.c.listing == 0):
@@ -352,10 +350,8 @@ class Listings:
             return int(connection.scalar(mine) or 0)
 
     def candidates(self, uuids: Collection[str], since: int) -> dict[str, int]:
-        """Return the orders that nobody accounts for and that were first seen after a list, with that number.
-
-        Unrelated orders are not among them.
-        """
+        """Return the orders without a row that were first seen after a list, with that list's number."""
+        # Unrelated orders are not among them.
         with self.store.reading() as connection:
             seen = self._seen(connection)
             found = {uuid: seen[uuid][0] for uuid in uuids if uuid in seen and seen[uuid][0] > since}

@@ -206,11 +206,9 @@ def _decide(
 
 
 def _assign(rows: Sequence[Unresolved], ordered: list[str], candidates: Mapping[str, int]) -> dict[int, str]:
-    """Give as many orders as possible a row of their own.
-
-    The orders that a row can own are the newest of all, from some number on: so the row that can own the
-    fewest chooses first, and takes any of them.
-    """
+    """Give as many orders as possible a row of their own."""
+    # The orders that a row can own are the newest of all, from some number on: so the row that can own the
+    # fewest chooses first, and takes any of them.
     found: dict[int, str] = {}
     for each in sorted(rows, key=lambda row: row.listing, reverse=True):
         if ordered and candidates[ordered[-1]] > each.listing:

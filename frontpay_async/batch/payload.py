@@ -52,10 +52,8 @@ def kind_named(name: str) -> OrderKind:
 
 
 def write(order: BatchOrder) -> bytes:
-    """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone.
-
-    What a subclass adds is not sent, and not kept.
-    """
+    """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone."""
+    # What a subclass adds is not sent, and not kept.
     written = _converter.unstructure(order, kind_of_order(order).order)
     return _write_json(written).encode("utf-8", "surrogatepass")
 

@@ -176,10 +176,9 @@ class Reconciler:
         self._is_proven = True
 
     async def holds_account(self) -> bool:
-        """Whether rows that are leased may be sent with the client's token.
-
-        Of a new account the token may have been replaced since it was proven; once rows are leased it stays.
-        """
+        """Whether rows that are leased may be sent with the client's token."""
+        # Of a new account the token may have been replaced since it was proven; once rows are leased it
+        # stays.
         if self._is_proven or not self.checks_account:
             return True
         return await self.journal.run(self.listings.holds_token, await self._mark())

@@ -220,11 +220,9 @@ class Run:
             del self._in_hand[each.id, each.fence]
 
     async def _may_send(self, size: int) -> int:
-        """Return how many rows may be taken now: 0 while another order must be decided first.
-
-        Absence can only be proven in an account in which something older than the row is known. So of a new
-        account only one order is sent at first, by one runner; the others wait until it is decided.
-        """
+        """Return how many rows may be taken now: 0 while another order must be decided first."""
+        # Absence can only be proven in an account in which something older than the row is known. So of a new
+        # account only one order is sent at first, by one runner; the others wait until it is decided.
         if not self._has_begun:
             if await self.journal.run(self.store.next_due, self.batch) is None:
                 return 0
@@ -264,11 +262,9 @@ class Run:
         await self.session.clock.sleep(max(_SHORTEST_WAIT, min(waits)))
 
     async def _ask(self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
-        """Ask the API for something that only reads; an outage pauses, and any other error ends the run.
-
-        So does an answer that cannot be read, when it comes several times in a row: a wrong base URL, a login
-        page, an account of another revision.
-        """
+        """Ask the API for something that only reads; an outage pauses, and any other error ends the run."""
+        # So does an answer that cannot be read, when it comes several times in a row: a wrong base URL, a
+        # login page, an account of another revision.
         clock = self.session.clock
         unreadable = 0
         while True:

@@ -187,10 +187,8 @@ def now_of(connection: Connection) -> float:
 
 
 def forget(engine: Engine) -> None:
-    """Empty SQLite's log, where copies of what was removed would stay until it is written over.
-
-    Where another connection is at work it is left to the last one that closes.
-    """
+    """Empty SQLite's log, where copies of what was removed would stay until it is written over."""
+    # Where another connection is at work it is left to the last one that closes.
     if engine.dialect.name != "sqlite":
         return
     connection = engine.raw_connection()

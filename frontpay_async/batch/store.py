@@ -320,11 +320,9 @@ class Store:
         return sorted(leased, key=lambda each: each.id)
 
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
-        """Move rows, all in one transaction; say of each whether it was moved.
-
-        A row is not moved when it has been taken in hand by somebody else, or by nobody but is somewhere that
-        the event does not start from.
-        """
+        """Move rows, all in one transaction; say of each whether it was moved."""
+        # A row is not moved when it has been taken in hand by somebody else, or by nobody but is somewhere
+        # that the event does not start from.
         try:
             with self.writing() as connection:
                 return self.move(connection, transitions)

@@ -47,11 +47,9 @@ class Finding:
 
 
 def clock_finding(date: str | None, asked: datetime, answered: datetime) -> Finding:
-    """Compare this machine's clock with an answer's ``Date`` header.
-
-    The header is cut to the second, and some servers renew it once a second only. So what is known is an
-    interval: the header's time lies up to ``_SLACK`` before the answer was made, between request and answer.
-    """
+    """Compare this machine's clock with an answer's ``Date`` header."""
+    # The header is cut to the second, and some servers renew it once a second only. So what is known is an
+    # interval: the header's time lies up to `_SLACK` before the answer was made, between request and answer.
     try:
         theirs = None if date is None else parsedate_to_datetime(date)
     except ValueError:

@@ -236,10 +236,8 @@ class Output:
 
 
 def _say(text: str) -> None:
-    """Write to standard error; where nobody can read it any more, what is being done goes on.
-
-    A payment is watched, and cancelled, whoever reads about it.
-    """
+    """Write to standard error; where nobody can read it any more, what is being done goes on."""
+    # A payment is watched, and cancelled, whoever reads about it.
     # What shows progress puts another stream in its place, which writes above the bar.
     stream: TextIO | None = sys.stderr
     if stream is None:

@@ -48,10 +48,8 @@ _EXACT_KINDS = frozenset("iubUM")
 
 
 def exact(_: type, fields: list[Attribute[Any]]) -> list[Attribute[Any]]:
-    """Have each field of a value read its argument by ``builtin``; attrs' ``field_transformer``.
-
-    Nothing here imports numpy or pandas: their values are known by what they offer.
-    """
+    """Have each field of a value read its argument by ``builtin``; attrs' ``field_transformer``."""
+    # Nothing here imports numpy or pandas: their values are known by what they offer.
     return [_exact_field(each) for each in fields]
 
 

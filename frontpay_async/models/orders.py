@@ -263,11 +263,9 @@ _MOST_LINES = 12
 
 
 def remaining_lines(details: OrderDetails, report: OrderStatusReport) -> list[RefundLine]:
-    """Return the refund of what has not been refunded yet.
-
-    The API shows how much was refunded, not on which lines. They are known where nothing was refunded, where
-    the order has one line, and where just one choice of whole lines comes to what was refunded.
-    """
+    """Return the refund of what has not been refunded yet."""
+    # The API shows how much was refunded, not on which lines. They are known where nothing was refunded,
+    # where the order has one line, and where just one choice of whole lines comes to what was refunded.
     if report.order_uuid != details.order_uuid:
         raise InvalidOrderError([Violation("orderUuid", "must be the same in the details and in the report")])
     refunded = report.refunded_amount

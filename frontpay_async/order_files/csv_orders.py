@@ -189,11 +189,9 @@ class CsvFormat:
         return name if name in _NAMES else None
 
     def _start(self, lines: Lines) -> str:
-        """Find the header, pass over what stands above it, and return the delimiter.
-
-        The header is the line that has the most columns that are known, and a key among them. Above it a
-        spreadsheet may have a title, and ``sep=;``, by which Excel is told the delimiter.
-        """
+        """Find the header, pass over what stands above it, and return the delimiter."""
+        # The header is the line that has the most columns that are known, and a key among them. Above it a
+        # spreadsheet may have a title, and `sep=;`, by which Excel is told the delimiter.
         head = list(islice(lines, _MOST_LINES_TO_HEADER))
         first = next((index for index, line in enumerate(head) if line.strip()), len(head))
         stated = _SEPARATOR.fullmatch(head[first].strip("\ufeff\r\n")) if first < len(head) else None

@@ -46,10 +46,8 @@ _LEFT_OUT = frozenset({"extra", "customer_uuid", "product_amount"})
 
 
 def template(kind: str, today: date) -> str:
-    """Return a CSV file with the columns of a kind and one order, in the form of Norwegian spreadsheets.
-
-    It begins with a byte order mark, its cells are separated by ``;``, and its decimals by a comma.
-    """
+    """Return a CSV file with the columns of a kind and one order, in the form of Norwegian spreadsheets."""
+    # It begins with a byte order mark, its cells are separated by `;`, and its decimals by a comma.
     rules = ORDER_KINDS[kind].operation.rules
     required = set(_required(() if rules is None else rules.fields))
     columns = [

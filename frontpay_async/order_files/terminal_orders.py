@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 def read_terminal_order(
     text: str, *, terminal_uuid: str | None, today: date, strict_totals: bool = True
 ) -> TerminalOrder:
-    """Read a terminal order: the fields of ``TerminalOrder`` under their Python names.
-
-    Left out, ``summary`` is computed, ``order_date`` is today, ``receipt_print`` is true, and the order is
-    sent by e-mail where the customer has an address, else by text message.
-    """
+    """Read a terminal order: the fields of ``TerminalOrder`` under their Python names."""
+    # Left out, `summary` is computed, `order_date` is today, `receipt_print` is true, and the order is sent
+    # by e-mail where the customer has an address, else by text message.
     members = _parse(text)
     if terminal_uuid is not None:
         members["terminal_uuid"] = terminal_uuid

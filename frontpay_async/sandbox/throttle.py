@@ -64,10 +64,8 @@ class Throttle:
         return Admission(self.limit, self.limit - (used if now < start + self.window else 0))
 
     def open_windows(self, now: float) -> list[tuple[int, int, float]]:
-        """Tell of each window that has not ended whose it is, what was used, and in how many seconds it ends.
-
-        A token is told by its place among those seen, from 1: it is a secret.
-        """
+        """Return of each window that is open its token, what was used, and the seconds until it ends."""
+        # A token is named by its place among those seen, from 1: it is a secret.
         rows = enumerate(self._windows.values(), start=1)
         told = ((place, used, start + self.window - now) for place, (start, used) in rows)
         return [(place, used, ends_in) for place, used, ends_in in told if ends_in > 0]

@@ -233,11 +233,9 @@ class Schedule:
         del self.watches[watch.kind, watch.order_uuid]
 
     def decided(self, watch: Watch) -> None:
-        """Learn from the age at which a watch was decided; call it before ``looked`` and ``end``.
-
-        One that was decided at its first look, at an age by which next to none are, teaches nothing: it was
-        so before it was watched.
-        """
+        """Learn from the age at which a watch was decided; call it before ``looked`` and ``end``."""
+        # One that was decided at its first look, at an age by which next to none are, teaches nothing: it was
+        # so before it was watched.
         hazard = self._kinds[watch.kind].hazard
         latest = watch.asked_at if watch.told_at == -math.inf else watch.told_at
         by = latest - watch.since
