@@ -165,6 +165,11 @@ def wire_names(cls: type[Any]) -> Mapping[str, str]:
     return known
 
 
+def other_names(cls: type[object]) -> Mapping[str, str]:
+    """Return the other wire names of a value's members, each with the usual one."""
+    return next((_OTHER_NAMES[base] for base in cls.__mro__ if base in _OTHER_NAMES), _PLAIN)
+
+
 # Out
 
 _DATE_FORMATS = {UNIX_DATE: DateFormat.UNIX, DAY_DATE: DateFormat.DAY}
@@ -528,7 +533,8 @@ def _read_id(value: Json) -> str:
     return text
 
 
-def _read_number(value: Json, _: type[Decimal]) -> Decimal:
+def read_number(value: Json, _: type[Decimal]) -> Decimal:
+    """Read a number that is a JSON number or text; TypeError or ValueError where it is neither."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         raise TypeError("not a number")
     number = _READ_NUMBER.fullmatch(value.strip()) if isinstance(value, str) else value
@@ -546,7 +552,7 @@ _READ_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 
 
 def _read_whole(value: Json, _: type[int]) -> int:
-    number = _read_number(value, Decimal)
+    number = read_number(value, Decimal)
     if number != number.to_integral_value():
         raise ValueError("not a whole number")
     return int(number)
@@ -597,7 +603,7 @@ _converter = Converter(detailed_validation=False)
 _converter.register_unstructure_hook(Decimal, lambda value: value)
 _converter.register_unstructure_hook(date, lambda value: value)
 _converter.register_unstructure_hook(datetime, lambda value: value)
-_converter.register_structure_hook(Decimal, _read_number)
+_converter.register_structure_hook(Decimal, read_number)
 _converter.register_structure_hook(int, _read_whole)
 _converter.register_structure_hook(bool, _read_flag)
 _converter.register_structure_hook(str, _read_text)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from frontpay_async.models.statuses import OrderStatus
+from frontpay_async.models.value import Value
 
 
 class CallbackKind(StrEnum):
@@ -20,7 +21,7 @@ class CallbackKind(StrEnum):
 
 
 @frozen(kw_only=True)
-class TerminalCallback:
+class TerminalCallback(Value):
     """The end of a payment or a refund on a terminal (page "Create Terminal Order"); unsigned.
 
     Args:
@@ -52,7 +53,7 @@ class TerminalCallback:
 
 
 @frozen(kw_only=True)
-class OrderCallback:
+class OrderCallback(Value):
     """A change of an order's status (page "Notifications via Callback URL").
 
     Args:

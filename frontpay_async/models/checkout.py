@@ -18,6 +18,7 @@ from frontpay_async.models.common import (
     to_products,
 )
 from frontpay_async.models.orders import extra_field, unknown_fields_field
+from frontpay_async.models.value import Value
 
 
 def _to_date_or_none(value: date | None) -> date | None:
@@ -25,7 +26,7 @@ def _to_date_or_none(value: date | None) -> date | None:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class SessionReferences:
+class SessionReferences(Value):
     """References and notes that an invoice of a checkout session shows.
 
     Args:
@@ -44,7 +45,7 @@ class SessionReferences:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class CheckoutSession:
+class CheckoutSession(Value):
     """Order that the customer pays at once on a payment page (page "Checkout Session").
 
     Args:
@@ -96,7 +97,7 @@ class CheckoutSession:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class InvoiceSession:
+class InvoiceSession(Value):
     """Order that is invoiced from a checkout, after BankID for a private customer (page "Invoice Session").
 
     Args:
@@ -136,7 +137,7 @@ class InvoiceSession:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class HostedCheckout:
+class HostedCheckout(Value):
     """Order that the customer pays on the vendor's checkout page, by any method (page "Hosted Checkout").
 
     Args:
@@ -169,7 +170,7 @@ class HostedCheckout:
 
 
 @frozen(kw_only=True)
-class CheckoutLink:
+class CheckoutLink(Value):
     """Where to send the customer's browser.
 
     Args:

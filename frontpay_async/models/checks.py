@@ -10,10 +10,11 @@ from attrs import field, frozen
 
 from frontpay_async.models._fields import masked
 from frontpay_async.models.orders import unknown_fields_field
+from frontpay_async.models.value import Value
 
 
 @frozen(kw_only=True)
-class CreditCheck:
+class CreditCheck(Value):
     """One row of the account's credit checks (page "Credit Check History"); personal data is masked in reprs.
 
     Args:
@@ -48,7 +49,7 @@ class CreditCheck:
 
 
 @frozen(kw_only=True)
-class StartedCompanyCheck:
+class StartedCompanyCheck(Value):
     """The company check that was started.
 
     Args:
@@ -63,7 +64,7 @@ class StartedCompanyCheck:
 
 
 @frozen(kw_only=True)
-class CompanyCheck:
+class CompanyCheck(Value):
     """One check of a company (page "Company Check History").
 
     Args:

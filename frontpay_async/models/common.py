@@ -18,6 +18,7 @@ from frontpay_async.models._fields import (
     to_ore,
     tuple_of,
 )
+from frontpay_async.models.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +53,7 @@ class InvoiceInterval(IntEnum):
 
 
 @frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
-class Product:
+class Product(Value):
     """One line of an order. Prices include VAT.
 
     ``amount`` is derived: unless it was given, it is computed whenever it is read, so that a copy with
@@ -125,7 +126,7 @@ def to_products(values: Iterable[Product]) -> tuple[Product, ...]:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class OrderSummary:
+class OrderSummary(Value):
     """The totals of an order, in the order's currency; ``OrderSummary.of`` computes them.
 
     ``sub_total`` is the sum before tax *and discount*, as the reference has it, so
@@ -177,7 +178,7 @@ class OrderSummary:
 
 
 @frozen(kw_only=True)
-class PartialProduct:
+class PartialProduct(Value):
     """A line of an order as the API shows it, of which a ``Product`` cannot be made: a number is missing.
 
     What the API left out, or what could not be read, is None.
@@ -204,7 +205,7 @@ class PartialProduct:
 
 
 @frozen(kw_only=True)
-class PartialSummary:
+class PartialSummary(Value):
     """Totals as the API shows them, of which an ``OrderSummary`` cannot be made: one of them is missing.
 
     What the API left out, or what could not be read, is None.
@@ -223,7 +224,7 @@ class PartialSummary:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class Address:
+class Address(Value):
     """Give a postal address; masked in reprs.
 
     Args:
@@ -240,7 +241,7 @@ class Address:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class Customer:
+class Customer(Value):
     """Name who buys; personal data is masked in reprs.
 
     What is required depends on the order, and only the fields in that order's table are sent.
@@ -273,7 +274,7 @@ class Customer:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class SendOrderBy:
+class SendOrderBy(Value):
     """Say how the order reaches the customer.
 
     Args:

@@ -9,10 +9,11 @@ from attrs import field, frozen
 from frontpay_async.models._fields import exact, is_a_or_none, masked, tuple_of
 from frontpay_async.models.common import Address, Language
 from frontpay_async.models.orders import unknown_fields_field
+from frontpay_async.models.value import Value
 
 
 @frozen(kw_only=True)
-class CustomerRecord:
+class CustomerRecord(Value):
     """What the API has on file about a customer (page "Customer Details"); personal data is masked in reprs.
 
     Args:
@@ -47,7 +48,7 @@ class CustomerRecord:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class PrivateCustomerUpdate:
+class PrivateCustomerUpdate(Value):
     """What a private customer's record becomes (page "Update Private Customer").
 
     Args:
@@ -72,7 +73,7 @@ class PrivateCustomerUpdate:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class CustomerContact:
+class CustomerContact(Value):
     """A person to contact at a corporate customer.
 
     Args:
@@ -98,7 +99,7 @@ def to_contacts(values: Iterable[CustomerContact]) -> tuple[CustomerContact, ...
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class CorporateCustomerUpdate:
+class CorporateCustomerUpdate(Value):
     """What a corporate customer's record becomes (page "Update Corporate Customer").
 
     Args:

@@ -34,6 +34,7 @@ from frontpay_async.models.common import (
     to_products,
 )
 from frontpay_async.models.statuses import OrderStatus, OrderType
+from frontpay_async.models.value import Value
 
 if TYPE_CHECKING:
     from frontpay_async.models._fields import Number
@@ -58,7 +59,7 @@ def unknown_fields_field() -> Mapping[str, object]:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class PaymentLinkOrder:
+class PaymentLinkOrder(Value):
     """Order that the customer pays through a link (page "Send Payment Link").
 
     Args:
@@ -90,7 +91,7 @@ class PaymentLinkOrder:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class _InvoicedOrder:
+class _InvoicedOrder(Value):
     products: tuple[Product, ...] = field(converter=to_products)
     summary: OrderSummary = field(validator=is_a(OrderSummary))
     order_date: date = field(converter=to_date)
@@ -187,7 +188,7 @@ def to_refund_type(value: RefundTypeName) -> RefundType:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class RefundLine:
+class RefundLine(Value):
     """Refund part of one line of an order.
 
     Args:
@@ -298,7 +299,7 @@ def _choices(lines: list[RefundLine], amount: Decimal) -> list[tuple[RefundLine,
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class Refund:
+class Refund(Value):
     """Refund an order, wholly or in part (page "Refund Order").
 
     Whether it took effect shows in ``refunded_amount`` of ``orders.get_status``: compare it with what it was
@@ -355,7 +356,7 @@ class Refund:
 
 
 @frozen(kw_only=True)
-class CreatedOrder:
+class CreatedOrder(Value):
     """Name the order that was created.
 
     Args:
@@ -370,7 +371,7 @@ class CreatedOrder:
 
 
 @frozen(kw_only=True)
-class OrderStatusEntry:
+class OrderStatusEntry(Value):
     """State one order's status, as the list tells it.
 
     Args:
@@ -385,7 +386,7 @@ class OrderStatusEntry:
 
 
 @frozen(kw_only=True)
-class OrderStatusReport:
+class OrderStatusReport(Value):
     """State one order's status and amounts.
 
     Args:
@@ -404,7 +405,7 @@ class OrderStatusReport:
 
 
 @frozen(kw_only=True)
-class OrderDetails:
+class OrderDetails(Value):
     """Tell all that the API knows of an order.
 
     Args:
@@ -434,7 +435,7 @@ class OrderDetails:
 
 
 @frozen(kw_only=True)
-class InvoiceNumber:
+class InvoiceNumber(Value):
     """Give an order's invoice number.
 
     Args:
@@ -451,7 +452,7 @@ class InvoiceNumber:
 
 
 @frozen(kw_only=True)
-class OrderMatches:
+class OrderMatches(Value):
     """Name the orders that an order was recognised in.
 
     Args:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from frontpay_async._json import Json
+from frontpay_async._json import Json
+from frontpay_async.models.value import Value
 
 
 def _frozen(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -19,7 +17,7 @@ def _frozen(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 @frozen(kw_only=True)
-class RawResponse:
+class RawResponse(Value):
     """A response as the API sent it; what it holds stays out of reprs, because it may be personal.
 
     Args:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import field, frozen
 
-if TYPE_CHECKING:
-    from frontpay_async.errors import Outcome
-    from frontpay_async.models.raw import RawResponse
+from frontpay_async.errors import Outcome
+from frontpay_async.models.raw import RawResponse
+from frontpay_async.models.value import Value
 
 
 @frozen(kw_only=True)
-class AttemptRecord:
+class AttemptRecord(Value):
     """Tell an observer of one attempt; carries no body, header or personal data.
 
     Args:
@@ -33,7 +31,7 @@ class AttemptRecord:
 
 
 @frozen(kw_only=True)
-class ResultRecord:
+class ResultRecord(Value):
     """How a whole call ended; its repr shows no body, header or personal data.
 
     Args:

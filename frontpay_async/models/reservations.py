@@ -14,6 +14,7 @@ from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
 from frontpay_async.models.orders import RefundLine, extra_field, to_lines, unknown_fields_field
 from frontpay_async.models.statuses import ReservationStatus
+from frontpay_async.models.value import Value
 
 
 def to_single_products(values: Iterable[Product]) -> tuple[Product, ...]:
@@ -33,7 +34,7 @@ def to_single_products(values: Iterable[Product]) -> tuple[Product, ...]:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class CaptureLine:
+class CaptureLine(Value):
     """One line of a reservation to capture, wholly or in part.
 
     Args:
@@ -51,7 +52,7 @@ def to_capture_lines(values: Iterable[CaptureLine]) -> tuple[CaptureLine, ...]:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class ReservationOrder:
+class ReservationOrder(Value):
     """Reservation that the customer accepts through a link (page "Reservation").
 
     Args:
@@ -122,7 +123,7 @@ class ReservationSession(ReservationOrder):
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class Capture:
+class Capture(Value):
     """Capture of reserved money, wholly or in part (page "Capture Reservation").
 
     Args:
@@ -137,7 +138,7 @@ class Capture:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class Charge:
+class Charge(Value):
     """Charge beyond what was reserved, such as for a late return (page "Charge Reservation").
 
     Args:
@@ -152,7 +153,7 @@ class Charge:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class ReservationRefund:
+class ReservationRefund(Value):
     """Refund of a capture or a charge, wholly or in part (page "Refund Reservation").
 
     Args:
@@ -169,7 +170,7 @@ class ReservationRefund:
 
 
 @frozen(kw_only=True)
-class CreatedReservation:
+class CreatedReservation(Value):
     """The reservation that was created.
 
     Args:
@@ -186,7 +187,7 @@ class CreatedReservation:
 
 
 @frozen(kw_only=True)
-class ReservationPayment:
+class ReservationPayment(Value):
     """The capture or charge that was made.
 
     Args:
@@ -200,7 +201,7 @@ class ReservationPayment:
 
 
 @frozen(kw_only=True)
-class ReservedProduct:
+class ReservedProduct(Value):
     """One line of a reservation, as its details show it.
 
     Args:
@@ -229,7 +230,7 @@ class ReservedProduct:
 
 
 @frozen(kw_only=True)
-class ReservationPayments:
+class ReservationPayments(Value):
     """What has been done with the money of a reservation, in its currency.
 
     Args:
@@ -250,7 +251,7 @@ class ReservationPayments:
 
 
 @frozen(kw_only=True)
-class ReservationEvent:
+class ReservationEvent(Value):
     """One entry of a reservation's payment history.
 
     Args:
@@ -267,7 +268,7 @@ class ReservationEvent:
 
 
 @frozen(kw_only=True)
-class ReservationDetails:
+class ReservationDetails(Value):
     """All that the API shows of a reservation (page "Reservation Details").
 
     Args:
@@ -310,7 +311,7 @@ class ReservationDetails:
 
 
 @frozen(kw_only=True)
-class ReservationHistoryEntry:
+class ReservationHistoryEntry(Value):
     """One row of the account's reservation history (page "Reservation History").
 
     Args:

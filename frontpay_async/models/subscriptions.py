@@ -12,10 +12,11 @@ from frontpay_async.models._fields import exact, is_a, masked, to_date, to_decim
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
 from frontpay_async.models.orders import extra_field, unknown_fields_field
 from frontpay_async.models.statuses import SubscriptionStatus
+from frontpay_async.models.value import Value
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class SubscriptionOrder:
+class SubscriptionOrder(Value):
     """Subscription that the customer accepts through a link (page "Create Subscription").
 
     Args:
@@ -92,7 +93,7 @@ class SubscriptionSession(SubscriptionOrder):
 
 
 @frozen(kw_only=True)
-class CreatedSubscription:
+class CreatedSubscription(Value):
     """The subscription that was created.
 
     Args:
@@ -111,7 +112,7 @@ class CreatedSubscription:
 
 
 @frozen(kw_only=True)
-class SubscriptionEntry:
+class SubscriptionEntry(Value):
     """One subscription, as the list shows it.
 
     Args:
@@ -152,7 +153,7 @@ class SubscriptionEntry:
 
 
 @frozen(kw_only=True)
-class FailedOrderEntry:
+class FailedOrderEntry(Value):
     """One cycle's order whose payment failed, as the list shows it.
 
     Args:
@@ -181,7 +182,7 @@ class FailedOrderEntry:
 
 
 @frozen(kw_only=True)
-class SubscriptionCycle:
+class SubscriptionCycle(Value):
     """One cycle of a subscription.
 
     Args:
@@ -210,7 +211,7 @@ class SubscriptionCycle:
 
 
 @frozen(kw_only=True)
-class SubscriptionDetails:
+class SubscriptionDetails(Value):
     """All that the API shows of a subscription (page "Subscription Details").
 
     Args:
@@ -263,7 +264,7 @@ class SubscriptionDetails:
 
 
 @frozen(kw_only=True)
-class FailedOrderDetails:
+class FailedOrderDetails(Value):
     """What the API shows of a cycle's order whose payment failed (page "Failed Order Details").
 
     Args:

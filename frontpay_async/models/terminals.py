@@ -22,10 +22,11 @@ from frontpay_async.models.orders import (
     to_lines,
     unknown_fields_field,
 )
+from frontpay_async.models.value import Value
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class InvoiceReferences:
+class InvoiceReferences(Value):
     """Give the references and notes of a terminal order.
 
     Args:
@@ -42,7 +43,7 @@ class InvoiceReferences:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class TerminalOrder:
+class TerminalOrder(Value):
     """Order that the customer pays by card on a terminal (page "Create Terminal Order").
 
     Args:
@@ -75,7 +76,7 @@ class TerminalOrder:
 
 
 @frozen(kw_only=True, field_transformer=exact)
-class TerminalRefund:
+class TerminalRefund(Value):
     """Refund or reverse a card payment on the terminal (page "Refund or Reverse Payment").
 
     Whether it took effect shows in ``refunded_amount`` of ``orders.get_status``: compare it with what it was
@@ -125,7 +126,7 @@ class TerminalRefund:
 
 
 @frozen(kw_only=True)
-class CreatedTerminalOrder:
+class CreatedTerminalOrder(Value):
     """Name the terminal order that was created.
 
     Args:
@@ -138,7 +139,7 @@ class CreatedTerminalOrder:
 
 
 @frozen(kw_only=True)
-class Terminal:
+class Terminal(Value):
     """Describe a card terminal.
 
     Args:

@@ -38,12 +38,13 @@ from frontpay_async import (
     Violation,
     WatchTimeoutError,
 )
+from frontpay_async._protocol.plain import MASK, plain
 from frontpay_async.cli.app import COMMANDS, root
 from frontpay_async.cli.doctor import clock_finding
 from frontpay_async.cli.exit_codes import Exit, exit_of, money_of, next_step
 from frontpay_async.cli.options import LookingCommand, MoneyCommand, PlainCommand
 from frontpay_async.cli.output import clean, clock, counted
-from frontpay_async.cli.serialise import MASK, flat, plain
+from frontpay_async.cli.serialise import flat
 from frontpay_async.order_files.terminal_orders import read_terminal_order
 from tests.support import builders
 from tests.support.command import order_json
@@ -187,8 +188,8 @@ def test_what_a_repr_masks_is_masked() -> None:
 
 
 def test_what_has_no_plain_form_is_an_error() -> None:
-    with pytest.raises(TypeError, match="a float has no plain form"):
-        plain(1.5)
+    with pytest.raises(TypeError, match="a complex has no plain form"):
+        plain(1j)
 
 
 def test_plain_data_for_people_leaves_out_what_is_empty() -> None:

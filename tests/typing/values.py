@@ -196,3 +196,10 @@ def extras(line: Product, summary: OrderSummary, customer: Customer) -> None:
         extra={"isCreditCheckAvailable": False, "products": {"0": {"unit": "stk"}}},
     )
     assert_type(order.extra, Mapping[str, object])
+
+
+def plain(line: Product, order: InvoiceOrder) -> None:
+    assert_type(line.to_dict(), dict[str, object])
+    assert_type(order.to_dict(names="wire", personal_data=True), dict[str, object])
+    assert_type(InvoiceOrder.from_dict({}, names="wire"), InvoiceOrder)
+    order.to_dict(names="camel")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
