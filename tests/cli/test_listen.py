@@ -18,7 +18,8 @@ from frontpay_async.cli.listen import _judge
 from frontpay_async.sandbox import DEFAULT_CALLBACK_SECRET, Cardholder, Sandbox
 from tests.support.builders import payment_link
 from tests.support.callbacks import served
-from tests.support.command import COMMAND, PATIENCE, frontpay, settings
+from tests.support.command import MODULE, PATIENCE, frontpay, settings
+from tests.support.processes import Program, start
 from tests.support.sandboxes import client_of, terminal_order
 
 if TYPE_CHECKING:
@@ -41,16 +42,9 @@ async def url(sandbox: Sandbox) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def listening(*arguments: str, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def listening(*arguments: str, url: str) -> AsyncIterator[Program]:
     """Run the command until it listens; it must end well by Ctrl-C."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        "listen",
-        *arguments,
-        env=settings(url),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await start(MODULE, "listen", *arguments, env=settings(url))
     try:
         assert process.stderr is not None
         async with asyncio.timeout(PATIENCE):
@@ -63,7 +57,7 @@ async def listening(*arguments: str, url: str) -> AsyncIterator[asyncio.subproce
             process.kill()
 
 
-async def line(process: asyncio.subprocess.Process) -> str:
+async def line(process: Program) -> str:
     assert process.stdout is not None
     return (await process.stdout.readline()).decode().rstrip("\n")
 

@@ -11,7 +11,8 @@ import pytest
 
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support import builders
-from tests.support.command import COMMAND, PATIENCE, frontpay, order_json, settings
+from tests.support.command import COMMAND, MODULE, PATIENCE, frontpay, order_json, settings
+from tests.support.processes import PIPE, start
 from tests.support.sandboxes import client_of
 
 if TYPE_CHECKING:
@@ -58,12 +59,8 @@ async def test_a_payment_goes_on_when_nobody_reads_of_it() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     async with paying.serve() as url:
-        process = await asyncio.create_subprocess_exec(
-            *(*COMMAND, "terminals", "pay", "-", "--yes"),
-            env=settings(url),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=writer,
+        process = await start(
+            MODULE, "terminals", "pay", "-", "--yes", env=settings(url), stdin=PIPE, stderr=writer
         )
         os.close(writer)
         out, _ = await process.communicate(order_json().encode())

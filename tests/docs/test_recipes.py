@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from frontpay_async.sandbox import DEFAULT_TOKEN, FaultKind, Sandbox
 from tests.support.batches import item
 from tests.support.examples import load
 from tests.support.order_files import csv_text
+from tests.support.processes import start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,10 +44,10 @@ async def base_url(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 async def test_cron(sandbox: Sandbox, tmp_path: Path) -> None:
     file = tmp_path / "2026-05.csv"
     await anyio.Path(file).write_text(csv_text(ITEMS), encoding="utf-8")
-    command = [sys.executable, RECIPES / "batch_cron.py", file, tmp_path / "journal.db"]
     for _ in range(2):
-        run = await anyio.run_process(command, stderr=subprocess.STDOUT)
-        assert run.returncode == 0
+        job = await start(RECIPES / "batch_cron.py", file, tmp_path / "journal.db", env=os.environ)
+        await job.communicate()
+        assert job.returncode == 0
     assert len(sandbox.orders) == len(ITEMS) == sum(1 for _ in read_csv(file))
     report = await anyio.Path(tmp_path / "2026-05.report.csv").read_text(encoding="utf-8")
     assert report.count("done") == len(ITEMS)
@@ -59,9 +59,9 @@ async def test_cron_says_that_there_is_something_to_look_at(sandbox: Sandbox, tm
     file = tmp_path / "2026-05.csv"
     await anyio.Path(file).write_text(csv_text(ITEMS[:1]), encoding="utf-8")
     sandbox._api.settings = evolve(sandbox._api.settings, order_date_format=DateFormat.DAY)
-    command = [sys.executable, RECIPES / "batch_cron.py", file, tmp_path / "journal.db"]
-    run = await anyio.run_process(command, stderr=subprocess.STDOUT, check=False)
-    assert run.returncode == 1
+    job = await start(RECIPES / "batch_cron.py", file, tmp_path / "journal.db", env=os.environ)
+    await job.communicate()
+    assert job.returncode == 1
     report = await anyio.Path(tmp_path / "2026-05.report.csv").read_text(encoding="utf-8")
     assert "The order date does not match" in report
 

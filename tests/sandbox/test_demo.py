@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from frontpay_async.sandbox import Cardholder, Sandbox, demo
 from frontpay_async.sandbox.faults import read_fault
+from tests.support.processes import start
 from tests.support.simulated_time import CLOCK, simulate
 
 if TYPE_CHECKING:
@@ -104,17 +106,12 @@ async def test_a_sandbox_that_does_not_start_fails_the_story(
     assert "did not start" in capsys.readouterr().out
 
 
-def test_it_runs_as_a_command() -> None:
+async def test_it_runs_as_a_command() -> None:
     """The sandbox in a process of its own, on the real clock."""
-    done = subprocess.run(
-        [sys.executable, "-m", "frontpay_async.sandbox.demo", "--cardholder-after", "1"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Everything held" in done.stdout
+    process = await start("frontpay_async.sandbox.demo", "--cardholder-after", "1", env=os.environ)
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert b"Everything held" in out
 
 
 def test_a_sandbox_that_refuses_its_arguments_fails_the_command(capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from frontpay_async.sandbox import DEFAULT_TERMINAL, DEFAULT_TOKEN
 from tests.support import builders
+from tests.support.processes import PIPE, Program, start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -35,7 +36,8 @@ __all__ = [
 
 # What does not come within this many seconds does not come.
 PATIENCE = 60
-COMMAND = (sys.executable, "-m", "frontpay_async.cli")
+MODULE = "frontpay_async.cli"
+COMMAND = (sys.executable, "-m", MODULE)
 
 
 def settings(base_url: str | None = None, token: str | None = DEFAULT_TOKEN, **more: str) -> dict[str, str]:
@@ -68,14 +70,7 @@ class Ended:
 
 async def frontpay(*arguments: str, env: Mapping[str, str], stdin: str = "") -> Ended:
     """Run a command with pipes, to its end."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        env=dict(env),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await start(MODULE, *arguments, env=env, stdin=PIPE)
     try:
         async with asyncio.timeout(PATIENCE):
             out, err = await process.communicate(stdin.encode())
@@ -114,7 +109,7 @@ def in_process(
 class Screen:
     """A pseudo-terminal with a command on it."""
 
-    process: asyncio.subprocess.Process
+    process: Program
     master: int
     shown: str = ""
     _news: asyncio.Event = field(factory=asyncio.Event)
@@ -171,15 +166,9 @@ class Screen:
 async def on_terminal(*arguments: str, env: Mapping[str, str]) -> AsyncIterator[Screen]:
     """Run a command on a pseudo-terminal of its own."""
     master, slave = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        env=dict(env),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        # Its controlling terminal, so that Ctrl-C arrives and getpass finds it.
-        preexec_fn=lambda: os.login_tty(slave),
+    # Its controlling terminal, so that Ctrl-C arrives and getpass finds it.
+    process = await start(
+        MODULE, *arguments, env=env, stdin=slave, stdout=slave, stderr=slave, on_terminal=True
     )
     os.close(slave)
     screen = Screen(process, master)

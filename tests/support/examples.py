@@ -16,6 +16,7 @@ import httpx
 from frontpay_async.sandbox import DEFAULT_TOKEN
 from tests.support.callbacks import served
 from tests.support.command import PATIENCE, Ended, settings
+from tests.support.processes import Program, start
 
 if TYPE_CHECKING:
     import socket
@@ -68,17 +69,9 @@ async def open_shop(
 @contextlib.asynccontextmanager
 async def started(
     name: str, *arguments: str | Path, base_url: str, **variables: str
-) -> AsyncGenerator[asyncio.subprocess.Process]:
+) -> AsyncGenerator[Program]:
     """Run an example as a command; it is killed with the block."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        EXAMPLES / f"{name}.py",
-        *arguments,
-        env=settings(base_url, **variables),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await start(EXAMPLES / f"{name}.py", *arguments, env=settings(base_url, **variables))
     try:
         yield process
     finally:
@@ -87,7 +80,7 @@ async def started(
         await process.communicate()
 
 
-async def ended(process: asyncio.subprocess.Process) -> Ended:
+async def ended(process: Program) -> Ended:
     """Wait for a command's end."""
     async with asyncio.timeout(PATIENCE):
         out, err = await process.communicate()
