@@ -22,16 +22,19 @@ _INTERRUPTED = 130
 
 COMMANDS = {
     "callbacks": ("callbacks:callbacks", "Check callbacks, and send one again."),
+    "checkout": ("checkout:checkout", "Create orders that the customer pays on a page."),
+    "company-checks": ("company_checks:company_checks", "Check companies."),
     "completion": ("completion:completion", "Print the script that completes words in a shell."),
-    "customers": ("customers:customers", "Look at customers."),
+    "credit-checks": ("credit_checks:credit_checks", "Check the credit of persons and companies."),
+    "customers": ("customers:customers", "Look at customers, and change what is on file."),
     "demo": ("demo:demo", "Run the main job against the sandbox."),
     "doctor": ("doctor:doctor", "Check token, reachability, clock and rate limit."),
     "invoices": ("invoices:invoices", "Send a file of orders, each once."),
     "listen": ("listen:listen", "Print and forward the sandbox's callbacks."),
     "orders": ("orders:orders", "Look at orders, and change them."),
-    "reservations": ("reservations:reservations", "Look at reservations; capture, refund, cancel."),
+    "reservations": ("reservations:reservations", "Reserve, capture, charge, refund, cancel."),
     "sandbox": ("sandbox:sandbox", "Run the sandbox, with its page in a browser."),
-    "subscriptions": ("subscriptions:subscriptions", "Look at subscriptions; refund cycles, cancel."),
+    "subscriptions": ("subscriptions:subscriptions", "Subscribe, refund cycles, cancel."),
     "terminals": ("terminals:terminals", "List card terminals, and take payments on them."),
 }
 """Name -> where it is, below this package, and what it does."""

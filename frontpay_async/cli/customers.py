@@ -1,20 +1,62 @@
-"""``frontpay customers``: look at what the API has on file."""
+"""``frontpay customers``: look at what the API has on file, and replace it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TextIO
+
 import click
 
-from frontpay_async.cli.options import CommandContext, LookingCommand
+from frontpay_async._protocol.operations import customers as rows
+from frontpay_async.cli.bodies import body_argument, change, read_body
+from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand
+
+if TYPE_CHECKING:
+    from frontpay_async.models.customers import CorporateCustomerUpdate, PrivateCustomerUpdate
 
 
 @click.group()
 def customers() -> None:
-    """Look at customers."""
+    """Look at customers, and change what is on file."""
+
+
+_CUSTOMER = click.argument("customer_uuid", metavar="CUSTOMER")
 
 
 @customers.command(cls=LookingCommand)
-@click.argument("customer_uuid", metavar="CUSTOMER")
+@_CUSTOMER
 @click.pass_obj
 def details(command: CommandContext, customer_uuid: str) -> None:
     """Show what is on file about a customer; personal data is masked."""
     command.output.result(command.call(lambda client: client.customers.get_details(customer_uuid)))
+
+
+@customers.command("update-private", cls=MoneyCommand)
+@_CUSTOMER
+@body_argument("record")
+@click.pass_obj
+def update_private(command: CommandContext, customer_uuid: str, record: TextIO) -> int:
+    """Replace a private customer's whole record: RECORD is a file of JSON, - for standard input."""
+    operation = rows.UPDATE_PRIVATE_CUSTOMER
+    value: PrivateCustomerUpdate = read_body(operation, record, uuid=customer_uuid)
+    return change(
+        command,
+        f"Replace the whole record of customer {customer_uuid}?",
+        lambda client: client.customers.update_private(customer_uuid, value),
+        lambda _: {"customer_uuid": customer_uuid, "operation": operation.name},
+    )
+
+
+@customers.command("update-corporate", cls=MoneyCommand)
+@_CUSTOMER
+@body_argument("record")
+@click.pass_obj
+def update_corporate(command: CommandContext, customer_uuid: str, record: TextIO) -> int:
+    """Replace a corporate customer's whole record: RECORD is a file of JSON, - for standard input."""
+    operation = rows.UPDATE_CORPORATE_CUSTOMER
+    value: CorporateCustomerUpdate = read_body(operation, record, uuid=customer_uuid)
+    return change(
+        command,
+        f"Replace the whole record of customer {customer_uuid}?",
+        lambda client: client.customers.update_corporate(customer_uuid, value),
+        lambda _: {"customer_uuid": customer_uuid, "operation": operation.name},
+    )

@@ -6,8 +6,14 @@ The exit status follows from the error's outcome, here and nowhere else. Pure.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from frontpay_async._protocol.operations import CANCEL_TERMINAL_PAYMENT, OPERATIONS, Safety
+from frontpay_async._protocol.operations import (
+    CANCEL_TERMINAL_PAYMENT,
+    LIST_ORDER_STATUSES,
+    OPERATIONS,
+    Safety,
+)
 from frontpay_async.errors import (
     AlreadyCancelledError,
     AlreadyPaidError,
@@ -25,6 +31,9 @@ from frontpay_async.errors import (
     ServerError,
     WatchTimeoutError,
 )
+
+if TYPE_CHECKING:
+    from frontpay_async._protocol.operations import Operation
 
 
 class Exit(IntEnum):
@@ -118,6 +127,9 @@ def _about(error: BusinessRuleError) -> str:
         row = OPERATIONS.get(error.operation or "")
         where = " --terminal" if row is not None and row.resource == "terminals" else ""
         return f"It is paid. To pay it back: frontpay orders refund {uuid}{where} --all"
+    row = OPERATIONS.get(error.operation or "")
+    if row is not None and row.id_name in _WITH_DETAILS:
+        return f"Look at what its state allows: frontpay {row.resource} details {uuid}"
     return f"Look at what the order allows: frontpay orders details {uuid}"
 
 
@@ -131,14 +143,24 @@ def _look(error: FrontPayError) -> str:
     if row is not None and row.id_name in _WITH_DETAILS and error.order_uuid is not None:
         return f"Look before you run it again: frontpay {row.resource} details {error.order_uuid}"
     if error.order_uuid is None:
-        return "Look for it before you run it again: frontpay orders list"
+        return f"Look for it before you run it again: frontpay {_list_of(row)}"
     if error.operation in _AT_THE_TERMINAL:
         return f"Look, or take it back: frontpay orders cancel {error.order_uuid} --terminal"
     return f"Look before you run it again: frontpay orders status {error.order_uuid}"
 
 
+def _list_of(row: Operation[object] | None) -> str:
+    """Return the command for the operation that shows whether one without an id took effect."""
+    look_at = OPERATIONS[row.look_at if row is not None and row.look_at else LIST_ORDER_STATUSES.name]
+    if look_at is LIST_ORDER_STATUSES:
+        return "orders list"
+    command = look_at.name.partition(".")[2].removeprefix("list_").removeprefix("get_")
+    words = f"{look_at.resource.replace('_', '-')} {command}"
+    return words if look_at.id_name is None else f"{words} {look_at.id_name.partition('_')[0].upper()}"
+
+
 _BATCH = "batch.run"
-_WITH_DETAILS = frozenset({"reservation_uuid", "subscription_uuid"})
+_WITH_DETAILS = frozenset({"reservation_uuid", "subscription_uuid", "customer_uuid"})
 _AT_THE_TERMINAL = frozenset({"watch.payment", CANCEL_TERMINAL_PAYMENT.name})
 
 

@@ -1,14 +1,21 @@
-"""``frontpay reservations``: look at reservations, capture, charge, refund, complete and cancel them."""
+"""``frontpay reservations``: create reservations, look at them, capture, charge, refund and end them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from frontpay_async._protocol.operations import reservations as rows
-from frontpay_async.cli.exit_codes import Exit
+from frontpay_async.cli.bodies import (
+    body_argument,
+    change,
+    created,
+    read_body,
+    show_url_option,
+    strict_totals_option,
+)
 from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand
 from frontpay_async.cli.orders import named_lines
 from frontpay_async.cli.output import counted
@@ -18,11 +25,12 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.operations import Operation
     from frontpay_async.client import FrontPayClient
+    from frontpay_async.models.reservations import Charge, ReservationOrder, ReservationSession
 
 
 @click.group()
 def reservations() -> None:
-    """Look at reservations, and change them."""
+    """Create reservations, look at them, and change them."""
 
 
 _RESERVATION = click.argument("reservation_uuid", metavar="RESERVATION")
@@ -36,6 +44,42 @@ _LINES = click.option(
     metavar="ID=AMOUNT",
     help="How much of which line, by its id in the reservation's details.",
 )
+
+
+@reservations.command(cls=MoneyCommand)
+@body_argument("order")
+@show_url_option
+@strict_totals_option
+@click.pass_obj
+def submit(command: CommandContext, order: TextIO, *, show_url: bool, strict_totals: bool) -> int:
+    """Send the customer a link to accept a reservation: ORDER is a file of JSON, - for standard input."""
+    command.strict_totals = strict_totals
+    operation = rows.SUBMIT_RESERVATION
+    value: ReservationOrder = read_body(operation, order, strict=strict_totals)
+    return change(
+        command,
+        f"Submit a reservation of {value.summary.grand_total:.2f}?",
+        lambda client: client.reservations.submit(value),
+        created(operation, show_url=show_url),
+    )
+
+
+@reservations.command("create-session", cls=MoneyCommand)
+@body_argument("session")
+@show_url_option
+@strict_totals_option
+@click.pass_obj
+def create_session(command: CommandContext, session: TextIO, *, show_url: bool, strict_totals: bool) -> int:
+    """Create a reservation that is accepted on a page: SESSION is a file of JSON, - for standard input."""
+    command.strict_totals = strict_totals
+    operation = rows.CREATE_RESERVATION_SESSION
+    value: ReservationSession = read_body(operation, session, strict=strict_totals)
+    return change(
+        command,
+        f"Create a reservation session of {value.summary.grand_total:.2f}?",
+        lambda client: client.reservations.create_session(value),
+        created(operation, show_url=show_url),
+    )
 
 
 @reservations.command(cls=LookingCommand)
@@ -73,6 +117,51 @@ def capture(command: CommandContext, reservation_uuid: str, named: tuple[tuple[i
         rows.CAPTURE_RESERVATION,
         lambda client: client.reservations.capture(reservation_uuid, order),
         amount=total,
+    )
+
+
+@reservations.command(cls=MoneyCommand)
+@_RESERVATION
+@body_argument("charge")
+@strict_totals_option
+@click.pass_obj
+def charge(command: CommandContext, reservation_uuid: str, charge: TextIO, *, strict_totals: bool) -> int:
+    """Charge beyond the reservation: CHARGE is a file of JSON, - for standard input."""
+    command.strict_totals = strict_totals
+    value: Charge = read_body(rows.CHARGE_RESERVATION, charge, uuid=reservation_uuid, strict=strict_totals)
+    return _change(
+        command,
+        reservation_uuid,
+        f"Charge {value.grand_total:.2f} beyond",
+        rows.CHARGE_RESERVATION,
+        lambda client: client.reservations.charge(reservation_uuid, value),
+        amount=value.grand_total,
+    )
+
+
+@reservations.command(cls=MoneyCommand)
+@_RESERVATION
+@click.option("--email", help="Where the link is sent.")
+@click.option("--country-code", help="Of the phone number, such as +47.")
+@click.option("--msisdn", help="The phone number without country code.")
+@click.pass_obj
+def resend(
+    command: CommandContext,
+    reservation_uuid: str,
+    *,
+    email: str | None,
+    country_code: str | None,
+    msisdn: str | None,
+) -> int:
+    """Send the link of a reservation again."""
+    return _change(
+        command,
+        reservation_uuid,
+        "Send the customer the link again of",
+        rows.RESEND_RESERVATION,
+        lambda client: client.reservations.resend(
+            reservation_uuid, country_code=country_code, msisdn=msisdn, email=email
+        ),
     )
 
 
@@ -156,9 +245,6 @@ def _change(
         found = command.call(lambda client: client.reservations.get_details(reservation_uuid))
         return f"{what} reservation {reservation_uuid} ({found.status})?"
 
-    if not command.confirm(question):
-        return Exit.NOT_SENT
-    command.call(work)
-    done = {"reservation_uuid": reservation_uuid, "operation": operation.name}
-    command.output.result(done if amount is None else {**done, "amount": amount})
-    return Exit.OK
+    done: dict[str, object] = {"reservation_uuid": reservation_uuid, "operation": operation.name}
+    result = done if amount is None else {**done, "amount": amount}
+    return change(command, question, work, lambda _: result)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from frontpay_async.cli.bodies import body_argument, read_text, strict_totals_option
 from frontpay_async.cli.exit_codes import Exit
 from frontpay_async.cli.options import CommandContext, LookingCommand, MoneyCommand, Seconds
 from frontpay_async.cli.output import counted
@@ -43,16 +44,8 @@ def list_(command: CommandContext, organization_uuid: str) -> None:
     command.output.note(counted(len(found), "terminal"))
 
 
-class _OrderFile(click.File):
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        stdin: TextIO | None = sys.stdin
-        if value == "-" and stdin is None:
-            self.fail("standard input is closed.", param, ctx)
-        return super().convert(value, param, ctx)
-
-
 @terminals.command(cls=MoneyCommand)
-@click.argument("order", type=_OrderFile(encoding="utf-8"))
+@body_argument("order")
 @click.option("--terminal", "terminal_uuid", metavar="TERMINAL", help="The terminal, if not the file's.")
 @click.option(
     "--wait",
@@ -62,11 +55,7 @@ class _OrderFile(click.File):
     show_default=True,
     help="How long the cardholder has.",
 )
-@click.option(
-    "--strict-totals/--no-strict-totals",
-    default=True,
-    help="Whether amounts that contradict each other are refused.",
-)
+@strict_totals_option
 @click.pass_obj
 def pay(
     command: CommandContext, order: TextIO, *, terminal_uuid: str | None, wait: float, strict_totals: bool
@@ -75,12 +64,9 @@ def pay(
 
     Ctrl-C cancels the payment, and tells if it was paid before.
     """
-    from frontpay_async.order_files.terminal_orders import read_terminal_order
+    from frontpay_async.order_files.json_objects import read_terminal_order
 
-    try:
-        text = order.read()
-    except UnicodeDecodeError:
-        raise click.UsageError("the order cannot be read: it is not UTF-8") from None
+    text = read_text(order)
     command.strict_totals = strict_totals
     value = read_terminal_order(
         text, terminal_uuid=terminal_uuid, today=datetime.now(UTC), strict_totals=strict_totals

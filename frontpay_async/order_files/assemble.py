@@ -146,6 +146,8 @@ def _make(group: Group, values: Draft, path: Path, flaws: list[Flaw]) -> object:
                 given[name] = value
             elif member.is_required:
                 given[name] = _missing(member, place, flaws)
+            elif member.default is not None:
+                given[name] = member.default
         elif member.is_rows:
             rows = cast("list[Draft]", value if isinstance(value, list) else [])
             given[name] = [_make(member, row, (*place, index), flaws) for index, row in enumerate(rows)]

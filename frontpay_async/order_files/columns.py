@@ -25,12 +25,12 @@ import attrs
 from attrs import frozen
 
 from frontpay_async._protocol.codec import wire_names
-from frontpay_async._protocol.operations import CREATE_TERMINAL_ORDER, ORDER_KINDS
-from frontpay_async.models.terminals import TerminalOrder
+from frontpay_async._protocol.operations import ORDER_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from frontpay_async._protocol.operations import Operation
     from frontpay_async._protocol.rules import Field
 
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -56,12 +56,14 @@ class Leaf:
         form: What it holds.
         is_required: The model cannot be built without it.
         column: Its name in a CSV file.
+        default: What it is where the file has none; None where nothing stands in.
     """
 
     name: str
     form: Form
     is_required: bool
     column: str
+    default: object = None
 
 
 @frozen
@@ -88,6 +90,8 @@ _PREFIXES: Mapping[str, str] = {
     # An address is the customer's: customer_zip, not customer_address_zip.
     "address": "customer_",
 }
+# What the models require of every line and total, and some operations do not send.
+_UNSENT: Mapping[str, object] = {"quantity": 1, "total_discount": Decimal(0)}
 # The callback URL is flat in the models and nested on the wire.
 _FLAT_ON_WIRE = {"callbackUrl": "callback.callbackUrl"}
 
@@ -130,6 +134,9 @@ def _fields(
         if name == "extra":
             found[name] = Leaf(name, Form.JSON, is_required=False, column=name)
         if on_wire not in sent:
+            if name in _UNSENT:
+                _FIELD_PATHS.setdefault(on_wire, (*path, name))
+                found[name] = Leaf(name, Form.NUMBER, is_required=False, column=name, default=_UNSENT[name])
             continue
         _FIELD_PATHS[on_wire] = (*path, name)
         is_required = attribute.default is attrs.NOTHING
@@ -151,15 +158,21 @@ ORDER_FIELDS: Mapping[str, Group] = MappingProxyType(
 """The fields of each kind of order."""
 
 
-def _terminal_fields() -> Group:
-    rules = CREATE_TERMINAL_ORDER.rules
-    sent = frozenset(_sent(() if rules is None else rules.fields)) | set(_FLAT_ON_WIRE.values())
-    _FIELD_PATHS["callbackUrl"] = ("callback_url",)
-    return Group("", TerminalOrder, _fields(TerminalOrder, sent=sent))
+@lru_cache(maxsize=64)
+def fields_of(operation: Operation[Any]) -> Group:
+    """Return the fields of what an operation sends.
 
-
-TERMINAL_FIELDS = _terminal_fields()
-"""The fields of a terminal order."""
+    Args:
+        operation: A row with a request.
+    """
+    cls = cast("type[Any]", operation.request)
+    rules = operation.rules
+    sent = frozenset(_sent(() if rules is None else rules.fields))
+    if "callbackUrl" in sent:
+        # The terminal routes have it flat on the wire, too.
+        sent |= set(_FLAT_ON_WIRE.values())
+        _FIELD_PATHS["callbackUrl"] = ("callback_url",)
+    return Group("", cls, _fields(cls, sent=sent))
 
 
 def _columns(fields: Mapping[str, Leaf | Group], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

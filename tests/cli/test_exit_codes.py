@@ -45,7 +45,7 @@ from frontpay_async.cli.exit_codes import Exit, exit_of, money_of, next_step
 from frontpay_async.cli.options import LookingCommand, MoneyCommand, PlainCommand
 from frontpay_async.cli.output import clean, clock, counted
 from frontpay_async.cli.serialise import flat
-from frontpay_async.order_files.terminal_orders import read_terminal_order
+from frontpay_async.order_files.json_objects import read_terminal_order
 from tests.support import builders
 from tests.support.command import order_json
 
@@ -248,14 +248,14 @@ def test_an_order_file_may_say_all() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "the order is not JSON (line 1)"),
-        ("[" * 100_000, "the order is not JSON"),
-        (" \n", "the order is empty"),
+        ("{", "the input is not JSON (line 1)"),
+        ("[" * 100_000, "the input is not JSON"),
+        (" \n", "the input is empty"),
         (
             order_json().replace('"tax": 25', '"rate": 5, "tax": 25'),
             "products.0.rate stands twice",
         ),
-        ("[]", "the order must be an object"),
+        ("[]", "the input must be an object"),
         (order_json(products={}), "products must be a list of objects"),
         (order_json(products=[7]), "products.0 must be an object"),
         (order_json(products=[{"name": "x", "quantity": 1, "tax": 25}]), "products.0.rate is required"),
@@ -397,7 +397,8 @@ def test_no_option_takes_a_token_or_a_secret() -> None:
 
 def test_a_command_that_changes_something_asks() -> None:
     """All others only look, or stay on this machine."""
-    looking = {"details", "doctor", "history", "invoice-number", "list", "status"}
+    looking = {"details", "doctor", "failed", "failed-details", "history"}
+    looking |= {"invoice-number", "list", "status"}
     for name, command in commands(root):
         if isinstance(command, LookingCommand):
             assert isinstance(command, MoneyCommand) == (name.rpartition(" ")[2] not in looking), name

@@ -15,7 +15,7 @@ from frontpay_async.cli import output
 from frontpay_async.cli.app import root, run
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION
 from tests.support.callbacks import SECRET, query, signed
-from tests.support.command import in_process, on_terminal, order_json, settings
+from tests.support.command import in_process, on_terminal, order_json, session_json, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,28 @@ COMMANDS: dict[str, list[str]] = {
     "invoices send": ["hostile.csv", "--journal", "j.db", "--name", TYPED, "--yes"],
     "invoices resume": ["--journal", "j.db", "--name", TYPED, "--yes"],
     "invoices report": ["--journal", "j.db", "--name", TYPED],
+    "checkout session": ["session.json", "--yes", "--show-url"],
+    "checkout invoice-session": ["session.json", "--yes", "--show-url"],
+    "checkout hosted-link": ["session.json", "--yes", "--show-url"],
+    "company-checks details": ["987654321"],
+    "company-checks start": [
+        "987654321",
+        *("--success-url", TYPED, "--failure-url", TYPED, "--callback-url", TYPED, "--yes"),
+    ],
+    "credit-checks corporate": [TYPED, "--yes"],
+    "credit-checks list": [],
+    "credit-checks private": ["person.json", "--yes"],
+    "customers update-corporate": ["CSRT1", "session.json", "--yes"],
+    "customers update-private": ["CSRT1", "session.json", "--yes"],
+    "reservations charge": ["RES1", "charge.json", "--yes"],
+    "reservations create-session": ["session.json", "--yes", "--show-url"],
+    "reservations resend": ["RES1", "--email", "kari@example.com", "--yes"],
+    "reservations submit": ["session.json", "--yes", "--show-url"],
+    "subscriptions create-session": ["session.json", "--yes", "--show-url"],
+    "subscriptions failed": ["--status", "paid", "--subscription", TYPED],
+    "subscriptions failed-details": [UUID],
+    "subscriptions resend": ["SUB1", "--order", TYPED, "--email", "kari@example.com", "--yes"],
+    "subscriptions submit": ["session.json", "--yes", "--show-url"],
     "reservations details": ["RES1"],
     "reservations history": [],
     "reservations capture": ["RES1", "--line", "1=10", "--yes"],
@@ -168,6 +190,10 @@ def url() -> Iterator[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "order.json").write_text(order_json(), "utf-8")
+    (tmp_path / "session.json").write_text(session_json(**{TYPED: 1}), "utf-8")
+    (tmp_path / "person.json").write_text(json.dumps({"personal_id": TYPED}), "utf-8")
+    charge = {"grand_total": "1.00", "products": [{"name": TYPED, "rate": "1.00", "tax": 25}]}
+    (tmp_path / "charge.json").write_text(json.dumps(charge), "utf-8")
     kinds = f'key,kind,{TYPED}\n"{TYPED}","{TYPED}","{TYPED}"\n'
     (tmp_path / "hostile.csv").write_text(kinds, "utf-8", newline="")
     return tmp_path
@@ -180,8 +206,12 @@ def printed(text: str) -> list[str]:
     return text.splitlines()
 
 
-@pytest.mark.parametrize("form", ["lines", "table", "json"])
-@pytest.mark.parametrize("refuses", [False, True], ids=["answers", "refusals"])
+# A refusal has no table.
+@pytest.mark.parametrize(
+    ("refuses", "form"),
+    [(False, "lines"), (False, "table"), (False, "json"), (True, "lines"), (True, "json")],
+    ids=["answers-lines", "answers-table", "answers-json", "refusals-lines", "refusals-json"],
+)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_lets_outside_text_through(  # noqa: PLR0917 - fixtures and parameters, by name
     name: str,

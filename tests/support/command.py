@@ -11,6 +11,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pytest
 from attrs import define, field, frozen
 
 from frontpay_async.sandbox import DEFAULT_TERMINAL, DEFAULT_TOKEN
@@ -20,17 +21,17 @@ from tests.support.processes import PIPE, Program, start
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    import pytest
-
 __all__ = [
     "PATIENCE",
     "Ended",
     "Here",
     "Screen",
     "frontpay",
+    "here",
     "in_process",
     "on_terminal",
     "order_json",
+    "session_json",
     "settings",
 ]
 
@@ -103,6 +104,12 @@ def in_process(
     status = run(arguments)
     out, err = capsys.readouterr()
     return Ended(status, out, err)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """Run commands in this process."""
+    return lambda *arguments, env: in_process(*arguments, env=env, patch=monkeypatch, capsys=capsys)
 
 
 @define(eq=False)
@@ -199,4 +206,13 @@ def order_json(**fields: Any) -> str:
         },
         "terminal_uuid": DEFAULT_TERMINAL,
     }
+    return json.dumps({**order, **fields})
+
+
+def session_json(**fields: Any) -> str:
+    """What all creations beyond the terminal's take, as a file has it: 102.00 on one line of quantity 1."""
+    order = json.loads(order_json())
+    order["products"] = [{"name": "Hårvask", "rate": "102.00", "tax": 25}]
+    order["customer"] |= {"preferred_language": "no"}
+    del order["terminal_uuid"]
     return json.dumps({**order, **fields})

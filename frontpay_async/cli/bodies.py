@@ -1,0 +1,111 @@
+"""What commands read from a file of JSON and send: the argument, its reading, and the result."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+from frontpay_async.cli.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from frontpay_async._protocol.operations import Operation
+    from frontpay_async.cli.options import CommandContext
+    from frontpay_async.client import FrontPayClient
+
+T = TypeVar("T")
+
+
+class _JsonFile(click.File):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        stdin: TextIO | None = sys.stdin
+        if value == "-" and stdin is None:
+            self.fail("standard input is closed.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def body_argument(name: str) -> Callable[[Any], Any]:
+    """Return the argument for a file of JSON; ``-`` is standard input."""
+    return click.argument(name, type=_JsonFile(encoding="utf-8"))
+
+
+strict_totals_option = click.option(
+    "--strict-totals/--no-strict-totals",
+    default=True,
+    help="Whether amounts that contradict each other are refused.",
+)
+show_url_option = click.option(
+    "--show-url",
+    is_flag=True,
+    help="Print the page's URL. It is a secret: whoever has it can act as the customer.",
+)
+
+
+def read_text(file: TextIO) -> str:
+    """Read a file of JSON.
+
+    Raises:
+        click.UsageError: It is not UTF-8.
+    """
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{file.name} cannot be read: it is not UTF-8") from None
+
+
+def read_body(
+    operation: Operation[Any], file: TextIO, *, uuid: str | None = None, strict: bool = True
+) -> Any:
+    """Read what an operation sends.
+
+    Raises:
+        InvalidOrderError: It breaks a documented rule; nothing was sent.
+        click.UsageError: It is not UTF-8.
+    """
+    from frontpay_async.order_files.json_objects import read_object
+
+    return read_object(operation, read_text(file), today=datetime.now(UTC), uuid=uuid, strict_totals=strict)
+
+
+def change(
+    command: CommandContext,
+    question: Callable[[], str] | str,
+    work: Callable[[FrontPayClient], Awaitable[T]],
+    done: Callable[[T], dict[str, object]],
+) -> int:
+    """Ask, do it, and print what was done; return the exit status.
+
+    Args:
+        command: The command.
+        question: What is asked, or what makes the question.
+        work: What is done. It gets a client of its own: connections may have gone stale at the prompt.
+        done: Makes the result.
+    """
+    if not command.confirm((lambda: question) if isinstance(question, str) else question):
+        return Exit.NOT_SENT
+    command.output.result(done(command.call(work)))
+    return Exit.OK
+
+
+def created(operation: Operation[Any], *, show_url: bool) -> Callable[[Any], dict[str, object]]:
+    """Return what makes the result of a creation: its ids, and its page if it is asked for."""
+
+    def result(answer: Any) -> dict[str, object]:
+        from frontpay_async._protocol.plain import MASK
+
+        ids = {
+            name: getattr(answer, name, None)
+            for name in ("order_uuid", "reservation_uuid", "subscription_uuid", "customer_uuid")
+        }
+        url = answer.payment_url
+        return {
+            **{name: uuid for name, uuid in ids.items() if uuid is not None},
+            "operation": operation.name,
+            "payment_url": url if show_url or not url else MASK,
+        }
+
+    return result
