@@ -193,8 +193,9 @@ def screenshots(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Draw the pictures in docs/ and the charts of the benchmarks anew; nothing is measured."""
+    """Write what docs/ derives from the code: pictures, charts of stored results, openapi.json."""
     session.install("-e", ".[all]", *group("bench"))
+    session.run("python", "-m", "docs.openapi")
     session.run("python", "-m", "docs.pictures")
     session.run("python", "-m", "benchmarks", "report")
     for benchmark in ("rate", "watch", "chaos", "batch"):

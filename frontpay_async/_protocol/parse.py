@@ -111,7 +111,7 @@ _NEXT_STEP: Mapping[int, str] = MappingProxyType(
     }
 )
 _ENVELOPE = frozenset({"data", "is_data", "message", "status_code"})
-_STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
+STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
     {PaymentStatus: "order_status", RefundStatus: "refund_status"}
 )
 
@@ -177,7 +177,7 @@ def _is_success(  # noqa: PLR0911 - a table
         return _named_error(code) is None
     if operation.safety is Safety.READ:
         # The status checks leave the status out while nothing is decided.
-        undecided = operation.result in _STATUS_KEYS and "data" in envelope and _named_error(code) is None
+        undecided = operation.result in STATUS_KEYS and "data" in envelope and _named_error(code) is None
         return has_data or undecided
     if operation.result is not None and not has_data and not operation.may_lack_data:
         return False
@@ -214,7 +214,7 @@ def _has_data(operation: Operation[object], envelope: JsonObject) -> bool:
     kind = operation.result
     if kind is None:
         return False
-    if kind in _STATUS_KEYS:
+    if kind in STATUS_KEYS:
         return _status_text(kind, envelope) is not None
     # PHP writes an empty object as an empty list, so that only a list may be empty.
     return (
@@ -298,7 +298,7 @@ def result(operation: Operation[T], response: HttpResponse, order_uuid: str | No
 def _read(operation: Operation[object], envelope: JsonObject, order_uuid: str | None) -> object:
     kind = cast("type[object]", operation.result)
     data = envelope.get("data")
-    if kind in _STATUS_KEYS:
+    if kind in STATUS_KEYS:
         return decode(kind, _status_text(kind, envelope))
     if operation.listed:
         return _read_list(kind, data)
@@ -340,7 +340,7 @@ def _read_list(kind: type[T], data: Json) -> Listing[T]:
 
 
 def _status_text(kind: type[object], envelope: JsonObject) -> str | None:
-    key, data = _STATUS_KEYS[kind], envelope.get("data")
+    key, data = STATUS_KEYS[kind], envelope.get("data")
     within = data.get(key) if isinstance(data, dict) else None
     return next(
         (each for each in (envelope.get(key), within) if isinstance(each, str) and each.strip()), None

@@ -71,11 +71,15 @@ class Kind:
         code: The rule's name in Laravel's vocabulary; the sandbox words its sentences by it.
         accepts: Whether a value that is present fits.
         demand: What is asked, for people, following the field's path.
+        choices: The values of which it is one; empty where it may be others.
+        longest: The documented length in characters; None where there is none.
     """
 
     code: str
     accepts: Callable[[Json], bool]
     demand: str
+    choices: tuple[str | int, ...] = ()
+    longest: int | None = None
 
 
 class Presence(Enum):
@@ -267,6 +271,7 @@ def one_of(*choices: str | int) -> Kind:
         "in",
         lambda value: isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) in spelled,
         demand,
+        choices=choices,
     )
 
 
@@ -276,6 +281,7 @@ def text_of_at_most(length: int) -> Kind:
         "max",
         lambda value: isinstance(value, str) and len(value) <= length,
         f"must be text of at most {length} characters",
+        longest=length,
     )
 
 

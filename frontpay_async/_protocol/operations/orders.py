@@ -275,6 +275,7 @@ LIST_ORDER_STATUSES: Operation[Listing[orders.OrderStatusEntry]] = Operation(
     name="orders.list_statuses",
     method="GET",
     path="orders/status",
+    query=("type",),
     success=200,
     safety=Safety.READ,
     result=orders.OrderStatusEntry,

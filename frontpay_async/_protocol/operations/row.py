@@ -80,6 +80,7 @@ class Operation(Generic[ResultT_co]):
             RFC 3986: ``../`` leads out of the base URL's last segment.
         other_path: The path that other sources name; tried when the API has no such route.
         steps: The names of the optional segments at the end of the path.
+        query: The names of the optional parameters in the query.
         success: The documented HTTP status of a success.
         safety: What a second send may do.
         result: What a success is read as; None where it carries nothing.
@@ -114,6 +115,7 @@ class Operation(Generic[ResultT_co]):
     path: str
     other_path: str | None = None
     steps: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
     success: int
     safety: Safety
     result: type[object] | None = None

@@ -205,6 +205,8 @@ describe(
 
 # Rows
 
+_FILTERS = ("phone", "customerName", "startDate", "endDate")
+
 SUBMIT_SUBSCRIPTION: Operation[CreatedSubscription] = Operation(
     name="subscriptions.submit",
     method="POST",
@@ -247,6 +249,7 @@ LIST_SUBSCRIPTIONS: Operation[Page[SubscriptionEntry]] = Operation(
     method="GET",
     path="subscriptions/list",
     steps=("status",),
+    query=(*_FILTERS, "page"),
     success=200,
     safety=Safety.READ,
     result=SubscriptionEntry,
@@ -262,6 +265,7 @@ LIST_FAILED_ORDERS: Operation[Page[FailedOrderEntry]] = Operation(
     method="GET",
     path="subscriptions/failed/list",
     steps=("status",),
+    query=(*_FILTERS, "subscriptionUuid", "page"),
     success=200,
     safety=Safety.READ,
     result=FailedOrderEntry,

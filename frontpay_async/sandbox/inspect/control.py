@@ -15,6 +15,7 @@ POST /_sandbox/callbacks/deliver   send what is due, where nothing sends by itse
 POST /_sandbox/callbacks/listener  {"url": …}: send all callbacks there; null for the orders' own URLs
 POST /_sandbox/callbacks/{number}/resend
 POST /_sandbox/reset
+GET  /openapi.json                 the API as an OpenAPI document, with this sandbox as its server
 
 Requests from other sites, and to names that are not this machine's, are refused; see ``origin``.
 """
@@ -35,6 +36,7 @@ from frontpay_async.errors import FrontPayError, InvalidOrderError
 from frontpay_async.models.common import Address, Customer, OrderSummary, Product, SendOrderBy
 from frontpay_async.models.terminals import TerminalOrder
 from frontpay_async.sandbox.inspect.origin import OwnOrigin
+from frontpay_async.sandbox.openapi import describe
 from frontpay_async.sandbox.state import ForbiddenEventError
 from frontpay_async.settings import RateLimit, RetryPolicy
 
@@ -62,6 +64,10 @@ _WALK_IN = Customer(
 class _Control:
     sandbox: Sandbox
     view: View
+
+    async def openapi(self, request: Request) -> Response:
+        base = str(request.base_url.replace(path="/api/v1"))
+        return JSONResponse(describe({"sandbox": base}), headers={"cache-control": "no-store"})
 
     async def orders(self, _: Request) -> Response:
         rows = [
@@ -259,6 +265,12 @@ def control_routes(sandbox: Sandbox, view: View) -> list[Route]:
     control = _Control(sandbox, view)
     own = [Middleware(OwnOrigin)]
     return [
+        Route(
+            "/openapi.json",
+            control.openapi,
+            methods=["GET"],
+            middleware=[Middleware(OwnOrigin, to_read=True)],
+        ),
         Route("/_sandbox/orders", control.orders, methods=["GET"], middleware=own),
         Route("/_sandbox/requests", control.requests, methods=["GET"], middleware=own),
         Route("/_sandbox/duplicates", control.duplicates, methods=["GET"], middleware=own),
