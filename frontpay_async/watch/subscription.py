@@ -23,6 +23,8 @@ MAY_STILL = {
     WatchKind.PAYMENT: "it may still be paid",
     WatchKind.REFUND: "it may still be paid back",
     WatchKind.ORDER: "it may still be paid",
+    WatchKind.RESERVATION: "it may still be accepted or captured",
+    WatchKind.SUBSCRIPTION: "it may still be accepted",
 }
 
 

@@ -137,6 +137,17 @@ def test_a_status_that_is_not_known_or_missing_is_not_an_end(
     run(scenario)
 
 
+def test_every_kind_of_watch_times_out(run: Callable[..., None]) -> None:
+    async def scenario() -> None:
+        async with world() as here:
+            for kind in WatchKind:
+                with pytest.raises(WatchTimeoutError, match="may still be") as caught:
+                    await anext(here.client.watch.updates("ODR1", kind=kind, timeout=5))
+                assert caught.value.operation == f"watch.{kind}"
+
+    run(scenario)
+
+
 def test_a_time_out_says_what_is_known(run: Callable[..., None]) -> None:
     async def scenario() -> None:
         async with world() as here:
