@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -103,11 +104,15 @@ def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
     command.output.result({"kind": kind, "file": str(to)})
 
 
+_SECRET = re.compile("pass(word|wd|phrase)|pwd", re.IGNORECASE)
+
+
 def _journal(context: click.Context, _: click.Parameter, value: str) -> str:
     in_sight = context.get_parameter_source("journal") is ParameterSource.COMMANDLINE
     if "\0" in value:
         raise click.BadParameter("the path or URL contains a NUL character")
-    if in_sight and "://" in value and _has_password(value):
+    # Without a scheme it may still be a connection string of libpq: host=db password=…
+    if in_sight and (_has_password(value) if "://" in value else _SECRET.search(value) and "=" in value):
         raise click.BadParameter("arguments can be read by everybody: put a password into FRONTPAY_JOURNAL")
     return value
 
@@ -119,7 +124,7 @@ def _has_password(url: str) -> bool:
         parameters = parse_qsl(split.query, keep_blank_values=True)
     except ValueError:
         raise click.BadParameter("it must be a path or an SQLAlchemy URL") from None
-    return bool(split.password) or any("password" in name.casefold() for name, _ in parameters)
+    return bool(split.password) or any(_SECRET.search(name) for name, _ in parameters)
 
 
 _JOURNAL = click.option(

@@ -54,6 +54,28 @@ def journal(tmp_path: Path) -> str:
     return str(tmp_path / "journal.db")
 
 
+@pytest.mark.parametrize(
+    "journal",
+    [
+        "postgresql://me:hunter2@db/journal",
+        "postgresql://:hunter2@db/journal",
+        "postgresql://db/journal?user=me&password=hunter2",
+        "postgresql://db/journal?PASSWORD=hunter2",
+        "postgresql://db/journal?pass%77ord=hunter2",
+        "postgresql+psycopg://db/journal?sslpassword=hunter2",
+        "sqlite:///journal.db?password=hunter2",
+        "host=db password=hunter2",
+    ],
+)
+@pytest.mark.parametrize("command", [["send", CSV, "--yes"], ["resume", "--yes"], ["report"]])
+def test_a_password_among_the_arguments_is_refused(here: Here, command: list[str], journal: str) -> None:
+    """Everybody on the machine can read them; the variable is the way."""
+    done = here("invoices", *command, "--name", "x", "--journal", journal, env=settings("http://127.0.0.1:9"))
+    assert done.status == 2
+    assert "FRONTPAY_JOURNAL" in done.err
+    assert "hunter2" not in done.out + done.err
+
+
 def test_a_template_is_printed_written_and_an_object(here: Here, tmp_path: Path) -> None:
     """The same file each time; what is there already is not overwritten."""
     printed, shown = here("invoices", "template", env={}), here("invoices", "template", "--json", env={})
