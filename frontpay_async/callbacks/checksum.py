@@ -7,7 +7,8 @@ values of the documented forms, in a documented sequence or in the sequence rece
 
 *Sequences.* The vendor's example URL and the vendor's table of parameters differ, and there are two older
 formulas: ``EXAMPLE``, ``TABLE``, ``WITHOUT_METHOD`` and ``SHORTEST``. The newest formula covers every
-parameter of the query in the sequence received, the merchant's own included.
+parameter of the query in the sequence received, the merchant's own included. The older ones cover fixed
+parameters in a fixed sequence, whatever else is in the query.
 
 *Ranking.* Readings are ranked by what is known of the API, the most certain first: times lie between 2015 and
 2100, and an order is created before its callback; the status is a listed one, which decides the border
@@ -115,10 +116,12 @@ def check_checksum(
     given = fields.get(CHECKSUM, "")
     if _HEX.fullmatch(given) is None:
         return Verdict()
-    if fields.keys() >= set(TABLE):
+    # The newest formula hashes the whole query, so a parameter that was not sent is not part of it.
+    if fields.keys() >= (set(SHORTEST) if or_older else set(TABLE)):
         for covered in _coverings(fields):
             if _is_hash(given, covered, key):
-                return Verdict(TABLE, _vouched_for(covered, payment_methods))
+                formula = tuple(name for name, _ in covered if name is not None)
+                return Verdict(formula, _vouched_for(covered, payment_methods))
     for formula in (WITHOUT_METHOD, SHORTEST):
         if fields.keys() >= set(formula):
             covered = [(name, fields[name]) for name in formula]

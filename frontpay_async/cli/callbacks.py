@@ -33,9 +33,8 @@ def callbacks() -> None:
     show_default=True,
     help="How far its time may lie from now.",
 )
-@click.option("--older-form", is_flag=True, help="Accept a checksum over order, status and date alone.")
 @click.pass_obj
-def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float, older_form: bool) -> None:
+def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float) -> None:
     """Check that a callback was made with the secret, and show what it says.
 
     QUERY is its query string or whole URL; read from standard input unless given. The secret comes from
@@ -51,7 +50,7 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
             raise click.UsageError("the callback's URL cannot be read") from None
     if not text:
         raise click.UsageError("there is no query to check")
-    guard = CallbackGuard(_secret(), max_age=_ANY_AGE if any_age else max_age, accept_older_form=older_form)
+    guard = CallbackGuard(_secret(), max_age=_ANY_AGE if any_age else max_age)
     callback = asyncio.run(guard.check(text))
     command.output.result(callback)
     command.output.note("genuine; ask the API for the order's status before goods are handed over")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -271,21 +272,37 @@ def test_a_long_text_with_parameters_in_between_is_not_searched_for_ever() -> No
     assert caught.value.is_ambiguous
 
 
-def test_the_older_formulas_are_off_unless_asked_for() -> None:
+def test_the_older_formulas_can_be_refused() -> None:
     for formula in (OLDER, WITHOUT_METHOD):
         fields = {**ORDER, "checksum": checksum("".join(ORDER[name] for name in formula))}
         with pytest.raises(InvalidChecksumError, match="accept_older_form") as caught:
-            verify_checksum(fields, SECRET)
+            verify_checksum(fields, SECRET, accept_older_form=False)
         assert not caught.value.is_ambiguous
         with pytest.raises(CallbackError, match=r"lacks .*paymentMethod"):
-            parse_callback({name: fields[name] for name in (*formula, "checksum")})
+            parse_callback({name: fields[name] for name in (*formula, "checksum")}, accept_older_form=False)
+
+
+@pytest.mark.parametrize("sequence", [EXAMPLE, TABLE])
+@pytest.mark.parametrize(
+    "missing", [{"paymentMethod"}, {"amount"}, {"timestamp"}, {"paymentMethod", "amount"}]
+)
+def test_a_parameter_that_was_not_sent_is_not_hashed(sequence: tuple[str, ...], missing: set[str]) -> None:
+    fields = signed({name: ORDER[name] for name in sequence if name not in missing})
+    callback = verify_checksum(fields, SECRET)
+    left_out = {"paymentMethod": "payment_method", "amount": "amount", "timestamp": "timestamp"}
+    assert callback.signed_fields == ALL - {left_out[name] for name in missing}
+    for name in missing:
+        assert getattr(callback, left_out[name]) is None
+        # One that is added is not covered.
+        with suppress(InvalidChecksumError):
+            assert getattr(verify_checksum({**fields, name: ORDER[name]}, SECRET), left_out[name]) is None
 
 
 @pytest.mark.parametrize("names", [OLDER, TABLE, EXAMPLE])
 def test_the_oldest_formula_vouches_for_what_it_covers(names: tuple[str, ...]) -> None:
     fields = {name: ORDER[name] for name in names}
     fields["checksum"] = checksum("".join(ORDER[name] for name in OLDER))
-    callback = verify_checksum(fields, SECRET, accept_older_form=True, now=NOW)
+    callback = verify_checksum(fields, SECRET, now=NOW)
     assert callback == OrderCallback(
         order_uuid="ODR1566017307",
         status=OrderStatus.PAID,
@@ -301,7 +318,7 @@ def test_the_oldest_formula_vouches_for_what_it_covers(names: tuple[str, ...]) -
 def test_the_formula_without_a_payment_method(names: tuple[str, ...]) -> None:
     fields = {name: ORDER[name] for name in names}
     fields["checksum"] = checksum("".join(ORDER[name] for name in WITHOUT_METHOD))
-    callback = verify_checksum(fields, SECRET, accept_older_form=True, now=NOW)
+    callback = verify_checksum(fields, SECRET, now=NOW)
     assert callback.signed_fields == ALL - {"payment_method"}
     assert (callback.payment_method, callback.amount) == (None, Decimal("102.00"))
     assert callback.timestamp == datetime.fromtimestamp(NOW - 10, UTC)
@@ -309,4 +326,4 @@ def test_the_formula_without_a_payment_method(names: tuple[str, ...]) -> None:
 
 def test_the_newest_formula_is_known_beside_the_older_ones() -> None:
     for sequence in (EXAMPLE, TABLE):
-        assert verify_checksum(said(sequence), SECRET, accept_older_form=True).signed_fields == ALL
+        assert verify_checksum(said(sequence), SECRET).signed_fields == ALL

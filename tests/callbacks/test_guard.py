@@ -379,7 +379,7 @@ async def test_a_terminal_callback_sent_twice_is_a_replay() -> None:
 
 async def test_the_older_form_is_remembered_by_the_clock() -> None:
     moment = Time()
-    checked = guard(moment, accept_older_form=True, remember=100)
+    checked = guard(moment, remember=100)
     fields = {name: ORDER[name] for name in OLDER}
     fields["checksum"] = checksum("".join(fields.values()))
     callback = await checked.check(fields)

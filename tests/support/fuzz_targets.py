@@ -61,7 +61,7 @@ def headers(data: bytes) -> None:
 
 def callback(data: bytes) -> None:
     """The query of a callback."""
-    for read in (parse_callback, lambda query: verify_checksum(query, "secret", accept_older_form=True)):
+    for read in (parse_callback, lambda query: verify_checksum(query, "secret")):
         try:
             repr(read(data))
         except CallbackError as error:
