@@ -9,14 +9,18 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import sys
+from collections.abc import Iterable
 from enum import Enum
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from frontpay_async.errors import ConfigurationError
+from frontpay_async.models._fields import to_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from decimal import Decimal
 
 T = TypeVar("T")
 EnumT = TypeVar("EnumT", bound=Enum)
@@ -30,15 +34,43 @@ def refusal(name: str, must: str, value: object) -> ConfigurationError:
 
 def number(name: str, value: object, must: str, *, least: float = 0.0, most: float = math.inf) -> None:
     """Check that a value is a number from ``least`` to ``most``."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not least <= float(value) <= most:
+    if isinstance(value, bool) or not isinstance(value, Real) or not least <= _float(value) <= most:
         raise refusal(name, must, value)
 
 
-def whole(name: str, value: object, must: str, *, least: int = 1) -> int:
-    """Return a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+def _float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def seconds(name: str, value: object, *, or_zero: bool = False) -> float:
+    """Return a finite number of seconds, more than 0 or at least 0."""
+    least = 0.0 if or_zero else math.nextafter(0.0, 1.0)
+    must = f"{'0 or more' if or_zero else 'more than 0'} seconds, as a finite number"
+    number(name, value, must, least=least, most=sys.float_info.max)
+    return float(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - checked above
+
+
+def whole(name: str, value: object, must: str, *, least: int = 1, most: float = math.inf) -> int:
+    """Return a whole number from ``least`` to ``most``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         raise refusal(name, must, value)
     return int(value)
+
+
+def amount(name: str, value: object) -> Decimal:
+    """Return an amount of money of at least 0, from a Decimal, a whole number or decimal text."""
+    try:
+        given = to_decimal(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - it checks
+    except TypeError as error:
+        raise TypeError(f"{name} {error}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+    if given < 0:
+        raise ConfigurationError(f"{name} must be 0 or more")
+    return given
 
 
 def flag(name: str, value: object) -> bool:
@@ -55,6 +87,43 @@ def text(name: str, value: object) -> str:
     if not value:
         raise ConfigurationError(f"{name} must not be empty")
     return value
+
+
+def path(name: str, value: object, what: str = "a path") -> None:
+    """Check that a value is a path: text that is not empty, or an ``os.PathLike``."""
+    if isinstance(value, str):
+        text(name, value)
+    else:
+        offers(name, value, ["__fspath__"], what)
+
+
+def texts(name: str, value: object) -> tuple[str, ...]:
+    """Return the texts of a collection; one text alone would count as its letters."""
+    return tuple(text(f"each of {name}", each) for each in _several(name, value, "texts"))
+
+
+def instances(name: str, value: object, cls: type[T], example: str) -> tuple[T, ...]:
+    """Return the instances of a class in a collection."""
+    found = _several(name, value, f"{cls.__name__} objects")
+    return tuple(instance(f"each of {name}", each, cls, example) for each in found)
+
+
+def _several(name: str, value: object, what: str) -> Iterable[object]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise refusal(name, f"a collection of {what}", value)
+    return cast("Iterable[object]", value)
+
+
+def offers(name: str, value: object, methods: Iterable[str], what: str) -> None:
+    """Check that a value, and not its class, has methods."""
+    if isinstance(value, type) or not all(callable(getattr(value, each, None)) for each in methods):
+        raise refusal(name, what, value)
+
+
+def function(name: str, value: object, takes: str) -> None:
+    """Check that a value can be called."""
+    if isinstance(value, type) or not callable(value):
+        raise refusal(name, f"a function that takes {takes}", value)
 
 
 def instance(name: str, value: object, cls: type[T], example: str) -> T:

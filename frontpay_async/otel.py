@@ -22,10 +22,11 @@ and send trace context to the payment provider. They are told to keep still whil
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from threading import Lock
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -45,13 +46,15 @@ except ImportError as error:
         "frontpay_async.otel needs the extra: pip install 'frontpay_async[otel]'", name=error.name
     ) from error
 
+from frontpay_async import _checks
 from frontpay_async._protocol.parse import problem
 from frontpay_async._version import __version__
 from frontpay_async.errors import APIError, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
+    from attrs import Attribute
     from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
@@ -192,8 +195,31 @@ def _meter(provider: MeterProvider | None) -> Meter:
     return metrics.get_meter("frontpay_async", __version__, provider, _SCHEMA)
 
 
-def _copy(attributes: Mapping[str, str]) -> Mapping[str, str]:
-    return MappingProxyType(dict(attributes))
+def _copy(attributes: object) -> Mapping[str, str]:
+    if not isinstance(attributes, Mapping):
+        raise _checks.refusal("Telemetry.attributes", "a mapping of text to text", attributes)
+    given = cast("Mapping[object, object]", attributes)
+    return MappingProxyType(
+        {
+            _checks.text("each name of Telemetry.attributes", name): _checks.text(
+                "each value of Telemetry.attributes", value
+            )
+            for name, value in given.items()
+        }
+    )
+
+
+def _provider(method: str) -> Callable[[Telemetry, Attribute[Any], object], None]:
+    def check(_: Telemetry, attribute: Attribute[Any], value: object) -> None:
+        if value is not None:
+            name = f"Telemetry.{attribute.name}"
+            _checks.offers(name, value, [method], "a provider of OpenTelemetry's API")
+
+    return check
+
+
+def _flag(_: Telemetry, attribute: Attribute[Any], value: object) -> None:
+    _checks.flag(f"Telemetry.{attribute.name}", value)
 
 
 @frozen(kw_only=True, eq=False)
@@ -207,13 +233,16 @@ class Telemetry:
         order_uuid: Whether spans name the order that the call named, as ``frontpay.order_uuid``. Metrics
             never do.
         propagate: Whether requests carry ``traceparent`` and ``tracestate``. Baggage is never sent.
+
+    Raises:
+        ConfigurationError: An argument is of another type; also a ``ValueError``.
     """
 
-    tracer_provider: TracerProvider | None = None
-    meter_provider: MeterProvider | None = None
+    tracer_provider: TracerProvider | None = field(default=None, validator=_provider("get_tracer"))
+    meter_provider: MeterProvider | None = field(default=None, validator=_provider("get_meter"))
     attributes: Mapping[str, str] = field(factory=dict[str, str], converter=_copy)
-    order_uuid: bool = False
-    propagate: bool = False
+    order_uuid: bool = field(default=False, validator=_flag)
+    propagate: bool = field(default=False, validator=_flag)
 
     def follow(self, base_url: str) -> Follower:
         """Follow the calls of a client; the client asks for it.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import define, field, frozen
 from sqlalchemy import bindparam, select, update
 
+from frontpay_async import _checks
 from frontpay_async.batch.schema import notes, rows
 from frontpay_async.errors import ConfigurationError
 
@@ -88,6 +89,8 @@ class FernetCipher:
 
 def cipher_of(key: str | None) -> Cipher:
     """Return what protects a journal."""
+    if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise _checks.refusal("key", "text: Fernet keys, separated by commas", key)
     if not key:
         return NoCipher()
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import anyio
 from attrs import evolve
 
+from frontpay_async import _checks
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.listings import Listings
@@ -20,6 +21,7 @@ from frontpay_async.batch.runner import Run
 from frontpay_async.batch.schema import forget
 from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
+from frontpay_async.client import FrontPayClient
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.order_files.items import BatchItem, key_flaw, normal
 from frontpay_async.priority import Priority
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from frontpay_async._transport.call import CallOptions
     from frontpay_async.batch.results import BatchRow
     from frontpay_async.batch.store import Store
-    from frontpay_async.client import FrontPayClient
 
 _CHUNK = 500
 
@@ -84,24 +85,26 @@ class InvoiceBatch:
         drain: float = 30.0,
         check_account: bool = True,
     ) -> None:
-        for what, text in (("the name of a batch", name), *([("account", account)] if account else [])):
-            flaw = key_flaw(text)
+        _checks.instance("client", client, FrontPayClient, "FrontPayClient()")
+        for what, text in (("name: the name of a batch", name), ("account", account)):
+            flaw = None if what == "account" and text == "" else key_flaw(text)
             if flaw is not None:
                 raise ConfigurationError(f"{what} {flaw}")
-        if not (lease > 0 and settling >= 0 and drain >= 0):
-            raise ConfigurationError("lease must be more than 0 seconds, settling and drain at least 0")
+        self._lease = _checks.seconds("lease", lease)
+        self._settling = _checks.seconds("settling", settling, or_zero=True)
+        self._drain = _checks.seconds("drain", drain, or_zero=True)
+        self._checks_account = _checks.flag("check_account", check_account)
         self._is_own = not isinstance(journal, Journal)
         if isinstance(journal, Journal):
             if key is not None:
                 raise ConfigurationError("the key is the journal's: give it to Journal.open")
             self._journal = journal
         else:
+            _checks.path("journal", journal, "a path, an SQLAlchemy URL or a Journal")
             self._journal = Journal.open(journal, key=key)
         del key
         self._client = client
         self._name, self._account = normal(name), normal(account)
-        self._lease, self._settling, self._drain = float(lease), float(settling), float(drain)
-        self._checks_account = check_account
         self._number: int | None = None
         self._runs: set[Run] = set()
         self._ended = anyio.Event()
@@ -159,8 +162,9 @@ class InvoiceBatch:
             NotFoundError: The API does not know the route: the base URL is wrong.
             JournalError: The journal cannot be read or written.
         """
-        if concurrency < 1:
-            raise ConfigurationError("concurrency must be at least 1")
+        concurrency = _checks.whole("concurrency", concurrency, "a whole number of at least 1")
+        if on_progress is not None:
+            _checks.hook("on_progress", on_progress)
         store, batch = await self._open()
         clock = _inside(self._client)[0].clock
         begun = clock.now()

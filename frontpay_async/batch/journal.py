@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
+from sqlalchemy import Engine
 
+from frontpay_async import _checks
 from frontpay_async.batch.encryption import cipher_of
 from frontpay_async.batch.store import Store
 from frontpay_async.errors import ConfigurationError
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import TypeVarTuple
-
-    from sqlalchemy import Engine
 
     from frontpay_async.batch.encryption import Cipher
     from frontpay_async.batch.results import AccountOverview
@@ -51,8 +51,9 @@ class Journal:
         connections: int = 5,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        if connections < 1:
-            raise ConfigurationError("connections must be at least 1")
+        connections = _checks.whole("connections", connections, "a whole number of at least 1")
+        if not isinstance(target, Engine):
+            _checks.path("target", target, "a path, a URL, or an Engine")
         self._cipher: Cipher = cipher_of(os.environ.get(_KEY_VARIABLE) if key is None else key)
         del key
         self._target = target
@@ -75,7 +76,8 @@ class Journal:
             connections: The most connections to PostgreSQL, and the most threads.
 
         Raises:
-            ConfigurationError: The key is not a Fernet key, or ``connections`` is less than 1.
+            ConfigurationError: The target is of another type, the key is not a Fernet key, or
+                ``connections`` is not a whole number of at least 1.
         """
         return cls(target, key=key, connections=connections)
 

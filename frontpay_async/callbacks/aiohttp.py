@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
     needs = "frontpay_async.callbacks.aiohttp needs the extra: pip install 'frontpay_async[aiohttp]'"
     raise ModuleNotFoundError(needs, name=error.name) from error
 
-from frontpay_async.callbacks.answer import answer_callback
+from frontpay_async.callbacks.answer import answer_callback, check_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,12 @@ def callback_route(
         guard: The check.
         handler: Called with the callback; it may be asynchronous. When it raises, the callback is not done,
             and is accepted when it comes again.
-        path: The path of the route.
+        path: The path of the route, with its leading slash.
+
+    Raises:
+        ConfigurationError: An argument is of another type, or the path has no leading slash.
     """
+    check_route(guard, handler, path, start="/")
 
     async def endpoint(request: web.Request) -> web.Response:
         # Not request.query: repeated parameters, and their sequence, have to be seen as they are.

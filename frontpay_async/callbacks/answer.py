@@ -20,12 +20,19 @@ from typing import TYPE_CHECKING
 import anyio
 from attrs import field, frozen
 
-from frontpay_async.errors import CallbackError, InvalidChecksumError, ReplayedCallbackError
+from frontpay_async import _checks
+from frontpay_async.callbacks.guard import CallbackGuard
+from frontpay_async.errors import (
+    CallbackError,
+    ConfigurationError,
+    InvalidChecksumError,
+    ReplayedCallbackError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from frontpay_async.callbacks import Callback, CallbackGuard, Query
+    from frontpay_async.callbacks import Callback, Query
 
 _RETRY_AFTER = 5
 _STORE_PATIENCE = 5
@@ -44,6 +51,18 @@ class CallbackAnswer:
     status: int
     text: str
     headers: Mapping[str, str] = field(factory=dict[str, str])
+
+
+def check_route(guard: object, handler: object, path: object, *, start: str = "") -> None:
+    """Check the arguments of a route when it is built, not when the first callback comes.
+
+    Raises:
+        ConfigurationError: One of them cannot be used.
+    """
+    _checks.instance("guard", guard, CallbackGuard, "CallbackGuard(secret)")
+    _checks.function("handler", handler, "the callback")
+    if not _checks.text("path", path).startswith(start):
+        raise ConfigurationError(f"path must begin with {start}")
 
 
 async def answer_callback(

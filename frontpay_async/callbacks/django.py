@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     needs = "frontpay_async.callbacks.django needs Django: pip install django"
     raise ModuleNotFoundError(needs, name=error.name) from error
 
-from frontpay_async.callbacks.answer import answer_callback
+from frontpay_async.callbacks.answer import answer_callback, check_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,11 @@ def callback_route(
         handler: Called with the callback; it may be asynchronous. When it raises, the callback is not done,
             and is accepted when it comes again.
         path: The path of the route, without a leading slash.
+
+    Raises:
+        ConfigurationError: An argument is of another type.
     """
+    check_route(guard, handler, path)
 
     async def handle(callback: Callback) -> None:
         if iscoroutinefunction(handler):

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import define, evolve, field, frozen
 
+from frontpay_async import _checks
 from frontpay_async.callbacks.checksum import CHECKSUM, DOCUMENTED, PAYMENT_METHODS, Verdict, check_checksum
 from frontpay_async.callbacks.query import Query, read_callback, read_query
 from frontpay_async.callbacks.replay import Claim, MemoryReplayStore, ReplayStore, TokenAllowance
@@ -48,13 +49,14 @@ _FIELD_OF = {
 }
 
 
-def parse_callback(query: Query, *, accept_older_form: bool = False) -> Callback:
+def parse_callback(query: Query, *, accept_older_form: bool = True) -> Callback:
     """Read a callback without checking who made it; see ``CallbackGuard`` for that.
 
     Args:
         query: The query string as it came (text or bytes, still encoded), or its parameters as a mapping or
             pairs.
-        accept_older_form: Whether payment method, amount and timestamp may be missing.
+        accept_older_form: Whether payment method, amount and timestamp may be missing, as in callbacks with
+            an older formula of the checksum. Defaults to True.
 
     Raises:
         CallbackError: It is not a callback, or a parameter is missing, malformed, too long or repeated.
@@ -68,7 +70,7 @@ def verify_checksum(
     *,
     now: float | None = None,
     max_age: float = 300.0,
-    accept_older_form: bool = False,
+    accept_older_form: bool = True,
     payment_methods: Collection[str] = (),
 ) -> OrderCallback:
     """Return the callback about an order, if its checksum was made with the secret.
@@ -88,13 +90,18 @@ def verify_checksum(
         InvalidChecksumError: The checksum was not made with the secret, or its text ``is_ambiguous``.
         StaleCallbackError: Its timestamp is too far away.
         CallbackError: See ``parse_callback``; a callback about a terminal order has no checksum.
+        ConfigurationError: The secret or another argument cannot be used.
     """
+    key, words = to_key(secret), _known_methods(payment_methods)
+    _checks.flag("accept_older_form", accept_older_form)
+    max_age = _checks.seconds("max_age", max_age)
+    if now is not None:
+        _checks.number("now", now, "a time in Unix seconds, as a number")
     fields = read_query(query)
     callback = read_callback(fields, accept_older_form=accept_older_form)
     if isinstance(callback, TerminalCallback):
         raise InvalidChecksumError("a terminal callback has no checksum", order_uuid=callback.order_uuid)
-    words = PAYMENT_METHODS.union(map(str.casefold, payment_methods))
-    verified = _verified(callback, fields, to_key(secret), words, or_older=accept_older_form)
+    verified = _verified(callback, fields, key, words, or_older=accept_older_form)
     if now is not None:
         _check_age(verified, now, max_age)
     return verified
@@ -158,9 +165,11 @@ def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> st
         secret: The guard's ``token_secret``; its ``secret``, if it has no other.
 
     Raises:
-        ValueError: It is no absolute ``http(s)`` URL, it has a fragment, a token, or a parameter that the API
-            adds itself; or the reference is empty or too long.
+        ValueError: It is not an absolute ``http(s)`` URL, it has a fragment, a token, or a parameter that the
+            API adds itself; or the reference is empty or too long.
     """
+    _checks.instance("url", url, str, "'https://shop.example/frontpay/callback'")
+    _checks.instance("order_reference", order_reference, str, "'B-1001'")
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -214,6 +223,10 @@ class Acceptance:
         await (self.commit() if error is None else self.release())
 
 
+def _known_methods(words: Collection[str]) -> frozenset[str]:
+    return PAYMENT_METHODS.union(map(str.casefold, _checks.texts("payment_methods", words)))
+
+
 def _system_time() -> float:
     return datetime.now(UTC).timestamp()
 
@@ -229,8 +242,9 @@ class CallbackGuard:
         require_token: Whether a terminal callback needs a token. Without one nothing about it is known, and
             it is not remembered either. A token that is there is always checked.
         accept_older_form: Whether checksums of the two older formulas are accepted: over order, status,
-            creation date, amount and timestamp, and over order, status and creation date alone. The last has
-            no age: a copy is accepted again after ``remember``.
+            creation date, amount and timestamp, and over order, status and creation date alone. What a
+            formula does not cover is None. The last has no age: a copy is accepted again after ``remember``.
+            Defaults to True.
         remember: How long a callback without a signed timestamp is remembered, in seconds. Two refunds of the
             same amount on one terminal order look alike: the second within this time is taken for a replay.
         token_capacity: The most callbacks of one token that are remembered at a time; further ones are
@@ -241,9 +255,8 @@ class CallbackGuard:
         now: The time, in Unix seconds.
 
     Raises:
-        ConfigurationError: A secret is empty, or has blanks, quotes or invisible characters around it; also a
-            ``ValueError``.
-        ValueError: A time or a capacity is not more than 0.
+        ConfigurationError: A secret is empty, or has blanks, quotes or invisible characters around it, or
+            another argument is of another type or out of range; also a ``ValueError``.
         TypeError: A secret is neither text nor bytes.
     """
 
@@ -255,27 +268,26 @@ class CallbackGuard:
         replay_store: ReplayStore | None = None,
         max_age: float = 300.0,
         require_token: bool = True,
-        accept_older_form: bool = False,
+        accept_older_form: bool = True,
         remember: float = 3600.0,
         token_capacity: int = 1000,
         payment_methods: Collection[str] = (),
         now: Callable[[], float] = _system_time,
     ) -> None:
-        if not (max_age > 0 and remember > 0):
-            raise ValueError("max_age and remember are more than 0 seconds")
-        if not token_capacity > 0:
-            raise ValueError("token_capacity is more than 0")
-        if isinstance(payment_methods, str):
-            raise TypeError("payment_methods is a collection of words, not one text")
+        if replay_store is not None:
+            methods = ("claim", "commit", "release")
+            _checks.offers("replay_store", replay_store, methods, f"an object with {', '.join(methods)}")
+        _checks.function("now", now, "nothing and returns Unix seconds")
         self._key = to_key(secret)
         self._token_key = self._key if token_secret is None else to_key(token_secret, name="token_secret")
         self._store = MemoryReplayStore() if replay_store is None else replay_store
-        self._max_age = max_age
-        self._require_token = require_token
-        self._accept_older_form = accept_older_form
-        self._remember = remember
-        self._allowance = TokenAllowance(token_capacity)
-        self._payment_methods = PAYMENT_METHODS.union(map(str.casefold, payment_methods))
+        self._max_age = _checks.seconds("max_age", max_age)
+        self._require_token = _checks.flag("require_token", require_token)
+        self._accept_older_form = _checks.flag("accept_older_form", accept_older_form)
+        self._remember = _checks.seconds("remember", remember)
+        capacity = _checks.whole("token_capacity", token_capacity, "a whole number of at least 1")
+        self._allowance = TokenAllowance(capacity)
+        self._payment_methods = _known_methods(payment_methods)
         self._now = now
 
     async def check(self, query: Query) -> Callback:

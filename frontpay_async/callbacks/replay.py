@@ -17,9 +17,14 @@ from __future__ import annotations
 import heapq
 from enum import StrEnum
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
+
+from frontpay_async import _checks
+
+if TYPE_CHECKING:
+    from attrs import Attribute
 
 
 class Claim(StrEnum):
@@ -87,6 +92,10 @@ class _Room:
             self.marks[key] = mark
 
 
+def _positive(_: MemoryReplayStore, __: Attribute[int], value: object) -> None:
+    _checks.whole("MemoryReplayStore.capacity", value, "a whole number of at least 1")
+
+
 @define(eq=False)
 class MemoryReplayStore:
     """A record of handled callbacks in this process, for any number of threads and event loops.
@@ -94,9 +103,12 @@ class MemoryReplayStore:
     Args:
         capacity: The most callbacks of one kind that are remembered; signed and unsigned ones are two kinds.
             Further ones are accepted without being remembered; none is forgotten early.
+
+    Raises:
+        ConfigurationError: The capacity is not a whole number of at least 1.
     """
 
-    capacity: int = 100_000
+    capacity: int = field(default=100_000, validator=_positive)
     _rooms: dict[str, _Room] = field(init=False, factory=dict[str, _Room], repr=False)
     _lock: Lock = field(init=False, factory=Lock, repr=False)
 

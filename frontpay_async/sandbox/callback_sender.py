@@ -29,6 +29,7 @@ import anyio
 import httpx
 from attrs import define, evolve, field, frozen
 
+from frontpay_async import _checks
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
 from frontpay_async.sandbox.handlers.context import json_object, number
 
@@ -198,12 +199,18 @@ class CallbackSender:
             seconds: For delays, how long.
 
         Raises:
-            TypeError: An argument is of another type.
-            ValueError: There is no such kind, or a number is out of range.
+            ConfigurationError: There is no such kind, or an argument is of another type or out of range.
         """
-        if every < 1 or skip < 0 or seconds < 0 or (times is not None and times < 1):
-            raise ValueError("a fault needs times and every from 1, skip and seconds from 0")
-        self._plans.append(_Plan(CallbackFault(kind), times, skip, every, seconds))
+        plan = _Plan(
+            _checks.member("kind", kind, CallbackFault),
+            None
+            if times is None
+            else _checks.whole("times", times, "a whole number from 1, or None for ever"),
+            _checks.whole("skip", skip, "a whole number from 0", least=0),
+            _checks.whole("every", every, "a whole number from 1"),
+            _checks.seconds("seconds", seconds, or_zero=True),
+        )
+        self._plans.append(plan)
 
     def repeat(self, order_uuid: str) -> None:
         """Send an order's last callback once more, exactly as it was.

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import random
 import re
+import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
-from attrs.validators import ge, instance_of
 
+from frontpay_async import _checks
 from frontpay_async._protocol.operations import OPERATIONS
+from frontpay_async.errors import ConfigurationError
 from frontpay_async.models.orders import (
     CreatedOrder,
     InvoiceNumber,
@@ -27,7 +30,7 @@ from frontpay_async.models.orders import (
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from attrs import Attribute
 
@@ -61,7 +64,7 @@ class FaultKind(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> None:
-        raise ValueError(f"there is no fault {value!r}; there are {', '.join(cls)}")
+        raise ConfigurationError(f"there is no fault {value!r}; there are {', '.join(cls)} as its kind")
 
     @property
     def is_slowness(self) -> bool:
@@ -97,8 +100,20 @@ _ONLY_FOR: Mapping[FaultKind, frozenset[str]] = MappingProxyType(
 
 
 def _is_count(_: Fault, attribute: Attribute[Any], value: object) -> None:
-    if value is not None and not (isinstance(value, int) and value >= 1):
-        raise ValueError(f"{attribute.name} must be a whole number from 1 on, or None for ever")
+    if value is not None:
+        _checks.whole(attribute.name, value, "a whole number from 1 on, or None for ever")
+
+
+def _is_skip(_: Fault, attribute: Attribute[Any], value: object) -> None:
+    _checks.whole(attribute.name, value, "a whole number from 0 on", least=0)
+
+
+def _are_seconds(_: Fault, attribute: Attribute[Any], value: object) -> None:
+    _checks.seconds(attribute.name, value, or_zero=True)
+
+
+def _is_pattern(_: Fault, attribute: Attribute[Any], value: object) -> None:
+    _checks.text(attribute.name, value)
 
 
 @frozen(kw_only=True)
@@ -113,21 +128,23 @@ class Fault:
         seconds: For slowness, how long.
 
     Raises:
-        TypeError: An argument is of another type.
-        ValueError: There is no such kind, it strikes no such operation, or a number is out of range.
+        ConfigurationError: There is no such kind, it strikes no such operation, or an argument is of another
+            type or out of range; also a ``ValueError``.
     """
 
     kind: FaultKind = field(converter=FaultKind)
-    operation: str = field(default="*", validator=instance_of(str))
+    operation: str = field(default="*", validator=_is_pattern)
     times: int | None = field(default=1, validator=_is_count)
-    skip: int = field(default=0, validator=[instance_of(int), ge(0)])
-    seconds: float = field(default=0.0, validator=[instance_of((int, float)), ge(0)])
+    skip: int = field(default=0, validator=_is_skip)
+    seconds: float = field(default=0.0, validator=_are_seconds)
 
     def __attrs_post_init__(self) -> None:
         if not any(map(self.strikes, OPERATIONS)):
-            raise ValueError(f"a fault {self.kind.value!r} can strike no operation like {self.operation!r}")
+            raise ConfigurationError(
+                f"a fault {self.kind.value!r} can strike no operation like {self.operation!r}"
+            )
         if self.kind.is_slowness != (self.seconds > 0):
-            raise ValueError("latency and drip need seconds, and no other kind takes them")
+            raise ConfigurationError("latency and drip need seconds, and no other kind takes them")
 
     def strikes(self, operation: str) -> bool:
         """Tell whether an operation, by its name, can be struck."""
@@ -222,10 +239,15 @@ class Faults:
         self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
     ) -> None:
         """Let faults strike at random: the same seed and the same requests give the same faults."""
+        if not isinstance(rates, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise _checks.refusal("rates", "a mapping of kinds to shares", rates)
+        _checks.whole("seed", seed, "a whole number", least=-sys.maxsize)
+        for rate in rates.values():
+            _checks.number("each of rates", rate, "a share of all requests, between 0 and 1", most=1)
         faults = [(_random_fault(kind, operation, seconds), rate) for kind, rate in rates.items()]
         shares = [rate for fault, rate in faults if not fault.kind.is_slowness]
-        if not all(0 <= rate <= 1 for _, rate in faults) or sum(shares) > 1:
-            raise ValueError("rates are shares of all requests: each between 0 and 1, and together at most 1")
+        if sum(shares) > 1:
+            raise ConfigurationError("rates are shares of all requests: together at most 1")
         self._chances.append(_Chances(faults, random.Random(seed)))  # noqa: S311 - chance that can be repeated
         self.note()
 

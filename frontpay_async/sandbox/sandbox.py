@@ -64,11 +64,12 @@ Limits. Mostly because no source describes it, the sandbox does not reproduce:
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections import deque
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -79,9 +80,11 @@ except ModuleNotFoundError as error:
     needs = "frontpay_async.sandbox needs the extra: pip install 'frontpay_async[sandbox]'"
     raise ModuleNotFoundError(needs, name=error.name) from error
 
+from frontpay_async import _checks
 from frontpay_async._protocol.operations import DateFormat
 from frontpay_async._transport.clock import Clock
 from frontpay_async.client import FrontPayClient
+from frontpay_async.models.terminals import Terminal
 from frontpay_async.priority import Priority
 from frontpay_async.sandbox.app import BASE_PATH, Api
 from frontpay_async.sandbox.behaviour import DeclineReason
@@ -131,10 +134,24 @@ if TYPE_CHECKING:
 
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
-    from frontpay_async.models.terminals import Terminal
     from frontpay_async.sandbox.behaviour import Behaviour
     from frontpay_async.sandbox.state import Duplicate
     from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
+
+T = TypeVar("T")
+
+
+def _given(name: str, value: T | None, default: T) -> T:
+    cls = type(default)
+    return default if value is None else _checks.instance(name, value, cls, f"{cls.__name__}()")
+
+
+def _text_or_none(name: str, value: str | None) -> str | None:
+    return None if value is None else _checks.text(name, value)
+
+
+def _amount_or_none(name: str, value: Decimal | None) -> Decimal | None:
+    return None if value is None else _checks.amount(name, value)
 
 
 class Sandbox:
@@ -171,8 +188,8 @@ class Sandbox:
         clock: Time; for tests.
 
     Raises:
-        ValueError: The rate limit or window is not more than 0, or there is no such form of dates or of
-            callbacks.
+        ConfigurationError: An argument is of another type or out of range; also a ``ValueError``.
+        TypeError: A threshold is a float or not a number.
     """
 
     faults: Faults
@@ -209,38 +226,57 @@ class Sandbox:
         clock: Clock | None = None,
     ) -> None:
         settings = SandboxSettings(
-            tokens=frozenset(tokens),
-            cardholder=cardholder or Cardholder(),
-            terminals=tuple(default_terminals() if terminals is None else terminals),
-            order_date_format=None if order_date_format is None else DateFormat(order_date_format),
-            pending_status=pending_status,
-            pending_refund_status=pending_refund_status,
-            list_terminal_orders=list_terminal_orders,
-            refund_request_threshold=refund_request_threshold,
-            refund_weekly_threshold=refund_weekly_threshold,
-            one_payment_at_a_time=one_payment_at_a_time,
-            magic_amounts=magic_amounts,
+            tokens=frozenset(_checks.texts("tokens", tokens)),
+            cardholder=_given("cardholder", cardholder, Cardholder()),
+            terminals=default_terminals()
+            if terminals is None
+            else _checks.instances("terminals", terminals, Terminal, "[Terminal(...)]"),
+            order_date_format=None
+            if order_date_format is None
+            else _checks.member("order_date_format", order_date_format, DateFormat),
+            pending_status=_text_or_none("pending_status", pending_status),
+            pending_refund_status=_text_or_none("pending_refund_status", pending_refund_status),
+            list_terminal_orders=_checks.flag("list_terminal_orders", list_terminal_orders),
+            refund_request_threshold=_amount_or_none("refund_request_threshold", refund_request_threshold),
+            refund_weekly_threshold=_amount_or_none("refund_weekly_threshold", refund_weekly_threshold),
+            one_payment_at_a_time=_checks.flag("one_payment_at_a_time", one_payment_at_a_time),
+            magic_amounts=_checks.flag("magic_amounts", magic_amounts),
         )
-        self._clock = clock or Clock()
+        self._clock = _given("clock", clock, Clock())
         # Wall-clock time follows the clock, so that tests that move the one move the other.
         self._epoch = time.time() - self._clock.now()
         feed = self._feed = Feed()
         self.faults = Faults(feed.note)
-        form = CallbackForm(callback_form)
+        if callback_transport is not None:
+            what = "an async transport of httpx"
+            _checks.offers("callback_transport", callback_transport, ["handle_async_request"], what)
         self.callback_sender = CallbackSender(
-            self._clock, callback_secret, callback_hosts, callback_transport, form
+            self._clock,
+            _checks.text("callback_secret", callback_secret),
+            _checks.texts("callback_hosts", callback_hosts),
+            callback_transport,
+            _checks.member("callback_form", callback_form, CallbackForm),
         )
-        throttle = (
-            None if rate_limit is None else Throttle(rate_limit, rate_window, rate_headers_when_written)
+        when_written = _checks.flag("rate_headers_when_written", rate_headers_when_written)
+        window = _checks.seconds("rate_window", rate_window)
+        if rate_limit is None:
+            throttle = None
+        else:
+            limit = _checks.whole("rate_limit", rate_limit, "a whole number of at least 1, or None")
+            throttle = Throttle(limit, window, when_written)
+        most = _checks.whole(
+            "request_history", request_history, "a whole number of 0 or more", least=0, most=sys.maxsize
         )
-        history = deque[RecordedRequest](maxlen=request_history)
+        history = deque[RecordedRequest](maxlen=most)
         self._settings = settings
         self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed, history)
         own = [*page_routes(self._api), *control_routes(self, View(self._api)), *checkout_routes(self._api)]
         router = Router([*own, *self._api.routes()], redirect_slashes=False)
         router.default = self._api.no_route
-        self.app = AllowedHost(router, allowed_hosts)
+        self.app = AllowedHost(router, _checks.texts("allowed_hosts", allowed_hosts))
         self.callback_sender.note = feed.note_callback
+        if state_file is not None:
+            _checks.path("state_file", state_file)
         self._store = None if state_file is None else StateFile(Path(state_file), self._api)
         if self._store is not None:
             self._store.load()
@@ -499,8 +535,8 @@ class Sandbox:
             seconds: For slowness, how long.
 
         Raises:
-            TypeError: An argument is of another type.
-            ValueError: There is no such kind, it strikes no such operation, or a number is out of range.
+            ConfigurationError: There is no such kind, it strikes no such operation, or an argument is of
+                another type or out of range; also a ``ValueError``.
         """
         fault = Fault(kind=FaultKind(kind), operation=operation, times=times, skip=skip, seconds=seconds)
         self.faults.add(fault)
@@ -517,8 +553,7 @@ class Sandbox:
             seconds: For slowness, how long.
 
         Raises:
-            TypeError: An argument is of another type.
-            ValueError: A rate is no share, the shares add up to more than 1, or see ``fail``.
+            ConfigurationError: A rate is not a share, the shares add up to more than 1, or see ``fail``.
         """
         self.faults.add_random(rates, seed=seed, operation=operation, seconds=seconds)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
+from frontpay_async import _checks
 from frontpay_async.models.terminals import Terminal
 
 if TYPE_CHECKING:
     from decimal import Decimal
+
+    from attrs import Attribute
 
     from frontpay_async._protocol.operations import DateFormat
 
@@ -19,9 +22,18 @@ DEFAULT_ORGANIZATION = "ORG2074299506"
 DEFAULT_TERMINAL = "TRML1914739698"
 
 
+def _delay(_: Cardholder, __: Attribute[Any], value: object) -> None:
+    if value is not None:
+        _checks.seconds("Cardholder.after", value, or_zero=True)
+
+
+def _flag(_: Cardholder, attribute: Attribute[Any], value: object) -> None:
+    _checks.flag(f"Cardholder.{attribute.name}", value)
+
+
 @frozen(kw_only=True)
 class Cardholder:
-    """Say what the simulated cardholder does at a terminal.
+    """What the simulated cardholder does at a terminal.
 
     Args:
         after: Seconds until the cardholder decides; None to wait for ``Sandbox.approve`` or ``decline``.
@@ -29,16 +41,12 @@ class Cardholder:
         takes_refund: Whether refunds are taken, or declined.
 
     Raises:
-        ValueError: ``after`` is negative.
+        ConfigurationError: An argument is of another type, or ``after`` is negative.
     """
 
-    after: float | None = 0.0
-    pays: bool = True
-    takes_refund: bool = True
-
-    def __attrs_post_init__(self) -> None:
-        if self.after is not None and self.after < 0:
-            raise ValueError("a cardholder decides after 0 seconds or more, or after None when told to")
+    after: float | None = field(default=0.0, validator=_delay)
+    pays: bool = field(default=True, validator=_flag)
+    takes_refund: bool = field(default=True, validator=_flag)
 
 
 @frozen(kw_only=True)

@@ -8,11 +8,13 @@ Which watch is asked for when is decided in ``watch/schedule.py``, and by whom i
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from attrs import define, field, frozen
 
-from frontpay_async.models._fields import to_decimal
+from frontpay_async import _checks
+from frontpay_async.errors import ConfigurationError
 from frontpay_async.models.statuses import (
     OrderStatus,
     PaymentStatus,
@@ -51,10 +53,10 @@ def _wanted(
 ) -> frozenset[StatusT] | None:
     if until is None:
         return None
-    wanted = frozenset(map(statuses, [until] if isinstance(until, str) else until))
+    wanted = _checks.texts("until", (until,) if isinstance(until, str) else until)
     if not wanted:
-        raise ValueError("until must name a status to wait for")
-    return wanted
+        raise ConfigurationError("until must name a status to wait for")
+    return frozenset(map(statuses, wanted))
 
 
 class _TellsOfOrder(Protocol):
@@ -147,12 +149,10 @@ class WatchHub:
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
             TypeError: ``after`` is a float or not a number.
-            ValueError: ``after`` is negative.
+            ConfigurationError: ``after`` is negative, or ``timeout`` is not more than 0 seconds.
         """
         if after is not None:
-            before = to_decimal(after)
-            if before < 0:
-                raise ValueError("after must be 0 or more: what was refunded before this refund")
+            before = _checks.amount("after", after)
             with (
                 self._reader(WatchKind.ORDER, order_uuid, timeout, paid_back_beyond=before) as amount,
                 self._reader(WatchKind.REFUND, order_uuid, timeout, until=(), every=True) as status,
@@ -183,7 +183,7 @@ class WatchHub:
             NotFoundError: There is no such order; one that was just created is given some seconds.
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
-            ValueError: ``until`` is empty.
+            ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
         wanted = _wanted(OrderStatus, until)
         with self._reader(WatchKind.ORDER, order_uuid, timeout, until=wanted) as subscription:
@@ -212,7 +212,7 @@ class WatchHub:
             NotFoundError: There is no such reservation; one that was just created is given some seconds.
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
-            ValueError: ``until`` is empty.
+            ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
         wanted = _wanted(ReservationStatus, until)
         with self._reader(WatchKind.RESERVATION, reservation_uuid, timeout, until=wanted) as subscription:
@@ -240,7 +240,7 @@ class WatchHub:
             NotFoundError: There is no such subscription; one that was just created is given some seconds.
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
-            ValueError: ``until`` is empty.
+            ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
         wanted = _wanted(SubscriptionStatus, until)
         with self._reader(WatchKind.SUBSCRIPTION, subscription_uuid, timeout, until=wanted) as subscription:
@@ -269,7 +269,7 @@ class WatchHub:
             NotFoundError: There is no such order; one that was just created is given some seconds.
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
-            ValueError: ``until`` is empty.
+            ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
         return await self.order(order_uuid, until=_CHECKED_OUT if until is None else until, timeout=timeout)
 
@@ -295,9 +295,9 @@ class WatchHub:
             NotFoundError: There is no such order; one that was just created is given some seconds.
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
-            ValueError: There is no such kind.
+            ConfigurationError: There is no such kind, or ``timeout`` is not more than 0 seconds.
         """
-        kind = WatchKind(kind)
+        kind = _checks.member("kind", kind, WatchKind)
         self._check(kind, order_uuid, timeout)
         return self._changes(kind, order_uuid, timeout)
 
@@ -311,8 +311,13 @@ class WatchHub:
 
         Returns:
             Whether anything of the order is watched.
+
+        Raises:
+            ConfigurationError: ``callback`` names no order.
         """
-        order_uuid = callback if isinstance(callback, str) else callback.order_uuid
+        order_uuid = callback if isinstance(callback, str) else getattr(callback, "order_uuid", None)
+        if not isinstance(order_uuid, str):
+            raise _checks.refusal("callback", "an order's id, or have an order_uuid that is text", callback)
         schedule, now = self._poller.schedule, self._now()
         watched = [schedule.claim(kind, order_uuid, now) for kind in WatchKind]
         self._poller.poke()
@@ -345,8 +350,7 @@ class WatchHub:
             ValueError: It is not a valid snapshot, or one of a later version, or ``elapsed`` is not valid;
                 nothing was taken up.
         """
-        if not 0 <= elapsed <= LONGEST_AGE:
-            raise ValueError(f"elapsed must be from 0 to {LONGEST_AGE:g} seconds")
+        _checks.number("elapsed", elapsed, f"from 0 to {LONGEST_AGE:g} seconds", most=LONGEST_AGE)
         read, now = read_snapshot(snapshot), self._now()
         for kind, order_uuid in read.watches:
             # An id that cannot be asked for is refused here, not when its turn comes.
@@ -404,8 +408,9 @@ class WatchHub:
         return self._poller.begin(watch, timeout, until=until, every=every, paid_back_beyond=paid_back_beyond)
 
     def _check(self, kind: WatchKind, order_uuid: str, timeout: float | None) -> None:
-        if timeout is not None and not timeout > 0:
-            raise ValueError("timeout must be more than 0 seconds, or None for no bound")
+        if timeout is not None:
+            must = "more than 0 seconds, or None for no bound"
+            _checks.number("timeout", timeout, must, least=math.nextafter(0.0, 1.0))
         self._poller.session.check(f"watch.{kind}")
         self._poller.session.request(KINDS[kind].operation, uuid=order_uuid)
 

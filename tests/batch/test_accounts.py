@@ -64,6 +64,6 @@ def test_the_key_of_a_shared_journal_is_the_journals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [object(), 7])
-async def test_what_cannot_be_opened(target: object) -> None:
+def test_what_cannot_be_opened(target: object) -> None:
     with pytest.raises(ConfigurationError, match="a path, a URL, or an Engine"):
-        await Journal.open(target).opened()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - meant
+        Journal.open(target)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - meant

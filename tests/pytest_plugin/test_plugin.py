@@ -229,7 +229,7 @@ class TestOrder:
         ),
         (
             '"510-before", operation=3',
-            "frontpay_fault('510-before', operation=3): 'operation' must be <class 'str'> (got 3 *'int'>).",
+            "frontpay_fault('510-before', operation=3): operation must be text",
         ),
         ('"latency"', "frontpay_fault('latency'): latency and drip need seconds, *"),
     ],

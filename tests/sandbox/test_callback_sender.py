@@ -132,7 +132,7 @@ async def test_the_form_of_callbacks_can_be_chosen(
         sandbox.apply_event(await linked(client), "pay")
     await sandbox.deliver_callbacks()
     assert list(merchant.said()[0]) == ["shop", *names, "checksum"]
-    callback = await guard(sandbox, accept_older_form=True).check(merchant.queries()[0])
+    callback = await guard(sandbox).check(merchant.queries()[0])
     assert callback.signed_fields == ALL - unsigned
 
 
@@ -333,7 +333,7 @@ async def test_a_checksum_is_wrong_where_there_is_one(
     ids=lambda asked: next(iter(asked)),
 )
 def test_a_fault_that_makes_no_sense_is_refused(sandbox: Sandbox, asked: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"burn|a fault needs"):
+    with pytest.raises(ValueError, match=next(iter(asked))):
         sandbox.callback_sender.fail(**{"kind": "lose", **asked})
 
 

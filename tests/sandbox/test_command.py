@@ -174,7 +174,7 @@ async def test_a_rate_limit_of_nothing_is_none() -> None:
         (["--port", "65536"], "0<=x<=65535"),
         (["--port", "-1"], "0<=x<=65535"),
         (["--rate-limit", "-1"], "x>=0"),
-        (["--rate-window", "0"], "must be > 0"),
+        (["--rate-window", "0"], "rate_window must be more than 0"),
         (["--rate-window", "nan"], "not a number of seconds"),
         (["--cardholder", "runs"], "is not one of"),
         (["--cardholder-after", "-1"], "is not in the range"),
