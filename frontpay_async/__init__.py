@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.raw import RawResponse as RawResponse
     from frontpay_async.models.records import (
         AttemptRecord as AttemptRecord,
+        CallResult as CallResult,
         ResultRecord as ResultRecord,
     )
     from frontpay_async.models.reservations import (

@@ -6,7 +6,8 @@ import math
 import os
 import platform
 from functools import cached_property
-from typing import TYPE_CHECKING, Self, cast
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import httpx
 from attrs import evolve
@@ -22,11 +23,12 @@ from frontpay_async._transport.call import CallOptions, Secret
 from frontpay_async._transport.clock import Clock
 from frontpay_async._transport.connection_pool import ConnectionPool
 from frontpay_async._transport.engines import check_engine
-from frontpay_async._transport.instrumentation import Observers
+from frontpay_async._transport.instrumentation import Observers, captured
 from frontpay_async._transport.loop_guard import LoopGuard
 from frontpay_async._transport.send import Send
 from frontpay_async._version import __version__
-from frontpay_async.errors import ConfigurationError
+from frontpay_async.errors import ConfigurationError, Outcome
+from frontpay_async.models.records import CallResult
 from frontpay_async.priority import Priority
 from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.rate import RateView
@@ -37,7 +39,7 @@ from frontpay_async.watch.poller import Poller
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from frontpay_async.resources.reservations import Reservations
     from frontpay_async.resources.subscriptions import Subscriptions
     from frontpay_async.settings import Environment
+
+T = TypeVar("T")
 
 _MAX_BODY = 32 * 1024 * 1024
 
@@ -275,6 +279,37 @@ class FrontPayClient:
         stated = _checks.member("safety", safety, Safety)
         request = build_raw(method, path, safety=stated, json=json, query=query)
         return await self._session.execute_raw(request, self._options)
+
+    async def with_raw_response(self, call: Coroutine[Any, Any, T]) -> CallResult[T]:
+        """Await a call, and return its value with the response that it was read from.
+
+        ``result = await client.with_raw_response(client.orders.get_status(uuid))`` has the report as
+        ``result.value``, and ``result.request_id`` for the support. A call that fails raises its error, as
+        always. Of a call that makes several requests, the response is the last one's.
+
+        Args:
+            call: A call of a client that is not awaited yet. A task is refused: it has begun already.
+
+        Raises:
+            ConfigurationError: It is not a coroutine, so that nothing was awaited; or it made no call.
+            FrontPayError: The call failed.
+        """
+        if not iscoroutine(call):
+            demand = "a call that is not awaited yet, such as client.orders.get_status(uuid)"
+            raise _checks.refusal("call", demand, call)
+        records: list[ResultRecord] = []
+        token = captured.set(records)
+        try:
+            value = await call
+        finally:
+            captured.reset(token)
+        last = records[-1] if records else None
+        if last is None or last.response is None:
+            raise ConfigurationError(
+                "what with_raw_response awaited has ended, but made no call of a client",
+                outcome=Outcome.UNKNOWN,
+            )
+        return CallResult(value=value, response=last.response, attempts=last.attempts, elapsed=last.elapsed)
 
     @cached_property
     def checkout(self) -> Checkout:

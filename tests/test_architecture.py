@@ -128,7 +128,7 @@ SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError", "NotOursE
 
 CONTRACT = """
     FrontPayClient ConnectionPool Environment RetryPolicy RateLimit RateStatistics Timeouts Priority
-    Outcome DateFormat Clock AttemptRecord ResultRecord Product OrderSummary Address Customer
+    Outcome DateFormat Clock AttemptRecord CallResult ResultRecord Product OrderSummary Address Customer
     CustomerType Language SendOrderBy InvoiceInterval PaymentLinkOrder InvoiceOrder EFakturaOrder
     EhfOrder TerminalOrder InvoiceReferences Refund TerminalRefund RefundLine OrderStatus PaymentStatus
     RefundStatus CreatedOrder CreatedTerminalOrder OrderStatusEntry OrderStatusReport OrderDetails

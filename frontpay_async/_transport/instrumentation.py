@@ -8,6 +8,7 @@ implementation; nothing here knows it.
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 from types import CoroutineType
 from typing import TYPE_CHECKING, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
@@ -47,6 +48,9 @@ class Observers:
     on_attempt: Callable[[AttemptRecord], object] | None = None
     on_result: Callable[[ResultRecord], object] | None = None
 
+
+captured: ContextVar[list[ResultRecord] | None] = ContextVar("frontpay_async.captured", default=None)
+"""Where the records of the calls that one ``with_raw_response`` awaits are kept."""
 
 _NOBODY = Observers()
 _CLOCK = Clock()
@@ -142,8 +146,8 @@ class CallReport:
         self, operation: Operation[object], call: Call | None, outcome: Outcome | None, error: str | None
     ) -> None:
         """Tell that the call has ended."""
-        hook = self.observers.on_result
-        if not self._begun or (hook is None and self._end is None):
+        hook, kept = self.observers.on_result, captured.get()
+        if not self._begun or (hook is None and self._end is None and kept is None):
             return
         last = call.last if call else None
         request = call.sent if call else None
@@ -162,15 +166,18 @@ class CallReport:
             ),
             response=_raw(last.response) if outcome is None and last and last.response else None,
         )
+        if kept is not None:
+            kept.append(record)
         if hook is not None:
             tell(hook, record)
         if self._end is not None:
             tell(self._end, record)
 
 
-def _raw(response: HttpResponse) -> RawResponse | None:
+def _raw(response: HttpResponse) -> RawResponse:
     try:
-        return RawResponse(status=response.status, headers=response.headers, json=response.json())
+        json = response.json()
     except ValueError:
         # A page that stands for an empty list.
-        return None
+        json = None
+    return RawResponse(status=response.status, headers=response.headers, json=json)

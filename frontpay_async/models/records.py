@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
 from attrs import field, frozen
 
 from frontpay_async.errors import Outcome
 from frontpay_async.models.raw import RawResponse
 from frontpay_async.models.value import Value
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 @frozen(kw_only=True)
@@ -57,3 +62,35 @@ class ResultRecord(Value):
     error: str | None = None
     may_have_happened_twice: bool = False
     response: RawResponse | None = field(default=None, repr=False, eq=False)
+
+
+@frozen(kw_only=True)
+class CallResult(Generic[T_co]):
+    """What a call returned, with the response that it was read from; ``client.with_raw_response`` returns it.
+
+    Args:
+        value: What the call returned.
+        response: The response, with its status, headers, request id and JSON; masked in reprs.
+        attempts: How many attempts were made.
+        elapsed: Seconds that the call took, waits included.
+    """
+
+    value: T_co
+    response: RawResponse
+    attempts: int
+    elapsed: float
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case."""
+        return self.response.headers
+
+    @property
+    def request_id(self) -> str | None:
+        """The ``x-request-id`` header, if the API sent one."""
+        return self.response.request_id

@@ -12,11 +12,13 @@ from attrs.exceptions import FrozenInstanceError
 from frontpay_async import (
     AttemptRecord,
     Clock,
+    ConfigurationError,
     FrontPayError,
     InvalidOrderError,
     NotFoundError,
     Outcome,
     OutcomeUnknownError,
+    RequestRejectedError,
     ResultRecord,
     ServerError,
 )
@@ -279,3 +281,40 @@ async def test_a_success_is_told_with_its_response(server: WireServer, connect: 
     assert "ODR2210048815" in str(done.response.json)
     assert "ODR2210048815" not in repr(done)
     assert refused.response is None
+
+
+async def test_a_call_is_awaited_with_its_response(server: WireServer, connect: Connect) -> None:
+    """Each of two that run at once has its own; a failure raises what it always raises."""
+    ids = ("X-Request-Id", "r-1"), ("X-Request-Id", "r-2")
+    server.script(failed(500), *(envelope(201, each) for each in ids), failed(417))
+    client = connect(server)
+    first = await client.with_raw_response(client.orders.send_invoice(invoice()))
+    assert (first.status, first.request_id, first.attempts) == (201, "r-1", 2)
+    assert first.headers["x-request-id"] == "r-1"
+    assert first.value.order_uuid in str(first.response.json)
+    assert "r-1" not in repr(first.response)
+    second = await client.with_raw_response(client.orders.send_invoice(invoice()))
+    assert (second.request_id, second.attempts) == ("r-2", 1)
+    with pytest.raises(RequestRejectedError):
+        await client.with_raw_response(client.orders.send_invoice(invoice()))
+
+
+async def test_calls_that_run_at_once_have_their_own_responses(server: WireServer, connect: Connect) -> None:
+    server.script(*(envelope(201, ("X-Request-Id", f"r-{number}")) for number in range(8)))
+    client = connect(server)
+    calls = (client.with_raw_response(client.orders.send_invoice(invoice())) for _ in range(8))
+    results = await asyncio.gather(*calls)
+    assert {each.request_id for each in results} == {f"r-{number}" for number in range(8)}
+    assert {each.attempts for each in results} == {1}
+
+
+async def test_what_is_not_a_call_is_refused(server: WireServer, connect: Connect) -> None:
+    """A task has begun: refusing it must not look as if nothing had been sent."""
+    client = connect(server)
+    task = asyncio.create_task(client.orders.send_invoice(invoice()))
+    with pytest.raises(ConfigurationError, match="not awaited yet"):
+        await client.with_raw_response(task)  # type: ignore[arg-type]
+    await task
+    with pytest.raises(ConfigurationError, match="made no call") as caught:
+        await client.with_raw_response(asyncio.sleep(0))
+    assert caught.value.outcome is Outcome.UNKNOWN

@@ -39,7 +39,7 @@ _BY_CONVERTER = {"to_single_products": st.lists(_single_lines, max_size=2).map(t
 
 
 def public_values() -> list[type[Any]]:
-    """Every public class of values; a page of a list is made of them, and has no form of its own."""
+    """Every public class of values; what holds one of any class has no form of its own."""
     names = [(frontpay_async, name) for name in frontpay_async.__all__]
     names += [(callbacks, name) for name in callbacks.__all__]
     found = {getattr(module, name) for module, name in names}
@@ -50,7 +50,7 @@ def public_values() -> list[type[Any]]:
             if isinstance(cls, type)
             and attrs.has(cls)
             and cls.__module__.startswith("frontpay_async.models")
-            and cls is not frontpay_async.Page
+            and not hasattr(cls, "__parameters__")
         ),
         key=lambda cls: cls.__name__,
     )

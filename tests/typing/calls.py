@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_type
 
 from frontpay_async import (
     AttemptRecord,
+    CallResult,
     ConnectionPool,
     CreatedOrder,
     CreatedTerminalOrder,
@@ -201,3 +202,11 @@ async def lived_with() -> None:
         )
         assert_type(patient, FrontPayClient)
     assert_type(await client.aclose(), None)
+
+
+async def with_response(client: FrontPayClient, uuid: str) -> None:
+    result = await client.with_raw_response(client.orders.get_status(uuid))
+    assert_type(result, CallResult[OrderStatusReport])
+    assert_type(result.value, OrderStatusReport)
+    assert_type(result.request_id, str | None)
+    assert_type(result.attempts, int)
