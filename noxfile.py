@@ -175,11 +175,11 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def page(session: nox.Session) -> None:
-    """Run the tests of the sandbox's page in the machine's Chromium; without one they are skipped.
+    """Test the sandbox's page and the documentation in the machine's Chromium; without one they are skipped.
 
     With DEMAND_BROWSER=1 in the environment they fail instead.
     """
-    session.install("-e", ".[sandbox]", *group("tests"), *group("page"))
+    session.install("-e", ".[all]", *group("tests"), *group("page"), *group("docs"))
     session.run("pytest", "-m", "browser", "tests/browser", *session.posargs)
 
 

@@ -1,22 +1,24 @@
-"""The nightly invoicing job: a CSV file in, each invoice sent once, a report out, a status for the scheduler.
+"""The nightly invoicing job: a CSV file in, each invoice sent once, a report out.
 
-    python3 -m pip install ".[batch,cli,sandbox]"    # in a clone, in a virtual environment
-    frontpay sandbox                          # in a terminal of its own; it prints its URL
-    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
+    python3 -m pip install ".[batch,cli,sandbox]"  # in a clone, in a venv
+    frontpay sandbox                               # in another terminal; prints its URL
+    export FRONTPAY_TOKEN=sandbox-token
+    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect
     cp docs/batch-files/invoices.csv 2026-12.csv
     python3 examples/batch_job.py 2026-12.csv --dry-run
     python3 examples/batch_job.py 2026-12.csv --journal journal.db --expect 10594.00
 
-The file's name is the batch's name, and each invoice has a key: run the job again after whatever happened,
-and it continues. SIGTERM and Ctrl-C let what has left get its answer, and begin nothing more.
+The name of the file is the name of the batch, and each invoice has a key, so the job
+can be run again at any time: it continues. On SIGTERM and Ctrl-C it waits for the
+responses to the requests in flight and sends nothing more.
 
 | exit status | |
 |---|---|
-| 0 | every invoice stands at the API |
-| 1 | some were refused, or wait for a person: 2026-12.report.csv says which, and why |
-| 2 | the file is not fit to be sent, or its total is not the expected one; nothing of it was sent |
-| 75 | stopped, or the journal cannot be reached: run it again |
-| 78 | the settings or the token are wrong: run it again when they are right |
+| 0 | all invoices were sent |
+| 1 | some were rejected or need a person: 2026-12.report.csv lists them |
+| 2 | the file is invalid or its total is not the expected one; nothing was sent |
+| 75 | stopped, or the journal is unavailable: run it again |
+| 78 | a setting or the token is wrong: correct it, then run it again |
 """
 
 from __future__ import annotations
@@ -57,18 +59,23 @@ def is_fit(file: OrderFile, expected: Decimal | None) -> bool:
     for violation in summed.violations[:SHOWN]:
         tell(str(violation))
     if summed.violation_count:
-        tell(f"{file.path.name}: nothing was sent; violations: {summed.violation_count}")
+        tell(
+            f"{file.path.name}: nothing was sent; violations: {summed.violation_count}"
+        )
         return False
     for kind, total in summed.kinds.items():
         tell(f"{total.orders} {kind}, {total.grand_total:.2f}")
     if expected is not None and summed.total.grand_total != expected:
-        tell(f"{file.path.name}: {summed.total.grand_total:.2f} in all, not {expected:.2f}; nothing was sent")
+        tell(
+            f"{file.path.name}: the total is {summed.total.grand_total:.2f},"
+            f" not {expected:.2f}; nothing was sent"
+        )
         return False
     return True
 
 
 async def send(client: FrontPayClient, file: OrderFile, journal: str) -> int:
-    """Send what is not sent yet, and write the report, however it ends; return the exit status.
+    """Send the rest, write the report in any case, and return the exit status.
 
     Raises:
         FrontPayError: The file contradicts an earlier run, or the run could not go on.
@@ -76,7 +83,10 @@ async def send(client: FrontPayClient, file: OrderFile, journal: str) -> int:
 
     def progress(status: BatchStatus) -> None:
         left = status.total - status.done - status.failed - status.parked
-        tell(f"{status.done} of {status.total} sent, {client.rate.estimate(left) / 60:.0f} min to go")
+        tell(
+            f"{status.done} of {status.total} sent,"
+            f" {client.rate.estimate(left) / 60:.0f} min to go"
+        )
 
     async with InvoiceBatch(client, journal=journal, name=file.path.stem) as batch:
         submission = await batch.submit(file)
@@ -91,8 +101,12 @@ async def send(client: FrontPayClient, file: OrderFile, journal: str) -> int:
                 failure = error
             tasks.cancel_scope.cancel()
         status = await batch.status()
-        await write_report(batch.rows(), file.path.with_suffix(".report.csv"), delimiter=";")
-    told = ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)
+        await write_report(
+            batch.rows(), file.path.with_suffix(".report.csv"), delimiter=";"
+        )
+    told = ", ".join(
+        f"{count} {state}" for state, count in status.counts.items() if count
+    )
     tell(f"{file.path.name}: {told or 'no invoices'}")
     if failure is not None:
         raise failure
@@ -132,11 +146,20 @@ async def main(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Send the invoices of a CSV file, each once.")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--journal", default="invoices.db", help="a path, or the URL of a database")
-    parser.add_argument(
-        "--expect", type=Decimal, metavar="TOTAL", help="what the invoices come to by the books"
+    parser = argparse.ArgumentParser(
+        description="Send the invoices of a CSV file, each once."
     )
-    parser.add_argument("--dry-run", action="store_true", help="check and sum up the file; send nothing")
+    parser.add_argument("file", type=Path)
+    parser.add_argument(
+        "--journal", default="invoices.db", help="a path, or the URL of a database"
+    )
+    parser.add_argument(
+        "--expect",
+        type=Decimal,
+        metavar="TOTAL",
+        help="what the invoices come to by the books",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check and sum up the file; send nothing"
+    )
     sys.exit(anyio.run(main, parser.parse_args()))

@@ -1,24 +1,27 @@
-"""A receiver of callbacks on Starlette: genuine ones only, each handled once, in one process or in many.
+"""A receiver of callbacks on Starlette: verified, each handled once.
 
-    python3 -m pip install ".[cli,sandbox,redis]"    # in a clone, in a virtual environment
-    frontpay sandbox                          # in a terminal of its own; it prints its URL
-    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
+    python3 -m pip install ".[cli,sandbox,redis]"  # in a clone, in a venv
+    frontpay sandbox                               # in another terminal; prints its URL
+    export FRONTPAY_TOKEN=sandbox-token
+    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect
     export SHOP_CALLBACK_SECRET=sandbox-callback-secret SHOP_DATABASE=shop.db
     uvicorn --app-dir examples --factory callback_receiver:create_app
 
-An order says where to call: ``callback_url="http://127.0.0.1:8000/frontpay/callback"``, for a terminal
-through ``sign_callback_url``. With REDIS_URL, all processes and hosts accept each callback once between them.
+An order has a ``callback_url``, here http://127.0.0.1:8000/frontpay/callback; for a
+terminal order it is signed with ``sign_callback_url``. With REDIS_URL, all processes
+and hosts together accept each callback once.
 
-A callback is a reason to look, not a receipt: what is noted is the status that the API then tells. Noting it
-twice is noting it once, and what was asked for later stays, so a callback that comes again, late, or beside
-another does no harm. The API may not repeat one that was answered with 503: poll what stays open for long.
+A callback is a reason to ask the API, not a proof: the receiver stores the status that
+the API then returns. Storing a status twice has no further effect, and the status that
+was read last wins, so repeated and late callbacks do no harm. The API may not repeat a
+callback that was answered with 503: poll orders that stay open for long.
 
-| what came | answer |
+| callback | response |
 |---|---|
-| a genuine callback, or a copy of one | 200; the copy does nothing |
-| a forged one | 403 |
-| one that is too old, or none at all | 400 |
-| one that cannot be handled now: the API, the database or Redis is not there | 503; it is as new |
+| genuine, or a copy | 200; a copy has no effect |
+| forged | 403 |
+| too old or malformed | 400 |
+| the API, the database or Redis is unavailable | 503; a copy is accepted later |
 """
 
 from __future__ import annotations
@@ -49,7 +52,9 @@ if TYPE_CHECKING:
 
     from frontpay_async.callbacks import Callback
 
-PATIENCE = 5.0  # seconds for the API to tell a status; whoever sent the callback waits as long
+PATIENCE = (
+    5.0  # seconds for the API to tell a status; whoever sent the callback waits as long
+)
 
 
 class RedisReplayStore:
@@ -86,14 +91,16 @@ class Orders:
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute(
                 "CREATE TABLE IF NOT EXISTS orders"
-                " (uuid TEXT, about TEXT, status TEXT, asked_at REAL, PRIMARY KEY (uuid, about))"
+                " (uuid TEXT, about TEXT, status TEXT, asked_at REAL,"
+                " PRIMARY KEY (uuid, about))"
             )
 
     def note(self, uuid: str, about: str, status: str, asked_at: float) -> None:
-        """Note what the API says; two answers may overtake each other, and the one asked for later stays."""
+        """Store a status; of two responses, the one that was requested later wins."""
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute(
-                "INSERT INTO orders VALUES (?, ?, ?, ?) ON CONFLICT (uuid, about) DO UPDATE"
+                "INSERT INTO orders VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (uuid, about) DO UPDATE"
                 " SET status = excluded.status, asked_at = excluded.asked_at"
                 " WHERE excluded.asked_at >= orders.asked_at",
                 (uuid, about, status, asked_at),
@@ -102,7 +109,11 @@ class Orders:
     def read(self, uuid: str) -> dict[str, str]:
         """Return what was noted: of the order, its payment, its refund."""
         with closing(sqlite3.connect(self.path)) as database:
-            return dict(database.execute("SELECT about, status FROM orders WHERE uuid = ?", (uuid,)))
+            return dict(
+                database.execute(
+                    "SELECT about, status FROM orders WHERE uuid = ?", (uuid,)
+                )
+            )
 
 
 async def try_again(_: Request, __: Exception) -> Response:
@@ -116,12 +127,14 @@ def create_app() -> Starlette:
     expected: list[type[Exception]] = [FrontPayError, sqlite3.Error]
     redis: Redis | None = None
     if "REDIS_URL" in os.environ:
-        from redis.asyncio import Redis, RedisError  # noqa: PLC0415 - only where it is asked for
+        from redis.asyncio import Redis, RedisError  # noqa: PLC0415 - optional
 
-        redis = Redis.from_url(os.environ["REDIS_URL"])  # pyright: ignore[reportUnknownMemberType] - half typed
+        url = os.environ["REDIS_URL"]
+        redis = Redis.from_url(url)  # pyright: ignore[reportUnknownMemberType]
         expected.append(RedisError)
     guard = CallbackGuard(
-        os.environ["SHOP_CALLBACK_SECRET"], replay_store=None if redis is None else RedisReplayStore(redis)
+        os.environ["SHOP_CALLBACK_SECRET"],
+        replay_store=None if redis is None else RedisReplayStore(redis),
     )
 
     @asynccontextmanager
@@ -141,15 +154,23 @@ def create_app() -> Starlette:
         if isinstance(callback, OrderCallback):
             about, status = "order", str((await client.orders.get_status(uuid)).status)
         elif callback.kind == CallbackKind.PAYMENT:
-            about, status = "payment", str(await client.terminals.get_payment_status(uuid))
+            about, status = (
+                "payment",
+                str(await client.terminals.get_payment_status(uuid)),
+            )
         else:
-            about, status = "refund", str(await client.terminals.get_refund_status(uuid))
+            about, status = (
+                "refund",
+                str(await client.terminals.get_refund_status(uuid)),
+            )
         await to_thread.run_sync(orders.note, uuid, about, status, asked_at)
         # Who waits for this order in this process hears of it now: see fastapi_app.py.
         client.watch.notify(callback)
 
     async def show(request: Request) -> JSONResponse:
-        return JSONResponse(await to_thread.run_sync(orders.read, request.path_params["uuid"]))
+        return JSONResponse(
+            await to_thread.run_sync(orders.read, request.path_params["uuid"])
+        )
 
     app = Starlette(
         routes=[callback_route(guard, handle), Route("/orders/{uuid}", show)],

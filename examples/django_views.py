@@ -1,7 +1,10 @@
-"""A Django view that shows an order, under WSGI and threads, and under ASGI.
+"""Django views that show an order: under WSGI with threads, and under ASGI.
 
 # urls.py
-urlpatterns = [path("orders/<str:uuid>", show), path("async/orders/<str:uuid>", show_async)]
+urlpatterns = [
+    path("orders/<str:uuid>", show),
+    path("async/orders/<str:uuid>", show_async),
+]
 """
 
 from __future__ import annotations
@@ -24,18 +27,23 @@ def show(_: HttpRequest, uuid: str) -> JsonResponse:
     try:
         report = frontpay(lambda client: client.orders.get_status(uuid))
     except FrontPayError as error:
-        return JsonResponse({"detail": type(error).__name__}, status=STATUS[error.outcome])
+        return JsonResponse(
+            {"detail": type(error).__name__}, status=STATUS[error.outcome]
+        )
     return JsonResponse({"order": uuid, "status": report.status})
 
 
 async def show_async(_: HttpRequest, uuid: str) -> JsonResponse:
-    """Answer with an order's status, in the event loop of an ASGI server, with a client of this request.
+    """Return an order's status, in the event loop of an ASGI server.
 
-    A project that runs under ASGI alone opens one client when it starts, as the FastAPI example does.
+    The client lives for one request. A project that runs under ASGI only opens one
+    client when it starts, as the FastAPI example does.
     """
     async with FrontPayClient() as client:
         try:
             report = await client.orders.get_status(uuid)
         except FrontPayError as error:
-            return JsonResponse({"detail": type(error).__name__}, status=STATUS[error.outcome])
+            return JsonResponse(
+                {"detail": type(error).__name__}, status=STATUS[error.outcome]
+            )
     return JsonResponse({"order": uuid, "status": report.status})

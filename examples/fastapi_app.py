@@ -1,22 +1,25 @@
-"""A shop's backend on FastAPI: it takes card payments at a terminal and receives callbacks.
+"""A shop's backend on FastAPI: card payments at a terminal, with callbacks.
 
     python3 -m venv .venv && . .venv/bin/activate
-    python3 -m pip install ".[cli,sandbox]" fastapi      # in a clone of the repository
-    frontpay sandbox                          # in a terminal of its own; it prints its URL
-    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
+    python3 -m pip install ".[cli,sandbox]" fastapi  # in a clone
+    frontpay sandbox                                 # in another terminal
+    export FRONTPAY_TOKEN=sandbox-token
+    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect
     export SHOP_CALLBACK_URL=http://127.0.0.1:8000/frontpay/callback
     export SHOP_CALLBACK_SECRET=sandbox-callback-secret
     uvicorn --app-dir examples --factory fastapi_app:create_app
 
-    curl localhost:8000/sales --json '{"reference": "B-1001", "terminal": "TRML1914739698",
-        "item": "Ski wax", "price": "149.50"}'
+    curl localhost:8000/sales --json '{"reference": "B-1001",
+        "terminal": "TRML1914739698", "item": "Ski wax", "price": "149.50"}'
 
-The till waits in that one request until the cardholder has paid or declined. The callback wakes the wait, and
-the status itself is asked of the API: a callback about a terminal is not signed.
+The point of sale waits in one request until the cardholder has paid or declined. The
+callback wakes the wait, and the API is then asked for the status: callbacks of terminal
+orders are not signed.
 
-Every failure is answered by its outcome: 422 or 409 where the API did not take the order, 503 where nothing
-was sent, and 202 where the order may be on the terminal, or is there and undecided. A 500 would be retried:
-that is how a customer is billed twice.
+Every failure is answered by its outcome: 422 or 409 if the API did not accept the
+order, 503 if nothing was sent, and 202 if the order may be on the terminal, or is there
+and undecided. A 500 would be retried by the caller, and the customer would be billed
+twice.
 """
 
 from __future__ import annotations
@@ -80,13 +83,17 @@ class Sale(BaseModel):
 
 async def invalid(_: Request, error: InvalidOrderError) -> JSONResponse:
     """Answer where the order breaks a rule: nothing was sent."""
-    return JSONResponse({"fields": [violation.path for violation in error.violations]}, status_code=422)
+    return JSONResponse(
+        {"fields": [violation.path for violation in error.violations]}, status_code=422
+    )
 
 
 async def busy(_: Request, error: RateBudgetExceededError) -> JSONResponse:
-    """Answer where the token's budget is used up: nothing was sent, and it is safe to try again."""
+    """Answer 503: the rate limit is used up, nothing was sent, a retry is safe."""
     return JSONResponse(
-        {"detail": "busy"}, status_code=503, headers={"Retry-After": str(math.ceil(error.retry_after))}
+        {"detail": "busy"},
+        status_code=503,
+        headers={"Retry-After": str(math.ceil(error.retry_after))},
     )
 
 
@@ -96,22 +103,30 @@ async def failed(_: Request, error: FrontPayError) -> JSONResponse:
         case Outcome.NOT_SENT:
             return JSONResponse({"detail": "nothing was sent"}, status_code=503)
         case Outcome.REJECTED:
-            return JSONResponse({"detail": "refused: nothing was done"}, status_code=409)
+            return JSONResponse(
+                {"detail": "refused: nothing was done"}, status_code=409
+            )
         case Outcome.UNKNOWN:
             # It may be on the terminal. To send it again could bill the customer twice.
-            return JSONResponse({"detail": "not known: look at the terminal"}, status_code=202)
+            return JSONResponse(
+                {"detail": "not known: look at the terminal"}, status_code=202
+            )
 
 
 def create_app() -> FastAPI:
     """Build the app; its settings stand in the environment."""
-    callback_url, secret = os.environ["SHOP_CALLBACK_URL"], os.environ["SHOP_CALLBACK_SECRET"]
+    callback_url, secret = (
+        os.environ["SHOP_CALLBACK_URL"],
+        os.environ["SHOP_CALLBACK_SECRET"],
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with FrontPayClient() as client:  # FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT
+        # FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT
+        async with FrontPayClient() as client:
             app.state.client = client
-            # Somebody stands at the till: its calls go first, and fail rather than wait long.
-            # And a failed create is not repeated by itself: whoever stands there can see the terminal.
+            # A customer is waiting: these calls go first, and fail instead of waiting.
+            # A failed create is not repeated: the seller can see the terminal.
             app.state.till = client.with_options(
                 priority=Priority.INTERACTIVE,
                 timeouts=Timeouts(total=10),
@@ -125,7 +140,11 @@ def create_app() -> FastAPI:
     app = FastAPI(
         lifespan=lifespan,
         routes=[callback_route(CallbackGuard(secret), wake_the_watch)],
-        exception_handlers={InvalidOrderError: invalid, RateBudgetExceededError: busy, FrontPayError: failed},
+        exception_handlers={
+            InvalidOrderError: invalid,
+            RateBudgetExceededError: busy,
+            FrontPayError: failed,
+        },
     )
 
     @app.post("/sales")
@@ -145,12 +164,16 @@ def create_app() -> FastAPI:
         )
         order = {"order": created.order_uuid}
         try:
-            status = await app.state.client.watch.payment(created.order_uuid, timeout=PATIENCE)
+            status = await app.state.client.watch.payment(
+                created.order_uuid, timeout=PATIENCE
+            )
         except WatchTimeoutError as error:
             # Not "failed": it may be paid a second from now.
-            return JSONResponse({**order, "status": str(error.last_status)}, status_code=202)
+            return JSONResponse(
+                {**order, "status": str(error.last_status)}, status_code=202
+            )
         except FrontPayError:
-            # Whatever is wrong with the watching, the order is on the terminal and may be paid.
+            # Watching failed, but the order is on the terminal and may be paid.
             return JSONResponse({**order, "status": "UNKNOWN"}, status_code=202)
         return JSONResponse({**order, "status": str(status)})
 

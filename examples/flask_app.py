@@ -1,11 +1,13 @@
 """A Flask view that sends a payment link, under a server with threads.
 
-python3 -m pip install ".[cli,sandbox]" flask      # in a clone, in a virtual environment
-frontpay sandbox                          # in a terminal of its own; it prints its URL
-export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
+python3 -m pip install ".[cli,sandbox]" flask  # in a clone and a virtual environment
+frontpay sandbox                               # in another terminal; prints its URL
+export FRONTPAY_TOKEN=sandbox-token
+export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect
 PYTHONPATH=examples flask --app flask_app run
 
-curl localhost:5000/links --json '{"item": "Ski wax", "price": "149.50", "email": "kari@example.com"}'
+curl localhost:5000/links --json '{"item": "Ski wax", "price": "149.50",
+    "email": "kari@example.com"}'
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def show(uuid: str) -> tuple[Response, int]:
 
 @app.errorhandler(FrontPayError)
 def failed(error: FrontPayError) -> tuple[Response, int]:
-    """Answer by what is known: a 500 would be tried again, and bill the customer twice."""
+    """Answer by outcome: a 500 would be retried and bill the customer twice."""
     if isinstance(error, InvalidOrderError):
         return jsonify(fields=[each.path for each in error.violations]), 422
     match error.outcome:

@@ -1,23 +1,29 @@
 """One service for many merchants: a token each, and one pool of connections for all.
 
-    python3 -m pip install ".[cli,sandbox]"    # in a clone, in a virtual environment
-    frontpay sandbox                          # in a terminal of its own; it prints its URL
-    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect MERCHANT_TOKENS=tokens.json
+    python3 -m pip install ".[cli,sandbox]"  # in a clone and a virtual environment
+    frontpay sandbox                         # in another terminal; prints its URL
+    export MERCHANT_TOKENS=tokens.json
+    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect
     echo '{"oslo": "sandbox-token", "bergen": "revoked"}' > tokens.json
     uvicorn --app-dir examples --factory multi_tenant:create_app
 
-    curl localhost:8000/merchants/oslo/links --json '{"reference": "B-1001", "item": "Ski wax",
-        "price": "149.50", "name": "Kari Nordmann", "email": "kari@example.com"}'
+    curl localhost:8000/merchants/oslo/links --json '{"reference": "B-1001",
+        "item": "Ski wax", "price": "149.50", "name": "Kari Nordmann",
+        "email": "kari@example.com"}'
 
-Each merchant has a client with a rate window, a retry budget and watches of its own. So what befalls one is
-not felt by the others:
+Each merchant has a client with its own rate window, retry budget and watches, so a
+problem of one merchant does not affect the others:
 
-- A token that was refused is 502 for that merchant. A new one in the file is taken up with the next call.
-- A merchant whose window is used up gets 503 with ``Retry-After``, before anything is sent.
-- A merchant whose calls hang holds ten of the pool's hundred connections, and gets 503 for the rest.
+- A refused token is a 502 for that merchant. A new token in the file is used by the
+  next call.
+- A merchant whose rate window is used up gets 503 with ``Retry-After``; nothing is
+  sent.
+- A merchant whose calls hang holds ten of the hundred connections of the pool, and gets
+  503 for further calls.
 
-Only so many clients are kept. The one that was used longest ago is closed first, and none while it is in use.
-What it knew of its rate window goes with it, and is learnt again from the first answer.
+A limited number of clients is kept open. The least recently used one is closed first,
+but never one in use. Its knowledge of the rate window is lost, and learnt again from
+the first response.
 """
 
 from __future__ import annotations
@@ -76,14 +82,14 @@ class UnknownMerchantError(Exception):
 
 @define
 class TokenFile:
-    """Gives tokens from a file that is replaced when they change, as a mounted secret is."""
+    """Tokens from a file that is replaced when they change, like a mounted secret."""
 
     path: Path
     _read_at: int = field(init=False, default=-1)
     _tokens: dict[str, str] = field(init=False, factory=dict[str, str], repr=False)
 
     async def token(self, merchant: str) -> str:
-        """Return a merchant's token; asked before each attempt, and again when the API refused it.
+        """Return a merchant's token; called before each attempt and after a 401.
 
         Raises:
             UnknownMerchantError: There is none.
@@ -99,34 +105,36 @@ class TokenFile:
 
 @define(eq=False)
 class Tenant:
-    """A merchant's client, and how many more calls it may have in flight."""
+    """A merchant's client and its free places for calls."""
 
     client: FrontPayClient
     places: anyio.Semaphore = field(factory=lambda: anyio.Semaphore(PLACES))
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody is using it."""
+        """Whether no call uses it."""
         return self.places.value == PLACES
 
 
 @define(eq=False)
 class Tenants:
-    """Keeps a client for each merchant that was served lately."""
+    """The clients of the merchants that were served lately."""
 
     pool: ConnectionPool
     tokens: TokenFile
     redis: str | None = None
-    _kept: OrderedDict[str, Tenant] = field(init=False, factory=OrderedDict[str, Tenant])
+    _kept: OrderedDict[str, Tenant] = field(
+        init=False, factory=OrderedDict[str, Tenant]
+    )
 
     @property
     def merchants(self) -> tuple[str, ...]:
-        """Those whose clients are kept; the one that was used last is at the end."""
+        """The merchants whose clients are open, the most recently used last."""
         return tuple(self._kept)
 
     @asynccontextmanager
     async def client(self, merchant: str) -> AsyncGenerator[FrontPayClient]:
-        """Lend a merchant's client; it is not closed while it is lent.
+        """Yield a merchant's client, which stays open meanwhile.
 
         Raises:
             UnknownMerchantError: There is no such merchant.
@@ -149,7 +157,7 @@ class Tenants:
         return FrontPayClient(
             partial(self.tokens.token, merchant),
             connection_pool=self.pool,
-            # With Redis, all processes that serve a merchant keep its books together.
+            # With Redis, all processes that serve a merchant share its rate window.
             rate_limit=RateLimit(redis=self.redis, account=merchant),
             timeouts=Timeouts(total=PATIENCE),
         )
@@ -168,7 +176,7 @@ class Tenants:
 
 @asynccontextmanager
 async def client_of_path(request: Request) -> AsyncGenerator[FrontPayClient]:
-    """Lend the client of the merchant whom the path names; what goes wrong becomes an HTTP error."""
+    """Yield the client of the merchant in the path; failures become HTTP errors."""
     tenants: Tenants = request.app.state.tenants
     try:
         async with tenants.client(request.path_params["merchant"]) as client:
@@ -176,7 +184,9 @@ async def client_of_path(request: Request) -> AsyncGenerator[FrontPayClient]:
     except UnknownMerchantError:
         raise HTTPException(404, "no such merchant") from None
     except anyio.WouldBlock:
-        raise HTTPException(503, "too many calls in flight", {"Retry-After": "5"}) from None
+        raise HTTPException(
+            503, "too many calls in flight", {"Retry-After": "5"}
+        ) from None
     except RateBudgetExceededError as error:
         # Nothing was sent.
         headers = {"Retry-After": str(math.ceil(error.retry_after))}
@@ -186,7 +196,9 @@ async def client_of_path(request: Request) -> AsyncGenerator[FrontPayClient]:
     except NotFoundError:
         raise HTTPException(404, "no such order") from None
     except FrontPayError as error:
-        raise HTTPException(STATUSES[error.outcome], f"{type(error).__name__}: {error.outcome}") from None
+        raise HTTPException(
+            STATUSES[error.outcome], f"{type(error).__name__}: {error.outcome}"
+        ) from None
 
 
 async def send_link(request: Request) -> JSONResponse:
@@ -221,7 +233,9 @@ def read_order(body: bytes) -> PaymentLinkOrder:
                 type=CustomerType.PRIVATE,
                 name=said["name"],
                 email=said["email"],
-                address=Address(street="Storgata 1", zip="0155", city="Oslo", country="NO"),
+                address=Address(
+                    street="Storgata 1", zip="0155", city="Oslo", country="NO"
+                ),
             ),
             invoice_as_payment_option=False,
             send_order_by=SendOrderBy(sms=False, email=True),
@@ -238,7 +252,9 @@ def create_app() -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         async with ConnectionPool() as pool:
-            tenants = app.state.tenants = Tenants(pool, tokens, os.environ.get("REDIS_URL"))
+            tenants = app.state.tenants = Tenants(
+                pool, tokens, os.environ.get("REDIS_URL")
+            )
             try:
                 yield
             finally:

@@ -1,23 +1,27 @@
-"""An order pipeline with back-pressure: JSON lines in, payment links out, and each order's end told.
+"""An order pipeline with back-pressure: JSON lines in, payment links and results out.
 
-    python3 -m pip install ".[cli,sandbox]"    # in a clone, in a virtual environment
-    frontpay sandbox                          # in a terminal of its own; it prints its URL
-    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect FRONTPAY_TOKEN=sandbox-token
+    python3 -m pip install ".[cli,sandbox]"  # in a clone and a virtual environment
+    frontpay sandbox                         # in another terminal; prints its URL
+    export FRONTPAY_TOKEN=sandbox-token
+    export FRONTPAY_BASE_URL=http://127.0.0.1:8123/api/v1/connect
     python3 examples/order_pipeline.py examples/orders.jsonl > ends.jsonl
 
     file ─> read ─> [16] ─> 4 senders ─> [16] ─> write ─> stdout
 
-The streams between the stages hold a few orders, and whoever puts one into a full stream waits. So the file
-is read as fast as orders can be sent, and of what was read only the ids of sent orders stay in memory.
+The streams between the stages hold a few orders; a stage that writes to a full stream
+waits. The file is therefore read as fast as orders can be sent, and only the ids of
+sent orders stay in memory.
 
-An order's end is ``sent``, ``rejected`` (by the API), ``not_sent`` or ``unknown``. What is unknown is never
-sent again: when all else is done it is looked up, and has a second line, which counts.
+The result of an order is ``sent``, ``rejected`` (by the API), ``not_sent`` or
+``unknown``. An unknown order is never sent again: it is looked up after all others, and
+gets a second line, which is the final one.
 
-Ctrl-C (or SIGTERM) stops the reading: what has left gets its answer, what has not is ``not_sent``, and what
-is unknown is looked up. Ctrl-C once more ends everything at once, and what is in flight then has no line, as
-after ``kill -9``. Where that matters, use ``frontpay_async.batch``, which keeps a journal.
+Ctrl-C (or SIGTERM) stops the reading: requests in flight get their responses, the rest
+is ``not_sent``, and unknown orders are looked up. A second Ctrl-C stops at once;
+requests in flight then have no line, as after ``kill -9``. If that matters, use
+``frontpay_async.batch``, which keeps a journal.
 
-Exit status: 0 all sent, 1 some were not, 3 some are unknown.
+Exit status: 0 all sent, 1 some not sent, 3 some unknown.
 """
 
 from __future__ import annotations
@@ -84,7 +88,7 @@ class End:
 
 
 def read_order(line: str) -> Entry:
-    """Make an order of a line; the rules of the API are checked when it is sent, before a byte leaves.
+    """Build an order from a line; the API's rules are checked before it is sent.
 
     Raises:
         ValueError: The line is no JSON, or a value cannot be used.
@@ -102,7 +106,9 @@ def read_order(line: str) -> Entry:
             type=CustomerType.PRIVATE,
             name=said["name"],
             email=said["email"],
-            address=Address(street=said["street"], zip=said["zip"], city=said["city"], country="NO"),
+            address=Address(
+                street=said["street"], zip=said["zip"], city=said["city"], country="NO"
+            ),
         ),
         invoice_as_payment_option=False,
         send_order_by=SendOrderBy(sms=False, email=True),
@@ -118,7 +124,7 @@ class Pipeline:
         self.client = client.with_options(
             priority=Priority.BATCH,
             timeouts=Timeouts(total=PATIENCE),
-            # A 500 may come after the order was stored: look it up, rather than send it again.
+            # A 500 may follow a stored order: look it up, do not send it again.
             retry=RetryPolicy(retry_unsafe_server_errors=False),
         )
         self.stopped = anyio.Event()
@@ -133,9 +139,13 @@ class Pipeline:
 
     async def take_stock(self) -> None:
         """Note which orders are there already: none of them can be one of ours."""
-        self._accounted_for = {each.order_uuid for each in await self.client.orders.list_statuses()}
+        self._accounted_for = {
+            each.order_uuid for each in await self.client.orders.list_statuses()
+        }
 
-    async def run(self, lines: AsyncIterator[str], write: Callable[[End], Awaitable[None]]) -> None:
+    async def run(
+        self, lines: AsyncIterator[str], write: Callable[[End], Awaitable[None]]
+    ) -> None:
         """Send the orders of all lines, and tell each one's end as it is known.
 
         Args:
@@ -163,7 +173,7 @@ class Pipeline:
         async with orders, ends:
             while not self.stopped.is_set():
                 line = None
-                # Stopping ends the wait for a line; a line that was read always has an end.
+                # Stopping ends the wait for a line; a line that was read has a result.
                 with anyio.CancelScope() as self._reading:
                     line = await anext(lines, None)
                 if line is None:
@@ -179,7 +189,9 @@ class Pipeline:
                     await orders.send(entry)
 
     async def _send(
-        self, orders: MemoryObjectReceiveStream[Entry], ends: MemoryObjectSendStream[End]
+        self,
+        orders: MemoryObjectReceiveStream[Entry],
+        ends: MemoryObjectSendStream[End],
     ) -> None:
         async with orders, ends:
             async for entry in orders:
@@ -225,8 +237,16 @@ class Pipeline:
                 self.unknown.remove(entry)
                 await write(End(entry.key, "sent", uuid))
             else:
-                may_be = ", ".join((*found.same, *found.unclear)) or "none that is there"
-                await write(End(entry.key, "unknown", detail=f"for a person to decide; it may be: {may_be}"))
+                may_be = (
+                    ", ".join((*found.same, *found.unclear)) or "none that is there"
+                )
+                await write(
+                    End(
+                        entry.key,
+                        "unknown",
+                        detail=f"for a person to decide; it may be: {may_be}",
+                    )
+                )
 
 
 async def stop_at_a_signal(pipeline: Pipeline) -> None:
@@ -235,7 +255,10 @@ async def stop_at_a_signal(pipeline: Pipeline) -> None:
         async for _ in signals:
             break
     seconds = pipeline.client.rate.estimate(SENDERS)
-    print(f"stopping: what has left gets its answer, in some {seconds:.0f} s", file=sys.stderr)
+    print(
+        f"stopping: what has left gets its answer, in some {seconds:.0f} s",
+        file=sys.stderr,
+    )
     pipeline.stop()
 
 
@@ -247,7 +270,10 @@ async def main(path: str, settling: float) -> int:
         print(json.dumps(asdict(end), ensure_ascii=False), flush=True)
         ends[end.end] += 1
 
-    async with FrontPayClient() as client, await anyio.open_file(path, encoding="utf-8") as file:
+    async with (
+        FrontPayClient() as client,
+        await anyio.open_file(path, encoding="utf-8") as file,
+    ):
         pipeline = Pipeline(client)
         try:
             await pipeline.take_stock()
@@ -260,24 +286,35 @@ async def main(path: str, settling: float) -> int:
             tasks.cancel_scope.cancel()
         if pipeline.unknown:
             # Until then, a request that was lost may still be at work.
-            print(f"{len(pipeline.unknown)} unknown: looking in {settling:.0f} s", file=sys.stderr)
+            print(
+                f"{len(pipeline.unknown)} unknown: looking in {settling:.0f} s",
+                file=sys.stderr,
+            )
             await anyio.sleep(settling)
             try:
                 await pipeline.look_up(write)
             except FrontPayError as error:
                 print(f"the look-up failed: {error}", file=sys.stderr)
     ends["unknown"] = len(pipeline.unknown)
-    print(", ".join(f"{count} {end}" for end, count in sorted(ends.items()) if count), file=sys.stderr)
+    print(
+        ", ".join(f"{count} {end}" for end, count in sorted(ends.items()) if count),
+        file=sys.stderr,
+    )
     if pipeline.unknown:
         return 3
     return 1 if ends["rejected"] or ends["not_sent"] else 0
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Send payment links from a file of JSON lines.")
+    parser = argparse.ArgumentParser(
+        description="Send payment links from a file of JSON lines."
+    )
     parser.add_argument("file")
     parser.add_argument(
-        "--settling", type=float, default=60.0, help="seconds before a lost order is looked up"
+        "--settling",
+        type=float,
+        default=60.0,
+        help="seconds before a lost order is looked up",
     )
     parser.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio")
     options = parser.parse_args()

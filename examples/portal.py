@@ -1,12 +1,12 @@
-"""One client for a process of threads: Flask, Django under WSGI, Celery, scripts.
+"""One client for a process with threads: Flask, Django under WSGI, Celery, scripts.
 
     from portal import frontpay
 
     report = frontpay(lambda client: client.orders.get_status(uuid))
 
-The client lives in an event loop of its own, in a thread of its own (a portal), which the first call starts.
-All threads of the process share it, and so its connections, its rate limit and its polls. A worker that is
-forked after the first call gets a client of its own.
+The client lives in an event loop in a thread of its own (a portal), which the first
+call starts. All threads of the process share the client, its connections, its rate
+limit and its polls. A worker that is forked after the first call gets its own client.
 """
 
 from __future__ import annotations
@@ -57,4 +57,6 @@ def _open() -> tuple[BlockingPortal, FrontPayClient]:
 
 
 # A child of fork must not wait for a lock that a thread of its parent holds.
-os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+os.register_at_fork(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)

@@ -23,6 +23,7 @@ import frontpay_async.otel
 import frontpay_async.sandbox
 from docs._ext.error_catalogue import catalogue
 from docs._ext.links import broken
+from docs._ext.messages import index
 from docs._ext.provoked import raised
 from docs._ext.retry_safety import class_of, evidence_table, safety_table
 from frontpay_async import FrontPayError
@@ -121,6 +122,14 @@ class ErrorCatalogueDirective(SphinxDirective):
         return self.parse_text_to_nodes(catalogue(examples), allow_section_headings=True)
 
 
+class MessageIndexDirective(SphinxDirective):
+    """Show every error message of the package, with a link to its error."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read the messages from the source, and have the table parsed."""
+        return self.parse_text_to_nodes(index())
+
+
 class FixturesDirective(SphinxDirective):
     """Show the fixtures of the pytest plugin; read from its source, for pytest is not needed here."""
 
@@ -172,7 +181,7 @@ def check_all_documented(app: Sphinx, env: BuildEnvironment) -> None:
         for name in module.__all__:
             public = f"{module.__name__}.{name}"
             if name != "__version__" and public not in env.domains.python_domain.objects:
-                logger.warning("docs/api.md does not document %s", public)
+                logger.warning("no page in docs/api documents %s", public)
 
 
 def check_links(app: Sphinx, env: BuildEnvironment) -> None:
@@ -214,6 +223,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("where-to-look", WhereToLookDirective)
     app.add_directive("error-tree", ErrorTreeDirective)
     app.add_directive("error-catalogue", ErrorCatalogueDirective)
+    app.add_directive("message-index", MessageIndexDirective)
     app.add_directive("fixtures", FixturesDirective)
     app.add_directive("module-docstring", ModuleDocstringDirective)
     app.connect("missing-reference", link_public_name)

@@ -1,9 +1,9 @@
-"""Send the invoices of a file, and take up what an earlier run left.
+"""Send the invoices of a file, and continue what an earlier run left.
 
     python batch_cron.py /srv/invoices/2026-05.csv /srv/invoices/journal.db
 
-The token and the environment come from FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT. With exit status 1, the
-report tells of orders that need a person.
+The token and the environment come from FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT. After
+exit status 1 the report lists the orders that need a person.
 """
 
 import asyncio
@@ -16,7 +16,10 @@ from frontpay_async.batch import InvoiceBatch, read_csv, write_report
 
 async def send(file: Path, journal: str) -> int:
     """Send what is not sent yet; return the exit status."""
-    async with FrontPayClient() as client, InvoiceBatch(client, journal=journal, name=file.stem) as batch:
+    async with (
+        FrontPayClient() as client,
+        InvoiceBatch(client, journal=journal, name=file.stem) as batch,
+    ):
         await batch.submit(read_csv(file))
         report = await batch.run()
         await write_report(batch.rows(), file.with_suffix(".report.csv"))

@@ -1,7 +1,7 @@
-"""Drive a batch from procrastinate: the queue says when, the journal says what.
+"""Run a batch from procrastinate: the queue decides when, the journal decides what.
 
-A job is only a wish to run the batch. It may be run twice, on two hosts at once, or be retried after a crash:
-each order still goes out once, because the journal decides.
+A job only requests a run of the batch. It may run twice, on two hosts at once, or be
+retried after a crash: each order is still sent once, because the journal decides.
 """
 
 import os
@@ -21,12 +21,15 @@ app = App(connector=PsycopgConnector())
 async def batch_of(name: str) -> AsyncIterator[InvoiceBatch]:
     """Open a batch in the journal that all workers share."""
     journal = os.environ["INVOICE_JOURNAL"]
-    async with FrontPayClient() as client, InvoiceBatch(client, journal=journal, name=name) as batch:
+    async with (
+        FrontPayClient() as client,
+        InvoiceBatch(client, journal=journal, name=name) as batch,
+    ):
         yield batch
 
 
 async def order_invoices(name: str, items: list[BatchItem]) -> None:
-    """Put the orders into the journal, then wish for a run: in that order, nothing is forgotten."""
+    """Write the orders to the journal first, then defer the run."""
     async with batch_of(name) as batch:
         await batch.submit(items)
     await send_invoices.defer_async(name=name)

@@ -100,7 +100,7 @@ async def test_each_invoice_is_sent_once_however_often_the_job_runs(night: Night
 async def test_a_file_that_is_not_what_the_books_say_is_not_sent(night: Night) -> None:
     done = await night.job("--expect", "611.99")
     assert done.status == 2
-    assert done.err.endswith(f"2026-12.csv: {TOTAL} in all, not 611.99; nothing was sent\n")
+    assert done.err.endswith(f"2026-12.csv: the total is {TOTAL}, not 611.99; nothing was sent\n")
     assert night.sandbox.requests == ()
 
 
