@@ -265,6 +265,9 @@ class APIError(FrontPayError):
 _WORDS = re.compile(r"[A-Za-z]\w*(?: \w+)*(?:#\w[\w ]*)?", re.ASCII)
 
 
+_GAP = re.compile(r"[\s_-]+")
+
+
 def to_code(message: str | None) -> str | None:
     """Return a message as a camelCase code, or None where it is neither a code nor plain words."""
     if message is None or _WORDS.fullmatch(message) is None:
@@ -273,6 +276,13 @@ def to_code(message: str | None) -> str | None:
     first, *more = words.split(" ")
     code = first[0].lower() + first[1:] + "".join(word[0].upper() + word[1:] for word in more)
     return f"{code}{mark}{about}"
+
+
+def folded(message: str | None) -> str | None:
+    """Return a message's code in the form in which codes are compared: a revision may spell it otherwise."""
+    text = _GAP.sub(" ", message or "").strip()
+    code = to_code(text.lower() if text.isupper() else text)
+    return None if code is None else code.casefold()
 
 
 def sentences(errors: Json) -> list[str]:

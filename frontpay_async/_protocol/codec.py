@@ -123,6 +123,8 @@ _NUMBERS = frozenset({"quantity", "rate", "tax", "amount", "discount"})
 
 
 _ID = re.compile(r"[!-~]{1,128}")
+# What programs write for an id that they do not have.
+_NO_IDS = frozenset({"0", "null", "none", "nil", "undefined", "nan", "false", "true"})
 
 
 class UnreadableError(ValueError):
@@ -528,7 +530,7 @@ def _by_hook(hook: Callable[[Json, object], object], kind: object, value: Json) 
 
 def _read_id(value: Json) -> str:
     text = _read_text(value, str)
-    if _ID.fullmatch(text) is None:
+    if _ID.fullmatch(text) is None or text.casefold() in _NO_IDS:
         raise ValueError("not a valid id")
     return text
 

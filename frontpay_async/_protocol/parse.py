@@ -52,12 +52,16 @@ _NO_ORDER_CODE = "orderNotFound"
 # Statuses whose meaning no code changes.
 _SETTLED = frozenset({401, 403, 408, 429, 499})
 # Codes that say only that the API failed: internalErrorOccurredPleaseTryAgainLater, Laravel's "Server Error".
-_GENERIC_FAILURE = re.compile(r"somethingWentWrong|internalError(?:Occurred\w*)?|(?:internalS|s)erverError")
+_GENERIC_FAILURE = re.compile(
+    r"somethingWentWrong|internalError(?:Occurred\w*)?|(?:internalS|s)erverError", re.IGNORECASE
+)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 # Beginnings of words that no success has in its message, except in the documented one.
 _REFUSING = re.compile(
     r"reject|fail|error|wrong|invalid|den(?:y|ied)|declin|refus|unable|cannot|not$|already|exceed|busy|missing"
-    r"|expired|forbid|unauth|unprocess|unavailable|unsupported|unsuccess|conflict|retrieved|again|many",
+    r"|expired|forbid|un(?:a|e|k|pr|s)|conflict|retrieved|again|many|lock|block|limit|insuffic|duplicat|mismatch"
+    r"|malform|illegal|inc|inel|inactiv|bad$|abort|time(?:d|out)|disab|suspend|mainten|no$|never$|too$|problem"
+    r"|exception|fault|violat|throttl|must$|require|only$|pending|queue|stop|hold$|held$|skip|ignor|nothing|none$",
     re.IGNORECASE,
 )
 _NO_ERRORS: tuple[object, ...] = (None, "", "Array", [], {})
@@ -87,6 +91,7 @@ _BY_CODE: Mapping[str, type[errors.APIError]] = MappingProxyType(
         "personCurrentStatusIsWrong": errors.ServerError,
     }
 )
+_BY_FOLDED_CODE = {code.casefold(): cls for code, cls in _BY_CODE.items()}
 # Server errors that say that nothing was done.
 _REFUSALS = frozenset({errors.TerminalBusyError, errors.CreditCheckRejectedError})
 _BY_STATUS: Mapping[int, type[errors.APIError]] = MappingProxyType(
@@ -145,7 +150,7 @@ def _problem(
         return None
     if status < HTTPStatus.BAD_REQUEST:
         return _NOT_OURS
-    return _error_class(status, errors.to_code(_text(response.envelope().get("message")))), ""
+    return _error_class(status, errors.folded(_text(response.envelope().get("message")))), ""
 
 
 def _problem_of_success(
@@ -159,7 +164,7 @@ def _problem_of_success(
     has_data = _has_data(operation, envelope)
     if _is_success(operation, envelope, has_data=has_data):
         return None
-    cls = _named_error(errors.to_code(_text(envelope.get("message"))))
+    cls = _named_error(errors.folded(_text(envelope.get("message"))))
     # Data beside a refusal is a contradiction: the data may be what an order was created with.
     if cls is None or (has_data and operation.safety is not Safety.READ):
         return errors.OutcomeUnknownError, "it is not a success of this operation"
@@ -169,10 +174,12 @@ def _problem_of_success(
 def _is_success(  # noqa: PLR0911 - a table
     operation: Operation[object], envelope: JsonObject, *, has_data: bool
 ) -> bool:
-    if _marks_error(envelope):
+    data = envelope.get("data")
+    inner = data if isinstance(data, dict) and operation.safety is not Safety.READ else {}
+    if _marks_error(envelope, _STATUS_MEMBERS) or _marks_error(inner, frozenset()):
         return False
     message = _text(envelope.get("message"))
-    code = errors.to_code(message)
+    code = errors.folded(message)
     if operation.raw and operation.safety is Safety.READ:
         return _named_error(code) is None
     if operation.safety is Safety.READ:
@@ -181,8 +188,11 @@ def _is_success(  # noqa: PLR0911 - a table
         return has_data or undecided
     if operation.result is not None and not has_data and not operation.may_lack_data:
         return False
-    if code is not None and code == errors.to_code(operation.message):
+    if code is not None and code == errors.folded(operation.message):
         return True
+    if operation.result is None and not operation.raw and message is None and envelope.get("message"):
+        # Neither a code nor words: a list or an object of them.
+        return False
     if message is not None and (_named_error(code) or _sounds_refused(message)):
         return False
     if operation.raw:
@@ -195,17 +205,72 @@ def _sounds_refused(message: str) -> bool:
     return any(map(_REFUSING.match, _WORD.findall(message)))
 
 
-def _marks_error(envelope: JsonObject) -> bool:
-    """Whether a member of the body says that the request failed."""
-    status = envelope.get("status_code")
-    if isinstance(status, str) and status.isascii() and status.isdigit():
-        status = Decimal(status)
+def _marks_error(envelope: JsonObject, status_members: frozenset[str]) -> bool:
+    """Whether a member of the body says that the request failed, however its name is spelt."""
+    for name, value in envelope.items():
+        told = _SEPARATORS.sub("", name).casefold()
+        if told in _ERROR_MEMBERS:
+            marks = _plain(value) not in _NO_ERRORS and not _is_no(value)
+        elif told in _SUCCESS_MEMBERS:
+            marks = value is not None and (_is_no(value) or value == "")
+        elif told in status_members:
+            marks = _is_failure(value)
+        else:
+            continue
+        if marks:
+            return True
+    return False
+
+
+_SEPARATORS = re.compile(r"[\W_]+")
+_ERROR_MEMBERS = frozenset(
+    {
+        *(
+            "error",
+            "errors",
+            "iserror",
+            "haserror",
+            "haserrors",
+            "errorcode",
+            "errormessage",
+            "errordescription",
+        ),
+        *("exception", "fault", "failed", "isfailed", "failure", "validationerrors"),
+    }
+)
+_SUCCESS_MEMBERS = frozenset({"success", "issuccess", "successful", "issuccessful", "ok"})
+_STATUS_MEMBERS = frozenset({"status", "statuscode", "statusmessage", "httpstatus", "code", "result"})
+_REASONS = frozenset(each.phrase.casefold() for each in HTTPStatus if each >= HTTPStatus.BAD_REQUEST)
+_NO = frozenset({"0", "false", "no", "off", "n"})
+_FAILURE = re.compile(r"\b(?:err|fail|false|reject|declin|denied|refus|invalid|exception)", re.IGNORECASE)
+
+
+def _plain(value: Json) -> Json:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _is_no(value: Json) -> bool:
+    if isinstance(value, str):
+        return value.strip().casefold() in _NO
+    return value is False or (isinstance(value, (int, Decimal)) and value == 0)
+
+
+def _is_failure(value: Json) -> bool:
+    """Whether a status is a number beyond the 2xx, or a word such as "failed"."""
+    if isinstance(value, str):
+        number = value.strip().partition(" ")[0]
+        if not (number.isascii() and number.isdigit()):
+            word = value.strip()
+            return _FAILURE.search(word) is not None or word.casefold() in _REASONS
+        value = Decimal(number)
+    if value is False:
+        return True
+    # Numbers that no HTTP status has mean something else.
     return (
-        envelope.get("is_error") not in (None, False, "", "0", "false")
-        or envelope.get("success") is False
-        or bool(envelope.get("error"))
-        or envelope.get("errors") not in _NO_ERRORS
-        or (isinstance(status, (int, Decimal)) and not 200 <= status < 300)  # noqa: PLR2004 - the 2xx
+        isinstance(value, (int, Decimal))
+        and value is not True
+        and value in _STATUSES
+        and value not in _SUCCESSES
     )
 
 
@@ -251,7 +316,7 @@ def _error(
     status, envelope = response.status, response.envelope()
     request_id = response.headers.get("x-request-id")
     said = _text(envelope.get("message"))
-    if errors.to_code(said) in operation.refusals:
+    if errors.folded(said) in {each.casefold() for each in operation.refusals}:
         cls = errors.CreditCheckRejectedError
     failed = (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in CUT_OFF or issubclass(cls, errors.ServerError)
@@ -363,7 +428,8 @@ def _says_no_order(response: HttpResponse) -> bool:
     # A 404 of a proxy or of a wrong base URL is no empty list.
     if response.status != HTTPStatus.NOT_FOUND:
         return False
-    return errors.to_code(_text(response.envelope().get("message"))) == _NO_ORDER_CODE
+    code = errors.folded(_text(response.envelope().get("message")))
+    return code == _NO_ORDER_CODE.casefold()
 
 
 def is_generic_failure(code: str | None) -> bool:
@@ -408,13 +474,13 @@ def _error_class(status: int, code: str | None) -> type[errors.APIError]:
 def _named_error(code: str | None) -> type[errors.APIError] | None:
     if code is None:
         return None
-    if code.startswith("refundRejection"):
+    if code.startswith("refundrejection"):
         return errors.RefundRejectedError
     if is_generic_failure(code):
         return errors.ServerError
-    if code.partition("#")[0] == "cycleNotfound":
+    if code.partition("#")[0] == "cyclenotfound":
         return errors.CycleNotFoundError
-    return errors.NotFoundError if code.endswith("NotFound") else _BY_CODE.get(code)
+    return errors.NotFoundError if code.endswith("notfound") else _BY_FOLDED_CODE.get(code)
 
 
 def _explain(

@@ -34,6 +34,7 @@ from frontpay_async.errors import (
     RateLimitedError,
     ServerError,
     TerminalBusyError,
+    folded,
 )
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  #
             return Failure.DID_NOT_HAPPEN
         case OutcomeUnknownError():
             return Failure.NO_USABLE_ANSWER
-        case ServerError(status=500 | 510, code=code) if response is not None and is_json_object(response):
-            return Failure.SERVER_FAILED if is_generic_failure(code) else Failure.NO_USABLE_ANSWER
+        case ServerError(status=500 | 510, message=said) if response is not None and is_json_object(response):
+            return Failure.SERVER_FAILED if is_generic_failure(folded(said)) else Failure.NO_USABLE_ANSWER
         case ServerError():
             return Failure.NO_USABLE_ANSWER
         case APIError(status=status) if status in CUT_OFF:

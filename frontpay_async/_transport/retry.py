@@ -38,6 +38,7 @@ from frontpay_async.errors import (
     Outcome,
     RateBudgetExceededError,
     RateLimitedError,
+    folded,
 )
 
 if TYPE_CHECKING:
@@ -190,9 +191,10 @@ def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
         raise last.with_traceback(None)
     operation, response = call.request.operation, call.last.response if call.last else None
     if operation.safety is Safety.IDEMPOTENT and isinstance(last, BusinessRuleError):
-        if last.code == operation.done_code and response is not None:
+        code = folded(last.message)
+        if code is not None and code == folded(operation.done_code) and response is not None:
             return response
-        if last.code == operation.undone_code:
+        if code is not None and code == folded(operation.undone_code):
             raise last.with_traceback(None)
     if isinstance(last, NotSentError):
         if isinstance(last, RateBudgetExceededError) and isinstance(doubt, RateLimitedError):

@@ -137,6 +137,59 @@ def test_a_2xx_that_contradicts_itself_is_not_a_success(operation: Operation[Any
         read(operation, answer(operation.success, done(operation, **marked)))
 
 
+OTHER_MARKS: list[dict[str, Any]] = [
+    {"isError": True}, {"IsError": "true"}, {"is_error": "TRUE"}, {"is_error": "yes"}, {"has_error": 1},
+    {"isSuccess": False}, {"success": "false"}, {"success": 0}, {"ok": False}, {"status": "error"},
+    {"status": "FAILED"}, {"status": 400}, {"statusCode": 417}, {"status_code": "417 Expectation Failed"},
+    {"code": 500}, {"errorMessage": "x"}, {"error_code": 17}, {"Errors": {"a": ["b"]}}, {"exception": "X"},
+    {"success": True, "errors": ["x"]}, {"status_message": "Bad Request"}, {"errors": [None]},
+    {"status_message": "Execution Exception Occurred"}, {"message": "orderIsLocked"},
+    {"message": "refundLimitReached"}, {"message": "duplicateRequest"}, {"message": "insufficientFunds"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("marked", OTHER_MARKS, ids=repr)
+def test_an_error_is_marked_in_any_spelling(marked: dict[str, Any]) -> None:
+    """Money: whichever member says that it failed, and however it is spelt."""
+    for operation in CHANGES:
+        with pytest.raises(OutcomeUnknownError):
+            read(operation, answer(operation.success, done(operation, **marked)))
+
+
+@pytest.mark.parametrize("inner", [{"is_error": True}, {"error": "x"}, {"success": False}], ids=repr)
+def test_an_error_inside_the_data_is_not_a_success(inner: dict[str, Any]) -> None:
+    for operation in CHANGES:
+        data = {"uuid": "ODR7", "orderUuid": "ODR7", **inner}
+        with pytest.raises(OutcomeUnknownError):
+            read(operation, success(operation, data))
+
+
+def test_a_message_that_is_not_text_names_no_success() -> None:
+    for operation in SILENT:
+        for message in (["x"], {"a": "refundRejectionX"}, 7):
+            with pytest.raises(OutcomeUnknownError):
+                read(operation, answer(operation.success, done(operation, message=message)))
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["orderStatusAlreadyPaid", "ORDER STATUS ALREADY PAID", "order_status_already_paid",
+     "order-status-already-paid", " orderStatusAlreadyPaid ", "orderstatusalreadypaid"],
+)  # fmt: skip
+def test_a_known_code_is_its_error_in_any_spelling(message: str) -> None:
+    for operation in (operations.REFUND_ORDER, operations.CANCEL_ORDER, operations.CHARGE_DELAYED):
+        for status in (200, 400):
+            with pytest.raises(AlreadyPaidError):
+                read(operation, answer(status, {"message": message, "is_error": True, "errors": None}))
+
+
+@pytest.mark.parametrize("uuid", [0, "0", "null", "undefined", "None", False], ids=repr)
+def test_what_stands_for_no_id_is_no_id(uuid: Any) -> None:
+    for operation in ORDERS:
+        with pytest.raises(OutcomeUnknownError):
+            read(operation, success(operation, {"uuid": uuid, "customerUuid": "CSRT1"}))
+
+
 @pytest.mark.parametrize("operation", CHANGES, ids=lambda row: row.name)
 @pytest.mark.parametrize(
     "quiet", [{"is_error": False}, {"errors": None}, {"errors": "Array"}, {"errors": []}]
