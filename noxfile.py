@@ -10,6 +10,7 @@ nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "lint", "types", "docs"]
+nox.options.error_on_missing_interpreters = False
 
 # A worker that has nothing left takes half of what another still has.
 IN_PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
@@ -39,6 +40,20 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "combine", "--quiet")
     # A part of the tests covers a part of the code.
     session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
+
+
+def interpreter(version: str) -> str:
+    """Find a Python that pyenv or uv has installed; else its name, which nox looks up or skips."""
+    places = (".pyenv/versions/{}.*/bin/python", ".local/share/uv/python/cpython-{}.*/bin/python")
+    found = [path for place in places for path in Path.home().glob(place.format(version))]
+    return str(max(found, key=lambda path: path.parts)) if found else version
+
+
+@nox.session(name="tests-all", python=[interpreter(each) for each in ("3.11", "3.12", "3.13", "3.14")])
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on each supported Python that is found on this machine; the others are skipped."""
+    session.install("-e", ".[all]", *group("tests"))
+    session.run("pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session

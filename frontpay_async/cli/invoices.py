@@ -81,11 +81,11 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
 @click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it to a new file.",
+    help="Write it to a new file, with a byte order mark: Excel reads its letters rightly.",
 )
 @click.pass_obj
 def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
-    """Write a CSV file to begin with: the columns of a kind, and one order. Excel opens it."""
+    """Write a CSV file to begin with: the columns of a kind, and one order."""
     from frontpay_async.order_files import template
 
     text = template(kind, datetime.now(UTC).date())

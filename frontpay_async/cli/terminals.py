@@ -30,13 +30,15 @@ def terminals() -> None:
 
 
 @terminals.command("list", cls=LookingCommand)
-@click.argument("organization_uuid", metavar="[ORGANIZATION]", envvar="FRONTPAY_ORGANIZATION")
+@click.argument("organization_uuid", metavar="[ORGANIZATION]", envvar="FRONTPAY_ORGANIZATION", required=False)
 @click.pass_obj
-def list_(command: CommandContext, organization_uuid: str) -> None:
+def list_(command: CommandContext, organization_uuid: str | None) -> None:
     """List an organisation's active terminals.
 
     ORGANIZATION defaults to FRONTPAY_ORGANIZATION.
     """
+    if organization_uuid is None:
+        raise click.UsageError("name the ORGANIZATION, or set FRONTPAY_ORGANIZATION")
     found = command.call(lambda client: client.terminals.list(organization_uuid))
     if not found:
         raise click.ClickException(f"{organization_uuid} has no active terminal; check the organisation's id")

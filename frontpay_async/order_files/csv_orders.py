@@ -139,8 +139,13 @@ class CsvFormat:
             if column is not None and column not in _NAMES:
                 near = did_you_mean(column, _NAMES)
                 raise ConfigurationError(f"{column!r} is no column of a file of orders{near}")
-        if _KEY in self.defaults or _KIND in self.defaults:
-            raise ConfigurationError("each order has its own key, and the kind is an argument")
+        if _KEY in self.defaults:
+            raise ConfigurationError("the key cannot have a default: each order has its own")
+        if _KIND in self.defaults:
+            raise ConfigurationError(
+                "the kind cannot be a default of a column: give it as kind=, as --kind, or beside the tables"
+                " of a mapping file"
+            )
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ConfigurationError("the delimiter must be one character, such as ; or ,")
         if self.decimal not in (".", ",", None):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.checkout import CheckoutLink, CheckoutSession, HostedCheckout, InvoiceSession
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Checkout:
     """The operations on checkout sessions; reached as ``client.checkout``."""
 

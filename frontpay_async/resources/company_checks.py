@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.checks import CompanyCheck, StartedCompanyCheck
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class CompanyChecks:
     """The operations on company checks; reached as ``client.company_checks``."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.checks import CreditCheck
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class CreditChecks:
     """The operations on credit checks; reached as ``client.credit_checks``."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Customers:
     """The operations on customers; reached as ``client.customers``."""
 

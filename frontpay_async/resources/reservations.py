@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Reservations:
     """The operations on reservations; reached as ``client.reservations``."""
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Subscriptions:
     """The operations on subscriptions; reached as ``client.subscriptions``."""
 
