@@ -85,9 +85,9 @@ class Api:
         """Derive the routes from the operation table; rows that share a path share a route."""
         by_path: dict[str, dict[str, list[Operation[object]]]] = defaultdict(lambda: defaultdict(list))
         for operation in OPERATIONS.values():
-            # Rows may name the id in their paths differently and still share one.
-            path = normpath(f"{BASE_PATH}/" + re.sub(r"{\w+}", "{uuid}", operation.path))
-            paths = (path, f"{path}/{{steps:path}}") if operation.steps else (path,)
+            paths = [_route(path) for path in (operation.path, operation.other_path) if path is not None]
+            if operation.steps:
+                paths += [f"{path}/{{steps:path}}" for path in paths]
             for method in filter(None, (operation.method, operation.other_method)):
                 for each in paths:
                     by_path[each][method].append(operation)
@@ -200,6 +200,13 @@ class Api:
             is_cut=strike.kind is FaultKind.CUT_BODY,
             pause=partial(self.clock.sleep, strike.drip / len(content)) if strike.drip else None,
         )
+
+
+def _route(path: str) -> str:
+    """Return the route of a row's path; rows may name the id differently and still share one."""
+    path = f"{BASE_PATH}/" + re.sub(r"{\w+}", "{uuid}", path)
+    # Two slashes in a row are a path of their own.
+    return normpath(path) if ".." in path else path
 
 
 async def _read(request: Request) -> bytes | None:

@@ -21,6 +21,7 @@ import heapq
 import ipaddress
 import itertools
 from collections import deque
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
@@ -35,11 +36,11 @@ from frontpay_async.sandbox.handlers.context import json_object, number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection
-    from decimal import Decimal
 
     from anyio.abc import TaskGroup
 
     from frontpay_async._transport.clock import Clock
+    from frontpay_async.sandbox.company_checks import SandboxCompanyCheck
     from frontpay_async.sandbox.state import RefundRequest, Reported, SandboxOrder, SandboxState
 
 _AT_ONCE = 100
@@ -177,6 +178,7 @@ class CallbackSender:
         """Send what becomes of the orders of a state, and forget all that was before."""
         self._state = state
         state.tell, state.wake, state.report = self._hear, self._wake, self._hear_reported
+        state.report_check = self._hear_check
         for remembered in (self.sent, self._plans, self._queue, self._held, self._last):
             remembered.clear()
 
@@ -319,6 +321,16 @@ class CallbackSender:
         if isinstance(url, str):
             said = self._signed(subject.uuid, subject.status, subject.created_at, "Visa", subject.amount)
             self._queue_up(subject.uuid, url, said)
+
+    def _hear_check(self, check: SandboxCompanyCheck) -> None:
+        """Make the callback of a company check."""
+        # That it has a score and a checksum is all that is documented: the rest is as for an order.
+        url = json_object(check.body.get("callback")).get("callbackUrl") or self.listener
+        if isinstance(url, str):
+            said = self._signed(check.uuid, check.status, check.created_at, "", Decimal(0))
+            if check.score is not None:
+                said = {"score": str(check.score), **said}
+            self._queue_up(check.uuid, url, said)
 
     def _queue_up(self, order_uuid: str, url: str, said: dict[str, str]) -> None:
         """Queue a callback as the faults have it."""

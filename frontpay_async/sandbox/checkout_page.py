@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from frontpay_async.sandbox.company_checks import SandboxCompanyCheck
 from frontpay_async.sandbox.handlers.context import json_object
 from frontpay_async.sandbox.inspect.origin import OwnOrigin
 from frontpay_async.sandbox.reservations import ReservationEvent, SandboxReservation
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.app import Api
     from frontpay_async.sandbox.state import SandboxState
 
-    Subject: TypeAlias = SandboxOrder | SandboxReservation | SandboxSubscription
+    Subject: TypeAlias = SandboxOrder | SandboxReservation | SandboxSubscription | SandboxCompanyCheck
 
 _HEADERS = {
     # The form's answer leads to the merchant's page, so that form-action must allow any.
@@ -48,7 +49,7 @@ button {{ font: inherit; padding: .6rem 1.4rem; margin-right: .6rem }}
 dt {{ color: #555 }} dd {{ margin: 0 0 .8rem; font-weight: 600 }}
 </style></head><body>
 <h1>Sandbox checkout</h1>
-<dl><dt>{what}</dt><dd>{uuid}</dd><dt>Amount</dt><dd>{amount} kr</dd>
+<dl><dt>{what}</dt><dd>{uuid}</dd>{amount}
 <dt>Status</dt><dd id="status">{status}</dd></dl>
 {forms}
 <p>No money moves: this is the sandbox of frontpay_async.</p>
@@ -91,7 +92,8 @@ def checkout_routes(api: Api) -> list[Route]:
 def _found(api: Api, request: Request) -> Subject | None:
     uuid, state = str(request.path_params["uuid"]), api.state
     state.catch_up()
-    return state.reservations.get(uuid) or state.subscriptions.get(uuid) or state.orders.get(uuid)
+    kinds = (state.reservations, state.subscriptions, state.company_checks, state.orders)
+    return next((kind[uuid] for kind in kinds if uuid in kind), None)
 
 
 def _act(state: SandboxState, subject: Subject, action: str) -> None:
@@ -103,6 +105,8 @@ def _act(state: SandboxState, subject: Subject, action: str) -> None:
             )
             paid = Event.INVOICE if by_invoice else Event.PAY
             subject.apply_event(paid if pays else Event.CANCEL)
+        case SandboxCompanyCheck():
+            subject.decide(confirmed=pays)
         case SandboxReservation():
             if pays:
                 state.accept(subject)
@@ -120,19 +124,22 @@ def _shown(subject: Subject | None, status: int = 200) -> Response:
         return HTMLResponse("<h1>Nothing is paid here</h1>", 404, headers=_HEADERS)
     match subject:
         case SandboxReservation():
-            what = "Reservation"
+            what, label = "Reservation", "Accept"
         case SandboxSubscription():
-            what = "Subscription"
+            what, label = "Subscription", "Accept"
+        case SandboxCompanyCheck():
+            what, label = "Company check", "Confirm with BankID"
         case _:
-            what = "Order"
+            what, label = "Order", "Pay"
     is_open = subject.status == "SENT"
-    label = "Pay" if what == "Order" else "Accept"
     forms = [("pay", label), ("cancel", "Cancel")] if is_open else []
     return HTMLResponse(
         _PAGE.format(
             what=what,
             uuid=escape(subject.uuid),
-            amount=f"{subject.amount:.2f}",
+            amount=""
+            if isinstance(subject, SandboxCompanyCheck)
+            else f"<dt>Amount</dt><dd>{subject.amount:.2f} kr</dd>",
             status=escape(subject.status.value),
             forms="".join(
                 _FORM.format(uuid=escape(subject.uuid), action=action, label=words) for action, words in forms

@@ -12,7 +12,7 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import define, field
 
@@ -29,6 +29,8 @@ _ZERO = Decimal(0)
 DAY = 86400.0
 HELD_FOR = 31 * DAY
 """Seconds for which a card holds a reservation; then the rest is released."""
+FIRST_PAYMENT = 4406700000
+"""The digits of a capture's or a charge's id count on from these."""
 CHARGEABLE_FOR = 90
 """Days for which a charge is possible, where the reservation names none."""
 
@@ -119,6 +121,8 @@ class SandboxReservation:
         note: Called with the id when anything changes.
     """
 
+    KEPT_IN: ClassVar = "reservations"
+
     uuid: str
     customer_uuid: str
     serial: int
@@ -185,8 +189,13 @@ class SandboxReservation:
         """Let the customer accept it."""
         self.apply_event(ReservationEvent.ACCEPT, at)
 
+    @property
+    def accepted_at(self) -> float | None:
+        """When the customer accepted it, in Unix seconds."""
+        return self.reserved_at
+
     def schedule(self, wall: Callable[[], float]) -> list[tuple[float, Callable[[], None]]]:
-        """Return what time brings after it was accepted: seconds from now, and what happens."""
+        """Return what time brings after it was accepted: seconds from then, and what happens."""
         return [(HELD_FOR, lambda: self.apply_event(ReservationEvent.RELEASE, wall()))]
 
     def take(self, taken: Taken, lines: Mapping[Decimal, Decimal]) -> None:

@@ -135,10 +135,12 @@ if TYPE_CHECKING:
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
     from frontpay_async.sandbox.behaviour import Behaviour
+    from frontpay_async.sandbox.company_checks import SandboxCompanyCheck
     from frontpay_async.sandbox.state import Duplicate
     from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
 
 T = TypeVar("T")
+EventT = TypeVar("EventT", Event, ReservationEvent, SubscriptionEvent)
 
 
 def _given(name: str, value: T | None, default: T) -> T:
@@ -176,8 +178,9 @@ class Sandbox:
         one_payment_at_a_time: Whether a terminal on which something waits answers ``terminalIsBusy``.
         magic_amounts: Whether the øre of a terminal payment's total decide its outcome; see
             ``behaviour.MAGIC_AMOUNTS``.
-        state_file: A file that keeps the orders of a sandbox that is served, so that they survive a restart.
-            It holds what was sent, personal data included, and only its owner can read it.
+        state_file: A file that keeps what was created in a sandbox that is served, so that it survives a
+            restart: orders, reservations, subscriptions, customers and checks. It holds what was sent,
+            personal data included, and only its owner can read it.
         callback_secret: What the checksums of callbacks are made with.
         callback_hosts: Hosts that callbacks may be sent to, beside this machine.
         callback_transport: Sends the callbacks, to any host; over a socket unless given.
@@ -413,37 +416,57 @@ class Sandbox:
         """Name all that was done more than once with the same content: the same order sent twice, say."""
         return self._api.state.duplicates()
 
+    @property
+    def company_checks(self) -> Mapping[str, SandboxCompanyCheck]:
+        """All company checks of all accounts, by id, in the order of their creation; a live view."""
+        return MappingProxyType(self._api.state.company_checks)
+
+    def status_of(self, uuid: str) -> str:
+        """Return the status of an order, a reservation, a subscription or a company check.
+
+        Args:
+            uuid: Its id.
+
+        Raises:
+            KeyError: There is none of this id.
+        """
+        for kind in (self.orders, self.reservations, self.subscriptions, self.company_checks):
+            if uuid in kind:
+                return kind[uuid].status.value
+        raise KeyError(uuid)
+
     def apply_event(self, order_uuid: str, event: Event | str) -> None:
         """Let something happen to an order from outside the API.
 
         Args:
-            order_uuid: The order, the reservation or the subscription.
+            order_uuid: The order, the reservation, the subscription or the company check.
             event: pay, cancel, expire, invoice, remind or collect; of a reservation accept, expire or
-                release; of a subscription accept.
+                release; of a subscription accept or cycle (its next cycle is billed); of a company check
+                confirm or cancel.
 
         Raises:
             KeyError: There is no such order.
             ValueError: There is no such event, or it does not come from outside.
             ForbiddenEventError: The order's status does not allow it.
         """
+        state = self._api.state
         if order_uuid in self.reservations:
-            moved = ReservationEvent(event)
-            if moved not in OUTSIDE_RESERVATION_EVENTS:
-                raise ValueError(f"{event!r} happens through the API only")
-            if moved is not ReservationEvent.ACCEPT:
-                self.reservations[order_uuid].apply_event(moved, self._api.state.wall())
-                return
-            self._api.state.accept(self.reservations[order_uuid])
-            return
-        if order_uuid in self.subscriptions:
-            if SubscriptionEvent(event) not in OUTSIDE_SUBSCRIPTION_EVENTS:
-                raise ValueError(f"{event!r} happens through the API only")
-            self._api.state.accept(self.subscriptions[order_uuid])
-            return
-        order = self.orders[order_uuid]
-        if Event(event) not in OUTSIDE_EVENTS:
-            raise ValueError(f"{event!r} happens through the API only")
-        order.apply_event(Event(event))
+            moved = _outside(ReservationEvent(event), OUTSIDE_RESERVATION_EVENTS)
+            if moved is ReservationEvent.ACCEPT:
+                state.accept(self.reservations[order_uuid])
+            else:
+                self.reservations[order_uuid].apply_event(moved, state.wall())
+        elif order_uuid in self.subscriptions:
+            if _outside(SubscriptionEvent(event), OUTSIDE_SUBSCRIPTION_EVENTS) is SubscriptionEvent.ACCEPT:
+                state.accept(self.subscriptions[order_uuid])
+            else:
+                self.subscriptions[order_uuid].apply_event(SubscriptionEvent.CYCLE, state.wall())
+        elif order_uuid in self.company_checks:
+            if event not in ("confirm", "cancel"):
+                raise ValueError(f"{event!r} is not an event of a company check: confirm or cancel")
+            self.company_checks[order_uuid].decide(confirmed=event == "confirm")
+        else:
+            self.orders[order_uuid].apply_event(_outside(Event(event), OUTSIDE_EVENTS))
 
     def approve(self, order_uuid: str) -> None:
         """Let the cardholder pay an order that waits on a terminal.
@@ -566,3 +589,9 @@ class Sandbox:
         if self._api.throttle is not None:
             self._api.throttle.reset()
         self._feed.begin_again()
+
+
+def _outside(event: EventT, allowed: Collection[EventT]) -> EventT:
+    if event not in allowed:
+        raise ValueError(f"{event!r} happens through the API only")
+    return event

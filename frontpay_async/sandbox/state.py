@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
+    from frontpay_async.sandbox.company_checks import SandboxCompanyCheck
     from frontpay_async.sandbox.reservations import SandboxReservation
     from frontpay_async.sandbox.subscriptions import SandboxSubscription
 
@@ -346,6 +347,7 @@ class SandboxState:
         note: What orders note; see ``SandboxOrder``.
         wake: Called when something will be due.
         report: Called when a reservation or a subscription has changed.
+        report_check: Called when a company check has been decided.
     """
 
     now: Callable[[], float]
@@ -354,6 +356,7 @@ class SandboxState:
     note: Callable[[str], None] = _note_nothing
     wake: Callable[[], None] = lambda: None
     report: Callable[[Reported], None] = lambda _: None
+    report_check: Callable[[SandboxCompanyCheck], None] = lambda _: None
     accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
     behaviour: Behaviour = field(init=False, factory=Behaviour)
@@ -366,6 +369,9 @@ class SandboxState:
     subscriptions: dict[str, SandboxSubscription] = field(
         init=False, factory=dict[str, "SandboxSubscription"]
     )
+    company_checks: dict[str, SandboxCompanyCheck] = field(
+        init=False, factory=dict[str, "SandboxCompanyCheck"]
+    )
     _queue: list[tuple[float, int, Callable[[], None]]] = field(
         init=False, factory=list[tuple[float, int, "Callable[[], None]"]]
     )
@@ -377,11 +383,24 @@ class SandboxState:
         self.note(order.uuid)
         self.is_listened_to |= order.terminal_uuid is not None and order.callback_url is not None
 
+    def keep(
+        self, account: Account, each: SandboxReservation | SandboxSubscription | SandboxCompanyCheck
+    ) -> None:
+        """Keep a new reservation, subscription or company check."""
+        for holder in (self, account):
+            getattr(holder, each.KEPT_IN)[each.uuid] = each
+        self.note(each.uuid)
+
     def accept(self, subject: SandboxReservation | SandboxSubscription) -> None:
         """Let a customer accept a reservation or a subscription; time does the rest."""
         subject.accept(self.wall())
+        self.schedule(subject)
+
+    def schedule(self, subject: SandboxReservation | SandboxSubscription) -> None:
+        """Let time do the rest with what a customer has accepted, now or before a restart."""
+        since = 0.0 if subject.accepted_at is None else self.wall() - subject.accepted_at
         for seconds, action in subject.schedule(self.wall):
-            self.later(seconds, action)
+            self.later(max(0.0, seconds - since), action)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Let something happen after a while, unless it is forbidden by then."""
@@ -430,7 +449,9 @@ class Account:
     )
     customers: dict[str, JsonObject] = field(init=False, factory=dict[str, "JsonObject"], repr=False)
     credit_checks: list[Json] = field(init=False, factory=list["Json"], repr=False)
-    company_checks: dict[str, list[Json]] = field(init=False, factory=dict[str, "list[Json]"], repr=False)
+    company_checks: dict[str, SandboxCompanyCheck] = field(
+        init=False, factory=dict[str, "SandboxCompanyCheck"]
+    )
     approvals: dict[str, JsonObject] = field(init=False, factory=dict[str, "JsonObject"], repr=False)
     _refunds: deque[tuple[float, Decimal]] = field(init=False, factory=deque[tuple[float, Decimal]])
     _effects: dict[tuple[str, bytes], list[str]] = field(

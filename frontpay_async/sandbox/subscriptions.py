@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import define, field
 
@@ -45,7 +45,7 @@ NEXT_SUBSCRIPTION: Mapping[tuple[SubscriptionStatus, SubscriptionEvent], Subscri
         }
     )
 )
-OUTSIDE_SUBSCRIPTION_EVENTS = (_E.ACCEPT,)
+OUTSIDE_SUBSCRIPTION_EVENTS = (_E.ACCEPT, _E.CYCLE)
 """What can happen to a subscription without a call of the API."""
 
 
@@ -114,6 +114,8 @@ class SandboxSubscription:
         note: Called with the id when anything changes.
     """
 
+    KEPT_IN: ClassVar = "subscriptions"
+
     uuid: str
     order_uuid: str
     customer_uuid: str
@@ -150,12 +152,17 @@ class SandboxSubscription:
         """Let the customer accept it."""
         self.apply_event(SubscriptionEvent.ACCEPT, at)
 
+    @property
+    def accepted_at(self) -> float | None:
+        """When the customer accepted it, in Unix seconds."""
+        return self.cycles[0].at if self.cycles else None
+
     def schedule(self, wall: Callable[[], float]) -> list[tuple[float, Callable[[], None]]]:
-        """Return what time brings after it was accepted: seconds from now, and what happens."""
+        """Return what time brings after it was accepted: seconds from then, and what happens."""
         cycle = period(self.frequency)
         bills: list[tuple[float, Callable[[], None]]] = [
             (number * cycle, lambda: self.apply_event(SubscriptionEvent.CYCLE, wall()))
-            for number in range(1, self.repeats)
+            for number in range(max(1, len(self.cycles)), self.repeats)
         ]
         return [*bills, (self.repeats * cycle, lambda: self.apply_event(SubscriptionEvent.END, wall()))]
 

@@ -17,6 +17,7 @@ from frontpay_async.sandbox import (
     Sandbox,
 )
 from frontpay_async.sandbox.app import BASE_PATH
+from tests.support import more_builders as more
 from tests.support.builders import EMAIL, NAME, invoice, payment_link, product
 from tests.support.sandboxes import call, client_of, terminal_order, waiting
 
@@ -549,3 +550,48 @@ async def test_what_is_stale_is_dimmed(page: Page) -> None:
     assert float(await page.evaluate("getComputedStyle(document.querySelector('main')).opacity")) < 0.7
     await page.evaluate("say('live', 'Live')")
     assert await page.evaluate("getComputedStyle(document.querySelector('main')).opacity") == "1"
+
+
+async def test_agreements_are_shown_and_accepted_on_their_payment_page(
+    page: Page, browser: BrowserContext, client: FrontPayClient, sandbox: Sandbox
+) -> None:
+    """A reservation by its payment page, a subscription and a check by a button; all appear by themselves."""
+    await page.get_by_text("None has been created yet.").wait_for()
+    uuid = (await client.reservations.submit(more.reservation())).reservation_uuid
+    await row(page, uuid).get_by_text("SENT", exact=True).wait_for()
+    async with browser.expect_page() as opened:
+        await row(page, uuid).get_by_role("link", name=f"Payment page of {uuid}").click()
+    checkout = await opened.value
+    await checkout.get_by_role("button", name="Accept").click()
+    await checkout.locator("#status").get_by_text("RESERVED").wait_for()
+    await checkout.close()
+    await row(page, uuid).get_by_text("RESERVED", exact=True).wait_for()
+    line = sandbox.reservations[uuid].lines[0].id
+    await client.reservations.capture(uuid, more.capture(line, 40))
+    await row(page, uuid).get_by_text("40.00 captured").wait_for()
+    subscription = (await client.subscriptions.submit(more.subscription())).subscription_uuid
+    await row(page, subscription).get_by_role("button", name="Accept").click()
+    await row(page, subscription).get_by_text("cycles paid: 1/3").wait_for()
+    await row(page, subscription).get_by_role("button", name="Bill the next cycle").click()
+    await row(page, subscription).get_by_text("cycles paid: 2/3").wait_for()
+    check = (await call(client, "company_checks.start", "")).company_check_uuid
+    await row(page, check).get_by_role("button", name="Confirm").click()
+    await row(page, check).get_by_text("score 87").wait_for()
+    assert await row(page, check).get_by_role("link").count() == 0
+
+
+@pytest.mark.parametrize("kind", ["payment link", "checkout session"])
+async def test_an_order_is_paid_on_its_payment_page(
+    page: Page, browser: BrowserContext, client: FrontPayClient, kind: str
+) -> None:
+    if kind == "payment link":
+        uuid = (await client.orders.send_payment_link(payment_link())).order_uuid
+    else:
+        session = more.checkout_session(success_url=page.url)
+        uuid = (await client.checkout.create_session(session)).order_uuid
+    async with browser.expect_page() as opened:
+        await row(page, uuid).get_by_role("link", name=f"Payment page of {uuid}").click()
+    checkout = await opened.value
+    await checkout.get_by_role("button", name="Pay").click()
+    await row(page, uuid).get_by_text("PAID", exact=True).wait_for()
+    assert (await client.orders.get_status(uuid)).status is OrderStatus.PAID

@@ -20,11 +20,13 @@ from frontpay_async import (
     Outcome,
     SubscriptionStatus,
 )
+from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.callbacks import verify_checksum
-from frontpay_async.sandbox import DEFAULT_CALLBACK_SECRET, Sandbox
+from frontpay_async.sandbox import DEFAULT_CALLBACK_SECRET, DEFAULT_TOKEN, Sandbox
+from frontpay_async.sandbox.app import BASE_PATH
 from tests.support import builders, more_builders as more
 from tests.support.fakes import FakeClock
-from tests.support.sandboxes import NO_RETRY, subscribed
+from tests.support.sandboxes import NO_RETRY, call, subscribed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -123,6 +125,64 @@ async def test_callbacks_of_reservations_wake_their_watch(
     callback = verify_checksum(called[0], DEFAULT_CALLBACK_SECRET)
     assert (callback.order_uuid, callback.status) == (created.reservation_uuid, "RESERVED")
     assert client.watch.notify(callback) is False
+
+
+@pytest.mark.parametrize(
+    ("button", "url", "says", "score"),
+    [("pay", more.SUCCESS, "success", 87), ("cancel", more.FAILURE, "failure", None)],
+)
+async def test_a_company_check_has_its_page_and_its_callback(  # noqa: PLR0917 - fixtures and parameters
+    client: FrontPayClient,
+    sandbox: Sandbox,
+    called: list[str],
+    browser: httpx.AsyncClient,
+    button: str,
+    url: str,
+    says: str,
+    score: int | None,
+) -> None:
+    """It has no score until a person of the company has confirmed it; the callback's checksum is right."""
+    started = await client.company_checks.start(
+        987654321, success_url=more.SUCCESS, failure_url=more.FAILURE, callback_url=CALLBACK
+    )
+    assert started.url is not None
+    (row,) = await client.company_checks.get_details(987654321)
+    assert row.score is None
+    page = await browser.get(started.url)
+    assert "Confirm with BankID" in page.text
+    answer = await browser.post(f"{started.url}/{button}")
+    assert (answer.status_code, answer.headers["location"]) == (303, url)
+    assert (await browser.post(f"{started.url}/{button}")).status_code == 409
+    (sent,) = await sandbox.deliver_callbacks()
+    assert (sent.order_uuid, sent.says, sent.status) == (started.company_check_uuid, says, 200)
+    callback = verify_checksum(called[0], DEFAULT_CALLBACK_SECRET)
+    assert callback.order_uuid == started.company_check_uuid
+    (row,) = await client.company_checks.get_details(987654321)
+    assert row.score == score
+    with pytest.raises(ValueError, match="not an event of a company check"):
+        sandbox.apply_event(started.company_check_uuid, "pay")
+
+
+OTHERS = [row.name for row in OPERATIONS.values() if row.other_path is not None]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_the_other_path_of_a_row_is_served_too(name: str) -> None:
+    """An API that has only the other path: the client finds it, and the same handler answers."""
+    row, sandbox, tried = OPERATIONS[name], Sandbox(), list[str]()
+
+    class Elsewhere(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            tried.append(request.url.path)
+            if request.url.path == f"{BASE_PATH}/{row.path}":
+                return httpx.Response(404, html="<h1>404</h1>")
+            return await sandbox.transport().handle_async_request(request)
+
+    base_url = f"http://sandbox.localhost{BASE_PATH}"
+    async with FrontPayClient(DEFAULT_TOKEN, base_url=base_url, transport=Elsewhere()) as client:
+        await call(client, name, "")
+    assert len(tried) == 2
+    assert sandbox.requests[0].operation == name
 
 
 async def test_cycles_pass_on_the_sandboxs_clock(

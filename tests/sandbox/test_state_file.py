@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ import pytest
 
 from frontpay_async import OrderStatus, PaymentStatus
 from frontpay_async.sandbox import DEFAULT_TOKEN, Cardholder, Sandbox
-from tests.support.builders import invoice, payment_link
-from tests.support.sandboxes import call, client_of, waiting
+from tests.support import more_builders as more
+from tests.support.builders import ORGANIZATION_ID, invoice, payment_link
+from tests.support.sandboxes import call, client_of, reserved, subscribed, waiting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +62,61 @@ async def test_orders_and_refunds_survive_a_restart(file: Path) -> None:
         ids = [line.id for order in second.orders.values() for line in order.lines]
         assert len(set(ids)) == len(ids)
     assert set(Sandbox(state_file=file).orders) == {*first.orders, new}
+
+
+async def test_everything_else_survives_a_restart(file: Path) -> None:
+    """All goes on where it was, and new ids follow those that are kept."""
+    first = Sandbox(state_file=file)
+    async with first.serve() as url, client_of(url) as client:
+        reserved_uuid = await reserved(client, first)
+        line = first.reservations[reserved_uuid].lines[0].id
+        taken = await client.reservations.capture(reserved_uuid, more.capture(line, 40))
+        await client.reservations.refund(
+            reserved_uuid, more.reservation_refund(line, 15, reference=taken.uuid)
+        )
+        before = await client.reservations.get_details(reserved_uuid)
+        history = await client.reservations.list_history()
+        subscribed_uuid = await subscribed(client, first, failing=1)
+        cycles = (await client.subscriptions.get_details(subscribed_uuid)).cycles
+        customer = str((await client.orders.send_payment_link(payment_link())).customer_uuid)
+        await client.customers.update_private(customer, more.private_update(name="Kari Ny"))
+        await client.credit_checks.check_corporate(ORGANIZATION_ID)
+        check = await call(client, "company_checks.start", "")
+        first.apply_event(check.company_check_uuid, "confirm")
+    second = Sandbox(state_file=file)
+    async with second.serve() as url, client_of(url) as client:
+        assert await client.reservations.get_details(reserved_uuid) == before
+        assert await client.reservations.list_history() == history
+        assert (await client.subscriptions.get_details(subscribed_uuid)).cycles == cycles
+        assert (await client.customers.get_details(customer)).name == "Kari Ny"
+        assert len(await client.credit_checks.list()) == 1
+        assert [each.score for each in await client.company_checks.get_details(987654321)] == [87]
+        await client.reservations.capture(reserved_uuid, more.capture(line, 62))
+        payments = [each.uuid for each in second.reservations[reserved_uuid].taken]
+        assert len(set(payments)) == len(payments) == 2
+        made = await client.reservations.submit(more.reservation())
+        assert made.reservation_uuid != reserved_uuid
+        assert made.customer_uuid not in {before.customer and before.customer.customer_uuid, customer}
+
+
+async def test_what_fell_due_in_between_happens_at_the_start(file: Path) -> None:
+    """The hold of a reservation ends, and a subscription is billed, as if the sandbox had been there."""
+    first = Sandbox(state_file=file)
+    async with first.serve() as url, client_of(url) as client:
+        reserved_uuid, uuid = await reserved(client, first), await subscribed(client, first)
+    age = 35 * 86400
+    kept = json.loads(await anyio.to_thread.run_sync(file.read_text))
+    kept["reservations"][0]["reserved_at"] -= age
+    kept["subscriptions"][0]["cycles"][0]["at"] -= age
+    await anyio.to_thread.run_sync(file.write_text, json.dumps(kept))
+    second = Sandbox(state_file=file)
+    assert len(second.subscriptions[uuid].cycles) == 2
+    assert second.reservations[reserved_uuid].status == "EXPIRED"
+
+
+def test_a_file_of_the_older_format_is_read(file: Path) -> None:
+    file.write_text('{"format": "frontpay_async sandbox 1", "orders": []}', "utf-8")
+    assert Sandbox(state_file=file).orders == {}
 
 
 async def test_a_payment_that_waited_for_the_cardholder_is_decided_after_the_restart(file: Path) -> None:

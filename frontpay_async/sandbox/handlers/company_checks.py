@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from frontpay_async._protocol.operations import company_checks as rows
+from frontpay_async.sandbox.company_checks import SandboxCompanyCheck
 from frontpay_async.sandbox.handlers.context import handles
 from frontpay_async.sandbox.responses import not_found, success
 
 if TYPE_CHECKING:
+    from frontpay_async._json import Json
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
 
@@ -18,27 +20,24 @@ _FIRST = 3506700000
 @handles(rows.START_COMPANY_CHECK)
 def start(context: RequestContext) -> Answer:
     """Start a check, which a person confirms on a page."""
-    checks = context.account.company_checks
-    uuid = f"COMCHK{_FIRST + sum(map(len, checks.values())) + 1}"
-    company = str(context.body["companyId"])
-    checks.setdefault(company, []).append(
-        {
-            "companyCheckUuid": uuid,
-            "companyId": company,
-            "companyType": "AS",
-            "companyName": "Sandbox AS",
-            "score": 87,
-            "riskLevel": "low",
-            "scoreMessage": "Low risk",
-        }
+    state = context.state
+    check = SandboxCompanyCheck(
+        uuid=f"COMCHK{_FIRST + len(state.company_checks) + 1}",
+        company_id=str(context.body["companyId"]),
+        body=context.body,
+        created_at=state.wall(),
+        report=state.report_check,
+        note=state.note,
     )
-    return context.did(uuid, {"url": context.payment_url(uuid), "companyCheckUuid": uuid})
+    state.keep(context.account, check)
+    return context.did(check.uuid, {"url": context.payment_url(check.uuid), "companyCheckUuid": check.uuid})
 
 
 @handles(rows.GET_COMPANY_CHECKS)
 def details(context: RequestContext) -> Answer:
-    """List a company's checks."""
-    found = context.account.company_checks.get(context.uuid)
-    if found is None:
+    """List a company's checks; one that nobody has confirmed has no score."""
+    checks = context.account.company_checks.values()
+    found: list[Json] = [check.row() for check in checks if check.company_id == context.uuid]
+    if not found:
         raise not_found(context.operation)
-    return success(context.operation, [*found])
+    return success(context.operation, found)

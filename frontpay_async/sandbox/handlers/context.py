@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.settings import SandboxSettings
     from frontpay_async.sandbox.state import Account, SandboxState
 
-_FIRST_ORDER, _FIRST_CUSTOMER = 3506700000, 3463000000
+_FIRST_ORDER = 3506700000
+FIRST_CUSTOMER = 3463000000
+"""The digits of a customer's id count on from these."""
 _ZERO = Decimal(0)
 _MORE_THAN_THE_ORDER = "refundRejectionForRefundRequestGreaterThanOrderAmount"
 _MORE_THAN_THE_LINE = "refundRejectionForProductAmountExceed"
@@ -124,7 +126,7 @@ class RequestContext:
         known = details.get("customerUuid")
         if isinstance(known, str) and known:
             return known
-        uuid = f"CSRT{_FIRST_CUSTOMER + next(self.state.customer_ids)}"
+        uuid = f"CSRT{FIRST_CUSTOMER + next(self.state.customer_ids)}"
         address = details.get("address")
         self.account.customers[uuid] = {**details, "addresses": {"billing": address}}
         return uuid

@@ -12,6 +12,7 @@ from frontpay_async.sandbox.handlers.context import handles, json_object, json_o
 from frontpay_async.sandbox.reservations import (
     CHARGEABLE_FOR,
     DAY,
+    FIRST_PAYMENT,
     ReservationEvent,
     SandboxReservation,
     Taken,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
 
-_FIRST, _FIRST_PAYMENT = 3506700000, 4406700000
+_FIRST = 3506700000
 _ZERO = Decimal(0)
 _ENDED = frozenset({ReservationStatus.COMPLETED, ReservationStatus.CANCELLED})
 
@@ -54,8 +55,7 @@ def submit(context: RequestContext) -> Answer:
         note=state.note,
     )
     reservation.log.append(("reservation-sent", state.wall(), reservation.amount, ""))
-    state.reservations[reservation.uuid] = context.account.reservations[reservation.uuid] = reservation
-    state.note(reservation.uuid)
+    state.keep(context.account, reservation)
     return context.did(
         reservation.uuid,
         {
@@ -150,7 +150,7 @@ def capture(context: RequestContext) -> Answer:
     if total > reservation.capturable or any(amount > left[line_id] for line_id, amount in by_line.items()):
         raise invalid(["The grand total may not be greater than the reserved amount."])
     taken = Taken(
-        uuid=f"CAP{_FIRST_PAYMENT + next(context.state.payment_ids)}",
+        uuid=f"CAP{FIRST_PAYMENT + next(context.state.payment_ids)}",
         source="captured",
         at=now,
         amount=total,
@@ -173,7 +173,7 @@ def charge(context: RequestContext) -> Answer:
         raise invalid(["The selected reservation uuid is invalid."])
     lines = ordinary_lines(context)
     taken = Taken(
-        uuid=f"CHA{_FIRST_PAYMENT + next(context.state.payment_ids)}",
+        uuid=f"CHA{FIRST_PAYMENT + next(context.state.payment_ids)}",
         source="charged",
         at=now,
         amount=total,

@@ -62,9 +62,7 @@ def submit(context: RequestContext) -> Answer:
         report=state.report,
         note=state.note,
     )
-    state.subscriptions[subscription.uuid] = subscription
-    context.account.subscriptions[subscription.uuid] = subscription
-    state.note(subscription.uuid)
+    state.keep(context.account, subscription)
     url = "checkoutUrl" if context.operation is rows.SUBMIT_SUBSCRIPTION else "paymentUrl"
     return context.did(
         subscription.uuid,

@@ -123,7 +123,7 @@ class _Control:
             return JSONResponse({"error": str(error)}, 409)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 422)
-        return JSONResponse({"status": sandbox.orders[uuid].status})
+        return JSONResponse({"status": sandbox.status_of(uuid)})
 
     async def order(self, request: Request) -> Response:
         found = self.view.order(request.path_params["uuid"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -12,13 +13,25 @@ from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.sandbox.app import BASE_PATH
 from frontpay_async.sandbox.behaviour import MAGIC_AMOUNTS, DeclineReason
 from frontpay_async.sandbox.callback_sender import CallbackFault
+from frontpay_async.sandbox.company_checks import CheckStatus, SandboxCompanyCheck
 from frontpay_async.sandbox.faults import FaultKind
 from frontpay_async.sandbox.inspect.masking import masked_path, shown
+from frontpay_async.sandbox.reservations import (
+    NEXT_RESERVATION,
+    OUTSIDE_RESERVATION_EVENTS,
+    SandboxReservation,
+)
 from frontpay_async.sandbox.settings import DEFAULT_TOKEN
 from frontpay_async.sandbox.state import NEXT_STATUS, OUTSIDE_EVENTS
+from frontpay_async.sandbox.subscriptions import (
+    NEXT_SUBSCRIPTION,
+    OUTSIDE_SUBSCRIPTION_EVENTS,
+    SandboxSubscription,
+    SubscriptionEvent,
+)
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from frontpay_async._json import Json, JsonObject
@@ -31,7 +44,9 @@ if TYPE_CHECKING:
 
     Row: TypeAlias = "dict[str, object]"
 
+KeptT = TypeVar("KeptT", SandboxReservation, SandboxSubscription, SandboxCompanyCheck)
 _MOST_ORDERS = 200
+_MOST_AGREEMENTS = 100
 _MOST_WAITING = 100
 _MOST_WINDOWS = 8
 _MOST_LINES = 4
@@ -56,11 +71,13 @@ class View:
             changed = feed.orders_since(place.revision)
         is_whole = changed is None or len(changed) > _MOST_ORDERS
         orders = self._all_orders() if changed is None or is_whole else self._known(changed)
+        agreements = self._agreements(None if is_whole else changed)
         since = 0 if is_whole or place is None else place.revision
         told: Row = {
             "whole": is_whole,
             "orders": [_order_row(order) for order in orders],
             "order_count": len(api.state.orders),
+            "agreements": agreements,
             "requests": [_exchange_row(each) for each in feed.exchanges_since(since)],
             "request_count": api.request_count,
             "windows": self._windows(),
@@ -122,7 +139,18 @@ class View:
 
     def _known(self, uuids: list[str]) -> list[SandboxOrder]:
         orders = self.api.state.orders
-        return sorted((orders[uuid] for uuid in uuids), key=lambda order: order.serial)
+        found = (orders[uuid] for uuid in uuids if uuid in orders)
+        return sorted(found, key=lambda order: order.serial)
+
+    def _agreements(self, uuids: list[str] | None) -> list[Row]:
+        """Return the newest reservations, subscriptions and company checks, or those of some ids."""
+        state = self.api.state
+        rows = [
+            *(_reservation_row(each) for each in _some(state.reservations, uuids)),
+            *(_subscription_row(each) for each in _some(state.subscriptions, uuids)),
+            *(_check_row(each) for each in _some(state.company_checks, uuids)),
+        ]
+        return sorted(rows, key=lambda row: (row["at"], row["uuid"]))
 
     def _windows(self) -> list[Row]:
         throttle = self.api.throttle
@@ -166,7 +194,66 @@ def _order_row(order: SandboxOrder) -> Row:
         "lines": [_line_words(line) for line in order.lines[:_MOST_LINES]],
         "more_lines": max(0, len(order.lines) - _MOST_LINES),
         "events": [] if order.terminal_uuid else _possible(order.status),
+        "is_payable": order.terminal_uuid is None and order.status == "SENT",
     }
+
+
+def _some(kept: dict[str, KeptT], uuids: list[str] | None) -> list[KeptT]:
+    if uuids is None:
+        return list(islice(reversed(kept.values()), _MOST_AGREEMENTS))
+    return [kept[uuid] for uuid in uuids if uuid in kept]
+
+
+def _agreement(
+    each: SandboxReservation | SandboxSubscription | SandboxCompanyCheck,
+    amount: Decimal | None,
+    facts: Mapping[str, str],
+    events: list[str],
+) -> Row:
+    return {
+        "uuid": each.uuid,
+        "kind": each.KEPT_IN,
+        "status": each.status,
+        "at": each.created_at,
+        "amount": None if amount is None else _money(amount),
+        "facts": facts,
+        "events": events,
+        "is_open": each.status == "SENT",
+    }
+
+
+def _reservation_row(each: SandboxReservation) -> Row:
+    amounts = {
+        "captured": each.total_captured,
+        "charged": each.total_charged,
+        "released": each.released,
+        "refunded": each.refunded("captured") + each.refunded("charged"),
+    }
+    facts = {name: _money(amount) for name, amount in amounts.items() if amount}
+    possible = [event for event in OUTSIDE_RESERVATION_EVENTS if (each.status, event) in NEXT_RESERVATION]
+    return _agreement(each, each.amount, facts, [*possible])
+
+
+def _subscription_row(each: SandboxSubscription) -> Row:
+    paid = sum(cycle.is_paid for cycle in each.cycles)
+    facts = {"cycles": f"{paid}/{each.repeats}"}
+    if paid < len(each.cycles):
+        facts["failed"] = str(len(each.cycles) - paid)
+    refunded = sum((cycle.refunded for cycle in each.cycles), Decimal(0))
+    if refunded:
+        facts["refunded"] = _money(refunded)
+    possible = [
+        event
+        for event in OUTSIDE_SUBSCRIPTION_EVENTS
+        if (each.status, event) in NEXT_SUBSCRIPTION
+        and (event is not SubscriptionEvent.CYCLE or len(each.cycles) < each.repeats)
+    ]
+    return _agreement(each, each.amount, facts, [*possible])
+
+
+def _check_row(each: SandboxCompanyCheck) -> Row:
+    facts = {"company": each.company_id} | ({} if each.score is None else {"score": str(each.score)})
+    return _agreement(each, None, facts, ["confirm", "cancel"] if each.status is CheckStatus.SENT else [])
 
 
 def _callback_row(callback: SentCallback) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -12,9 +12,11 @@ import httpx
 import pytest
 
 from frontpay_async.sandbox import DEFAULT_TERMINAL, Cardholder, Sandbox
+from frontpay_async.sandbox.inspect.view import View
+from tests.support import more_builders as more
 from tests.support.builders import invoice, payment_link
 from tests.support.feeds import FEED, Reader, data_of, place_of
-from tests.support.sandboxes import call, client_of, raw_client, waiting
+from tests.support.sandboxes import call, client_of, raw_client, reserved, subscribed, waiting
 from tests.support.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
@@ -364,3 +366,46 @@ async def test_the_server_ends_although_somebody_reads(
         await started.wait()
     assert ended == [True]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_reservations_subscriptions_and_checks_are_told_as_they_change() -> None:
+    """Each with its amounts, what can happen to it, and whether it has an open page."""
+    sandbox = Sandbox(cardholder=Cardholder(after=None))
+    view = View(sandbox._api)
+    async with sandbox.client() as client:
+        uuid = await reserved(client, sandbox)
+        place = sandbox._api.feed.place
+        line = sandbox.reservations[uuid].lines[0].id
+        await client.reservations.capture(uuid, more.capture(line, 40))
+        subscription = await subscribed(client, sandbox, failing=1)
+        check = (await call(client, "company_checks.start", "")).company_check_uuid
+    told = view.since(place)
+    rows = {row["uuid"]: row for row in cast("list[dict[str, object]]", told["agreements"])}
+    assert told["orders"] == []
+    assert set(rows) == {uuid, subscription, check}
+    assert (rows[uuid]["facts"], rows[uuid]["events"]) == ({"captured": "40.00"}, ["release"])
+    assert rows[subscription]["facts"] == {"cycles": "0/3", "failed": "1"}
+    assert rows[subscription]["events"] == ["cycle"]
+    assert (rows[check]["is_open"], rows[check]["amount"]) == (True, None)
+    assert rows[check]["events"] == ["confirm", "cancel"]
+    sandbox.apply_event(check, "confirm")
+    whole = cast("list[dict[str, object]]", view.since(None)["agreements"])
+    assert {"company": "987654321", "score": "87"} in [row["facts"] for row in whole]
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "status"),
+    [("reservations", "expire", "EXPIRED"), ("subscriptions", "accept", "ONGOING")],
+)
+async def test_an_event_of_an_agreement_is_answered_with_its_status(
+    kind: str, event: str, status: str
+) -> None:
+    sandbox = Sandbox()
+    async with sandbox.client() as client:
+        await call(client, f"{kind}.submit", "")
+    (uuid,) = getattr(sandbox, kind)
+    async with httpx.AsyncClient(transport=sandbox.transport(), base_url="http://sandbox.localhost") as http:
+        answer = await http.post(f"/_sandbox/orders/{uuid}/{event}")
+        assert (answer.status_code, answer.json()) == (200, {"status": status})
+        again = await http.post(f"/_sandbox/orders/{uuid}/{event}")
+        assert again.status_code == 409

@@ -3,6 +3,7 @@
 "use strict";
 
 const MOST_ORDERS = 200;
+const MOST_AGREEMENTS = 100; // of each kind
 const MOST_REQUESTS = 100;
 const MOST_SAID = 3;
 const MOST_CALLBACKS = 50;
@@ -13,8 +14,30 @@ const KINDS = {
   "orders.send_efaktura": "eFaktura",
   "orders.send_ehf_invoice": "EHF invoice",
   "terminals.create_order": "Terminal",
+  "checkout.create_session": "Checkout session",
+  "checkout.create_invoice_session": "Invoice session",
+  "checkout.create_hosted_link": "Hosted checkout",
+};
+const AGREEMENTS = {
+  "reservations": "Reservation",
+  "subscriptions": "Subscription",
+  "company_checks": "Company check",
+};
+const FACTS = {
+  "captured": "{0} captured",
+  "charged": "{0} charged",
+  "released": "{0} released",
+  "refunded": "{0} refunded",
+  "cycles": "cycles paid: {0}",
+  "failed": "cycles failed: {0}",
+  "company": "company {0}",
+  "score": "score {0}",
 };
 const EVENTS = {
+  accept: "Accept",
+  release: "End the hold",
+  cycle: "Bill the next cycle",
+  confirm: "Confirm",
   pay: "Pay",
   cancel: "Cancel",
   expire: "Let the link expire",
@@ -58,12 +81,14 @@ const OUTCOMES = {
 };
 const TONES = {
   "PAID": "good", "REFUNDED": "cool", "PARTIAL REFUNDED": "cool", "CANCELLED": "bad", "EXPIRED": "bad",
-  "SENT": "warm", "PURRING": "warm", "INKASSO": "bad",
+  "RESERVED": "warm", "CAPTURED": "good", "CHARGED": "good", "COMPLETED": "good", "ONGOING": "good",
+  "success": "good", "failure": "bad", "SENT": "warm", "PURRING": "warm", "INKASSO": "bad",
 };
 
 const byId = (id) => document.getElementById(id);
 const seen = {
   orders: new Map(), // by uuid
+  agreements: new Map(), // by uuid
   requests: [], // the newest first
   terminals: [],
   windows: [],
@@ -444,19 +469,54 @@ function showOrder(row, order) {
   if (order.events.length === 0 && details.contains(document.activeElement)) byId("orders-title").focus();
   details.hidden = order.events.length === 0;
   set(summary, "aria-label", t("Choose what happens to order {0}", order.uuid));
-  const buttons = details.querySelector(".buttons");
-  const key = `${language} ${order.events.join()}`;
+  showPayLink(row, order.uuid, order.is_payable);
+  offerEvents(details.querySelector(".buttons"), order.uuid, order.events, summary);
+}
+
+// The page on which the customer pays, accepts or confirms.
+function showPayLink(row, uuid, isOpen) {
+  const link = row.querySelector(".pay");
+  if (!isOpen && link === document.activeElement) row.closest("section").querySelector("h2").focus();
+  link.hidden = !isOpen;
+  set(link, "href", `/checkout/${encodeURIComponent(uuid)}`);
+  set(link, "aria-label", t("Payment page of {0}", uuid));
+}
+
+function offerEvents(buttons, uuid, events, place) {
+  const key = `${language} ${events.join()}`;
   if (buttons.dataset.events === key) return;
   buttons.dataset.events = key;
-  if (buttons.contains(document.activeElement)) summary.focus();
-  buttons.replaceChildren(...order.events.map((event) => {
+  if (buttons.contains(document.activeElement)) place.focus();
+  buttons.replaceChildren(...events.map((event) => {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "plain";
     button.textContent = t(EVENTS[event] ?? event);
-    button.onclick = () => happen(button, order.uuid, event);
+    button.onclick = () => happen(button, uuid, event);
     return button;
   }));
+}
+
+// --- Reservations, subscriptions and company checks ------------------------------------------------
+
+function showAgreements() {
+  const newestFirst = [...seen.agreements.values()].reverse();
+  byId("no-agreement").hidden = newestFirst.length > 0;
+  byId("agreement-table").hidden = newestFirst.length === 0;
+  const heading = byId("agreements-title");
+  keep(byId("agreements"), newestFirst, (each) => each.uuid, "agreement-row", (row, each) => {
+    write(row.querySelector(".id"), each.uuid);
+    time(row.querySelector("time"), each.at);
+    write(row.querySelector(".kind"), t(AGREEMENTS[each.kind]));
+    write(row.querySelector(".amount"), each.amount === null ? "" : money(each.amount));
+    const badge = row.querySelector(".badge");
+    write(badge, each.status);
+    set(badge, "data-tone", TONES[each.status] ?? "cool");
+    const facts = Object.entries(each.facts).map(([name, value]) => t(FACTS[name], money(value)));
+    write(row.querySelector(".facts"), facts.join(", "));
+    showPayLink(row, each.uuid, each.is_open);
+    offerEvents(row.querySelector(".buttons"), each.uuid, each.events, heading);
+  }, heading);
 }
 
 // --- Callbacks ----------------------------------------------------------------------------------
@@ -525,7 +585,7 @@ async function showBodies(row, number) {
 
 // --- What the feed tells --------------------------------------------------------------------------
 
-function announce(before, orders) {
+function announce(before, orders, agreed, agreements) {
   const said = [];
   for (const order of orders) {
     const was = before.get(order.uuid);
@@ -536,6 +596,11 @@ function announce(before, orders) {
       said.push(t("Order {0} is {1}.", order.uuid, order.status));
     } else if (was?.waits_for && !order.waits_for) {
       said.push(t(`The ${was.waits_for} on order {0} is over.`, order.uuid));
+    }
+  }
+  for (const each of agreements) {
+    if (each.status !== agreed.get(each.uuid)?.status) {
+      said.push(t(`${AGREEMENTS[each.kind]} {0} is {1}.`, each.uuid, each.status));
     }
   }
   if (said.length > 0) {
@@ -556,8 +621,10 @@ function rememberDecisions(before, orders) {
 
 function take(told) {
   const before = new Map(seen.orders);
+  const agreed = new Map(seen.agreements);
   if (told.whole) {
     seen.orders.clear();
+    seen.agreements.clear();
     seen.requests = [];
     seen.callbacks = [];
     seen.limit = told.limit;
@@ -566,6 +633,9 @@ function take(told) {
   seen.terminals = told.terminals;
   seen.faults = told.faults;
   for (const order of told.orders) seen.orders.set(order.uuid, order);
+  for (const each of told.agreements) seen.agreements.set(each.uuid, each);
+  const extra = Math.max(0, seen.agreements.size - 3 * MOST_AGREEMENTS);
+  for (const uuid of [...seen.agreements.keys()].slice(0, extra)) seen.agreements.delete(uuid);
   const serials = [...seen.orders.values()].sort((one, other) => one.serial - other.serial);
   const excess = serials.filter((order) => !order.waits_for).slice(0, Math.max(0, serials.length - MOST_ORDERS));
   seen.orders = new Map(serials.filter((order) => !excess.includes(order)).map((order) => [order.uuid, order]));
@@ -575,7 +645,7 @@ function take(told) {
   seen.windows = told.windows.map((each) => ({ ...each, ends: now + each.ends_in * 1000 }));
   seen.counts = [told.order_count, told.request_count];
   rememberDecisions(before, told.orders);
-  if (!told.whole) announce(before, told.orders);
+  if (!told.whole) announce(before, told.orders, agreed, told.agreements);
   showBehaviour(told.behaviour);
   showAll();
 }
@@ -589,6 +659,7 @@ function showAll() {
   showWindows();
   showFaults();
   showOrders();
+  showAgreements();
   showCallbacks();
   showRequests();
   write(byId("order-count"), count(seen.counts[0], seen.orders.size));
