@@ -9,14 +9,15 @@ from attrs import frozen
 from frontpay_async._rate.stage import Rate
 from frontpay_async._transport.auth import Auth
 from frontpay_async._transport.before_send import BeforeSend
-from frontpay_async._transport.follow import Follow
+from frontpay_async._transport.instrumentation import Instrumentation
 from frontpay_async._transport.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from frontpay_async._protocol.retry_policy import RetryBudget
-    from frontpay_async._transport.call import Secret, Stage
+    from frontpay_async._transport.auth import Secret
+    from frontpay_async._transport.call import Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async._transport.instrumentation import Follower
     from frontpay_async.settings import RateLimit
@@ -46,7 +47,7 @@ def compose(
     send: Stage,
 ) -> Pipeline:
     """Compose the stages: each attempt pays the rate and carries a fresh credential."""
-    wire = send if follower is None else Follow(send, follower, clock)
+    wire = send if follower is None else Instrumentation(send, follower, clock)
     rate = Rate(
         Auth(BeforeSend(wire), source=credential),
         limit=rate_limit,

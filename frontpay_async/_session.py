@@ -14,7 +14,7 @@ from frontpay_async._protocol.parse import consequence, result
 from frontpay_async._protocol.routes import has_no_route, other_route
 from frontpay_async._transport.call import Call
 from frontpay_async._transport.instrumentation import CallReport
-from frontpay_async._transport.off_loop import off_loop
+from frontpay_async._transport.worker_thread import in_worker_thread
 from frontpay_async.errors import APIError, FrontPayError, NotSentError, Outcome
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Session:
             response = await self._send(call)
             sent = call.sent
             read = partial(result, sent.operation, response, sent.order_uuid)
-            answer = cast("T", await off_loop(len(response.body), read))
+            answer = cast("T", await in_worker_thread(len(response.body), read))
         except BaseException as error:
             outcome = _outcome(error, call)
             if call is not None and not isinstance(error, FrontPayError):
@@ -144,7 +144,7 @@ class Session:
         response = None if call.last is None else call.last.response
         if response is None or not has_no_route(response):
             return None
-        if call.doubt is not None and call.sent.operation.safety is Safety.UNSAFE:
+        if call.unresolved is not None and call.sent.operation.safety is Safety.UNSAFE:
             # An earlier attempt of this call may have taken effect.
             return None
         return other_route(call.sent, response.status)

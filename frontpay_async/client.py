@@ -18,8 +18,8 @@ from frontpay_async._protocol.build import build_raw
 from frontpay_async._protocol.operations import DateFormat, Safety
 from frontpay_async._protocol.retry_policy import RetryBudget
 from frontpay_async._session import Session
-from frontpay_async._transport.auth import check_credential
-from frontpay_async._transport.call import CallOptions, Secret
+from frontpay_async._transport.auth import Secret, check_credential
+from frontpay_async._transport.call import CallOptions
 from frontpay_async._transport.clock import Clock
 from frontpay_async._transport.connection_pool import ConnectionPool
 from frontpay_async._transport.engines import check_engine

@@ -31,7 +31,7 @@ SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE
 TEST_FILES = {path.relative_to(TESTS).as_posix(): path for path in sorted(TESTS.rglob("*.py"))}
 
 TABLE = "_protocol/operations/"
-BELOW_RESOURCES = {"find", "pages", "rate", "steps"}
+BELOW_RESOURCES = {"filters", "find_order", "pages", "rate"}
 
 # Who may import what; a name that ends in a slash stands for all below it.
 MAY_IMPORT = {
@@ -45,7 +45,7 @@ MAY_IMPORT = {
         "_transport/proxy.py",
         "_transport/tls.py",
         "_transport/network.py",
-        "_transport/places.py",
+        "_transport/concurrency_limit.py",
         "_transport/httpx_engine.py",
         "_transport/send.py",
         "sandbox/",
@@ -59,7 +59,7 @@ MAY_IMPORT = {
         "batch/",
         "callbacks/answer.py",
         "order_files/files.py",
-        "resources/find.py",
+        "resources/find_order.py",
         "sandbox/",
         "watch/",
     },

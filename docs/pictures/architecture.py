@@ -9,7 +9,7 @@ from docs.pictures.svg import Sheet
 from frontpay_async import Clock, RateLimit
 from frontpay_async._pipeline import compose
 from frontpay_async._protocol.retry_policy import RetryBudget
-from frontpay_async._transport.call import Secret
+from frontpay_async._transport.auth import Secret
 from frontpay_async._transport.send import Send
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from attrs import define, field
 from frontpay_async._protocol.retry_after import retry_after
 from frontpay_async._rate.governor import Governor
 from frontpay_async._rate.ledger import Ledger
-from frontpay_async._transport.call import Secret
+from frontpay_async._transport.auth import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable

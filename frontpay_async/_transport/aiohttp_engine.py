@@ -11,8 +11,8 @@ As it comes, aiohttp breaks five of them:
 - It reuses an idle connection without looking at it. The peer may have closed it, and the request would be
   lost; or something may have come that nobody asked for, and would be taken for the answer. A connection
   on which anything came while it was idle is closed instead.
-- Requests that wait for a connection are overtaken by those that come later. ``Places`` stands in front of
-  its queue, which is never joined.
+- Requests that wait for a connection are overtaken by those that come later. ``ConcurrencyLimit`` keeps that
+  queue empty.
 
 And a request that waits for a connection when the engine is closed is told so, not cancelled.
 """
@@ -31,8 +31,8 @@ import httpx
 from attrs import define, field
 from yarl import URL
 
+from frontpay_async._transport.concurrency_limit import ConcurrencyLimit
 from frontpay_async._transport.network import is_readable
-from frontpay_async._transport.places import Places
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _has_news(connection: Connection) -> bool:
 @define(eq=False, repr=False)
 class _Transport(httpx.AsyncBaseTransport):
     session: aiohttp.ClientSession
-    places: Places
+    limit: ConcurrencyLimit
     proxy: URL | None
     proxy_headers: Mapping[str, str] | None
     _url: Callable[[str], URL] = field(init=False)
@@ -109,16 +109,16 @@ class _Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions["timeout"]
-        await self.places.take(timeouts["pool"])
+        await self.limit.acquire(timeouts["pool"])
         try:
             response = await self._request(request, timeouts, request.extensions["leaving"])
         except BaseException:
-            self.places.release()
+            self.limit.release()
             raise
         return httpx.Response(
             response.status,
             headers=response.raw_headers,
-            stream=_Body(response, self.places),
+            stream=_Body(response, self.limit),
             extensions={"http_version": b"HTTP/1.1"},
         )
 
@@ -164,7 +164,7 @@ class _Transport(httpx.AsyncBaseTransport):
             raise httpx.PoolTimeout("the client was closed") from None
 
     async def aclose(self) -> None:
-        self.places.closed = True
+        self.limit.closed = True
         await self.session.close()
 
 
@@ -173,7 +173,7 @@ class _Body(httpx.AsyncByteStream):
     """An answer's body; its place is free when it has been read, or closed."""
 
     response: aiohttp.ClientResponse
-    places: Places
+    limit: ConcurrencyLimit
     closed: bool = field(init=False, default=False)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -195,7 +195,7 @@ class _Body(httpx.AsyncByteStream):
             self.closed = True
             # A connection whose answer was not read to its end is closed with it.
             self.response.close()
-            self.places.release()
+            self.limit.release()
 
 
 async def _once(
@@ -229,4 +229,4 @@ def open_aiohttp(
         middlewares=(_once,),
     )
     through = None if proxy is None else URL(str(proxy.url))
-    return _Transport(session, Places(connections), through, proxy_headers)
+    return _Transport(session, ConcurrencyLimit(connections), through, proxy_headers)

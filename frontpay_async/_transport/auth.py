@@ -18,9 +18,8 @@ from http import HTTPStatus
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from attrs import define
+from attrs import define, field, frozen
 
-from frontpay_async._transport.call import Secret
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.settings import token_problem
 
@@ -29,6 +28,13 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._transport.call import Attempt, Call, Stage
+
+
+@frozen
+class Secret:
+    """Text that no repr shows."""
+
+    text: str = field(repr=lambda _: "'***'")
 
 
 class CredentialRenewed(Exception):  # noqa: N818 - a signal to the retry stage, not an error

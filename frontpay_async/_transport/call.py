@@ -18,14 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from frontpay_async._protocol.messages import HttpRequest, HttpResponse
+    from frontpay_async._transport.auth import Secret
     from frontpay_async.errors import FrontPayError
-
-
-@frozen
-class Secret:
-    """Hold text that no repr shows."""
-
-    text: str = field(repr=lambda _: "'***'")
 
 
 @frozen(kw_only=True)
@@ -63,14 +57,14 @@ class Call:
         deadline: The clock's time by which the call must end; None for no bound.
         report: Tells the observers.
         last: The latest attempt; None before the first. Written by the retry stage.
-        doubt: The error of an earlier attempt that may have taken effect, or that the API received, where the
-            operation only reads. Written by the retry stage.
+        unresolved: The error of an earlier attempt that may have taken effect, or that the API received, if
+            the operation only reads. Written by the retry stage.
         final: Whether no attempt may follow, whatever the retry table says: the client was closed, or the
             deadline has passed. Written by the rate, send and retry stages.
         renewed: Whether a refused token was followed by another, which happens once; written by the retry
             stage.
         requests: How many requests were sent; more than attempts where a token was renewed. Counted by the
-            follow stage.
+            instrumentation stage.
     """
 
     request: HttpRequest
@@ -78,7 +72,7 @@ class Call:
     deadline: float | None = None
     report: CallReport = field(factory=CallReport)
     last: Attempt | None = None
-    doubt: FrontPayError | None = None
+    unresolved: FrontPayError | None = None
     final: bool = False
     renewed: bool = False
     requests: int = 0
@@ -92,10 +86,10 @@ class Call:
     def given_up(self) -> Outcome:
         """The outcome of the call if it is cancelled now."""
         last = self.last
-        if last is not None and last.in_doubt:
+        if last is not None and last.is_unresolved:
             return Outcome.UNKNOWN
-        if self.doubt is not None:
-            return self.doubt.outcome
+        if self.unresolved is not None:
+            return self.unresolved.outcome
         if last is not None and last.may_have_left and self.request.operation.safety is Safety.READ:
             return Outcome.REJECTED
         return Outcome.NOT_SENT
@@ -138,7 +132,7 @@ class Attempt:
         successor: The token that follows a refused one, where this attempt repeats the request with it.
         credential: The token that is sent; written by the auth stage.
         waited: Seconds that it waited for the rate window; None without one. Written by the rate stage.
-        headers: What it carries beside what every request does; written by the follow stage.
+        headers: What it carries beside what every request does; written by the instrumentation stage.
         may_have_left: Whether bytes of it may have reached the API; written by the send stage.
         head: The HTTP status and the protocol's version (empty where the transport does not report it), as
             soon as the head of the response is there; written by the send stage.
@@ -164,7 +158,7 @@ class Attempt:
         return credential | values_in(self.request.body)
 
     @property
-    def in_doubt(self) -> bool:
+    def is_unresolved(self) -> bool:
         """Whether it may have taken effect, as far as is known by now."""
         return self.may_have_left and not self.did_nothing
 

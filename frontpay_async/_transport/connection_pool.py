@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from frontpay_async import _checks
-from frontpay_async._transport.call import Secret
+from frontpay_async._transport.auth import Secret
 from frontpay_async._transport.engines import check_engine, open_engine
 from frontpay_async._transport.loop_guard import LoopGuard
 from frontpay_async._transport.proxy import Proxy, environment_proxy, environment_proxy_source

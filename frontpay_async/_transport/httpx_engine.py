@@ -4,7 +4,7 @@ Measured on httpx 0.28.1 with httpcore 1.0.9: every pass over a pool costs the s
 and looks at the socket of each idle connection, so one pool of a hundred collapses; and a task that is
 cancelled while it waits in a pool can leave its slot taken for good. Hence:
 
-- ``Places`` bounds what is in flight, in order of arrival, so no request ever waits inside httpcore.
+- ``ConcurrencyLimit`` bounds what is in flight, in order of arrival: no request ever waits inside httpcore.
 - Each pool serves one request at a time, over one connection: a pass over it costs next to nothing.
 - The pool that was used last is taken first. So at low load one connection is reused, and what a burst has
   opened grows old at the bottom, where it is closed.
@@ -26,8 +26,8 @@ import anyio
 import httpx
 from attrs import Factory, define, field
 
+from frontpay_async._transport.concurrency_limit import ConcurrencyLimit
 from frontpay_async._transport.network import Network
-from frontpay_async._transport.places import Places
 
 if TYPE_CHECKING:
     import ssl
@@ -65,8 +65,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
     # The one used last at the end.
     _idle: deque[_Pool] = field(init=False, factory=deque["_Pool"])
     _busy: set[_Pool] = field(init=False, factory=set["_Pool"])
-    _places: Places = field(
-        init=False, default=Factory(lambda self: Places(self.connections), takes_self=True)
+    _limit: ConcurrencyLimit = field(
+        init=False, default=Factory(lambda self: ConcurrencyLimit(self.connections), takes_self=True)
     )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -74,14 +74,14 @@ class PooledTransport(httpx.AsyncBaseTransport):
         # Before anything leaves: a cancellation while they close leaves nothing in doubt.
         if self._idle and self._is_old(self._idle[0]):
             await self._close_old()
-        await self._places.take(request.extensions["timeout"]["pool"])
+        await self._limit.acquire(request.extensions["timeout"]["pool"])
         try:
             pool = self._pick()
             pool.network.leaving = request.extensions["leaving"]
             pool.network.has_body = bool(request.content)
         except BaseException:
             # Whatever kept the pool from opening, the place is free again.
-            self._places.release()
+            self._limit.release()
             raise
         try:
             response = await pool.transport.handle_async_request(request)
@@ -101,8 +101,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
     async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
         """Free a pool's place; keep the pool unless its books cannot be trusted."""
         self._busy.discard(pool)
-        self._places.release()
-        if retire or self._places.closed or pool.network.has_leftover():
+        self._limit.release()
+        if retire or self._limit.closed or pool.network.has_leftover():
             await _close(pool)
         else:
             pool.idle_since = anyio.current_time()
@@ -110,7 +110,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all pools, and cut off what is still in flight; new requests are refused."""
-        self._places.closed = True
+        self._limit.closed = True
         while self._idle:
             await _close(self._idle.pop())
         while self._busy:

@@ -16,6 +16,7 @@ from attrs import Factory, define, field, frozen
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._transport.clock import Clock
+from frontpay_async._transport.send import TransportFailure
 from frontpay_async.models.raw import RawResponse
 from frontpay_async.models.records import AttemptRecord, ResultRecord
 from frontpay_async.priority import Priority
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async._transport.call import Attempt, Call
+    from frontpay_async._transport.call import Attempt, Call, Stage
     from frontpay_async.errors import Outcome
 
 P = ParamSpec("P")
@@ -151,7 +152,7 @@ class CallReport:
             return
         last = call.last if call else None
         request = call.sent if call else None
-        doubt = call.doubt if call else None
+        unresolved = call.unresolved if call else None
         operation = request.operation if request else operation
         record = ResultRecord(
             operation=operation.name,
@@ -162,7 +163,7 @@ class CallReport:
             outcome=outcome,
             error=error,
             may_have_happened_twice=(
-                outcome is None and doubt is not None and operation.safety is Safety.UNSAFE
+                outcome is None and unresolved is not None and operation.safety is Safety.UNSAFE
             ),
             response=_raw(last.response) if outcome is None and last and last.response else None,
         )
@@ -181,3 +182,44 @@ def _raw(response: HttpResponse) -> RawResponse:
         # A page that stands for an empty list.
         json = None
     return RawResponse(status=response.status, headers=response.headers, json=json)
+
+
+@define(eq=False, repr=False)
+class Instrumentation:
+    """The stage that reports when a request begins and how it ends; composed only with telemetry.
+
+    It is the last one before the wire: the wait for the rate and for a token is not part of a request.
+
+    Args:
+        following: The next stage.
+        follower: Receives each request.
+        clock: Time.
+    """
+
+    following: Stage
+    follower: Follower
+    clock: Clock
+
+    async def send(self, attempt: Attempt) -> HttpResponse:
+        """Send the attempt on."""
+        attempt.call.requests += 1
+        response = None
+        kind: str | None = None
+        end = tell(self.follower.request, attempt)
+        started = self.clock.now()
+        try:
+            response = await self.following.send(attempt)
+        except BaseException as error:
+            kind = _kind(error)
+            raise
+        else:
+            return response
+        finally:
+            if end is not None:
+                tell(end, response, self.clock.now() - started, kind)
+
+
+def _kind(error: BaseException) -> str:
+    """Name what went wrong on the wire: the engine's error, where ours has one for its cause."""
+    cause = error.__cause__
+    return cause.kind if isinstance(cause, TransportFailure) else type(error).__name__

@@ -18,7 +18,7 @@ from frontpay_async.settings import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from frontpay_async._transport.call import Secret
+    from frontpay_async._transport.auth import Secret
 
 
 @frozen(eq=False, repr=False)

@@ -4,11 +4,11 @@ The first attempt runs plainly: tenacity costs more than everything else in this
 only when a first attempt has failed. It is handed that failure and then drives the waits and the
 further attempts; what may be repeated, and after how long, is decided in ``_protocol.retry_policy``.
 
-An error speaks for the whole call. An attempt after which the operation may have happened leaves its
-mark (``call.doubt``), and a later error that says "not sent" or "refused" is corrected by it. Two refusals of
-an idempotent operation settle the doubt, and its row names them: "already cancelled" after a doubtful cancel
-is the success that was asked for, "already paid" shows that no attempt cancelled it. A read leaves its mark
-wherever it was received, so that "not sent" is not said of it.
+An error is about the whole call. An attempt after which the operation may have happened is recorded
+(``call.unresolved``), and a later error that says "not sent" or "refused" is corrected by it. Two refusals of
+an idempotent operation resolve it, and its row names them: "already cancelled" after an unresolved cancel
+is the success that was asked for, "already paid" shows that no attempt cancelled it. A read is recorded
+wherever it was received, so that it is not reported as "not sent".
 
 The deadline bounds everything from here inwards: the wait for the rate, the token callable, the pool,
 the send, and the reading of a slow answer.
@@ -29,7 +29,7 @@ from frontpay_async._protocol.retry_policy import classify, delay, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.call import Attempt
 from frontpay_async._transport.instrumentation import logger
-from frontpay_async._transport.off_loop import off_loop
+from frontpay_async._transport.worker_thread import in_worker_thread
 from frontpay_async.errors import (
     APIError,
     BusinessRuleError,
@@ -111,7 +111,7 @@ class Retry:
         if error.outcome is Outcome.UNKNOWN or (
             operation.safety is Safety.READ and not isinstance(error, NotSentError)
         ):
-            call.doubt = error
+            call.unresolved = error
         if self.governed and isinstance(error, RateLimitedError):
             # The governor holds it back until the gate opens.
             return 0.0
@@ -141,7 +141,7 @@ class Retry:
             response = await self._within_deadline(call)
             last = call.last
             last.response = response
-            failure = await off_loop(
+            failure = await in_worker_thread(
                 len(response.body),
                 partial(problem, last.request.operation, response, last.request.order_uuid, last.sent_values),
             )
@@ -152,7 +152,7 @@ class Retry:
             raise
         except BaseException:
             # The caller gave up: what left may have taken effect.
-            outcome = Outcome.UNKNOWN if call.last.in_doubt else Outcome.NOT_SENT
+            outcome = Outcome.UNKNOWN if call.last.is_unresolved else Outcome.NOT_SENT
             raise
         finally:
             call.report.attempted(call.last, outcome, started)
@@ -169,7 +169,7 @@ class Retry:
                 return await self._renewing(call)
         call.final = True
         total = call.options.timeouts.total
-        if call.last is not None and call.last.in_doubt:
+        if call.last is not None and call.last.is_unresolved:
             raise call.outcome_unknown(f"no whole answer came within the {total} s of Timeouts.total")
         raise call.not_sent(f"the {total} s of Timeouts.total passed before it could leave")
 
@@ -186,8 +186,8 @@ class Retry:
 
 def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
     """Raise what is known of the whole call, in the light of an earlier attempt that may have happened."""
-    doubt = call.doubt
-    if doubt is None or last is doubt:
+    earlier = call.unresolved
+    if earlier is None or last is earlier:
         raise last.with_traceback(None)
     operation, response = call.request.operation, call.last.response if call.last else None
     if operation.safety is Safety.IDEMPOTENT and isinstance(last, BusinessRuleError):
@@ -197,11 +197,11 @@ def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
         if code is not None and code == folded(operation.undone_code):
             raise last.with_traceback(None)
     if isinstance(last, NotSentError):
-        if isinstance(last, RateBudgetExceededError) and isinstance(doubt, RateLimitedError):
-            doubt.retry_after = last.retry_after
-        doubt.add_note(f"A further attempt did not leave: {last}")
-        raise doubt.with_traceback(None)
+        if isinstance(last, RateBudgetExceededError) and isinstance(earlier, RateLimitedError):
+            earlier.retry_after = last.retry_after
+        earlier.add_note(f"A further attempt did not leave: {last}")
+        raise earlier.with_traceback(None)
     if operation.safety is not Safety.READ and last.outcome is not Outcome.UNKNOWN:
         last.outcome = Outcome.UNKNOWN
-        last.args = (f"{last} But an earlier attempt may have happened ({doubt})",)
+        last.args = (f"{last} But an earlier attempt may have happened ({earlier})",)
     raise last.with_traceback(None)

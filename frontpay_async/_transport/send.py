@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import ModuleType
 
-    from frontpay_async._transport.call import Attempt, Call, Secret
+    from frontpay_async._transport.auth import Secret
+    from frontpay_async._transport.call import Attempt, Call
     from frontpay_async._transport.connection_pool import Route
     from frontpay_async.errors import FrontPayError
 

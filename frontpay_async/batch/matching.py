@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field, frozen
 
-from frontpay_async._protocol.comparison import Comparison
+from frontpay_async._protocol.order_comparison import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,20 +11,11 @@
     ConfigurationError                    withdraw    stops
 
 A 500 or 510 says that the API failed, not that it did nothing: it loses, it never withdraws.
-
-An outage pauses the run (``Breaker``; the time is an argument):
-
-    closed ──failures in a row──▶ open ──pause over, a read was answered──▶ one order at a time
-      ▲                             ▲                                            │
-      └──────────an answer──────────┼────────────────────────────────────────────┤
-                                    └───────────────a failure, longer pause──────┘
-
-Each order that is sent into an outage may come out in doubt, so an outage must cost few of them.
 """
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from frontpay_async._protocol.parse import CUT_OFF
 from frontpay_async.batch.states import RowEvent
@@ -45,7 +36,6 @@ from frontpay_async.errors import (
 )
 
 _METHOD_NOT_ALLOWED = 405
-_LONGEST = 60.0
 _LONGEST_ERROR = 2000
 
 
@@ -90,11 +80,6 @@ def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
             return Judgement(RowEvent.WITHDRAW, told, stops=True)
 
 
-def backoff(attempts: int, chance: float) -> float:
-    """Return the seconds until a row that was withdrawn is sent again."""
-    return float(min(_LONGEST, 0.5 * 2.0 ** min(attempts, 10)) * (0.5 + chance / 2))
-
-
 def is_outage(error: FrontPayError) -> bool:
     """Tell whether a request that only reads failed because the API is not there, or not itself."""
     if isinstance(error, APIError) and error.status in CUT_OFF:
@@ -108,47 +93,3 @@ def _told(error: FrontPayError) -> str:
         said = f"{error.status}: {' '.join(error.messages)}"
     # What no database takes as text: a lone surrogate, which JSON can spell, and on PostgreSQL a NUL.
     return said[:_LONGEST_ERROR].encode("utf-8", "replace").decode().replace("\0", "?")
-
-
-@define(eq=False)
-class Breaker:
-    """Count failures in a row.
-
-    Args:
-        threshold: How many open it.
-        first_pause: Seconds; doubled by each failure that follows.
-        longest_pause: Seconds.
-    """
-
-    threshold: int = 5
-    first_pause: float = 1.0
-    longest_pause: float = 60.0
-    _failures: int = field(init=False, default=0)
-    _opened: int = field(init=False, default=0)
-    _closed_until: float = field(init=False, default=0.0)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether orders must wait."""
-        return self._opened > 0
-
-    def pause(self, now: float) -> float:
-        """Return the seconds until somebody may try."""
-        return max(0.0, self._closed_until - now)
-
-    def succeed(self) -> None:
-        """Take in an answer."""
-        self._failures = self._opened = 0
-
-    def fail(self, now: float) -> bool:
-        """Take in a failure at a time in seconds; tell whether it opened the breaker."""
-        self._failures += 1
-        if self.is_open and now < self._closed_until:
-            # One that was on its way when the breaker opened.
-            return False
-        if not self.is_open and self._failures < self.threshold:
-            return False
-        self._opened += 1
-        pause = self.first_pause * 2.0 ** min(self._opened - 1, 16)
-        self._closed_until = now + min(self.longest_pause, pause)
-        return self._opened == 1

@@ -13,9 +13,8 @@ content: an early match could give a newer order to an older row, and leave the 
 - The list was read whole, and is complete for the row (see ``listings``): it is not cut above the row's
   order, and does not lag behind it.
 - Each order that is new since the row was claimed is another customer's, or clearly another order by more
-  than one trait (see ``comparison``); it is the same as another row's, or does not have the row's goods and
-  date. One that cannot be read, or whose id cannot be asked for, may be the
-  row's.
+  than one trait (see ``order_comparison``); it is the same as another row's, or does not have the row's goods
+  and date. One that cannot be read, or whose id cannot be asked for, may be the row's.
 - The look began a settling delay after the doubt, because a request that was lost on the way back may still
   be at work at the API; and twice the lag of the list after it, where it was seen to lag.
 
@@ -40,9 +39,9 @@ from typing import TYPE_CHECKING, cast
 from anyio import CancelScope
 from attrs import define, evolve, field, frozen
 
-from frontpay_async._protocol.comparison import Comparison, SentOrders, identity_of_order
 from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
-from frontpay_async._transport.call import Secret
+from frontpay_async._protocol.order_comparison import Comparison, SentOrders, identity_of_order
+from frontpay_async._transport.auth import Secret
 from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.listings import Verdict
 from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved, match
@@ -56,12 +55,12 @@ from frontpay_async.errors import (
     PermissionDeniedError,
     ServerError,
 )
-from frontpay_async.resources.find import look_at
+from frontpay_async.resources.find_order import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from frontpay_async._protocol.comparison import OrderIdentity
+    from frontpay_async._protocol.order_comparison import OrderIdentity
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
     from frontpay_async.batch.encryption import Cipher

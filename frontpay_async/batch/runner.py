@@ -22,16 +22,17 @@ from attrs import define, evolve, field
 
 from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
 from frontpay_async._transport.instrumentation import logger
+from frontpay_async.batch.backoff import Breaker, backoff
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.in_flight import InFlight, NotOursError
-from frontpay_async.batch.outcomes import Breaker, backoff, is_outage, judge
+from frontpay_async.batch.outcomes import is_outage, judge
 from frontpay_async.batch.payload import kind_named, read
 from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.batch.work_queue import WorkQueue
 from frontpay_async.errors import APIError, FrontPayError, Outcome
-from frontpay_async.resources.find import is_unreadable
+from frontpay_async.resources.find_order import is_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -12,7 +12,7 @@ from attrs import frozen
 from frontpay_async._protocol import operations, requests
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.statuses import OrderStatus
-from frontpay_async.resources.find import find
+from frontpay_async.resources.find_order import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

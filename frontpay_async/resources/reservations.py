@@ -11,7 +11,7 @@ from attrs import frozen
 
 from frontpay_async._protocol.operations import reservations as rows
 from frontpay_async._protocol.requests import Note, Resend
-from frontpay_async.resources.steps import to_unix
+from frontpay_async.resources.filters import to_unix
 
 if TYPE_CHECKING:
     from datetime import datetime

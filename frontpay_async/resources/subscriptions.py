@@ -11,8 +11,8 @@ from attrs import frozen
 
 from frontpay_async._protocol.operations import subscriptions as rows
 from frontpay_async._protocol.requests import Note
+from frontpay_async.resources.filters import subscription_filter
 from frontpay_async.resources.pages import Pages
-from frontpay_async.resources.steps import subscription_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from frontpay_async.sandbox.behaviour import MAGIC_AMOUNTS, Behaviour, DeclineReason
 from frontpay_async.sandbox.callback_sender import CallbackFault, CallbackForm, CallbackSender, SentCallback
 from frontpay_async.sandbox.faults import Fault, FaultKind
 from frontpay_async.sandbox.inspect.feed import RecordedRequest
@@ -15,6 +14,7 @@ from frontpay_async.sandbox.settings import (
     Cardholder,
 )
 from frontpay_async.sandbox.state import Duplicate, Event, ForbiddenEventError, SandboxOrder
+from frontpay_async.sandbox.terminal_behaviour import MAGIC_AMOUNTS, Behaviour, DeclineReason
 
 __all__ = [
     "DEFAULT_CALLBACK_SECRET",

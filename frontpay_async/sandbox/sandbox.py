@@ -87,7 +87,6 @@ from frontpay_async.client import FrontPayClient
 from frontpay_async.models.terminals import Terminal
 from frontpay_async.priority import Priority
 from frontpay_async.sandbox.app import BASE_PATH, Api
-from frontpay_async.sandbox.behaviour import DeclineReason
 from frontpay_async.sandbox.callback_sender import CallbackForm, CallbackSender, SentCallback
 from frontpay_async.sandbox.checkout_page import checkout_routes
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
@@ -122,6 +121,7 @@ from frontpay_async.sandbox.subscriptions import (
     SandboxSubscription,
     SubscriptionEvent,
 )
+from frontpay_async.sandbox.terminal_behaviour import DeclineReason
 from frontpay_async.sandbox.throttle import Throttle
 from frontpay_async.sandbox.transport import SandboxTransport
 
@@ -134,9 +134,9 @@ if TYPE_CHECKING:
 
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
-    from frontpay_async.sandbox.behaviour import Behaviour
     from frontpay_async.sandbox.company_checks import SandboxCompanyCheck
     from frontpay_async.sandbox.state import Duplicate
+    from frontpay_async.sandbox.terminal_behaviour import Behaviour
     from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts
 
 T = TypeVar("T")
@@ -177,7 +177,7 @@ class Sandbox:
         refund_weekly_threshold: The most that the refunds of seven days may pay back; None for no limit.
         one_payment_at_a_time: Whether a terminal on which something waits answers ``terminalIsBusy``.
         magic_amounts: Whether the øre of a terminal payment's total decide its outcome; see
-            ``behaviour.MAGIC_AMOUNTS``.
+            ``sandbox.MAGIC_AMOUNTS``.
         state_file: A file that keeps what was created in a sandbox that is served, so that it survives a
             restart: orders, reservations, subscriptions, customers and checks. It holds what was sent,
             personal data included, and only its owner can read it.

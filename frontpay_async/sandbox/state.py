@@ -36,7 +36,7 @@ from attrs import define, field, frozen
 from frontpay_async._protocol.operations import Safety
 from frontpay_async.models._fields import EXACT
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
-from frontpay_async.sandbox.behaviour import Behaviour, DeclineReason
+from frontpay_async.sandbox.terminal_behaviour import Behaviour, DeclineReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

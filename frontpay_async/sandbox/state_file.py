@@ -27,12 +27,12 @@ from frontpay_async.models.statuses import (
     ReservationStatus,
     SubscriptionStatus,
 )
-from frontpay_async.sandbox.behaviour import DeclineReason
 from frontpay_async.sandbox.company_checks import CheckStatus, SandboxCompanyCheck
 from frontpay_async.sandbox.handlers.context import FIRST_CUSTOMER
 from frontpay_async.sandbox.reservations import FIRST_PAYMENT, SandboxReservation, Taken
 from frontpay_async.sandbox.state import Decision, Line, RefundRequest, SandboxOrder
 from frontpay_async.sandbox.subscriptions import Cycle, SandboxSubscription
+from frontpay_async.sandbox.terminal_behaviour import DeclineReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

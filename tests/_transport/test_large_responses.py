@@ -12,7 +12,7 @@ import pytest
 
 from frontpay_async import FrontPayClient, OutcomeUnknownError, RequestRejectedError
 from frontpay_async._protocol import parse
-from frontpay_async._transport.off_loop import off_loop
+from frontpay_async._transport.worker_thread import in_worker_thread
 from tests.support.builders import invoice
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
 
 async def test_a_cancelled_caller_does_not_wait_for_the_thread() -> None:
     go_on = threading.Event()
-    task = asyncio.ensure_future(off_loop(10_000_000, go_on.wait))
+    task = asyncio.ensure_future(in_worker_thread(10_000_000, go_on.wait))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

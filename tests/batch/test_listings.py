@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from frontpay_async._protocol.comparison import identity_of_order
 from frontpay_async._protocol.operations import kind_of_order
+from frontpay_async._protocol.order_comparison import identity_of_order
 from frontpay_async.batch.encryption import NoCipher
 from frontpay_async.batch.listings import Evidence, Listings, UnresolvedRow
 from frontpay_async.batch.reconcile import Reconciler, _View

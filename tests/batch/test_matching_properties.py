@@ -9,7 +9,7 @@ import pytest
 from attrs import frozen
 from hypothesis import given, strategies as st
 
-from frontpay_async._protocol.comparison import Comparison
+from frontpay_async._protocol.order_comparison import Comparison
 from frontpay_async.batch.matching import Absent, Found, Later, Undecidable, Unresolved, match
 
 

@@ -16,7 +16,7 @@ from attrs import define, field
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from frontpay_async._protocol.comparison import Comparison
+from frontpay_async._protocol.order_comparison import Comparison
 from frontpay_async.batch import BatchItem, State
 from frontpay_async.batch.encryption import NoCipher
 from frontpay_async.batch.listings import Listings, Verdict

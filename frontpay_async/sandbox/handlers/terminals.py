@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from frontpay_async._protocol import operations
 from frontpay_async.models.statuses import OrderStatus, RefundStatus
-from frontpay_async.sandbox.behaviour import BUSY, OFFLINE, WAITS, DeclineReason
 from frontpay_async.sandbox.handlers.context import already, handles, json_object, number
 from frontpay_async.sandbox.responses import (
     Refusal,
@@ -19,6 +18,7 @@ from frontpay_async.sandbox.responses import (
     success,
 )
 from frontpay_async.sandbox.state import Decision, ForbiddenEventError, RefundRequest
+from frontpay_async.sandbox.terminal_behaviour import BUSY, OFFLINE, WAITS, DeclineReason
 
 if TYPE_CHECKING:
     from frontpay_async._json import Json

@@ -11,7 +11,6 @@ from attrs import frozen
 
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.sandbox.app import BASE_PATH
-from frontpay_async.sandbox.behaviour import MAGIC_AMOUNTS, DeclineReason
 from frontpay_async.sandbox.callback_sender import CallbackFault
 from frontpay_async.sandbox.company_checks import CheckStatus, SandboxCompanyCheck
 from frontpay_async.sandbox.faults import FaultKind
@@ -29,6 +28,7 @@ from frontpay_async.sandbox.subscriptions import (
     SandboxSubscription,
     SubscriptionEvent,
 )
+from frontpay_async.sandbox.terminal_behaviour import MAGIC_AMOUNTS, DeclineReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,16 +13,16 @@ from attrs import evolve
 from hypothesis import given, settings, strategies as st
 
 from frontpay_async import OrderDetails, Product, TerminalOrder
+from frontpay_async._protocol import order_comparison
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.codec import decode
-from frontpay_async._protocol.comparison import (
+from frontpay_async._protocol.operations import kind_of_order
+from frontpay_async._protocol.order_comparison import (
     Comparison,
     SentOrders,
     identity_of_details,
     identity_of_order,
-    likeness,
 )
-from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.models._fields import to_ore
 from tests.support import strategies
 from tests.support.builders import customer, invoice, payment_link, product
@@ -62,12 +62,14 @@ def shown(order: Any, **changes: Any) -> dict[str, Any]:
 
 
 def compare(order: Any, details: dict[str, Any]) -> Comparison:
-    return likeness(identity_of_order(order), identity_of_details(decode(OrderDetails, details)))
+    return order_comparison.compare(
+        identity_of_order(order), identity_of_details(decode(OrderDetails, details))
+    )
 
 
-def as_number(text: str) -> Any:
+def as_number(value: str | int) -> Any:
     """A JSON number, as the client reads it."""
-    return json.loads(text, parse_float=Decimal)
+    return json.loads(str(value), parse_float=Decimal)
 
 
 @given(batch_orders, st.booleans())

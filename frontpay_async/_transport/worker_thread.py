@@ -15,7 +15,7 @@ T = TypeVar("T")
 _LARGE = 128 * 1024
 
 
-async def off_loop(size: int, read: Callable[[], T]) -> T:
+async def in_worker_thread(size: int, read: Callable[[], T]) -> T:
     """Return what a function returns; where its input is large, it runs in a worker thread."""
     if size < _LARGE:
         return read()

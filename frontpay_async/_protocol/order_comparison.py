@@ -160,7 +160,7 @@ def identity_of_details(details: OrderDetails) -> OrderIdentity:
     )
 
 
-def likeness(sent: OrderIdentity, seen: OrderIdentity) -> Comparison:
+def compare(sent: OrderIdentity, seen: OrderIdentity) -> Comparison:
     """Decide whether a shown order is the sent one."""
     with localcontext(EXACT):
         return _likeness(sent, seen)
@@ -221,7 +221,7 @@ class SentOrders(Generic[KeyT]):
         for form, keys in self._by_form.items():
             if "name" not in shown & form or len(shown & form) < 2:  # noqa: PLR2004 - the name and an identifier
                 near.update(dict.fromkeys(keys))
-        found = {key: likeness(self._traits[key], seen) for key in near}
+        found = {key: compare(self._traits[key], seen) for key in near}
         return {key: verdict for key, verdict in found.items() if verdict is not Comparison.DIFFERENT}
 
     def with_equal_goods(self, seen: OrderIdentity) -> dict[KeyT, Comparison]:

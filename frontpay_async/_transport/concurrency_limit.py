@@ -1,8 +1,7 @@
-"""Places for the requests in flight, given out first come, first served; one keeper for every engine.
+"""The limit on requests in flight: first come, first served, the same for every engine.
 
-Guarantee: a request that waits is overtaken by none that came after it. The engines have a queue of their
-own each, in front of which this one stands, so that theirs is never joined: aiohttp's lets newcomers
-pass those that wait, and httpcore's costs the square of its length.
+Guarantee: no request overtakes one that came before it. The engines have queues of their own, which this one
+keeps empty: aiohttp's lets newcomers pass those that wait, and httpcore's costs the square of its length.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from attrs import Factory, define, field
 
 
 @define(eq=False, repr=False)
-class Places:
-    """The places of one engine.
+class ConcurrencyLimit:
+    """The limit of one engine.
 
     Args:
-        count: How many there are: the most requests in flight, and so the most connections in use.
+        count: The most requests in flight, and so the most connections in use.
     """
 
     count: int
@@ -27,8 +26,8 @@ class Places:
         default=Factory(lambda self: anyio.Semaphore(self.count, fast_acquire=True), takes_self=True),
     )
 
-    async def take(self, within: float | None) -> None:
-        """Wait for a place."""
+    async def acquire(self, within: float | None) -> None:
+        """Wait until one more request may be in flight."""
         try:
             self._free.acquire_nowait()
         except anyio.WouldBlock:
@@ -41,5 +40,5 @@ class Places:
             raise httpx.PoolTimeout("the client was closed")
 
     def release(self) -> None:
-        """Give a place back; the request that has waited longest gets it."""
+        """End a request; the one that has waited longest goes on."""
         self._free.release()

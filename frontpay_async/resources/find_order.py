@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from frontpay_async._protocol.comparison import (
+from frontpay_async._protocol.operations import GET_ORDER_DETAILS
+from frontpay_async._protocol.order_comparison import (
     Comparison,
     OrderIdentity,
+    compare,
     identity_of_details,
     identity_of_order,
-    likeness,
 )
-from frontpay_async._protocol.operations import GET_ORDER_DETAILS
 from frontpay_async.errors import APIError, FrontPayError, InvalidOrderError, OutcomeUnknownError
 from frontpay_async.models.orders import OrderMatches
 
@@ -88,7 +88,7 @@ async def find(
 
     def those(wanted: Comparison) -> tuple[str, ...]:
         found = {
-            uuid: Comparison.UNCLEAR if seen is None else likeness(sent, seen) for uuid, seen in shown.items()
+            uuid: Comparison.UNCLEAR if seen is None else compare(sent, seen) for uuid, seen in shown.items()
         }
         return tuple(uuid for uuid in candidates if found[uuid] is wanted)
 

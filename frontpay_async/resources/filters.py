@@ -1,4 +1,4 @@
-"""The parts of a path and a query that resource methods make from their arguments. Pure."""
+"""Filters of lists: the query and path segments made from a method's arguments. Pure."""
 
 from __future__ import annotations
 
