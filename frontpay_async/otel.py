@@ -195,8 +195,8 @@ def _meter(provider: MeterProvider | None) -> Meter:
     return metrics.get_meter("frontpay_async", __version__, provider, _SCHEMA)
 
 
-def _copy(attributes: object) -> Mapping[str, str]:
-    if not isinstance(attributes, Mapping):
+def _copy(attributes: Mapping[str, str]) -> Mapping[str, str]:
+    if not isinstance(cast("object", attributes), Mapping):
         raise _checks.refusal("Telemetry.attributes", "a mapping of text to text", attributes)
     given = cast("Mapping[object, object]", attributes)
     return MappingProxyType(

@@ -445,13 +445,15 @@ def test_modules_say_what_they_are_and_only_public_ones_list_names() -> None:
     assert [name for name, path in SOURCES.items() if lists_names(path) and name not in PUBLIC] == []
 
 
+def api_pages() -> list[Path]:
+    return [DOCS / "api.md", *sorted((DOCS / "api").glob("*.md"))]
+
+
 def documented_names() -> set[str]:
     """The last part of each name that the pages describe, such as ``InvoiceBatch``."""
     directive = re.compile(r"auto(?:class|exception|function)::\s+frontpay_async\.([\w.]+)")
     return {
-        name.split(".")[-1]
-        for page in sorted(DOCS.glob("*.md"))
-        for name in directive.findall(page.read_text("utf-8"))
+        name.split(".")[-1] for page in api_pages() for name in directive.findall(page.read_text("utf-8"))
     }
 
 
@@ -487,7 +489,8 @@ def test_a_private_function_has_one_line_of_docstring_at_most() -> None:
 
 def test_the_documentation_of_the_api_names_no_private_module() -> None:
     directive = re.compile(r"auto\w+::\s+(frontpay_async[\w.]*\._\w[\w.]*)")
-    assert directive.findall((DOCS / "api.md").read_text("utf-8")) == []
+    private = [name for page in api_pages() for name in directive.findall(page.read_text("utf-8"))]
+    assert private == []
 
 
 def test_the_package_is_marked_as_typed() -> None:

@@ -54,11 +54,7 @@ class CallbackAnswer:
 
 
 def check_route(guard: object, handler: object, path: object, *, start: str = "") -> None:
-    """Check the arguments of a route when it is built, not when the first callback comes.
-
-    Raises:
-        ConfigurationError: One of them cannot be used.
-    """
+    """Check the arguments of a route when it is built, not when the first callback comes."""
     _checks.instance("guard", guard, CallbackGuard, "CallbackGuard(secret)")
     _checks.function("handler", handler, "the callback")
     if not _checks.text("path", path).startswith(start):

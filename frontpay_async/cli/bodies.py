@@ -46,11 +46,7 @@ show_url_option = click.option(
 
 
 def read_text(file: TextIO) -> str:
-    """Read a file of JSON.
-
-    Raises:
-        click.UsageError: It is not UTF-8.
-    """
+    """Read a file of JSON."""
     try:
         return file.read()
     except UnicodeDecodeError:
@@ -60,12 +56,7 @@ def read_text(file: TextIO) -> str:
 def read_body(
     operation: Operation[Any], file: TextIO, *, uuid: str | None = None, strict: bool = True
 ) -> Any:
-    """Read what an operation sends.
-
-    Raises:
-        InvalidOrderError: It breaks a documented rule; nothing was sent.
-        click.UsageError: It is not UTF-8.
-    """
+    """Read what an operation sends."""
     from frontpay_async.order_files.json_objects import read_object
 
     return read_object(operation, read_text(file), today=datetime.now(UTC), uuid=uuid, strict_totals=strict)
@@ -77,14 +68,7 @@ def change(
     work: Callable[[FrontPayClient], Awaitable[T]],
     done: Callable[[T], dict[str, object]],
 ) -> int:
-    """Ask, do it, and print what was done; return the exit status.
-
-    Args:
-        command: The command.
-        question: What is asked, or what makes the question.
-        work: What is done. It gets a client of its own: connections may have gone stale at the prompt.
-        done: Makes the result.
-    """
+    """Ask, do it, and print what was done; return the exit status."""
     if not command.confirm((lambda: question) if isinstance(question, str) else question):
         return Exit.NOT_SENT
     command.output.result(done(command.call(work)))

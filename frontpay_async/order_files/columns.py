@@ -160,11 +160,7 @@ ORDER_FIELDS: Mapping[str, Group] = MappingProxyType(
 
 @lru_cache(maxsize=64)
 def fields_of(operation: Operation[Any]) -> Group:
-    """Return the fields of what an operation sends.
-
-    Args:
-        operation: A row with a request.
-    """
+    """Return the fields of what an operation sends."""
     cls = cast("type[Any]", operation.request)
     rules = operation.rules
     sent = frozenset(_sent(() if rules is None else rules.fields))

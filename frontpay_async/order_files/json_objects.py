@@ -26,17 +26,7 @@ if TYPE_CHECKING:
 def read_terminal_order(
     text: str, *, terminal_uuid: str | None, today: date, strict_totals: bool = True
 ) -> TerminalOrder:
-    """Read a terminal order, as ``read_object`` does; left out, ``receipt_print`` is true.
-
-    Args:
-        text: The JSON.
-        terminal_uuid: The terminal, in place of the one in the file.
-        today: A date, or a zone-aware datetime.
-        strict_totals: Whether amounts that contradict each other are violations.
-
-    Raises:
-        InvalidOrderError: Lists all that is wrong, by path, and never with a value.
-    """
+    """Read a terminal order, as ``read_object`` does; left out, ``receipt_print`` is true."""
     members = {} if terminal_uuid is None else {"terminal_uuid": terminal_uuid}
     order = read_object(
         CREATE_TERMINAL_ORDER,
@@ -59,26 +49,9 @@ def read_object(
     defaults: Mapping[str, object] | None = None,
     strict_totals: bool = True,
 ) -> object:
-    """Read what an operation sends: the fields of its model under their Python names.
-
-    Left out, ``summary`` is computed, ``order_date`` is today, and an order that is sent by a message goes by
-    e-mail where the customer has an address, else by text message.
-
-    Args:
-        operation: The row.
-        text: The JSON.
-        today: A date, or a zone-aware datetime.
-        uuid: The id that the operation's path names.
-        members: What stands in place of the file's own members.
-        defaults: What stands in where the file has no such member.
-        strict_totals: Whether amounts that contradict each other are violations.
-
-    Returns:
-        A value of ``operation.request``.
-
-    Raises:
-        InvalidOrderError: Lists all that is wrong, by path, and never with a value.
-    """
+    """Read what an operation sends: the fields of its model under their Python names."""
+    # Left out, `summary` is computed, `order_date` is today, and an order that is sent by a message goes by
+    # e-mail where the customer has an address, else by text message.
     fields = fields_of(operation)
     source = _parse(operation, text)
     source.update(members or {})
@@ -89,11 +62,12 @@ def read_object(
         draft.setdefault(name, value)
     violations = [Violation(each.column or "the input", each.message) for each in log.kept]
     missing: set[object] = set()
+    order: object = None
     try:
-        value, flaws = assemble_group(fields, draft)
+        order, flaws = assemble_group(fields, draft)
         missing = {flaw.path for flaw in flaws}
         violations += [Violation(".".join(map(str, flaw.path)), flaw.message) for flaw in flaws]
-        build(operation, uuid=uuid, value=value, strict_totals=strict_totals and not violations)
+        build(operation, uuid=uuid, value=order, strict_totals=strict_totals and not violations)
     except InvalidOrderError as error:
         for each in error.violations:
             path = field_path(each.path)
@@ -103,7 +77,7 @@ def read_object(
                 violations.append(Violation(".".join(map(str, path)), words(each.message)))
     if violations:
         raise InvalidOrderError(violations, operation=operation.name)
-    return value
+    return order
 
 
 def _defaults(fields: Group, draft: Draft, today: date) -> Draft:
