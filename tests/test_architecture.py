@@ -473,7 +473,7 @@ def private_functions(node: ast.AST, public: set[str], *, in_public: bool = Fals
             yield from private_functions(child, public, in_public=in_public)
 
 
-def test_a_private_function_has_one_line_of_docstring_at_most() -> None:
+def test_only_public_names_have_docstrings_of_several_lines() -> None:
     """Its reasons are comments, and theory is in the docstring of its module or class."""
     public = documented_names()
     assert {"FrontPayClient", "InvoiceBatch", "read_csv"} <= public

@@ -58,11 +58,7 @@ class SandboxCompanyCheck:
         return 87 if self.status is CheckStatus.CONFIRMED else None
 
     def decide(self, *, confirmed: bool) -> None:
-        """Let a person of the company confirm the check, or give it up.
-
-        Raises:
-            ForbiddenEventError: It has been decided.
-        """
+        """Let a person of the company confirm the check, or give it up."""
         if self.status is not CheckStatus.SENT:
             raise ForbiddenEventError("confirm" if confirmed else "cancel", f"a check that is {self.status}")
         self.status = CheckStatus.CONFIRMED if confirmed else CheckStatus.FAILED
