@@ -1,10 +1,11 @@
-"""Every block of code in the documentation and the README is run, or checked, as it stands there."""
+"""Every block of code in the documentation and the README is run, or checked, exactly as shown."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from frontpay_async.sandbox import DEFAULT_TOKEN, Cardholder, Sandbox
-from frontpay_async.sandbox.instant_clock import instant_clock
 from tests.support.pages import Story, blocks, indented
 from tests.support.shell_lines import check_command, commands
 
@@ -36,8 +36,10 @@ WITH_CODE = frozenset({"{code}", "{code-block}", "{code-cell}", "{sourcecode}"})
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox over a socket, to which the variables lead; the API itself is out of reach."""
+    """A sandbox over a socket, named by the environment variables; other hosts cannot be reached."""
     sandbox = Sandbox(cardholder=Cardholder(after=0.02))
+    for example in (ROOT / "docs" / "batch-files").iterdir():
+        shutil.copy(example, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     imported = set(sys.modules)
@@ -52,12 +54,12 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name != SUITES])
-def test_the_python_of_a_page_runs(name: str, served: Sandbox) -> None:
-    """From top to bottom; it prints what it says it prints, and none of it is passed over."""
+@pytest.mark.usefixtures("served")
+def test_the_python_of_a_page_runs(name: str) -> None:
+    """From top to bottom, exactly as shown; it prints what it promises, and no block is skipped."""
     page = PAGES[name]
-    sandbox = Sandbox(clock=instant_clock())
     with asyncio.Runner() as runner:
-        story = Story(page, runner, sandbox, served)
+        story = Story(page, runner)
         story.tell()
     assert story.ran == [line for line, info, _ in blocks(page.read_text("utf-8")) if info == "python"]
 

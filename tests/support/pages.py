@@ -1,15 +1,14 @@
 """The documentation's pages as programs.
 
-A page is one story: its Python blocks run from top to bottom, in one namespace and one event loop, and a
-block may await at its top level. What a reader need not see stands in
-``<!-- invisible-code-block: python ... -->``.
+A page is one program: its Python blocks run from top to bottom, exactly as shown, in one namespace and one
+event loop, and a block may await at its top level. The namespace is empty at first: a page shows or imports
+all that it uses, and hidden blocks are not allowed.
 
-Two sandboxes are there. Fragments find a ``sandbox`` in this process with its ``client``, whose waits are
-skipped, and an ``order`` and a ``terminal_order`` to send. ``FrontPayClient()`` leads to a ``served`` one,
-over a socket, by the environment's variables. Nothing else can be reached.
+``FrontPayClient()`` uses a sandbox over a socket, through environment variables. No other host can be reached.
+The working directory contains the example files that the pages link to.
 
-A block that begins with ``# name.py`` is written to that file, too, in the working directory.
-A comment behind a ``print``, or on the lines below it, is what it prints; "…" stands for anything.
+A block that begins with ``# name.py`` is also written to that file, in the working directory. A comment behind
+a ``print``, or on the lines below it, is what it prints; "…" stands for anything.
 """
 
 from __future__ import annotations
@@ -27,16 +26,11 @@ from sybil import Document
 from sybil.evaluators.python import pad
 from sybil.parsers.myst import CodeBlockParser
 
-from frontpay_async.sandbox import DEFAULT_TERMINAL
-from tests.support import builders
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
 
     from sybil import Example
-
-    from frontpay_async.sandbox import Sandbox
 
 __all__ = ["Story", "blocks", "indented", "promised"]
 
@@ -75,43 +69,26 @@ def promised(code: str) -> list[str]:
 
 
 def _is_printed(line: str) -> re.Pattern[str]:
-    return re.compile(re.escape(line).replace("…", ".*"), re.DOTALL)
+    return re.compile(re.escape(line).replace("…", ".*?"), re.DOTALL)
 
 
 @define
 class Story:
-    """A page, and what its blocks may use.
-
-    Args:
-        page: The file.
-        runner: Runs what awaits.
-        sandbox: In this process.
-        served: Over a socket.
-    """
+    """A page and the runner of its blocks that await."""
 
     page: Path
     runner: asyncio.Runner
-    sandbox: Sandbox
-    served: Sandbox
     ran: list[int] = field(init=False, factory=list)
-    """The lines at which the visible blocks begin that were run."""
+    """The first lines of the blocks that were run."""
 
     def tell(self) -> None:
         """Run the page."""
         document = Document.parse(str(self.page), CodeBlockParser("python", self._run))
-        document.namespace.update(
-            __name__="__main__",
-            __file__=str(self.page),
-            sandbox=self.sandbox,
-            served=self.served,
-            client=self.sandbox.client(),
-            order=builders.invoice(),
-            terminal_order=builders.terminal_order(terminal_uuid=DEFAULT_TERMINAL),
-        )
+        document.namespace.update(__name__="__main__", __file__=str(self.page))
         for example in document.examples():
+            assert not document.text.startswith("<!--", example.start), "a hidden block"
             example.evaluate()
-            if not document.text.startswith("<!--", example.start):
-                self.ran.append(example.line)
+            self.ran.append(example.line)
 
     def _run(self, example: Example) -> None:
         source = pad(example.parsed, example.line + example.parsed.line_offset)
