@@ -37,7 +37,7 @@ NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
         ),
         errors.RateBudgetExceededError: (
             "Call again after `retry_after` seconds; a web backend answers 503 with it ([the rate "
-            "limit](rate.md#who-goes-first))."
+            "limit](rate.md#priorities))."
         ),
         errors.OutcomeUnknownError: (
             "What changes something: [look](retry-safety.md#where-to-look) before you call again, unless "
