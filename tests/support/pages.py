@@ -4,10 +4,10 @@ A page is one program: its Python blocks run from top to bottom, exactly as show
 event loop, and a block may await at its top level. The namespace is empty at first: a page shows or imports
 all that it uses, and hidden blocks are not allowed.
 
-``FrontPayClient()`` uses a sandbox over a socket, through environment variables. No other host can be reached.
+``FrontPayClient()`` uses a sandbox over a socket, named by environment variables. No other host is reachable.
 The working directory contains the example files that the pages link to.
 
-A block that begins with ``# name.py`` is also written to that file, in the working directory. A comment behind
+A block that begins with ``# name.py`` is also written to that file in the working directory. A comment behind
 a ``print``, or on the lines below it, is what it prints; "…" stands for anything.
 """
 
