@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.support.fuzz_targets import ROWS, STATUSES, TARGETS, escaped
 
+pytestmark = pytest.mark.search
+
 DEEP = 100_000
 NASTY: dict[str, bytes] = {
     "empty": b"",

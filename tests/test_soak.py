@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._transport.engines import Engine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 FAULTS = {"drop-after": 0.05, "500-before": 0.03, "502-after": 0.02, "cut-body": 0.02}
 SECONDS = float(os.environ.get("FRONTPAY_SOAK", "5"))

@@ -14,7 +14,7 @@ from tests.support.watching import world
 if TYPE_CHECKING:
     from frontpay_async import FrontPayClient
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 LIMIT, WINDOW = 60, 60.0
 RATE = RateLimit(requests=LIMIT, window=WINDOW)

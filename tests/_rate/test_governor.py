@@ -109,6 +109,7 @@ def test_one_timer_for_everybody(run: Callable[[Callable[[Desk], Awaitable[None]
     run(scenario)
 
 
+@pytest.mark.search
 def test_ten_thousand_waiters(run: Callable[[Callable[[Desk], Awaitable[None]]], None]) -> None:
     """The ledger is asked a few times for each, and nothing is left behind."""
 

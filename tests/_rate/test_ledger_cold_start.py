@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.simulated_token import WINDOW, First, SimulatedToken
 
+pytestmark = pytest.mark.search
+
 SECONDS = 4 * WINDOW
 
 HIDDEN = {

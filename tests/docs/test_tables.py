@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ ERRORS = {
 } - {FrontPayError}
 
 
+@cache
 def cells() -> dict[str, list[str]]:
     """The cells of both tables that the page shows, by operation."""
     shown = re.findall(

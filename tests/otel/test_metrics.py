@@ -265,7 +265,7 @@ async def test_the_documentation_names_every_metric_and_attribute(recorded: Reco
     assert [name for name in {*measured, *told} if f"`{name}`" not in page] == []
 
 
-@pytest.mark.parametrize("code", BLOCKS, ids=["turning it on", "seeing it", "a sampler"])
+@pytest.mark.parametrize("code", BLOCKS)
 def test_the_documentations_examples_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And print what their comments promise."""
     exec(compile(code, "observability.md", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own page

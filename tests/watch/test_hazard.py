@@ -60,6 +60,7 @@ def test_it_learns_the_median_and_the_spread_that_it_sees() -> None:
     assert hazard.sigma < 0.4
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("gap", [0.5, 5.0, 15.0])
 @pytest.mark.parametrize(("median", "spread"), [(20.0, 0.8), (60.0, 0.5), (8.0, 0.6)])
 def test_it_learns_the_truth_however_seldom_anybody_looked(gap: float, median: float, spread: float) -> None:

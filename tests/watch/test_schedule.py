@@ -79,6 +79,7 @@ def test_no_watch_is_asked_for_too_often(age: float) -> None:
     assert max(gaps) <= max(least * 1.5, CLOSEST) + 1 / BUDGET
 
 
+@pytest.mark.search
 @pytest.mark.parametrize(("count", "longest"), [(1, 1.0), (20, 30.0), (200, 150.0)])
 def test_no_watch_starves(count: int, longest: float) -> None:
     """Old ones with next to no hazard are asked for among young ones that keep coming."""
