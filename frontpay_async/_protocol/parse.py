@@ -64,6 +64,9 @@ _REFUSING = re.compile(
     r"|exception|fault|violat|throttl|must$|require|only$|pending|queue|stop|hold$|held$|skip|ignor|nothing|none$",
     re.IGNORECASE,
 )
+_FAILED = re.compile(
+    "fail|error|wrong|unavailable|again|many|time(?:d |-)?out|denied|unauth|mainten", re.IGNORECASE
+)
 _NO_ERRORS: tuple[object, ...] = (None, "", "Array", [], {})
 # The reference's errors nest three deep; what nests deeper than this is masked as a whole.
 _DEEPEST = 16
@@ -185,6 +188,9 @@ def _is_success(  # noqa: PLR0911 - a table
     if operation.safety is Safety.READ:
         # The status checks leave the status out while nothing is decided.
         undecided = operation.result in STATUS_KEYS and "data" in envelope and _named_error(code) is None
+        if has_data and not envelope.get("data") and operation.result not in STATUS_KEYS:
+            # An empty list beside the words of a failure is not an empty account.
+            return not (_is_failure_of_all(code) or _FAILED.search(message or ""))
         return has_data or undecided
     if operation.result is not None and not has_data and not operation.may_lack_data:
         return False
@@ -199,6 +205,11 @@ def _is_success(  # noqa: PLR0911 - a table
         # Its success is not documented, but the API answers in its envelope.
         return not _ENVELOPE.isdisjoint(envelope)
     return has_data or "is_data" in envelope or {"data", "status_code"} <= envelope.keys()
+
+
+def _is_failure_of_all(code: str | None) -> bool:
+    named = _named_error(code)
+    return named is not None and named is not errors.NotFoundError
 
 
 def _sounds_refused(message: str) -> bool:
@@ -296,12 +307,14 @@ def _own_id(operation: Operation[object]) -> str:
 
 def _is_about_another(operation: Operation[object], envelope: JsonObject, order_uuid: str) -> bool:
     data = envelope.get("data")
-    if not isinstance(data, dict):
-        return False
+    # The terminal checks have their facts beside the data.
+    beside = operation.result in STATUS_KEYS
+    members = {**(envelope if beside else {}), **(data if isinstance(data, dict) else {})}
     # What changes something may answer with an id of its own, such as a refund's, as ``uuid``.
     own = _own_id(operation)
     names = (own, "uuid") if operation.safety is Safety.READ else (own,)
-    told = [data[name] for name in names if data.get(name) is not None]
+    # PHP writes nothing as an empty text, list or object.
+    told = [members[name] for name in names if members.get(name) not in (None, "", [], {})]
     # The API was seen to compare ids without regard to case.
     return bool(told) and all(str(each).casefold() != order_uuid.casefold() for each in told)
 
@@ -379,7 +392,7 @@ def _read(operation: Operation[object], envelope: JsonObject, order_uuid: str | 
         and not data.keys().isdisjoint(wire_names(kind).values())
     ):
         # It is about the id that was asked for, although it does not name it.
-        data = {**data, own: order_uuid}
+        data = {**{name: each for name, each in data.items() if name not in (own, "uuid")}, own: order_uuid}
     return decode(kind, data)
 
 

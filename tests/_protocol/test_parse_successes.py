@@ -164,6 +164,31 @@ def test_an_error_inside_the_data_is_not_a_success(inner: dict[str, Any]) -> Non
             read(operation, success(operation, data))
 
 
+@pytest.mark.parametrize(
+    "message", ["somethingWentWrong", "Too Many Attempts.", "Service Unavailable", "Upstream timed out"]
+)
+def test_an_empty_list_beside_a_failure_is_not_an_empty_account(message: str) -> None:
+    for operation in (row for row in OPERATIONS.values() if row.listed or row.paged):
+        body = {"message": message, "is_data": True, "data": []}
+        with pytest.raises((OutcomeUnknownError, ServerError)):
+            read(operation, answer(200, body))
+        assert read(operation, answer(200, {**body, "message": "No Orders Found"})) is not None
+
+
+@pytest.mark.parametrize("uuid", ["", [], {}, None])
+def test_an_id_that_is_not_repeated_hides_no_status(uuid: Any) -> None:
+    body = {"data": {"uuid": uuid, "orderUuid": uuid, "status": "PAID", "order_status": "PAID"}}
+    for operation in (operations.GET_ORDER_STATUS, operations.GET_ORDER_DETAILS):
+        assert read(operation, answer(200, body), "ODR7").status == "PAID"
+
+
+def test_a_terminal_check_about_another_order_is_no_answer() -> None:
+    for more in ({"orderUuid": "ODR8"}, {"uuid": "ODR8"}, {"data": {"orderUuid": "ODR8"}}):
+        body = {"order_status": "PAID", "data": None, **more}
+        with pytest.raises(OutcomeUnknownError):
+            read(operations.GET_PAYMENT_STATUS, answer(200, body), "ODR7")
+
+
 def test_a_message_that_is_not_text_names_no_success() -> None:
     for operation in SILENT:
         for message in (["x"], {"a": "refundRejectionX"}, 7):
