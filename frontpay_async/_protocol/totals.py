@@ -55,12 +55,31 @@ def refund_totals(body: JsonObject) -> Iterator[Breach]:
 
 def order_totals(body: JsonObject) -> Iterator[Breach]:
     """Yield a breach for each contradiction between an order's totals and its lines."""
-    keys, lines = _keys(body.get("products")), list(map(_line, _rows(body.get("products"))))
-    for key, line in zip(keys, lines, strict=True):
-        yield from line.breaches(f"products.{key}")
+    yield from line_totals(body)
+    lines = list(map(_line, _rows(body.get("products"))))
     summary = body.get("orderSummary")
     if isinstance(summary, dict) and lines:
         yield from _summary_breaches(summary, lines)
+
+
+def line_totals(body: JsonObject) -> Iterator[Breach]:
+    """Yield a breach for each line that contradicts itself."""
+    keys, lines = _keys(body.get("products")), list(map(_line, _rows(body.get("products"))))
+    for key, line in zip(keys, lines, strict=True):
+        yield from line.breaches(f"products.{key}")
+
+
+def cycle_totals(body: JsonObject) -> Iterator[Breach]:
+    """Yield a breach where a cycle of a subscription costs more than all that is ordered, or is in øre."""
+    given = body.get("orderSummary")
+    summary = given if isinstance(given, dict) else {}
+    grand, cycle = _number(summary.get("grandTotal")), _number(summary.get("payablePerCycle"))
+    first = _number(summary.get("initialCycleAmount"))
+    if grand is not None and cycle is not None and cycle > EXACT.add(grand, _ORE):
+        demand = f"must be at most grandTotal, {_shown(grand)}{_units(cycle, grand)}"
+        yield _breach("orderSummary.payablePerCycle", demand)
+    if cycle and first and (hint := _units(first, cycle)):
+        yield _breach("orderSummary.initialCycleAmount", f"must fit payablePerCycle, {_shown(cycle)}{hint}")
 
 
 @frozen
@@ -92,7 +111,8 @@ def _line(row: JsonObject) -> _Line:
     return _Line(
         _number(row.get("amount")),
         _number(row.get("rate")),
-        _number(row.get("quantity")),
+        # The lines of a reservation have no quantity: each is of one piece.
+        _number(row.get("quantity", 1)),
         _ZERO if discount is None else _number(discount),
         _number(row.get("tax")),
     )
@@ -108,7 +128,8 @@ def _summary_breaches(summary: JsonObject, lines: list[_Line]) -> Iterator[Breac
         return any(each is None or abs(EXACT.subtract(total, each)) <= tolerance for each in expected)
 
     grand, tax = _number(summary.get("grandTotal")), _number(summary.get("totalTax"))
-    sub, discount = _number(summary.get("subTotal")), _number(summary.get("totalDiscount"))
+    # Where the wire has no discount there is none.
+    sub, discount = _number(summary.get("subTotal")), _number(summary.get("totalDiscount", 0))
     amounts = _sum_or_none([line.amount for line in lines])
     if grand is not None and amounts is not None and not fits(grand, amounts):
         demand = f"must be the sum of the lines' amounts, {_shown(amounts)}{units(grand, amounts)}"

@@ -22,7 +22,7 @@ from frontpay_async import (
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import OPERATIONS, Operation
-from tests.support import builders, strategies
+from tests.support import builders, more_builders as more, strategies
 
 ORDERS: list[tuple[Operation[Any], builders.Builder]] = [
     (operations.SEND_PAYMENT_LINK, builders.payment_link),
@@ -161,6 +161,48 @@ def test_contradictions_are_told_beside_broken_rules() -> None:
     order = builders.invoice(customer=builders.customer(email="ola"), products=[builders.product(tax="0.25")])
     found = violations(operations.SEND_INVOICE, order)
     assert found.keys() == {"customerDetails.email", "products.0.tax"}
+
+
+RESERVED = more.reserved_product()
+
+
+def of_reservation(**fields: Any) -> dict[str, str]:
+    return violations(OPERATIONS["reservations.submit"], more.reservation(**fields))
+
+
+def test_a_reservation_has_no_discount_to_explain_its_totals() -> None:
+    summary = OrderSummary.of([RESERVED])
+    assert of_reservation() == {}
+    for name, path in (("sub_total", "subTotal"), ("total_tax", "totalTax"), ("grand_total", "grandTotal")):
+        wrong = attrs.evolve(summary, **{name: getattr(summary, name) * 100})
+        assert f"orderSummary.{path}" in of_reservation(summary=wrong)
+
+
+@pytest.mark.parametrize("change", [{"amount": "10200"}, {"tax": "0.25"}])
+def test_a_reserved_or_charged_line_fits_its_rate(change: dict[str, Any]) -> None:
+    line = more.reserved_product(**change)
+    (path,) = (f"products.0.{name}" for name in change)
+    assert of_reservation(products=(line,)).keys() == {path}
+    charge = more.charge(grand_total=line.amount, products=[line])
+    assert violations(OPERATIONS["reservations.charge"], charge).keys() == {path}
+    assert violations(OPERATIONS["reservations.charge"], more.charge()) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"payable_per_cycle": 10200}, "payablePerCycle"),
+        ({"payable_per_cycle": 103}, "payablePerCycle"),
+        ({"initial_cycle_amount": 10200}, "initialCycleAmount"),
+        ({"payable_per_cycle": 34, "initial_cycle_amount": "0.34"}, "initialCycleAmount"),
+    ],
+)
+def test_a_cycle_fits_the_order(fields: dict[str, Any], path: str) -> None:
+    for name, make in (("submit", more.subscription), ("create_session", more.subscription_session)):
+        operation = OPERATIONS[f"subscriptions.{name}"]
+        assert violations(operation, make(**fields)).keys() == {f"orderSummary.{path}"}
+        assert violations(operation, make(**fields), strict=False) == {}
+        assert violations(operation, make(payable_per_cycle=34, initial_cycle_amount=50)) == {}
 
 
 def test_every_operation_with_amounts_is_cross_checked() -> None:

@@ -36,7 +36,7 @@ from frontpay_async._protocol.rules import (
     Rules,
     one_of,
 )
-from frontpay_async._protocol.totals import order_totals, refund_totals
+from frontpay_async._protocol.totals import line_totals, order_totals, refund_totals
 from frontpay_async.models.reservations import (
     Capture,
     Charge,
@@ -112,7 +112,7 @@ _CAPTURE_RULES = Rules(
     ),
     totals=(refund_totals,),
 )
-_CHARGE_RULES = Rules((_LINES, _GRAND_TOTAL, _ADDITIONAL_TEXT), totals=(refund_totals,))
+_CHARGE_RULES = Rules((_LINES, _GRAND_TOTAL, _ADDITIONAL_TEXT), totals=(refund_totals, line_totals))
 _NOTE_RULES = Rules((Field("note", TEXT, REQUIRED),))
 _RESEND_RULES = Rules(
     (

@@ -38,7 +38,7 @@ from frontpay_async._protocol.rules import (
     Presence,
     Rules,
 )
-from frontpay_async._protocol.totals import order_totals
+from frontpay_async._protocol.totals import cycle_totals, order_totals
 from frontpay_async.models._fields import exact, masked, to_decimal
 from frontpay_async.models.pages import Page
 from frontpay_async.models.statuses import SubscriptionStatus
@@ -106,7 +106,7 @@ _BODY = (
     Field("customerNotes", TEXT),
     Field("termsAndConditions", TEXT),
 )
-_SUBMIT_RULES = Rules((*_BODY, callback(Presence.OPTIONAL)), totals=(order_totals,))
+_SUBMIT_RULES = Rules((*_BODY, callback(Presence.OPTIONAL)), totals=(order_totals, cycle_totals))
 _SESSION_RULES = Rules(
     (
         *_BODY,
@@ -114,7 +114,7 @@ _SESSION_RULES = Rules(
         Field("settings", OBJECT, fields=(Field("secureDetails", BOOLEAN),)),
         redirects(),
     ),
-    totals=(order_totals,),
+    totals=(order_totals, cycle_totals),
 )
 _RESEND_RULES = Rules(
     (
