@@ -7,6 +7,7 @@ rules are reported together.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import abc
 from datetime import date, datetime
@@ -57,17 +58,34 @@ def _exact_field(field: Attribute[Any]) -> Attribute[Any]:
     convert = cast("Callable[[Any], object] | None", cast("Any", field).converter)
     name = (field.alias or field.name).lstrip("_")
     if convert not in (None, to_decimal, to_decimal_or_none, to_date):
-        # It makes a tuple of any iterable.
-        return field
+        return field.evolve(converter=_named(convert, name))
 
     def read(value: object) -> object:
         if type(value) not in _BUILTIN:
             value = builtin(value, name)
         if convert is None:
             return value
-        return _number(convert, value, name) if convert is not to_date else to_date(cast("date", value))
+        return _number(convert, value, name) if convert is not to_date else to_date(cast("date", value), name)
 
     return field.evolve(converter=read)
+
+
+def _named(convert: Callable[[Any], object], name: str) -> Callable[[object], object]:
+    """Return a converter, such as one that makes a tuple of any iterable, whose errors name the field."""
+
+    @functools.wraps(convert)
+    def read(value: object) -> object:
+        if type(value) not in _BUILTIN and (isinstance(value, str) or not isinstance(value, abc.Iterable)):
+            value = builtin(value, name)
+        try:
+            return convert(value)
+        except InvalidOrderError:
+            raise
+        except TypeError as error:
+            problem = str(error)
+        raise _WrongTypeError([Violation(name, f"cannot be used: {problem}")])
+
+    return read
 
 
 def _number(convert: Callable[[Any], object], value: object, name: str) -> object:
@@ -153,13 +171,13 @@ def tuple_of(cls: type[T], values: Iterable[T]) -> tuple[T, ...]:
     return frozen
 
 
-def to_date(value: date) -> date:
+def to_date(value: date, name: str = "order_date") -> date:
     """Accept a date or a zone-aware datetime."""
     if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise _WrongTypeError([Violation("order_date", _DATE_DEMAND.format(type(value).__name__))])
+        raise _WrongTypeError([Violation(name, _DATE_DEMAND.format(type(value).__name__))])
     if isinstance(value, datetime) and value.utcoffset() is None:
         needs_zone = "must be a date or a datetime with a zone, such as datetime.now(timezone.utc)"
-        raise InvalidOrderError([Violation("orderDate", needs_zone)])
+        raise InvalidOrderError([Violation("orderDate" if name == "order_date" else name, needs_zone)])
     return value
 
 

@@ -17,7 +17,7 @@ from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.payload import read, write
 from frontpay_async.order_files.items import BatchItem
-from tests.support import builders
+from tests.support import builders, more_builders as more
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
@@ -205,6 +205,33 @@ def test_a_row_of_a_data_frame_is_an_order() -> None:
         products=[line], summary=OrderSummary.of([line]), invoice_fee_applicable=frame["fee"][0]
     )
     assert b'"invoiceFeeApplicable":false' in body(order)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (builders.invoice, "products"),
+        (builders.terminal_order, "products"),
+        (builders.refund, "lines"),
+        (more.reservation, "products"),
+        (lambda: more.capture(1), "lines"),
+        (more.charge, "products"),
+        (more.corporate_update, "additional_contacts"),
+    ],
+)
+@pytest.mark.parametrize("wrong", [pd.NA, pd.NaT, np.int64(5), np.array(5), 5, ["line"], None], ids=repr)
+def test_what_is_no_list_of_lines_is_a_violation_of_its_field(make: Any, name: str, wrong: Any) -> None:
+    with pytest.raises(InvalidOrderError) as caught:
+        attrs.evolve(make(), **{name: wrong})
+    assert [each.path for each in caught.value.violations] == [name]
+
+
+@pytest.mark.parametrize("wrong", [5, "2026-05-01", np.int64(5), pd.NaT, datetime(2026, 5, 1)], ids=repr)  # noqa: DTZ001
+@pytest.mark.parametrize("name", ["start_date", "end_date", "payment_link_due_date"])
+def test_a_wrong_date_is_a_violation_of_its_own_field(name: str, wrong: Any) -> None:
+    with pytest.raises(InvalidOrderError) as caught:
+        more.subscription(**{name: wrong})
+    assert [each.path for each in caught.value.violations] == [name]
 
 
 def test_columns_are_taken_as_lines() -> None:
