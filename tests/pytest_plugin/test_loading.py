@@ -80,8 +80,11 @@ def test_the_entry_point_leads_to_it() -> None:
     assert EntryPoint(name, value, "pytest11").load().__name__ == PLUGIN
 
 
-@pytest.mark.parametrize("arguments", [(), ("-p", PLUGIN)], ids=["found", "and named"])
-@pytest.mark.parametrize("conftest", ["", f"pytest_plugins = ['{PLUGIN}']"], ids=["", "in conftest"])
+@pytest.mark.parametrize(
+    ("arguments", "conftest"),
+    [((), ""), (("-p", PLUGIN), f"pytest_plugins = ['{PLUGIN}']")],
+    ids=["found", "named twice more"],
+)
 def test_it_is_found_by_its_entry_point_and_may_be_named_besides(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], conftest: str
 ) -> None:
