@@ -1,9 +1,10 @@
 """The main job, end to end: ``python3 -m frontpay_async.sandbox.demo``.
 
 Starts the sandbox in a process of its own and, over real sockets, sends one order of each kind, takes a
-card payment until it is PAID, refunds a part of it until it is REFUNDED, cancels another, and looks all
-of it up; meets a server error and a busy terminal on the way; and shows what a user sees when an order
-is wrong. The exit status is 0 only if everything held.
+card payment until it is PAID, refunds a part of it until it is REFUNDED, cancels another, pays a checkout
+session on its page, and looks all of it up; reserves, captures, refunds and completes; subscribes, refunds a
+cycle and cancels; meets a server error and a busy terminal on the way; and shows what a user sees when an
+order is wrong. The exit status is 0 only if everything held.
 """
 
 from __future__ import annotations
@@ -20,12 +21,10 @@ import httpx
 from attrs import define, field
 
 from frontpay_async import (
-    Address,
     AlreadyPaidError,
     AttemptRecord,
     Clock,
     Customer,
-    CustomerType,
     EFakturaOrder,
     EhfOrder,
     FrontPayClient,
@@ -46,6 +45,8 @@ from frontpay_async import (
 )
 from frontpay_async._protocol.operations import RESEND_TERMINAL_ORDER, SEND_INVOICE
 from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TERMINAL, DEFAULT_TOKEN
+from frontpay_async.sandbox.demo_agreements import check_out, reserve, subscribe
+from frontpay_async.sandbox.demo_shop import ADDRESS, BASKET, KARI, SALON, SHAMPOO
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -55,29 +56,6 @@ ON_THE_WAY = ("510-before@orders.send_invoicex1", "busy@terminals.resend_orderx2
 _START_WITHIN = 20.0
 _DECIDED_WITHIN = 20.0
 _CALLBACK = "https://shop.example/frontpay/callback"
-
-HAIRCUT = Product(name="Haircut", quantity=1, rate="450.00", tax=25)
-SHAMPOO = Product(name="Shampoo", quantity=2, rate="129.50", tax=25, discount="10.00")
-BASKET = (HAIRCUT, SHAMPOO)
-ADDRESS = Address(street="Luramyrveien 65", zip="4313", city="Sandnes", country="NO")
-KARI = Customer(
-    name="Kari Nordmann",
-    type=CustomerType.PRIVATE,
-    country_code="+47",
-    msisdn="40000000",
-    email="kari@example.com",
-    personal_number="12345678901",
-    address=ADDRESS,
-)
-SALON = Customer(
-    name="Salong AS",
-    type=CustomerType.CORPORATE,
-    country_code="+47",
-    msisdn="40000001",
-    email="post@salong.example",
-    organization_id="123456789",
-    address=ADDRESS,
-)
 
 
 class DemoFailedError(Exception):
@@ -255,7 +233,10 @@ async def _tell(base_url: str, story: Story) -> None:
         sent = await _send_one_of_each(client, story)
         paid = await _pay_and_refund(client, story)
         cancelled = await _cancel_another(client, story)
-        await _look_up(client, story, sent, [*sent, paid, cancelled])
+        checked_out = await check_out(client, story)
+        await _look_up(client, story, sent, [*sent, paid, cancelled, checked_out])
+        await reserve(client, story)
+        await subscribe(client, story)
         await _go_wrong(client, story, paid)
     async with httpx.AsyncClient(base_url=base_url.partition("/api/")[0], trust_env=False) as look:
         twice = (await look.get("/_sandbox/duplicates")).json()

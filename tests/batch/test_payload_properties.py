@@ -15,7 +15,7 @@ from frontpay_async import InvoiceOrder, TerminalOrder
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.payload import SALT_BYTES, fingerprint, read, write
-from tests.support import strategies
+from tests.support import more_builders as more, strategies
 from tests.support.builders import (
     PERSONAL_NUMBER,
     customer,
@@ -119,6 +119,24 @@ def test_what_a_subclass_adds_is_not_kept() -> None:
 def test_a_terminal_order_is_no_order_of_a_batch() -> None:
     with pytest.raises(TypeError, match="a batch does not send a TerminalOrder"):
         kind_of_order(terminal_order())
+
+
+@pytest.mark.parametrize(
+    ("order", "why"),
+    [
+        (more.capture(5401), "two of the same amount on one reservation cannot be told apart"),
+        (more.charge(), "two of the same amount"),
+        (more.reservation(), "nothing lists reservations with their content"),
+        (more.subscription(), "no source says that the list is complete"),
+        (more.subscription_session(), "bill the customer twice in each cycle"),
+        (more.checkout_session(), "a customer waits for its page"),
+        (object(), "it is not an order"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_could_not_be_reconciled_is_refused_with_the_reason(order: object, why: str) -> None:
+    with pytest.raises(TypeError, match=f"a batch does not send a {type(order).__name__}: .*{why}"):
+        kind_of_order(order)
 
 
 @pytest.mark.parametrize(

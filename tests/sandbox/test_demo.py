@@ -56,8 +56,15 @@ def test_the_story_holds(capsys: pytest.CaptureFixture[str]) -> None:
         "orders.send_ehf_invoice",
         "terminals.create_order",
         "terminals.create_order",
+        "checkout.create_session",
     ]
-    assert [order.status for order in orders][4:] == ["PARTIAL REFUNDED", "CANCELLED"]
+    assert [order.status for order in orders][4:] == ["PARTIAL REFUNDED", "CANCELLED", "PAID"]
+    for says in (
+        "RESERVED",
+        "3000.00 of 4990.00 NOK captured, 500.00 of that refunded; it is COMPLETED",
+        "Cycle 1 refunded; it is CANCELLED",
+    ):
+        assert says in told
     assert duplicates == ()
 
 

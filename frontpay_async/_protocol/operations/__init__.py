@@ -31,7 +31,6 @@ from frontpay_async._protocol.operations.orders import (
     SEND_EHF_INVOICE as SEND_EHF_INVOICE,
     SEND_INVOICE as SEND_INVOICE,
     SEND_PAYMENT_LINK as SEND_PAYMENT_LINK,
-    kind_of_order as kind_of_order,
 )
 from frontpay_async._protocol.operations.row import (
     Evidence as Evidence,
@@ -94,3 +93,20 @@ class _Table(Mapping[str, Operation[object]]):
 
 
 OPERATIONS = _Table()
+
+
+def kind_of_order(order: object) -> OrderKind:
+    """Return an order's kind; a caller's subclass has the kind of our class.
+
+    Raises:
+        TypeError: A batch does not send it; says why.
+    """
+    for kind in ORDER_KINDS.values():
+        if isinstance(order, kind.order):
+            return kind
+    name = type(order).__name__
+    # Reads the rows of all resources: only here, where somebody is told.
+    rows = (row for row in OPERATIONS.values() if row.request is not None and type(order) is row.request)
+    row = next(rows, None)
+    why = "it is not an order" if row is None else row.not_batched
+    raise TypeError(f"a batch does not send a {name}: {why}")

@@ -191,6 +191,8 @@ describe(
 
 # Rows
 
+_WAITED_FOR = "a customer waits for its page, and a batch returns no page"
+
 CREATE_CHECKOUT_SESSION: Operation[CheckoutLink] = Operation(
     name="checkout.create_session",
     method="POST",
@@ -202,6 +204,7 @@ CREATE_CHECKOUT_SESSION: Operation[CheckoutLink] = Operation(
     rules=_SESSION_RULES,
     date_format=DateFormat.UNIX,
     look_at="orders.list_statuses",
+    not_batched=_WAITED_FOR,
     message="Order Submitted Successfully",
     has_data=True,
     evidence=Evidence.RECORDED,
@@ -218,6 +221,7 @@ CREATE_INVOICE_SESSION: Operation[CheckoutLink] = Operation(
     rules=_INVOICE_RULES,
     date_format=DateFormat.UNIX,
     look_at="orders.list_statuses",
+    not_batched=_WAITED_FOR,
     message="Order Submitted Successfully",
     message_seen=False,
     has_data=True,
@@ -237,6 +241,7 @@ CREATE_HOSTED_LINK: Operation[CheckoutLink] = Operation(
     rules=_HOSTED_RULES,
     date_format=DateFormat.UNIX,
     look_at="orders.list_statuses",
+    not_batched=_WAITED_FOR,
     message="orderAddedSuccessfully",
     message_seen=False,
     has_data=True,

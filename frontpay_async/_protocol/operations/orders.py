@@ -380,13 +380,3 @@ _KINDS: tuple[OrderKind, ...] = (
 )
 ORDER_KINDS: Mapping[str, OrderKind] = MappingProxyType({kind.name: kind for kind in _KINDS})
 """The kinds of orders that a batch sends, by their names in files."""
-
-
-def kind_of_order(order: object) -> OrderKind:
-    """Return an order's kind; a caller's subclass has the kind of our class."""
-    for kind in _KINDS:
-        if isinstance(order, kind.order):
-            return kind
-    raise TypeError(
-        f"a batch does not send a {type(order).__name__}: after a lost response it could not be recognised"
-    )

@@ -207,6 +207,12 @@ describe(
 
 # Rows
 
+_NOT_LISTED = "nothing lists reservations with their content, so that a lost one could not be found"
+_ALIKE = (
+    "two of the same amount on one reservation cannot be told apart, so that a lost one could be sent twice;"
+    " send it yourself, and after a lost response look at the reservation's details"
+)
+
 SUBMIT_RESERVATION: Operation[CreatedReservation] = Operation(
     name="reservations.submit",
     method="POST",
@@ -218,6 +224,7 @@ SUBMIT_RESERVATION: Operation[CreatedReservation] = Operation(
     rules=_SUBMIT_RULES,
     date_format=DateFormat.UNIX,
     look_at="reservations.list_history",
+    not_batched=_NOT_LISTED,
     message="reservationSubmittedSuccessfully",
     message_seen=False,
     has_data=True,
@@ -236,6 +243,7 @@ CREATE_RESERVATION_SESSION: Operation[CreatedReservation] = Operation(
     rules=_SESSION_RULES,
     date_format=DateFormat.UNIX,
     look_at="reservations.list_history",
+    not_batched=_NOT_LISTED,
     message="reservationCreatedSuccessfully",
     message_seen=False,
     has_data=True,
@@ -269,6 +277,7 @@ CAPTURE_RESERVATION: Operation[ReservationPayment] = Operation(
     request=Capture,
     rules=_CAPTURE_RULES,
     look_at="reservations.get_details",
+    not_batched=_ALIKE,
     message="reservationCapturedSuccessfully",
     has_data=True,
     not_found="reservationNotFound",
@@ -287,6 +296,7 @@ CHARGE_RESERVATION: Operation[ReservationPayment] = Operation(
     request=Charge,
     rules=_CHARGE_RULES,
     look_at="reservations.get_details",
+    not_batched=_ALIKE,
     message="reservationChargedSuccessfully",
     has_data=True,
     not_found="reservationNotFound",
@@ -355,6 +365,7 @@ REFUND_RESERVATION: Operation[None] = Operation(
         "refundRejectionForProductAmountExceed",
     ),
     look_at="reservations.get_details",
+    not_batched=_ALIKE,
     message="orderRefundedSuccessfully",
     has_data=True,
     failure="somethingWentWrong",

@@ -98,6 +98,7 @@ class Operation(Generic[ResultT_co]):
         look_at: The row that shows, after a lost response, whether this one took effect; None where the API
             shows no trace of it, or where it may simply be sent again.
         watched: What waiting for the status that it reads is like; None where nothing waits for it.
+        not_batched: Why a batch does not send what it creates.
         needs_terminal: It fails with ``terminalIsBusy`` while the card terminal is busy.
         raw: Whether it is a request of the caller's own, whose success is returned as it came.
         message: The ``message`` of a success; a guess where ``message_seen`` is False.
@@ -132,6 +133,7 @@ class Operation(Generic[ResultT_co]):
     refusals: tuple[str, ...] = ()
     look_at: str | None = None
     watched: Watched | None = None
+    not_batched: str = "after a lost response it could not be recognised"
     needs_terminal: bool = False
     raw: bool = False
     message: str

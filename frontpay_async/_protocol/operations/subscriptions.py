@@ -205,6 +205,12 @@ describe(
 
 # Rows
 
+_NOT_STEADY = (
+    "subscriptions are listed in pages, and no source says that the list is complete or keeps its sequence"
+    " while it is read, so that a lost one could be missed, sent again, and bill the customer twice in each"
+    " cycle"
+)
+
 _FILTERS = ("phone", "customerName", "startDate", "endDate")
 
 SUBMIT_SUBSCRIPTION: Operation[CreatedSubscription] = Operation(
@@ -219,6 +225,7 @@ SUBMIT_SUBSCRIPTION: Operation[CreatedSubscription] = Operation(
     request=SubscriptionOrder,
     rules=_SUBMIT_RULES,
     look_at="subscriptions.list",
+    not_batched=_NOT_STEADY,
     message="subscriptionSubmittedSuccessfully",
     message_seen=False,
     has_data=True,
@@ -237,6 +244,7 @@ CREATE_SUBSCRIPTION_SESSION: Operation[CreatedSubscription] = Operation(
     request=SubscriptionSession,
     rules=_SESSION_RULES,
     look_at="subscriptions.list",
+    not_batched=_NOT_STEADY,
     message="subscriptionCreatedSuccessfully",
     message_seen=False,
     has_data=True,
