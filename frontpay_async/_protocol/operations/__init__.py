@@ -96,11 +96,8 @@ OPERATIONS = _Table()
 
 
 def kind_of_order(order: object) -> OrderKind:
-    """Return an order's kind; a caller's subclass has the kind of our class.
-
-    Raises:
-        TypeError: A batch does not send it; says why.
-    """
+    """Return an order's kind; a TypeError says why a batch does not send it."""
+    # A caller's subclass has the kind of our class.
     for kind in ORDER_KINDS.values():
         if isinstance(order, kind.order):
             return kind
