@@ -74,7 +74,7 @@ def lowest(session: nox.Session) -> None:
 def core(session: nox.Session) -> None:
     """Run the tests that need no extra and no socket, with the oldest dependencies that are allowed."""
     install_oldest(session, ".", "core")
-    session.run("pytest", "-m", NOT_INTEGRATION, *session.posargs, env={"CORE_ALONE": "1"})
+    session.run("pytest", *IN_PARALLEL, "-m", NOT_INTEGRATION, *session.posargs, env={"CORE_ALONE": "1"})
 
 
 def install_oldest(session: nox.Session, what: str, tools: str) -> None:

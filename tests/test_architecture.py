@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import pytest
 
 import frontpay_async
 from frontpay_async import FrontPayError
@@ -382,6 +383,7 @@ def modules() -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
+@pytest.mark.integration  # it imports what needs the extras
 def test_every_error_derives_from_the_root() -> None:
     """Outside the sandbox, which is a server and raises nothing at its callers."""
     ours = {
@@ -582,6 +584,7 @@ def test_no_test_sleeps() -> None:
     assert offenders == []
 
 
+@pytest.mark.integration  # it imports what needs the extras
 def test_the_typing_tests_can_be_imported() -> None:
     paths = sorted((TESTS / "typing").glob("*.py"))
     assert paths
