@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from frontpay_async._transport.auth import Secret
+
+
+_HOST = re.compile(r"[\w.:-]+")
+_LAST_PORT = 65535
 
 
 @frozen(eq=False, repr=False)
@@ -46,7 +51,7 @@ class Proxy:
         except (ValueError, httpx.InvalidURL):
             # Their texts show the URL, which may hold a password.
             proxy = None
-        if proxy is None or proxy.url.scheme not in ("http", "https") or not proxy.url.host:
+        if proxy is None or proxy.url.scheme not in ("http", "https") or not _is_place(proxy.url):
             raise ConfigurationError(
                 f"{source} is not the URL of a proxy: the proxy must be an http or https URL, such as"
                 " http://proxy.example:3128"
@@ -57,13 +62,19 @@ class Proxy:
     def place(self) -> str:
         """Its host and port, for errors."""
         url = self.proxy.url
-        return f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
     @property
     def key(self) -> Hashable:
         """What tells it from other proxies, without its credentials."""
         user, password = self.proxy.raw_auth or (b"", b"")
         return str(self.proxy.url), hashlib.sha256(user + b"\0" + password).hexdigest()
+
+
+def _is_place(url: httpx.URL) -> bool:
+    # One engine takes any port, and another raises an error of its own for it.
+    return _HOST.fullmatch(url.host) is not None and (url.port is None or 0 < url.port <= _LAST_PORT)
 
 
 def environment_proxy(base_url: str) -> str | None:
@@ -75,8 +86,9 @@ def environment_proxy(base_url: str) -> str | None:
     # NO_PROXY may name a host, or a host and its port.
     if is_loopback(host) or proxy_bypass(host) or proxy_bypass(parts.netloc):
         return None
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    # A variable that was read from a file may end with a line break.
+    proxy = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def environment_proxy_source(base_url: str) -> str:

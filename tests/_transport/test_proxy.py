@@ -197,6 +197,38 @@ def test_the_refusal_of_a_socks_proxy_names_the_variable(
     FrontPayClient(TOKEN, environment="demo", trust_env=False)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://proxy:0",
+        "http://proxy:99999",
+        "http://s3cret:s3cret@pr oxy",
+        "http://pro%20xy",
+        "http://",
+        "http:x",
+    ],
+)
+def test_what_is_no_place_is_refused_when_it_is_read(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One engine raises an error of its own for such a port, at the first payment."""
+    for name in ("proxy", "HTTPS_PROXY"):
+        arguments: dict[str, Any] = {"proxy": url} if name == "proxy" else {}
+        if name != "proxy":
+            monkeypatch.setenv(name, url)
+        with pytest.raises(ConfigurationError, match=f"{name} is not the URL of a proxy") as caught:
+            FrontPayClient("fp-token", environment="demo", engine=engine, **arguments)
+        assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [" proxy:3128\n", "http://proxy:3128 "])
+def test_white_space_around_a_variable_is_left_out(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    assert environment_proxy("https://api.example") == "http://proxy:3128"
+    monkeypatch.setenv("HTTPS_PROXY", " ")
+    assert environment_proxy("https://api.example") is None
+
+
 async def test_a_proxy_that_cannot_be_reached_is_named(nowhere: str, connect: Connect) -> None:
     """With the place that was to be reached through it, and the settings that name both."""
     port = nowhere.split("/")[2].rpartition(":")[2]
