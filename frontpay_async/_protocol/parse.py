@@ -344,7 +344,7 @@ def _error(
         status=status,
         message=said,
         errors=found,
-        request_id=redact(request_id[:_LONGEST_ID], sent) if request_id else None,
+        request_id=redact(request_id, sent)[:_LONGEST_ID] if request_id else None,
         retry_after=retry_after(response.headers),
         outcome=outcome,
         operation=operation.name,
@@ -465,7 +465,7 @@ def _unusable(
     why: str,
     sent: Collection[str],
 ) -> errors.OutcomeUnknownError:
-    kind = redact(response.headers.get("content-type", "no content type")[:_LONGEST_ID].split(";")[0], sent)
+    kind = redact(response.headers.get("content-type", "no content type").split(";")[0], sent)[:_LONGEST_ID]
     return errors.OutcomeUnknownError(
         f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes)"
         f" cannot be used: {why}. {consequence(operation, Outcome.UNKNOWN)}",

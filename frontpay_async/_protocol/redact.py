@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
+from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from frontpay_async._json import Json
 
@@ -59,7 +62,7 @@ def redact(text: str, sent: Collection[str] = ()) -> str:
     """Mask what may be personal or secret, cut what is long, and escape what is not printable."""
     # Masked are the values that were sent, URLs beyond the host, e-mail addresses, bearer tokens, and runs of
     # eight or more digits.
-    cut = text[: _LONGEST + _BEYOND]
+    cut = text[: _LONGEST + max([_BEYOND, *map(len, sent)])]
     if sent:
         # The longest first: a name may be part of an address.
         values = "|".join(map(_whole, sorted(sent, key=len, reverse=True)))
@@ -89,6 +92,20 @@ def _personal(value: Json, name: str = "") -> Iterator[str]:
         yield value.strip()
         if name in _MANY_WORDS:
             yield from (word for word in re.findall(r"\w+", value) if len(word) >= _SHORTEST_WORD)
+
+
+def spellings(values: Iterable[str]) -> frozenset[str]:
+    """Return values in every form in which a server may repeat them."""
+    return frozenset(each for value in values for each in _spellings(value))
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """Yield a value as a server may repeat it: as it is, and as it is written in a URL, JSON or HTML."""
+    for each in {value, unicodedata.normalize("NFC", value), unicodedata.normalize("NFD", value)}:
+        yield from (each, quote(each), quote(each, safe=""), quote_plus(each), escape(each))
+        # With and without escapes of what is not ASCII, and with PHP's escapes of slashes.
+        for text in (json.dumps(each)[1:-1], json.dumps(each, ensure_ascii=False)[1:-1]):
+            yield from (text, text.replace("/", "\\/"))
 
 
 def _whole(value: str) -> str:

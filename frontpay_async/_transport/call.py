@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence
-from frontpay_async._protocol.redact import values_in
+from frontpay_async._protocol.redact import spellings, values_in
 from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, RateBudgetExceededError
 from frontpay_async.priority import Priority
@@ -152,10 +152,12 @@ class Attempt:
     response: HttpResponse | None = None
     did_nothing: bool = False
 
-    def sent_values(self) -> set[str]:
-        """Return what it sent that no error may show: the token, and what is personal."""
-        credential = set[str]() if self.credential is None else {self.credential.text}
-        return credential | values_in(self.request.body)
+    def sent_values(self) -> frozenset[str]:
+        """Return what it sent that no error may show, however spelt: the token, and what is personal."""
+        token = "" if self.credential is None else self.credential.text
+        # Laravel's tokens are a number, a bar and the secret.
+        credential = {part for part in (token, token.rpartition("|")[2]) if part}
+        return spellings(credential | values_in(self.request.body))
 
     @property
     def is_unresolved(self) -> bool:

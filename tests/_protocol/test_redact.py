@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from frontpay_async._protocol.redact import redact, values_in
+from frontpay_async._protocol.redact import redact, spellings, values_in
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,27 @@ def test_the_values_of_a_request_that_are_personal() -> None:
         *("https://shop.example/cb?key=s3cr3t", "asked by Eva"),
     }
     assert values_in(None) == values_in(b"") == set()
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        "17|aB3-secretTokenValue/4", "17%7CaB3-secretTokenValue%2F4", "17%7CaB3-secretTokenValue/4",
+        "17|aB3-secretTokenValue\\/4", "Æ|ØseHansen", "%C3%86%7C%C3%98seHansen", "\\u00c6|\\u00d8seHansen",
+        "Bj&amp;rk &lt;i&gt;", "Bj%26rk+%3Ci%3E", "Bj%26rk%20%3Ci%3E",
+    ],
+)  # fmt: skip
+def test_what_was_sent_is_masked_however_it_is_spelt(repeated: str) -> None:
+    sent = spellings({"17|aB3-secretTokenValue/4", "Æ|ØseHansen", "Bj&rk <i>"})
+    assert redact(f"said: {repeated} again", sent) == "said: *** again"
+
+
+@pytest.mark.parametrize("before", [0, 1400, 1990, 1999])
+def test_nothing_is_shown_of_a_long_value_that_is_cut(before: int) -> None:
+    token = "eyJ0eXAi" * 400
+    shown = redact(f"{' x' * (before // 2)} {token}", spellings({token}))
+    assert "eyJ0" not in shown
+    assert len(shown) <= 2001
 
 
 @pytest.mark.parametrize("word", ["aaa:", "1 ", "a@", "Bearer ", "a.", "x://"])
