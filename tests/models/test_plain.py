@@ -60,10 +60,10 @@ def test_a_dotted_name_leads_into_an_object() -> None:
         "success": "https://shop.example.no/ok",
         "failure": "https://shop.example.no/no",
     }
-    broken = {**written, "callback": {**written["callback"], "succes": "x"}}  # type: ignore[dict-item]
+    broken = {**written, "callback": {**written["callback"], "succe": "x"}}  # type: ignore[dict-item]
     assert (
         "did you mean callback.success"
-        in violations_of(ReservationSession, broken, names="wire")["callback.succes"]
+        in violations_of(ReservationSession, broken, names="wire")["callback.succe"]
     )
 
 
