@@ -66,12 +66,14 @@ MAY_IMPORT = {
     },
     # The core also runs under trio.
     "asyncio": {
+        "batch/procrastinate.py",
         "_transport/aiohttp_engine.py",
         "_transport/auth.py",
         "_rate/redis.py",
         "cli/",
         "sandbox/",
     },
+    "procrastinate": {"batch/procrastinate.py"},
     "redis": {"_rate/redis.py"},
     "starlette": {"sandbox/", "callbacks/starlette.py", "cli/listen.py"},
     "django": {"callbacks/django.py"},
@@ -428,8 +430,9 @@ def test_every_public_name_is_documented() -> None:
 
 # These modules and packages are imported by their users under these names; ``docs/api.md`` lists them.
 PUBLIC = {
-    "batch/__init__.py", "callbacks/__init__.py", "callbacks/aiohttp.py", "callbacks/django.py",
-    "callbacks/starlette.py", "order_files/__init__.py", "otel.py", "pytest_plugin.py", "sandbox/__init__.py",
+    "batch/__init__.py", "batch/procrastinate.py", "callbacks/__init__.py", "callbacks/aiohttp.py",
+    "callbacks/django.py", "callbacks/starlette.py", "order_files/__init__.py", "otel.py",
+    "pytest_plugin.py", "sandbox/__init__.py",
 }  # fmt: skip
 
 

@@ -14,6 +14,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from attrs import field, frozen
+
 from frontpay_async.batch import InvoiceBatch, JournalError, State
 from frontpay_async.cli.exit_codes import Exit, exit_of
 from frontpay_async.cli.output import clock, console_of, counted
@@ -35,16 +37,46 @@ _BAR, _WIDE = 24, 100
 _COLOURS = {State.DONE: "green", State.FAILED: "red", State.UNKNOWN: "yellow", State.PARKED: "yellow"}
 
 
+@frozen
+class ChosenBatch:
+    """The batch that a command is about: its journal, name and account, and whether the token is checked."""
+
+    journal: str
+    name: str
+    account: str = ""
+    checks_account: bool = field(default=True, kw_only=True)
+
+    def options(self) -> str:
+        """Return the options that name it, as they are typed; what a variable says is left out."""
+        named = f"--name {shlex.quote(self.name)}"
+        if self.account:
+            named = f"--account {shlex.quote(self.account)} {named}"
+        if self.journal == os.environ.get("FRONTPAY_JOURNAL"):
+            return named
+        return f"--journal {shlex.quote(self.journal)} {named}"
+
+
 def run_batch(
-    command: CommandContext, journal: str, name: str, *, concurrency: int, orders: OrderFile | None = None
+    command: CommandContext,
+    chosen: ChosenBatch,
+    *,
+    concurrency: int,
+    orders: OrderFile | None = None,
+    again: bool = False,
 ) -> int:
     """Submit orders, if there are any, and run the batch; return the exit status."""
     output = command.output
 
     async def work(client: FrontPayClient) -> tuple[BatchStatus, bool, FrontPayError | None]:
-        async with InvoiceBatch(client, journal=journal, name=name) as batch:
+        async with InvoiceBatch(
+            client,
+            journal=chosen.journal,
+            name=chosen.name,
+            account=chosen.account,
+            check_account=chosen.checks_account,
+        ) as batch:
             if orders is not None:
-                submission = await batch.submit(orders)
+                submission = await batch.submit(orders, again=again)
                 output.note(f"new in the journal: {submission.added}; there before: {submission.known}")
             with stop_on_signals(gives_up=False) as stop, _view(output, client.rate.estimate) as show:
                 running = asyncio.create_task(batch.run(concurrency=concurrency, on_progress=show))
@@ -68,36 +100,26 @@ def run_batch(
             return status, stopped, trouble
 
     status, stopped, trouble = command.call(work)
-    told = {"name": name, "total": status.total, **_counts(status.counts), "stopped": stopped}
+    told = {"name": chosen.name, "total": status.total, **_counts(status.counts), "stopped": stopped}
     rows = [(state.value, f"{count}") for state, count in status.counts.items() if count]
     output.result(told, table=(("state", "orders"), [*rows, ("total", f"{status.total}")]))
-    again = _words(journal, name)
+    named = chosen.options()
     if trouble is not None:
         output.error(
             trouble,
             money=f"{counted(status.done, 'order')} of {status.total} were sent. The journal knows the rest.",
-            step=f"To go on: frontpay invoices resume {again}",
+            step=f"To go on: frontpay invoices resume {named}",
         )
         return exit_of(trouble)
     if stopped and not status.is_settled:
-        output.tell(f"To go on: frontpay invoices resume {again}")
+        output.tell(f"To go on: frontpay invoices resume {named}")
     elif status.failed or status.parked:
-        output.tell(f"What was refused or needs a person: frontpay invoices report {again}")
+        output.tell(f"What was refused or needs a person: frontpay invoices report {named}")
     return conclusion(status.counts)
 
 
 def _cut_off(error: JournalError) -> JournalError:
     return JournalError(str(error), outcome=Outcome.UNKNOWN, operation="batch.run")
-
-
-def _words(journal: str, name: str) -> str:
-    """Return the options that name a batch, as they are typed; what a variable says is left out."""
-    named = f"--name {shlex.quote(name)}"
-    return (
-        named
-        if journal == os.environ.get("FRONTPAY_JOURNAL")
-        else f"--journal {shlex.quote(journal)} {named}"
-    )
 
 
 def conclusion(counts: Mapping[State, int]) -> Exit:

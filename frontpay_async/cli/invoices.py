@@ -135,6 +135,17 @@ _JOURNAL = click.option(
     help="The SQLite file, or URL of a database, that knows what was sent; or FRONTPAY_JOURNAL.",
 )
 _NAME = click.option("--name", required=True, help="The batch's name in the journal.")
+_ACCOUNT = click.option(
+    "--account",
+    default="",
+    help="The account that the batch belongs to, in a journal of several accounts.",
+)
+_CHECK_ACCOUNT = click.option(
+    "--check-account/--no-check-account",
+    default=True,
+    help="Whether the token is first proven to be the account's. Turn it off only where you know it, and the"
+    " API cannot show the account's confirmed orders any more.",
+)
 _CONCURRENCY = click.option(
     "--concurrency", type=click.IntRange(min=1), default=16, show_default=True, help="Requests in flight."
 )
@@ -174,15 +185,33 @@ def validate(command: CommandContext, /, file: Path, **form: object) -> int:
 @_file_options
 @_JOURNAL
 @_NAME
+@_ACCOUNT
 @_CONCURRENCY
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Take orders, too, that another batch of the account has with the same key and content: they are"
+    " sent a second time.",
+)
+@_CHECK_ACCOUNT
 @click.pass_obj
 def send(
-    command: CommandContext, /, file: Path, journal: str, name: str, concurrency: int, **form: object
+    command: CommandContext,
+    /,
+    file: Path,
+    journal: str,
+    name: str,
+    *,
+    account: str,
+    concurrency: int,
+    again: bool,
+    check_account: bool,
+    **form: object,
 ) -> int:
     """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
     # Before the question: nobody is asked to send what cannot be sent.
     with extra("batch", "sqlalchemy"):
-        from frontpay_async.cli.batches import run_batch
+        from frontpay_async.cli.batches import ChosenBatch, run_batch
     command.strict_totals = bool(form["strict_totals"])
     orders = _orders(file, form)
     judged = orders.dry_run()
@@ -198,23 +227,36 @@ def send(
     def question() -> str:
         kinds = ", ".join(f"{each.orders} {kind}" for kind, each in judged.kinds.items())
         what = f"{counted(total.orders, 'order')} ({kinds}), {total.grand_total:.2f} in all"
-        return f"Send {what}, as batch {name!r}?"
+        repeated = " Orders that another batch has are sent AGAIN." if again else ""
+        return f"Send {what}, as batch {name!r}?{repeated}"
 
     if not command.confirm(question):
         return Exit.NOT_SENT
-    return run_batch(command, journal, name, concurrency=concurrency, orders=orders)
+    batch = ChosenBatch(journal, name, account, checks_account=check_account)
+    return run_batch(command, batch, concurrency=concurrency, orders=orders, again=again)
 
 
 @invoices.command(cls=MoneyCommand)
 @_JOURNAL
 @_NAME
+@_ACCOUNT
 @_CONCURRENCY
 @_STRICT_TOTALS
+@_CHECK_ACCOUNT
 @click.pass_obj
-def resume(command: CommandContext, journal: str, name: str, concurrency: int, *, strict_totals: bool) -> int:
+def resume(
+    command: CommandContext,
+    journal: str,
+    name: str,
+    *,
+    account: str,
+    concurrency: int,
+    strict_totals: bool,
+    check_account: bool,
+) -> int:
     """Continue a batch: send what is left, and look for what is in doubt."""
     command.strict_totals = strict_totals
-    opened, number = _find(journal, name)
+    opened, number = _find(journal, name, account)
     try:
         counts = opened.counts(number)
     finally:
@@ -222,14 +264,44 @@ def resume(command: CommandContext, journal: str, name: str, concurrency: int, *
     told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no orders"
     if not command.confirm(lambda: f"Continue batch {name!r} ({told})?"):
         return Exit.NOT_SENT
-    from frontpay_async.cli.batches import run_batch
+    from frontpay_async.cli.batches import ChosenBatch, run_batch
 
-    return run_batch(command, journal, name, concurrency=concurrency)
+    batch = ChosenBatch(journal, name, account, checks_account=check_account)
+    return run_batch(command, batch, concurrency=concurrency)
+
+
+@invoices.command(cls=PlainCommand)
+@_JOURNAL
+@click.option("--open", "only_open", is_flag=True, help="Only batches in which something is left to do.")
+@click.pass_obj
+def overview(command: CommandContext, journal: str, *, only_open: bool) -> None:
+    """Show how the batches of all accounts in a journal stand; asks the API for nothing."""
+    opened = _open(journal)
+    try:
+        found = opened.overview()
+    finally:
+        opened.close()
+    shown = [each for each in found if not (only_open and each.is_settled and not each.parked)]
+    rows = [
+        {
+            "account": each.account,
+            "name": each.name,
+            "total": each.total,
+            **{state.value: count for state, count in each.counts.items()},
+            "in_hand": each.in_hand,
+        }
+        for each in shown
+    ]
+    states = ("done", "pending", "unknown", "parked", "failed")
+    padded = [{**dict.fromkeys(states, 0), **row} for row in rows]
+    command.output.rows(padded, ("account", "name", "total", *states, "in_hand"))
+    command.output.note(counted(len(shown), "batch", "batches"))
 
 
 @invoices.command(cls=PlainCommand)
 @_JOURNAL
 @_NAME
+@_ACCOUNT
 @click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -239,7 +311,14 @@ def resume(command: CommandContext, journal: str, name: str, concurrency: int, *
 @click.option("--bom", is_flag=True, help="CSV: begin with a byte order mark, by which Excel reads UTF-8.")
 @click.pass_obj
 def report(
-    command: CommandContext, journal: str, name: str, to: Path | None, delimiter: str, *, bom: bool
+    command: CommandContext,
+    journal: str,
+    name: str,
+    to: Path | None,
+    *,
+    account: str,
+    delimiter: str,
+    bom: bool,
 ) -> None:
     """Show where each order of a batch stands, as the journal knows it; asks the API for nothing.
 
@@ -249,7 +328,7 @@ def report(
         raise click.UsageError("the delimiter is one character, such as ; or ,")
     if to is not None and to.suffix.lower() not in (".csv", ".jsonl"):
         raise click.UsageError("a report's name ends in .csv or .jsonl")
-    opened, number = _find(journal, name)
+    opened, number = _find(journal, name, account)
     try:
         rows: list[BatchRow] = []
         after = 0
@@ -277,22 +356,29 @@ def _write(rows: list[BatchRow], to: Path, delimiter: str, *, bom: bool) -> None
         raise click.ClickException(f"{to} cannot be written: {error.strerror}") from None
 
 
-def _find(target: str, name: str) -> tuple[Store, int]:
-    """Open a journal that there is, and find a batch in it."""
+def _open(target: str) -> Store:
+    """Open a journal that there is."""
     with extra("batch", "sqlalchemy"):
         from frontpay_async.batch.encryption import cipher_of
         from frontpay_async.batch.store import Store
-        from frontpay_async.order_files.items import normal
     import os
 
     # A journal is made where there is none: a misspelt path must not leave an empty one behind.
     if "://" not in target and not Path(target).is_file():
         raise click.UsageError(f"there is no journal {target}")
-    opened = Store.open(target, cipher_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
-    number = opened.find_batch(normal(name))
+    return Store.open(target, cipher_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
+
+
+def _find(target: str, name: str, account: str) -> tuple[Store, int]:
+    """Open a journal that there is, and find a batch in it."""
+    opened = _open(target)
+    from frontpay_async.order_files.items import normal
+
+    number = opened.find_batch(normal(name), normal(account))
     if number is None:
         opened.close()
-        raise click.UsageError(f"the journal has no batch {name!r}")
+        whose = f" of account {account!r}" if account else ""
+        raise click.UsageError(f"the journal has no batch {name!r}{whose}; see: frontpay invoices overview")
     return opened, number
 
 

@@ -60,9 +60,9 @@ def clean(text: str, *, keep: str = "") -> str:
     return "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in text)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, such as ``1 order``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number and its noun, such as ``1 order``; the plural has an s unless it is given."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def clock(seconds: float) -> str:

@@ -334,3 +334,39 @@ async def test_a_database_that_dies_in_the_middle_is_3_and_says_what_was_sent(
     assert "Orders were sent before it; the journal knows which." in ended.err
     assert "frontpay invoices resume" in ended.err
     assert 1 <= len(sandbox.orders) < 3
+
+
+async def test_the_batches_of_all_accounts_are_seen_at_once(
+    url: str, sandbox: Sandbox, journal: str, here: Here
+) -> None:
+    """Two accounts, one journal: each command names the account, and the overview has them all."""
+    env = settings(url)
+    of_journal = ("--journal", journal, "--json")
+
+    async def send(*arguments: str) -> int:
+        return (await frontpay("invoices", "send", CSV, "--yes", *of_journal, *arguments, env=env)).status
+
+    assert await send("--name", "may", "--account", "merchant-1") == Exit.OK
+    sent = len(sandbox.orders)
+    # The same orders under another name are a mistake, unless it is said that they are not.
+    assert await send("--name", "june", "--account", "merchant-1") == Exit.USAGE
+    assert len(sandbox.orders) == sent
+    again = ("--name", "june", "--account", "merchant-1", "--again", "--no-check-account")
+    assert await send(*again) == Exit.OK
+    assert len(sandbox.orders) == 2 * sent
+    shown = here("invoices", "overview", *of_journal, env={})
+    assert [(each["account"], each["name"], each["done"], each["in_hand"]) for each in shown.objects] == [
+        ("merchant-1", "may", sent, False),
+        ("merchant-1", "june", sent, False),
+    ]
+    assert here("invoices", "overview", "--open", *of_journal, env={}).objects == []
+    named = ("--name", "may", *of_journal)
+    assert here("invoices", "report", *named, env={}).status == Exit.USAGE
+    reported = here("invoices", "report", "--account", "merchant-1", *named, env={})
+    assert len(reported.objects) == sent
+
+
+def test_an_overview_makes_no_journal(here: Here, tmp_path: Path) -> None:
+    nowhere = tmp_path / "none.db"
+    assert here("invoices", "overview", "--journal", str(nowhere), env={}).status == Exit.USAGE
+    assert not nowhere.exists()

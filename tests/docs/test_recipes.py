@@ -80,3 +80,19 @@ async def test_procrastinate(sandbox: Sandbox, tmp_path: Path, monkeypatch: pyte
         assert {job["status"] for job in app.connector.jobs.values()} == {"succeeded"}
     assert len(sandbox.orders) == len(ITEMS)
     assert sum(each.operation == "orders.send_invoice" for each in sandbox.requests) == len(ITEMS)
+
+
+@pytest.mark.usefixtures("base_url")
+async def test_fleet_procrastinate(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch of a merchant, ordered and run."""
+    testing = pytest.importorskip("procrastinate.testing")
+    monkeypatch.setenv("INVOICE_JOURNAL", str(tmp_path / "journal.db"))
+    monkeypatch.setenv("TOKEN_SHOP", DEFAULT_TOKEN)
+    jobs = load("fleet_procrastinate", monkeypatch, folder=RECIPES)
+    with jobs.app.replace_connector(testing.InMemoryConnector()) as app:
+        await jobs.order_invoices("shop", "2026-05", ITEMS)
+        await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+        assert {job["status"] for job in app.connector.jobs.values()} == {"succeeded"}
+    await jobs.journal.aclose()
+    await jobs.pool.aclose()
+    assert len(sandbox.orders) == len(ITEMS)

@@ -89,5 +89,9 @@ def test_the_licence_is_what_the_package_says(name: str) -> None:
     except PackageNotFoundError:
         pytest.skip("not installed here")
     expression = said.get("License-Expression") or said.get("License") or ""
+    # An older form: "License :: OSI Approved :: MIT License".
+    classified = [each for each in said.get_all("Classifier") or () if each.startswith("License :: ")]
+    if not expression and len(classified) == 1:
+        expression = classified[0].rpartition(" :: ")[2].removesuffix(" License")
     # Before SPDX it was written with a blank.
     assert licences()[name] == expression.strip().replace(" 2.0", "-2.0")
