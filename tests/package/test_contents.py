@@ -23,7 +23,7 @@ pytestmark = pytest.mark.package
 
 HOME = "https://github.com/frontpay-async/frontpay-async"
 # What only the repository needs.
-NOT_DISTRIBUTED = (".ci/", ".github/", ".editorconfig")
+NOT_DISTRIBUTED = (".ci/", ".editorconfig", ".github/", ".pre-commit-config.yaml", ".readthedocs.yaml")
 
 
 def tracked() -> set[str]:

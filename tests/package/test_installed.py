@@ -40,6 +40,7 @@ WITHOUT = {
     "aiohttp": CLIENT.format("engine='aiohttp'"),
     "batch": "import frontpay_async.batch",
     "cli": "import sys; from frontpay_async.cli import main; sys.exit(main())",
+    "httpx2": CLIENT.format("engine='httpx2'"),
     "otel": "import frontpay_async.otel",
     "redis": CLIENT.format("rate_limit=RateLimit(redis='redis://127.0.0.1')"),
     "sandbox": "import frontpay_async.sandbox",
