@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import import_module
-from pkgutil import get_data
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 from frontpay_async._version import __version__ as __version__
@@ -171,10 +171,11 @@ _IMPORT = re.compile(r"^    from ([\w.]+) import (?:\(([^)]+)\)|(.+))$", re.MULT
 @cache
 def _modules() -> dict[str, str]:
     """Read the module of each public name from the block above."""
-    source = (get_data(__name__, "__init__.py") or b"").decode()
+    # What pkgutil.get_data does, without the time that importing pkgutil takes; works in a zip file, too.
+    content: bytes = methodcaller("get_data", __file__)(import_module(__name__).__loader__)
     return {
         name: module
-        for module, several, one in _IMPORT.findall(source)
+        for module, several, one in _IMPORT.findall(content.decode())
         for name in re.findall(r"\w+(?= as )", several or one)
     }
 
