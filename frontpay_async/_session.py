@@ -110,6 +110,7 @@ class Session:
             read = partial(result, sent.operation, response, sent.order_uuid)
             answer = cast("T", await in_worker_thread(len(response.body), read))
         except BaseException as error:
+            # A cancellation is reported, too: what left may have taken effect.
             outcome = _outcome(error, call)
             if call is not None and not isinstance(error, FrontPayError):
                 _leave_note(error, call, outcome)

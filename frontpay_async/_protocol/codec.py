@@ -218,6 +218,11 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
     body: dict[str, Json] = {}
     for member in fields:
         value = full.get(member.name)
+        if type(value) is str:
+            # Nearly all values are plain text: what the others need is not asked of them.
+            if value and not value.isspace():
+                body[member.name] = value
+            continue
         if value is None or (isinstance(value, str) and not value.strip()):
             continue
         if member.fields:
@@ -227,18 +232,22 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
                 body[member.name] = keyed if member.kind is KEYED_ROWS else cast("list[Json]", rows)
             elif inner := _named(member.fields, cast("dict[str, object]", value)):
                 body[member.name] = inner
-        elif isinstance(value, date):
-            form = _DATE_FORMATS.get(member.kind)
-            body[member.name] = cast("Json", value if form is None else write_date(value, form))
-        elif isinstance(value, tuple):
-            body[member.name] = list(cast("tuple[Json, ...]", value))
-        elif member.kind is DIGITS and isinstance(value, int):
-            body[member.name] = str(value)
         else:
-            body[member.name] = cast("Json", value)
-            if isinstance(value, Decimal) and member.kind is NUMERIC_TEXT:
-                body[member.name] = number_text(value)
+            body[member.name] = _leaf(member, value)
     return body
+
+
+def _leaf(member: Field, value: object) -> Json:
+    if isinstance(value, Decimal):
+        return number_text(value) if member.kind is NUMERIC_TEXT else value
+    if isinstance(value, date):
+        form = _DATE_FORMATS.get(member.kind)
+        return cast("Json", value if form is None else write_date(value, form))
+    if isinstance(value, tuple):
+        return list(cast("tuple[Json, ...]", value))
+    if member.kind is DIGITS and isinstance(value, int):
+        return str(value)
+    return cast("Json", value)
 
 
 def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -216,10 +217,16 @@ def _sounds_refused(message: str) -> bool:
     return any(map(_REFUSING.match, _WORD.findall(message)))
 
 
+@lru_cache(maxsize=256)
+def _bare(name: str) -> str:
+    """Return a member's name without its separators and capitals."""
+    return _SEPARATORS.sub("", name).casefold()
+
+
 def _marks_error(envelope: JsonObject, status_members: frozenset[str]) -> bool:
     """Whether a member of the body says that the request failed, however its name is spelt."""
     for name, value in envelope.items():
-        told = _SEPARATORS.sub("", name).casefold()
+        told = _bare(name)
         if told in _ERROR_MEMBERS:
             marks = _plain(value) not in _NO_ERRORS and not _is_no(value)
         elif told in _SUCCESS_MEMBERS:

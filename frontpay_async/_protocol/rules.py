@@ -171,7 +171,7 @@ def _check_members(
                 breaches.append(Breach(prefix + member.name, kind.code, kind.demand))
             elif not (value.isascii() or _is_encodable(value)):
                 breaches.append(Breach(prefix + member.name, TEXT.code, "must be valid Unicode text"))
-        elif is_missing(value):
+        elif value is None or is_missing(value):
             breach = _absence(member, holder, prefix)
             if breach is not None:
                 breaches.append(breach)
@@ -213,18 +213,19 @@ def _is_encodable(text: str) -> bool:
 
 
 def _absence(member: Field, holder: JsonObject, prefix: str) -> Breach | None:
-    path = prefix + member.name
     if member.presence is Presence.REQUIRED:
-        return Breach(path, "required", "is required")
+        return Breach(prefix + member.name, "required", "is required")
     if member.unless is not None and is_missing(holder.get(member.unless)):
         other = prefix + member.unless
-        return Breach(path, "required_without", f"is required unless {other} is given", other)
+        return Breach(prefix + member.name, "required_without", f"is required unless {other} is given", other)
     if member.along_with is not None and not is_missing(holder.get(member.along_with)):
         other = prefix + member.along_with
-        return Breach(path, "required_with", f"is required together with {other}", other)
+        return Breach(prefix + member.name, "required_with", f"is required together with {other}", other)
     if member.when is not None and holder.get(member.when[0]) == member.when[1]:
         other, value = prefix + member.when[0], member.when[1]
-        return Breach(path, "required_if", f"is required when {other} is {value}", other, value)
+        return Breach(
+            prefix + member.name, "required_if", f"is required when {other} is {value}", other, value
+        )
     return None
 
 

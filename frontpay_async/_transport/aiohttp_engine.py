@@ -113,6 +113,7 @@ class _Transport(httpx.AsyncBaseTransport):
         try:
             response = await self._request(request, timeouts, request.extensions["leaving"])
         except BaseException:
+            # However it ended, a cancellation included, the request is no longer in flight.
             self.limit.release()
             raise
         return httpx.Response(

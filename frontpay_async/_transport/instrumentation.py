@@ -210,6 +210,7 @@ class Instrumentation:
         try:
             response = await self.following.send(attempt)
         except BaseException as error:
+            # A cancellation ends the request for telemetry, too.
             kind = _kind(error)
             raise
         else:

@@ -169,6 +169,7 @@ class _WatchedStream:
         try:
             secured = await self.stream.start_tls(ssl_context, server_hostname, timeout)
         except BaseException:
+            # However the handshake was cut short, httpcore forgets this connection.
             with anyio.CancelScope(shield=True):
                 await self.stream.aclose()
             raise
