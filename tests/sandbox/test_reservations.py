@@ -14,6 +14,7 @@ from frontpay_async import (
     FrontPayClient,
     InvalidOrderError,
     NotFoundError,
+    Outcome,
     PrerequisiteFailedError,
     RefundRejectedError,
     RequestRejectedError,
@@ -79,8 +80,14 @@ async def test_a_refund_by_its_source(client: FrontPayClient, sandbox: Sandbox) 
     captured = await client.reservations.capture(uuid, more.capture(line, "102.00"))
     charged = await client.reservations.charge(uuid, more.charge("25.00"))
     wrong = more.reservation_refund(line, source="charged", reference=captured.uuid)
-    with pytest.raises(RefundRejectedError) as caught:
+    with pytest.raises(InvalidOrderError, match="reference must be the id of what was charged") as refused:
         await client.reservations.refund(uuid, wrong)
+    assert refused.value.outcome is Outcome.NOT_SENT
+    assert sandbox.requests[-1].operation == "reservations.charge", "nothing was sent"
+    # What the API says where the client lets it through, or cannot know.
+    async with sandbox.client(strict_totals=False) as lax:
+        with pytest.raises(RefundRejectedError) as caught:
+            await lax.reservations.refund(uuid, wrong)
     assert caught.value.reason == "refundRejectionForTransactionNotFound"
     await client.reservations.refund(uuid, more.reservation_refund(line, 60, reference=captured.uuid))
     with pytest.raises(RefundRejectedError):

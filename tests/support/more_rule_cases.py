@@ -165,7 +165,8 @@ _BY_NAME: dict[str, dict[str, FieldCase]] = {
         "invoiceInterval": optional(INTERVAL),
         "separateInvoices": optional(BOOLEAN),
         "invoiceFeeApplicable": required(BOOLEAN),
-        "invoiceMaturity": optional(NUMERIC),
+        # The first one, a number as the client sends it, completes the body.
+        "invoiceMaturity": optional(((14, *NUMERIC[0]), NUMERIC[1])),
     },
     "checkout.create_hosted_link": {
         **LINES,

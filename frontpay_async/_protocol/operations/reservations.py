@@ -31,6 +31,7 @@ from frontpay_async._protocol.rules import (
     NUMERIC_TEXT,
     OBJECT,
     TEXT,
+    Breach,
     Field,
     Presence,
     Rules,
@@ -53,6 +54,8 @@ from frontpay_async.models.reservations import (
 from frontpay_async.models.statuses import ReservationStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from frontpay_async._json import Json, JsonObject
 
 # Rules
@@ -121,6 +124,17 @@ _RESEND_RULES = Rules(
         Field("email", EMAIL, unless="msisdn"),
     )
 )
+
+
+def _reference_of_source(body: JsonObject) -> Iterator[Breach]:
+    """Yield where a capture is refunded as a charge, or a charge as a capture."""
+    source, reference = body.get("source"), body.get("reference")
+    for kind, other in (("captured", "CHA"), ("charged", "CAP")):
+        if source == kind and isinstance(reference, str) and reference.strip().startswith(other):
+            demand = f"must be the id of what was {kind}; {other}… is the id of the other source"
+            yield Breach("reference", "source", demand)
+
+
 _REFUND_RULES = Rules(
     (
         Field("type", one_of("reservation"), REQUIRED),
@@ -129,7 +143,7 @@ _REFUND_RULES = Rules(
         Field("source", one_of("captured", "charged"), REQUIRED),
         Field("reference", TEXT, REQUIRED),
     ),
-    totals=(refund_totals,),
+    totals=(refund_totals, _reference_of_source),
 )
 
 # Names on the wire
