@@ -1,6 +1,6 @@
 """The aiohttp engine: aiohttp's session as a transport of httpx's, made to keep this client's promises.
 
-As it comes, aiohttp breaks five of them:
+As it comes, aiohttp breaks six of them:
 
 - It does not tell when it begins to write. Here the connector does: a request leaves when it has got its
   connection.
@@ -11,6 +11,8 @@ As it comes, aiohttp breaks five of them:
 - It reuses an idle connection without looking at it. The peer may have closed it, and the request would be
   lost; or something may have come that nobody asked for, and would be taken for the answer. A connection
   on which anything came while it was idle is closed instead.
+- It drops bytes that come in one piece with the end of an answer, and uses the connection again: the rest of
+  what they begin would be taken for the next answer. Such a connection is closed.
 - Requests that wait for a connection are overtaken by those that come later. ``ConcurrencyLimit`` keeps that
   queue empty.
 
@@ -22,12 +24,13 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from attrs import define, field
 from yarl import URL
 
@@ -46,6 +49,30 @@ _leaving: ContextVar[Callable[[], None]] = ContextVar("leaving")
 _URLS_KEPT = 512
 
 
+class _Protocol(ResponseHandler):
+    """A connection that is closed where anything comes after the end of an answer.
+
+    The last byte of each piece is parsed by itself: if the answer was whole without it, it is one too many.
+    """
+
+    _former: object = None
+
+    def set_response_params(self, **settings: Any) -> None:  # noqa: ANN401 - aiohttp's
+        """Prepare for a response."""
+        self._former = self._payload
+        super().set_response_params(**settings)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of a response."""
+        if len(data) > 1:
+            super().data_received(data[:-1])
+        payload = self._payload
+        if data and payload is not None and payload is not self._former and payload.is_eof():
+            self.force_close()
+        if self.exception() is None:
+            super().data_received(data[-1:])
+
+
 class _Connector(aiohttp.TCPConnector):
     """Tells when a request has got its connection, and gives none out that has gone bad while it was idle."""
 
@@ -54,6 +81,8 @@ class _Connector(aiohttp.TCPConnector):
             limit=limit, keepalive_timeout=keepalive_timeout, ssl=ssl
         )
         self._used: WeakSet[object] = WeakSet()
+        # Should aiohttp rename it, connections are as aiohttp makes them.
+        self._factory = partial(_Protocol, loop=self._loop)  # type: ignore[assignment]
 
     async def connect(
         self,
