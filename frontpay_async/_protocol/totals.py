@@ -55,18 +55,16 @@ def refund_totals(body: JsonObject) -> Iterator[Breach]:
 
 def order_totals(body: JsonObject) -> Iterator[Breach]:
     """Yield a breach for each contradiction between an order's totals and its lines."""
-    yield from line_totals(body)
-    lines = list(map(_line, _rows(body.get("products"))))
+    lines = _lines(body)
+    yield from _line_breaches(lines)
     summary = body.get("orderSummary")
     if isinstance(summary, dict) and lines:
-        yield from _summary_breaches(summary, lines)
+        yield from _summary_breaches(summary, list(lines.values()))
 
 
 def line_totals(body: JsonObject) -> Iterator[Breach]:
     """Yield a breach for each line that contradicts itself."""
-    keys, lines = _keys(body.get("products")), list(map(_line, _rows(body.get("products"))))
-    for key, line in zip(keys, lines, strict=True):
-        yield from line.breaches(f"products.{key}")
+    return _line_breaches(_lines(body))
 
 
 def cycle_totals(body: JsonObject) -> Iterator[Breach]:
@@ -110,6 +108,16 @@ def _line(row: JsonObject) -> _Line:
         _number(row.get("tax")),
         None if rate is None or quantity is None else EXACT.multiply(rate, quantity),
     )
+
+
+def _lines(body: JsonObject) -> dict[str, _Line]:
+    products = body.get("products")
+    return dict(zip(_keys(products), map(_line, _rows(products)), strict=True))
+
+
+def _line_breaches(lines: dict[str, _Line]) -> Iterator[Breach]:
+    for key, line in lines.items():
+        yield from line.breaches(f"products.{key}")
 
 
 def _summary_breaches(summary: JsonObject, lines: list[_Line]) -> Iterator[Breach]:
