@@ -230,7 +230,9 @@ class FrontPayClient:
         now = self._options
         if timeout is not None:
             if timeouts is not None:
-                raise ConfigurationError("give timeout or timeouts, not both: timeout is Timeouts.total")
+                raise ConfigurationError(
+                    "pass either timeout or timeouts, not both: timeout is Timeouts.total"
+                )
             _checks.number("timeout", timeout, "more than 0 seconds", least=math.nextafter(0.0, 1.0))
             timeouts = evolve(now.timeouts, total=timeout)
         derived = object.__new__(type(self))
@@ -306,7 +308,7 @@ class FrontPayClient:
         last = records[-1] if records else None
         if last is None or last.response is None:
             raise ConfigurationError(
-                "what with_raw_response awaited has ended, but made no call of a client",
+                "with_raw_response must be given one call of a client; the awaitable made none",
                 outcome=Outcome.UNKNOWN,
             )
         return CallResult(value=value, response=last.response, attempts=last.attempts, elapsed=last.elapsed)
@@ -419,7 +421,7 @@ def _source(
             own.use_proxy(proxy)
         return own
     if transport is not None and connection_pool is not None:
-        raise ConfigurationError("give a transport or a connection pool, not both")
+        raise ConfigurationError("pass either a transport or a connection pool, not both")
     others = proxy is not None or tls is not None or engine != "httpx"
     if others or not (trust_env or connection_pool is None):
         what = "a transport of your own" if connection_pool is None else "a connection pool"

@@ -131,7 +131,7 @@ def _redis(_: RateLimit, __: Attribute[Any], value: object) -> None:
     if not usable or parts.scheme not in _REDIS_SCHEMES:
         raise ConfigurationError(f"{name} must be a redis://, rediss:// or unix:// URL")
     if parts.scheme == "unix" and not parts.path:
-        raise ConfigurationError(f"{name} names no socket: unix:///path/of/the/socket")
+        raise ConfigurationError(f"{name} contains no socket path; write unix:///path/of/the/socket")
     database = parts.path.strip("/")
     if parts.scheme != "unix" and database and not (database.isascii() and database.isdigit()):
         raise ConfigurationError(f"{name} must name the database by a number, as in redis://host:6379/0")
@@ -142,7 +142,7 @@ def _redis(_: RateLimit, __: Attribute[Any], value: object) -> None:
                 f"{name} has the option {shown}, which cannot be used here: remove it from the URL"
             )
         if not _is_value(option, given):
-            raise ConfigurationError(f"{name} has the option {option} with a value that it cannot have")
+            raise ConfigurationError(f"{name} has the option {option} with an invalid value")
 
 
 def _is_value(option: str, given: str) -> bool:
@@ -224,7 +224,7 @@ def resolve_base_url(
         environment = variables.get("FRONTPAY_ENVIRONMENT") or None
     if environment is not None and base_url is not None:
         raise ConfigurationError(
-            "give an environment or a base URL, not both: they may name different places"
+            "pass either an environment or a base URL, not both: they may contradict each other"
         )
     if base_url is not None:
         return _checked_url(base_url, source)
@@ -265,7 +265,7 @@ def _checked_url(given: object, source: str) -> str:
         raise _checks.refusal(source, "text", given)
     base_url = given
     if not base_url.isprintable() or " " in base_url or "\\" in base_url:
-        raise ConfigurationError(f"{source}: the base URL has characters that no URL has")
+        raise ConfigurationError(f"{source}: the base URL contains whitespace or a control character")
     try:
         parts = urlsplit(base_url)
         host = parts.hostname if parts.port != 0 else None
@@ -276,7 +276,9 @@ def _checked_url(given: object, source: str) -> str:
             f"{source}: the base URL must be an absolute https URL, such as https://host/api/v1/connect"
         )
     if "@" in parts.netloc or "?" in base_url or "#" in base_url:
-        raise ConfigurationError(f"{source}: the base URL may hold no credentials, query or fragment")
+        raise ConfigurationError(
+            f"{source}: the base URL must not contain credentials, a query or a fragment"
+        )
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
             f"{source}: plain http to {host} would show the token and personal numbers to the network:"

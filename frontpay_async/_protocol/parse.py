@@ -474,7 +474,7 @@ def _unusable(
 ) -> errors.OutcomeUnknownError:
     kind = redact(response.headers.get("content-type", "no content type").split(";")[0], sent)[:_LONGEST_ID]
     return errors.OutcomeUnknownError(
-        f"{operation.name}: the answer ({response.status}, {kind}, {len(response.body)} bytes)"
+        f"{operation.name}: the response ({response.status}, {kind}, {len(response.body)} bytes)"
         f" cannot be used: {why}. {consequence(operation, Outcome.UNKNOWN)}",
         operation=operation.name,
         order_uuid=order_uuid,

@@ -91,10 +91,10 @@ class RedisLedger:
                 retry=Retry(NoBackoff(), 0),
             )
         except RuntimeError:
-            raise ConfigurationError("RateLimit.redis cannot be used: it needs asyncio") from None
+            raise ConfigurationError("RateLimit.redis needs asyncio") from None
         except ValueError:
             # Its text may quote a part of the URL, such as the password.
-            raise ConfigurationError("RateLimit.redis cannot be used: it is no usable URL") from None
+            raise ConfigurationError("RateLimit.redis is not a usable URL") from None
         return cls(client, f"frontpay:rate:{name}", ledger, clock)
 
     async def acquire(self, priority: Priority) -> Ticket | float | None:

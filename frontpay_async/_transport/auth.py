@@ -118,6 +118,6 @@ def _cancelled_itself(error: BaseException) -> bool:
 
 def _checked(credential: Secret | None) -> Secret:
     if credential is None:
-        raise ConfigurationError("the token callable must be async: what it returned cannot be awaited")
+        raise ConfigurationError("the token callable must be async: its result cannot be awaited")
     check_credential(credential)
     return credential

@@ -170,8 +170,8 @@ class Retry:
         call.final = True
         total = call.options.timeouts.total
         if call.last is not None and call.last.is_unresolved:
-            raise call.outcome_unknown(f"no whole answer came within the {total} s of Timeouts.total")
-        raise call.not_sent(f"the {total} s of Timeouts.total passed before it could leave")
+            raise call.outcome_unknown(f"no complete response arrived within the {total} s of Timeouts.total")
+        raise call.not_sent(f"the {total} s of Timeouts.total passed before it could be sent")
 
     async def _renewing(self, call: Call) -> HttpResponse:
         assert call.last is not None  # noqa: S101 - for the type checkers

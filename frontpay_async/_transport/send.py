@@ -129,7 +129,7 @@ class Send:
         try:
             host = httpx.URL(base_url).netloc
         except httpx.InvalidURL:
-            raise ConfigurationError(f"the base URL {base_url!r} is no usable one") from None
+            raise ConfigurationError(f"the base URL {base_url!r} is not usable") from None
 
         def parse(path: str) -> httpx.URL:
             return cast("httpx.URL", http.URL(f"{base_url}/{path}"))
@@ -149,7 +149,7 @@ class Send:
         with anyio.move_on_after(within):
             return await self._send(attempt)
         if attempt.may_have_left:
-            raise attempt.call.outcome_unknown(f"no whole answer came within {within:g} s")
+            raise attempt.call.outcome_unknown(f"no complete response arrived within {within:g} s")
         raise attempt.call.not_sent(f"no connection was made within {within:g} s")
 
     async def _send(self, attempt: Attempt) -> HttpResponse:
@@ -175,7 +175,7 @@ class Send:
         call = attempt.call
         call.final = call.final or self.closed
         if attempt.may_have_left:
-            translated: FrontPayError = call.outcome_unknown(f"no whole answer came ({reason})")
+            translated: FrontPayError = call.outcome_unknown(f"no complete response arrived ({reason})")
         else:
             where = f" (connecting to {self._route}, from {self.url_source})"
             connecting = kind in _CONNECTING and self._route is not None

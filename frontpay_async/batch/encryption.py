@@ -74,7 +74,7 @@ class FernetCipher:
             return self._all.decrypt(written)
         except InvalidToken:
             pass
-        raise ConfigurationError("the journal was encrypted with another key than FRONTPAY_JOURNAL_KEY")
+        raise ConfigurationError("the journal was encrypted with a key that is not in FRONTPAY_JOURNAL_KEY")
 
     def is_current(self, written: bytes) -> bool:
         """Tell whether it was encrypted with the first key."""
@@ -106,7 +106,7 @@ def cipher_of(key: str | None) -> Cipher:
         # Not told onwards: what it says quotes the key's form.
         del key
     raise ConfigurationError(
-        "the journal's key is no Fernet key: make one with cryptography.fernet.Fernet.generate_key()"
+        "the journal's key is not a Fernet key: create one with cryptography.fernet.Fernet.generate_key()"
     )
 
 

@@ -97,7 +97,7 @@ class InvoiceBatch:
         self._is_own = not isinstance(journal, Journal)
         if isinstance(journal, Journal):
             if key is not None:
-                raise ConfigurationError("the key is the journal's: give it to Journal.open")
+                raise ConfigurationError("the key belongs to the journal: pass it to Journal.open")
             self._journal = journal
         else:
             _checks.path("journal", journal, "a path, an SQLAlchemy URL or a Journal")
@@ -202,7 +202,7 @@ class InvoiceBatch:
         """
         store = await self._open_store()
         if await self._journal.run(store.find_batch, self._name, self._account) is None:
-            raise ConfigurationError(f"the journal has no batch {self._name!r} that could be resumed")
+            raise ConfigurationError(f"the journal has no batch {self._name!r} to resume")
         return await self.run(concurrency=concurrency, on_progress=on_progress)
 
     async def status(self) -> BatchStatus:
@@ -235,7 +235,7 @@ class InvoiceBatch:
             NotFoundError: The API does not know the order ``as_sent``.
         """
         if (as_sent is None) == (resend is None):
-            raise ConfigurationError("say either as_sent=… or resend=True")
+            raise ConfigurationError("pass either as_sent=… or resend=True")
         store, batch = await self._open()
         key = normal(key)
         found = await self._journal.run(store.find, batch, key)
@@ -243,7 +243,7 @@ class InvoiceBatch:
             raise ConfigurationError(f"the batch {self._name!r} has no order {key!r}")
         number, fence, row = found
         if row.state is not State.PARKED:
-            raise ConfigurationError(f"{key!r} is {row.state}; only a parked order is decided by a person")
+            raise ConfigurationError(f"{key!r} is {row.state}; only a parked order can be resolved by hand")
         if as_sent is not None:
             # The API's own spelling: another one would count as an order that the list does not show.
             as_sent = (await self._client.orders.get_status(as_sent)).order_uuid
@@ -251,7 +251,7 @@ class InvoiceBatch:
         decision = Transition(row=number, fence=fence, event=event, order_uuid=as_sent)
         if not (await self._journal.run(store.apply, [decision]))[0]:
             raise ConfigurationError(
-                f"{key!r} was not decided: {as_sent or 'it'} is accounted for by another row"
+                f"{key!r} was not decided: {as_sent or 'it'} already belongs to another row"
             )
 
     async def aclose(self) -> None:

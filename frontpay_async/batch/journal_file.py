@@ -70,7 +70,7 @@ def _check(path: str) -> None:
         if not _holds_a_journal(path):
             if mode & _OTHERS and not os.lstat(path).st_size:
                 raise ConfigurationError(
-                    f"the journal {path!r} may be read by others: chmod 600, or remove it"
+                    f"the journal {path!r} can be read by other users: run chmod 600, or remove it"
                 )
             return
         _protect(path)
@@ -89,9 +89,11 @@ def _holds_a_journal(path: str) -> bool:
     except sqlite3.OperationalError as error:
         raise ConfigurationError(f"the journal {path!r} cannot be opened: {error}") from None
     except sqlite3.DatabaseError:
-        raise ConfigurationError(f"the journal {path!r} is a file of something else, not a journal") from None
+        raise ConfigurationError(f"the journal {path!r} is not a journal; choose another path") from None
     if tables and _MARK not in tables:
-        raise ConfigurationError(f"the journal {path!r} is a database of something else, not a journal")
+        raise ConfigurationError(
+            f"the journal {path!r} is a database, but not a journal; choose another path"
+        )
     return bool(tables)
 
 

@@ -204,7 +204,9 @@ def forget(engine: Engine) -> None:
 
 def _sqlite(path: str) -> tuple[Engine, Callable[[], None]]:
     if path in ("", ":memory:"):
-        raise ConfigurationError("a journal must outlive its process: give the path of a file")
+        raise ConfigurationError(
+            "a journal must outlive its process: pass the path of a file, not an in-memory database"
+        )
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise ConfigurationError(
             f"a journal needs SQLite {'.'.join(map(str, _OLDEST_SQLITE))} or newer; this Python has"

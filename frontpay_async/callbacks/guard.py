@@ -152,7 +152,7 @@ def _invalid(verdict: Verdict, order_uuid: str) -> InvalidChecksumError:
 def _check_age(callback: OrderCallback, now: float, max_age: float) -> None:
     if callback.timestamp is not None and abs(now - callback.timestamp.timestamp()) > max_age:
         raise StaleCallbackError(
-            "the callback was made too long ago, or in the future", order_uuid=callback.order_uuid
+            "the timestamp of the callback is too old or in the future", order_uuid=callback.order_uuid
         )
 
 
@@ -175,12 +175,12 @@ def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> st
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.netloc or "#" in url:
-        raise ValueError("a callback URL is an absolute http or https URL without a fragment")
+        raise ValueError("a callback URL must be an absolute http or https URL without a fragment")
     own = dict(parse_qsl(parts.query, keep_blank_values=True))
     if TOKEN in own:
-        raise ValueError("the callback URL is signed already")
+        raise ValueError("the callback URL is already signed")
     if own.keys() & set(DOCUMENTED):
-        raise ValueError("a parameter of the callback URL has the name of one that the API adds")
+        raise ValueError("the callback URL contains a parameter with the name of one that the API adds")
     separator = "?" if "?" not in url else "" if url.endswith(("?", "&")) else "&"
     return f"{url}{separator}{TOKEN}={make_token(order_reference, to_key(secret))}"
 
@@ -378,7 +378,8 @@ class CallbackGuard:
         if reference is None:
             if self._require_token:
                 raise InvalidChecksumError(
-                    "the terminal callback has no token, so that anybody may have made it",
+                    "the terminal callback has no token, so it cannot be verified; use"
+                    " sign_callback_url for its URL",
                     order_uuid=callback.order_uuid,
                 )
             return _Verified(callback)

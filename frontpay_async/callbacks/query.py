@@ -47,7 +47,7 @@ def read_query(query: Query) -> dict[str, str]:
             raise _too_long()
         for each, its_value in _unmerged(name, value):
             if each in read:
-                raise CallbackError("a parameter of the callback stands in it twice")
+                raise CallbackError("the callback contains a parameter twice")
             read[each] = its_value
     try:
         "".join((*read, *read.values())).encode()
@@ -71,7 +71,7 @@ def _pair(item: object) -> tuple[str, str]:
         case (str(name), str(value)):
             return name, value
         case _:
-            raise CallbackError("a callback consists of names and values that are text")
+            raise CallbackError("the names and values of a callback must be text")
 
 
 def _decoded(query: str | bytes) -> Iterable[tuple[str, str]]:
@@ -95,7 +95,7 @@ def _unmerged(name: str, value: str) -> Iterable[tuple[str, str]]:
 
 
 def _too_long() -> CallbackError:
-    return CallbackError("the callback is longer than any that the API sends")
+    return CallbackError("the callback is longer than any callback of the API")
 
 
 def _not_text() -> CallbackError:
@@ -150,7 +150,7 @@ def _read_terminal(fields: Mapping[str, str]) -> TerminalCallback:
 def _require(fields: Mapping[str, str], names: tuple[str, ...]) -> None:
     missing = [name for name in names if name not in fields]
     if missing:
-        raise CallbackError(f"the callback lacks {', '.join(missing)}")
+        raise CallbackError(f"the callback has no {', '.join(missing)}")
 
 
 def _check_form(name: str, is_good: bool) -> None:  # noqa: FBT001 - the two make one sentence

@@ -32,7 +32,7 @@ _QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
 def to_key(secret: str | bytes, *, name: str = "secret") -> bytes:
     """Read a secret."""
     if not isinstance(secret, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{name} is text or bytes, not {type(secret).__name__}")
+        raise TypeError(f"{name} must be text or bytes, not {type(secret).__name__}")
     # An error of the codec's would hold the secret.
     key = secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
     problem = _problem(secret if isinstance(secret, str) else _text_of(secret))
@@ -66,7 +66,7 @@ def make_token(reference: str, key: bytes) -> str:
     """Return the token of a reference."""
     # A lone surrogate is text to Python, and cannot be sent.
     if not 0 < len(reference) <= LONGEST_REFERENCE or any("\ud800" <= c <= "\udfff" for c in reference):
-        raise ValueError(f"an order reference is text of 1 to {LONGEST_REFERENCE} characters")
+        raise ValueError(f"an order reference must have 1 to {LONGEST_REFERENCE} characters")
     body = _base64(reference.encode())
     return f"v1.{body}.{_seal(body, key)}"
 

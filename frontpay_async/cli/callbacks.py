@@ -49,7 +49,7 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
         except ValueError:
             raise click.UsageError("the callback's URL cannot be read") from None
     if not text:
-        raise click.UsageError("there is no query to check")
+        raise click.UsageError("the query is empty")
     guard = CallbackGuard(_secret(), max_age=_ANY_AGE if any_age else max_age)
     callback = asyncio.run(guard.check(text))
     command.output.result(callback)

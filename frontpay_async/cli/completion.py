@@ -19,7 +19,7 @@ def completion(command: CommandContext, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"there is no completion for {shell}")
+        raise click.UsageError(f"completion for {shell} is not available")
     source = kind(root, {}, "frontpay", "_FRONTPAY_COMPLETE").source()
     if command.output.as_json:
         command.output.result({"shell": shell, "script": source})

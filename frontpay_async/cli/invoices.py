@@ -113,7 +113,9 @@ def _journal(context: click.Context, _: click.Parameter, value: str) -> str:
         raise click.BadParameter("the path or URL contains a NUL character")
     # Without a scheme it may still be a connection string of libpq: host=db password=…
     if in_sight and (_has_password(value) if "://" in value else _SECRET.search(value) and "=" in value):
-        raise click.BadParameter("arguments can be read by everybody: put a password into FRONTPAY_JOURNAL")
+        raise click.BadParameter(
+            "other users can read arguments: set the URL with the password in FRONTPAY_JOURNAL"
+        )
     return value
 
 

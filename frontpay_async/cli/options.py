@@ -124,7 +124,10 @@ class CommandContext:
         if self.yes:
             return True
         if not is_interactive():
-            raise click.UsageError("this changes something, and there is no terminal to ask at: give --yes")
+            raise click.UsageError(
+                "this command changes something and cannot ask for confirmation"
+                " without a terminal: pass --yes"
+            )
         if click.confirm(clean(question()), err=True):
             return True
         self.output.tell("Not done: nothing was sent.")

@@ -88,7 +88,7 @@ def cancel(command: CommandContext, order_uuid: str, *, terminal: bool, note: st
             lambda client: client.terminals.cancel_payment(order_uuid),
         )
     if not note:
-        raise click.UsageError("the API asks for a note: give --note, or --terminal for a terminal's payment")
+        raise click.UsageError("the API requires a note: pass --note, or --terminal for a terminal payment")
     return _change(
         command,
         order_uuid,
@@ -131,7 +131,7 @@ def resend(
     """Send a payment link again, or show an order on its terminal again."""
     if terminal:
         if email or country_code or msisdn:
-            raise click.UsageError("an order on a terminal is shown there: give no address with --terminal")
+            raise click.UsageError("--terminal takes no address: the order is shown on the terminal")
         return _change(
             command,
             order_uuid,
@@ -159,7 +159,7 @@ def named_lines(
     parted = [each.partition("=") for each in values]
     lines = tuple((int(line), Decimal(amount)) for line, _, amount in parted)
     if len({line for line, _ in lines}) < len(lines):
-        raise click.BadParameter("a line is named once", context, parameter)
+        raise click.BadParameter("each line may be passed only once", context, parameter)
     return lines
 
 
@@ -194,11 +194,11 @@ def refund(
 ) -> int:
     """Pay an order back, wholly or in part. The API accepts it, and works on it."""
     if everything == bool(named):
-        raise click.UsageError("say what is paid back: --line ID=AMOUNT, once or more, or --all")
+        raise click.UsageError("pass what to refund: --line ID=AMOUNT, once or more, or --all")
     if reversal and terminal is False:
-        raise click.UsageError("--reversal goes with --terminal")
+        raise click.UsageError("--reversal requires --terminal")
     if invoiced and (terminal or reversal):
-        raise click.UsageError("--invoiced does not go with --terminal or --reversal")
+        raise click.UsageError("--invoiced cannot be combined with --terminal or --reversal")
     from frontpay_async.models.orders import Refund, RefundLine
     from frontpay_async.models.terminals import TerminalRefund
 
@@ -260,7 +260,7 @@ def _all_lines(command: CommandContext, order_uuid: str) -> list[RefundLine]:
         if each.id is not None and each.amount is not None
     ]
     if not lines or len(lines) < len(products):
-        raise click.UsageError("the API tells no ids of this order's lines: name them with --line")
+        raise click.UsageError("the API does not show the ids of this order's lines: pass them with --line")
     return lines
 
 

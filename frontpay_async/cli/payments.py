@@ -88,7 +88,7 @@ async def take_payment(
             order_uuid=uuid, payment_status=status, amount=order.summary.grand_total, stopped=stopped
         )
     raise OutcomeUnknownError(
-        f"given up before the answer came: {known}.",
+        f"interrupted before the response arrived: {known}.",
         operation=(CANCEL_TERMINAL_PAYMENT if uuid else CREATE_TERMINAL_ORDER).name,
         order_uuid=uuid,
     )

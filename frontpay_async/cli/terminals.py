@@ -38,7 +38,7 @@ def list_(command: CommandContext, organization_uuid: str | None) -> None:
     ORGANIZATION defaults to FRONTPAY_ORGANIZATION.
     """
     if organization_uuid is None:
-        raise click.UsageError("name the ORGANIZATION, or set FRONTPAY_ORGANIZATION")
+        raise click.UsageError("pass the ORGANIZATION, or set FRONTPAY_ORGANIZATION")
     found = command.call(lambda client: client.terminals.list(organization_uuid))
     if not found:
         raise click.ClickException(f"{organization_uuid} has no active terminal; check the organisation's id")

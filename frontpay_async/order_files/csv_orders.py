@@ -138,7 +138,7 @@ class CsvFormat:
         for column in (*self.mapping.values(), *self.defaults):
             if column is not None and column not in _NAMES:
                 near = did_you_mean(column, _NAMES)
-                raise ConfigurationError(f"{column!r} is no column of a file of orders{near}")
+                raise ConfigurationError(f"{column!r} is not a column of an order file{near}")
         if _KEY in self.defaults:
             raise ConfigurationError("the key cannot have a default: each order has its own")
         if _KIND in self.defaults:

@@ -36,7 +36,7 @@ def codec_of(encoding: str) -> str:
     except (LookupError, TypeError, ValueError):
         fits, name = False, encoding
     if not fits:
-        raise ConfigurationError(f"{encoding} is no encoding of text with LF line ends; use utf-8 or cp1252")
+        raise ConfigurationError(f"{encoding} is not an encoding with LF line ends; use utf-8 or cp1252")
     # A mark stands only at the beginning of a file; it is taken off there, whatever the encoding is called.
     return "utf-8" if name == "utf-8-sig" else name
 

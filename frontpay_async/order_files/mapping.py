@@ -61,7 +61,7 @@ def read_mapping(path: str | os.PathLike[str]) -> CsvMapping:
         raise ConfigurationError(f"{file.name} is not a mapping file: {where}") from None
     for name in members.keys() - _TEXTS - _TABLES - {"skip"}:
         known = ", ".join(sorted(_TEXTS | _TABLES | {"skip"}))
-        raise ConfigurationError(f"{file.name}: {name!r} is not known; a mapping file has {known}")
+        raise ConfigurationError(f"{file.name}: {name!r} is unknown; a mapping file may contain {known}")
     tables = {name: _texts(file, name, members.get(name, {})) for name in _TABLES}
     skip = members.get("skip", [])
     if not isinstance(skip, list) or not all(isinstance(each, str) for each in cast("list[object]", skip)):

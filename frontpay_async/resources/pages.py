@@ -57,7 +57,8 @@ class Pages(Generic[T]):
         self._last = found.last
         if found.last is not None and number > max(1, found.last):
             raise NotFoundError(
-                f"{self._operation.name}: there is no page {number}: the last is {max(1, found.last)}."
+                f"{self._operation.name}: page {number} does not exist: the last page"
+                f" is {max(1, found.last)}."
                 " Nothing was changed: this only reads.",
                 status=HTTPStatus.OK,
                 operation=self._operation.name,

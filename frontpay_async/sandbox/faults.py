@@ -64,7 +64,7 @@ class FaultKind(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> None:
-        raise ConfigurationError(f"there is no fault {value!r}; there are {', '.join(cls)} as its kind")
+        raise ConfigurationError(f"unknown fault {value!r}; use one of {', '.join(cls)} as its kind")
 
     @property
     def is_slowness(self) -> bool:
@@ -141,10 +141,10 @@ class Fault:
     def __attrs_post_init__(self) -> None:
         if not any(map(self.strikes, OPERATIONS)):
             raise ConfigurationError(
-                f"a fault {self.kind.value!r} can strike no operation like {self.operation!r}"
+                f"a fault {self.kind.value!r} matches no operation like {self.operation!r}"
             )
         if self.kind.is_slowness != (self.seconds > 0):
-            raise ConfigurationError("latency and drip need seconds, and no other kind takes them")
+            raise ConfigurationError("latency and drip require seconds; other kinds do not accept them")
 
     def strikes(self, operation: str) -> bool:
         """Tell whether an operation, by its name, can be struck."""

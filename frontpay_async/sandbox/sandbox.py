@@ -536,7 +536,7 @@ class Sandbox:
     ) -> None:
         order = self.orders[order_uuid]
         if order.refund_request is None:
-            raise ForbiddenEventError(decision, "an order of which no refund was asked")
+            raise ForbiddenEventError(decision, "an order without a requested refund")
         order.decide_refund(order.refund_request, decision, reason)
 
     def fail(
@@ -593,5 +593,5 @@ class Sandbox:
 
 def _outside(event: EventT, allowed: Collection[EventT]) -> EventT:
     if event not in allowed:
-        raise ValueError(f"{event!r} happens through the API only")
+        raise ValueError(f"{event!r} can be triggered only through the API")
     return event

@@ -31,7 +31,7 @@ class DeclineReason(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> None:
-        raise ValueError(f"there is no decline reason {value!r}; there are {', '.join(cls)}")
+        raise ValueError(f"unknown decline reason {value!r}; use one of {', '.join(cls)}")
 
 
 BUSY = "busy"

@@ -55,7 +55,7 @@ def _wanted(
         return None
     wanted = _checks.texts("until", (until,) if isinstance(until, str) else until)
     if not wanted:
-        raise ConfigurationError("until must name a status to wait for")
+        raise ConfigurationError("until must be a status to wait for")
     return frozenset(map(statuses, wanted))
 
 

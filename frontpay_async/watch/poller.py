@@ -225,7 +225,7 @@ class Poller:
 
     def close(self) -> None:
         """End all watches, because the client was closed."""
-        self._fail_all(NotSentError("watch: not asked any more: the client was closed"))
+        self._fail_all(NotSentError("watch: stopped: the client was closed"))
 
     def _shared_event(self) -> anyio.Event:
         """Return what a follower waits for: an event for a few of them, for one takes most of a kilobyte."""

@@ -88,7 +88,7 @@ async def test_an_attempt_is_bounded_where_the_call_is_not(server: WireServer, c
     await create(client)
     unbounded = client.with_options(timeouts=Timeouts(total=None))
     options = evolve(unbounded._options, attempt_within=0.3)
-    with pytest.raises(OutcomeUnknownError, match=r"no whole answer came within 0\.3 s"):
+    with pytest.raises(OutcomeUnknownError, match=r"no complete response arrived within 0\.3 s"):
         await unbounded._session.execute(SEND_INVOICE, options, value=invoice())
     await client.aclose()
     await server.idle()

@@ -94,7 +94,7 @@ async def test_a_payment_that_is_declined_is_1(sandbox: Sandbox) -> None:
         (["orders", "refund", "ODR1", "--line", "1=-5"], "ID=AMOUNT"),
         (
             ["orders", "refund", "ODR1", "--line", "1=5", "--no-terminal", "--reversal"],
-            "--reversal goes with --terminal",
+            "--reversal requires --terminal",
         ),
         (["orders", "charge", "ODR1"], "give --yes"),
         (["terminals", "pay", "no-such-file.json"], "no-such-file.json"),

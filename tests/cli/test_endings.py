@@ -59,7 +59,7 @@ def record(operation: str, outcome: Outcome | None, uuid: str | None = UUID) -> 
         (["callbacks", "verify", "a=b", "--max-age", "nan"], "'nan' is no number of seconds"),
         (["doctor", "--timeout", "nan"], "'nan' is no number of seconds"),
         (["doctor", "--timeout", "inf"], "is not in the range"),
-        (["orders", "refund", UUID, "--line", "1=5", "--line", "1=6"], "a line is named once"),
+        (["orders", "refund", UUID, "--line", "1=5", "--line", "1=6"], "each line may be passed only once"),
     ],
 )
 @pytest.mark.parametrize("as_json", [False, True])

@@ -163,7 +163,7 @@ async def test_a_rate_limit_of_nothing_is_none() -> None:
     ("arguments", "message"),
     [
         (["--fault", "flood"], "there is no fault 'flood'"),
-        (["--fault", "busy@@"], "can strike no operation like '@'"),
+        (["--fault", "busy@@"], "matches no operation like '@'"),
         (["--fault", "busy@orders.*"], "can strike no operation"),
         (["--fault", "latency"], "latency and drip need seconds"),
         (["--random-fault", "510-after"], "KIND=RATE"),
