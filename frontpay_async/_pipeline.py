@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @frozen(eq=False, repr=False)
 class Pipeline:
-    """Hold the composed stages.
+    """The composed stages.
 
     Args:
         first: Where every call enters.

@@ -70,13 +70,13 @@ class FrontPayClient:
 
     Args:
         token: The bearer token, or an async callable that gives it, asked before each attempt and again
-            after a 401. ``FRONTPAY_TOKEN`` unless given.
-        environment: demo, staging or production; ``FRONTPAY_ENVIRONMENT`` unless given. There is no default.
-        base_url: Another URL, such as the sandbox's; ``FRONTPAY_BASE_URL`` unless given. Plain http only to
+            after a 401. Defaults to ``FRONTPAY_TOKEN``.
+        environment: demo, staging or production. Defaults to ``FRONTPAY_ENVIRONMENT``.
+        base_url: Another URL, such as the sandbox's. Defaults to ``FRONTPAY_BASE_URL``. Plain http only to
             this machine.
         timeouts: Bounds, in seconds.
         retry: How failed attempts are repeated.
-        rate_limit: How many requests the token may make; 240 a minute unless given. Clients of one token in
+        rate_limit: The rate limit of the token. Defaults to 240 requests a minute. Clients of one token in
             one process share it by themselves.
         priority: The rank of this client's calls among those that share the token.
         engine: ``httpx``; or, with the extra of that name, ``aiohttp`` for half to two thirds of the CPU
@@ -84,9 +84,9 @@ class FrontPayClient:
         transport: An async transport of httpx or httpx2 of your own, such as the sandbox's; closed with the
             client. It must not send a request again by itself.
         connection_pool: Connections that other clients share; not closed with this one.
-        proxy: The URL of an HTTP or HTTPS proxy; with ``trust_env``, HTTPS_PROXY and NO_PROXY unless given.
+        proxy: The URL of an HTTP or HTTPS proxy. With ``trust_env``, defaults to HTTPS_PROXY and NO_PROXY.
         trust_env: Whether the proxy may come from the environment.
-        tls: A CA bundle's path or an ``ssl.SSLContext``; the usual authorities unless given.
+        tls: A CA bundle's path or an ``ssl.SSLContext``. Defaults to the usual authorities.
         user_agent_suffix: Added to the User-Agent, such as ``shop/2.1``.
         max_response_size: The most bytes of an answer.
         order_date_format: ``unix`` or ``day``, for every order; else each operation's documented form.

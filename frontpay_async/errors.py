@@ -29,7 +29,7 @@ Every error answers the question that decides whether a customer pays twice: did
     │       ├── TerminalBusyError    the terminal was busy: it did not happen
     │       └── CreditCheckRejectedError  the number cannot be checked: it did not happen
     └── CallbackError                a callback that came in and was refused; UNKNOWN; .is_retryable
-        ├── InvalidChecksumError     nobody who knows the secret made it
+        ├── InvalidChecksumError     not made with the secret
         ├── StaleCallbackError       it was made too long ago, or in the future
         └── ReplayedCallbackError    it has been accepted before
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """Say what is known about a call that did not succeed."""
+    """What is known about a failed call."""
 
     NOT_SENT = "not_sent"
     """Nothing reached the API: nothing happened, and it is safe to send again."""
@@ -66,7 +66,7 @@ class Outcome(StrEnum):
 
 @frozen
 class Violation:
-    """Name one broken rule.
+    """One violated rule.
 
     Args:
         path: The field's path on the wire, such as ``customerDetails.personalNumber`` or ``products.0.name``.
@@ -81,7 +81,7 @@ class Violation:
 
 
 class FrontPayError(Exception):
-    """Be the root of every error that this package raises on purpose.
+    """Base class of all errors raised by this package.
 
     Args:
         message: What happened, whether anything changed, and what to do next.
@@ -121,11 +121,11 @@ def _restore(cls: type[FrontPayError], args: tuple[object, ...], state: dict[str
 
 
 class ConfigurationError(FrontPayError, ValueError):
-    """Report a client that was set up or used wrongly: no environment, no token, another event loop."""
+    """Error for a client that is configured or used incorrectly, such as without a token or environment."""
 
 
 class InvalidOrderError(FrontPayError, ValueError):
-    """Report every documented rule that a request breaks; no byte was sent.
+    """Error for a request that violates documented rules; nothing was sent.
 
     Args:
         violations: All broken rules, in the order of the reference's table.
@@ -149,11 +149,11 @@ class InvalidOrderError(FrontPayError, ValueError):
 
 
 class NotSentError(FrontPayError):
-    """Report a request that never left: name resolution, connect, TLS, no free connection, closed client."""
+    """Error for a request that was not sent: DNS, connect, TLS, no free connection, closed client."""
 
 
 class RateBudgetExceededError(NotSentError):
-    """Report that the wait for the rate window would have passed the caller's deadline.
+    """Error for a call whose wait for the rate window would exceed its deadline.
 
     Args:
         message: What happened.
@@ -177,14 +177,14 @@ class RateBudgetExceededError(NotSentError):
 
 
 class OutcomeUnknownError(FrontPayError):
-    """Report a request that left and got no usable answer: time-out, reset, cut body, not JSON."""
+    """Error for a request without a usable response: time-out, reset, incomplete body, not JSON."""
 
     def __init__(self, message: str, *, operation: str | None = None, order_uuid: str | None = None) -> None:
         super().__init__(message, outcome=Outcome.UNKNOWN, operation=operation, order_uuid=order_uuid)
 
 
 class WatchTimeoutError(FrontPayError):
-    """Report that no final status was seen in time: the payment has not failed, it may still be paid.
+    """Error for a watch that saw no final status in time; the payment has not failed and may still be made.
 
     Args:
         message: What was waited for, and what to do.
@@ -208,7 +208,7 @@ class WatchTimeoutError(FrontPayError):
 
 
 class APIError(FrontPayError):
-    """Report an answer that was understood and is not a success.
+    """Error for a response that was understood and is not a success.
 
     Args:
         text: What happened, whether anything changed, and what to do next.
@@ -300,15 +300,15 @@ def sentences(errors: Json) -> list[str]:
 
 
 class AuthenticationError(APIError):
-    """Report a missing, wrong or expired token (401)."""
+    """Error for a missing, wrong or expired token (401)."""
 
 
 class PermissionDeniedError(APIError):
-    """Report a token that may not do this (403)."""
+    """Error for a token without the required permission (403)."""
 
 
 class NotFoundError(APIError):
-    """Report an order, terminal or organisation that the API does not know (404)."""
+    """Error for an order, terminal or organisation that the API does not know (404)."""
 
 
 class CycleNotFoundError(NotFoundError):
@@ -321,19 +321,19 @@ class CycleNotFoundError(NotFoundError):
 
 
 class RequestRejectedError(APIError):
-    """Report a payload that the API's own validation refused (417, 422); see ``messages``."""
+    """Error for a body that the API's validation rejected (417, 422); see ``messages``."""
 
 
 class BusinessRuleError(APIError):
-    """Report a request that a business rule forbids (400); see ``code``."""
+    """Error for a request that a business rule forbids (400); see ``code``."""
 
 
 class AlreadyPaidError(BusinessRuleError):
-    """Report that the order is paid already (``orderStatusAlreadyPaid``)."""
+    """Error for an order that is already paid (``orderStatusAlreadyPaid``)."""
 
 
 class AlreadyCancelledError(BusinessRuleError):
-    """Report that the order is cancelled already (``orderStatusAlreadyCancelled``)."""
+    """Error for an order that is already cancelled (``orderStatusAlreadyCancelled``)."""
 
 
 class AlreadyPaidOrCancelledError(BusinessRuleError):
@@ -360,7 +360,7 @@ class CycleRejectedError(BusinessRuleError):
 
 
 class RefundRejectedError(BusinessRuleError):
-    """Report a refund that was refused; see ``reason``."""
+    """Error for a rejected refund; see ``reason``."""
 
     @property
     def reason(self) -> str:
@@ -369,15 +369,15 @@ class RefundRejectedError(BusinessRuleError):
 
 
 class RateLimitedError(APIError):
-    """Report that the token's 240 requests a minute are used up (429); see ``retry_after`` (seconds)."""
+    """Error for a token whose requests of this minute are used up (429); see ``retry_after`` (seconds)."""
 
 
 class ServerError(APIError):
-    """Report that the API failed (5xx); UNKNOWN when the operation changes something."""
+    """Error for a failure of the API (5xx); UNKNOWN if the operation changes something."""
 
 
 class TerminalBusyError(ServerError):
-    """Report a terminal that was busy (510 ``terminalIsBusy``): it did not happen."""
+    """Error for a busy terminal (510 ``terminalIsBusy``); nothing was done."""
 
 
 class CreditCheckRejectedError(ServerError):
@@ -385,7 +385,7 @@ class CreditCheckRejectedError(ServerError):
 
 
 class CallbackError(FrontPayError):
-    """Report a callback that was refused; it says nothing about its order, so look that up.
+    """Error for a rejected callback; it proves nothing about its order, so ask the API.
 
     The message never shows what came in. ``order_uuid`` is what the callback claimed, and may be made up.
 
@@ -438,11 +438,11 @@ class InvalidChecksumError(CallbackError):
 
 
 class StaleCallbackError(CallbackError):
-    """Report a callback that was made too long ago, or in the future."""
+    """Error for a callback that is too old or from the future."""
 
 
 class ReplayedCallbackError(CallbackError):
-    """Report a callback that was accepted before: there is nothing left to do, and 200 is the answer.
+    """Error for a callback that was accepted before: answer 200, nothing is left to do.
 
     With ``is_retryable`` its first delivery is still being handled, and may yet fail.
     """

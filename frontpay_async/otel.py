@@ -16,7 +16,7 @@ What is written, and what is not:
   and the outcome say what an alert needs.
 
 The httpx and aiohttp instrumentations would make a second span for each request, with the id in its URL,
-and send trace context to the payment provider. They are told to keep still while a request is on its way.
+and send trace context to the payment provider. They are suppressed while a request is in flight.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ _GAUGES: Mapping[Gauge, _GaugeSettings] = MappingProxyType(
 
 @define(eq=False)
 class _Instruments:
-    """Hold the instruments of one meter provider, and read its gauges."""
+    """The instruments of one meter provider."""
 
     meter: Meter
     requests: metrics.Histogram = field(init=False)
@@ -140,7 +140,7 @@ class _Instruments:
         self.unknown = self.meter.create_counter(
             "frontpay.client.unknown_outcomes",
             "{call}",
-            "Calls of which nobody knows whether they happened.",
+            "Calls with an unknown outcome.",
         )
         for gauge, settings in _GAUGES.items():
             self.meter.create_observable_gauge(
@@ -227,8 +227,8 @@ class Telemetry:
     """Trace and measure calls; given to a client as ``telemetry``. One serves any number of clients.
 
     Args:
-        tracer_provider: Where spans go; the global provider unless given.
-        meter_provider: Where metrics go; the global provider unless given.
+        tracer_provider: Where spans go. Defaults to the global provider.
+        meter_provider: Where metrics go. Defaults to the global provider.
         attributes: Put on every span and metric, such as the tenant whose token it is; nothing personal.
         order_uuid: Whether spans name the order that the call named, as ``frontpay.order_uuid``. Metrics
             never do.

@@ -9,7 +9,7 @@ class Priority(IntEnum):
     """Rank a call among those that share a token; the lower number goes first."""
 
     INTERACTIVE = 0
-    """Somebody waits at the till or in the browser."""
+    """A customer waits at the point of sale or in the browser."""
     NORMAL = 1
     WATCH = 2
     BATCH = 3

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Environment(StrEnum):
-    """Name one of the API's environments."""
+    """One of the API's environments."""
 
     DEMO = "demo"
     STAGING = "staging"
@@ -63,7 +63,7 @@ def _flag(_: RetryPolicy, attribute: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """Say how failed attempts are repeated; what may be repeated is decided by the retry table.
+    """How failed attempts are repeated; the retry table decides which may be repeated.
 
     Args:
         attempts: The most attempts for one call, the first included; 1 means no retry.
@@ -163,14 +163,14 @@ def _account(_: RateLimit, __: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class RateLimit:
-    """Say how many requests the token may make, and who keeps the books.
+    """The rate limit of a token, and where its account is kept.
 
     Args:
-        requests: Requests a window, until an answer tells another number; None to send without a limit.
+        requests: Requests per window, until a response states another limit; None for no limit.
         window: Seconds.
-        redis: The URL of a Redis in which all processes that hold the token keep the books together; the
+        redis: The URL of a Redis in which all processes with the token keep one account; the
             extra ``redis``. Without it each process keeps its own, and sees the others in the answers.
-        account: A name for the account, under which the books are kept in Redis. Needed where the token is
+        account: The name of the account in Redis. Required if the token is
             given as a callable, because the token itself may differ from process to process.
     """
 
@@ -194,7 +194,7 @@ def _bound(_: Timeouts, attribute: Attribute[Any], value: object) -> None:
 
 @frozen
 class Timeouts:
-    """Bound the phases of an attempt, and the whole call; all in seconds, None for no bound.
+    """The limits for the phases of an attempt and for the whole call, in seconds; None for no limit.
 
     Args:
         connect: To open a connection.
@@ -216,7 +216,7 @@ class Timeouts:
 def resolve_base_url(
     environment: Environment | str | None, base_url: str | None, variables: Mapping[str, str] = os.environ
 ) -> str:
-    """Decide where requests go; there is no default."""
+    """Return the base URL; there is no default."""
     # Arguments win over `FRONTPAY_BASE_URL` and `FRONTPAY_ENVIRONMENT`.
     source = base_url_source(environment, base_url, variables)
     if environment is None and base_url is None:

@@ -151,15 +151,14 @@ def home_of(error: type[FrontPayError]) -> str:
 def _summary(error: type[FrontPayError]) -> str:
     first, _, more = inspect.cleandoc(error.__doc__ or "").partition("\n\n")
     words = first.replace("\n", " ").replace("``", "`")
-    told = words.replace("Report ", "reports ", 1)
-    if told == words:
-        told = f"is {words[0].lower()}{words[1:]}"
+    what = words.removeprefix("Error for ")
+    summary = f"is raised for {what}" if what != words else f"is {words[0].lower()}{words[1:]}"
     beside = " ".join(
         part.replace("\n", " ").replace("``", "`")
         for part in more.split("\n\n")
         if part and "Args:" not in part
     )
-    return f"{told} {beside}".strip()
+    return f"{summary} {beside}".strip()
 
 
 _ARGUMENT = re.compile(r"^    (\w+): (.+?)(?=^    \w+: |\Z)", re.MULTILINE | re.DOTALL)

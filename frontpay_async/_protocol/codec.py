@@ -287,7 +287,7 @@ _ID_FIELDS = frozenset(
         "uuid",
     }
 )
-# Where a member that the class needs is not told: the same value with what is told.
+# If a required member is missing: the same value with the members that are present.
 _PARTIAL: Mapping[type[object], type[object]] = {Product: PartialProduct, OrderSummary: PartialSummary}
 # Facts that a call is made for: they may be missing, but never be left out because they cannot be read.
 _FACTS: Mapping[type[object], frozenset[str]] = {
@@ -447,7 +447,7 @@ def _read_rows(cls: type[object], source: Json, path: str, unknown: dict[str, Js
         except UnreadableError:
             unknown[f"{path}.{index}"] = row
             if cls in _PARTIAL:
-                # It keeps its place: the number of lines tells one order from another.
+                # It keeps its place: the number of lines distinguishes orders.
                 read.append(_PARTIAL[cls]())
     return tuple(read)
 

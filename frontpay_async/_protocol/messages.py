@@ -33,7 +33,7 @@ _LARGE = 128 * 1024
 
 @frozen
 class HttpRequest:
-    """Hold one request below the base URL.
+    """One request, relative to the base URL.
 
     Args:
         operation: The row of the operation table.
@@ -52,7 +52,7 @@ class HttpRequest:
 
 @frozen
 class HttpResponse:
-    """Hold one whole response.
+    """One complete response.
 
     Args:
         status: The HTTP status.

@@ -186,7 +186,7 @@ class SentOrders(Generic[KeyT]):
     """Sent orders, indexed by their customers' traits.
 
     *Cost*: an order that is shown is compared only with those that share a trait with it, or whose customer
-    cannot be told apart from its own; with distinct customers that is one comparison, however many there are.
+    cannot be distinguished from its own; with distinct customers that is always one comparison.
     """
 
     _traits: dict[KeyT, OrderIdentity] = field(init=False, factory=dict[KeyT, OrderIdentity])
@@ -226,7 +226,7 @@ class SentOrders(Generic[KeyT]):
 
     def with_equal_goods(self, seen: OrderIdentity) -> dict[KeyT, Comparison]:
         """Return those that a shown order may be if its customer is shown as a contact on file."""
-        # Goods and date are those that were sent, and no identity number tells the customers apart. Orders of
+        # Products and date match, and no identity number distinguishes the customers. Orders of
         # one batch are often alike in that, so ask only for an order that is the same as none.
         shown = _form(seen)
         with localcontext(EXACT):
@@ -333,7 +333,7 @@ def _who(sent: OrderIdentity, seen: OrderIdentity) -> _Agreement:  # noqa: PLR09
     if any(identity) or (identity and (equal or same_name)):
         return _Agreement.NEAR
     if equal:
-        # The other identifier may be the one on file; the name, too, or it is somebody of the same household.
+        # The other identifier may be the one on file; so may the name, or it is a relative.
         return _Agreement.EQUAL if same_name or (not has_names and equal == shared) else _Agreement.NEAR
     if same_name:
         return _Agreement.EQUAL if same_place else _Agreement.NEAR

@@ -445,7 +445,7 @@ def _page(items: Listing[object], envelope: JsonObject) -> Page[object]:
 
 
 def _says_no_order(response: HttpResponse) -> bool:
-    # A 404 of a proxy or of a wrong base URL is no empty list.
+    # A 404 of a proxy or of a wrong base URL is not an empty list.
     if response.status != HTTPStatus.NOT_FOUND:
         return False
     code = errors.folded(_text(response.envelope().get("message")))
@@ -557,7 +557,7 @@ class _Redaction:
                 members = [(name, item) for name, item in value.items() if self.takes()]
                 return {redact(name, self.sent): self.of(item, depth + 1) for name, item in members}
             case _:
-                # A number may be somebody's phone.
+                # A number may be a phone number.
                 masked = redact(str(value), self.sent)
                 return value if masked == str(value) else masked
 

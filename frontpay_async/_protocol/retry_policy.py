@@ -11,7 +11,7 @@
 The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 or 510 with a code of its
 own (``personCurrentStatusIsWrong``) may be a refusal for good, after work was done. A 500 that is not the
 API's JSON, such as a proxy's page or an empty one, does not say that the API failed: it counts with 502,
-and so do 408 and 499, by which a proxy tells of a request that was cut off.
+and so do 408 and 499, which proxies send for interrupted requests.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class Failure(Enum):
-    """Name what a failed attempt tells about the request."""
+    """What a failed attempt shows about the request."""
 
     DID_NOT_HAPPEN = "did not happen"
     SERVER_FAILED = "the API says that it failed"
@@ -68,7 +68,7 @@ def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  #
     """Say what a failed attempt means."""
     match error:
         case RateBudgetExceededError() | CreditCheckRejectedError():
-            # The governor has decided that waiting is of no use, or the API that nobody is checked.
+            # The governor decided that waiting is useless, or the API refused the check for good.
             return Failure.DECIDED
         case NotSentError() | RateLimitedError() | TerminalBusyError():
             return Failure.DID_NOT_HAPPEN
@@ -120,7 +120,7 @@ class _Second:
 
 @define(eq=False)
 class RetryBudget:
-    """Keep retries to a share of the requests over a sliding window, so that an outage is not doubled.
+    """The retry limit: a share of the requests in a sliding window, so that retries do not amplify an outage.
 
     A few retries are always free: a client that makes one call a minute may still repeat it.
 

@@ -65,7 +65,7 @@ _NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
 
 @frozen(eq=False)
 class Kind:
-    """Name what a field's value must be.
+    """The kind of value that a field requires.
 
     Args:
         code: The rule's name in Laravel's vocabulary; the sandbox words its sentences by it.
@@ -83,7 +83,7 @@ class Kind:
 
 
 class Presence(Enum):
-    """Say whether a field must be there, whatever its siblings hold."""
+    """Whether a field is required, independently of its siblings."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"
@@ -91,7 +91,7 @@ class Presence(Enum):
 
 @frozen
 class Field:
-    """State the rules for one member of an object.
+    """The rules for one member of an object.
 
     Args:
         name: The member's name on the wire.
@@ -114,7 +114,7 @@ class Field:
 
 @frozen
 class Breach:
-    """Name one broken rule.
+    """One violated rule.
 
     Args:
         path: The wire path.
@@ -133,7 +133,7 @@ class Breach:
 
 @frozen
 class Rules:
-    """Hold all rules for one body.
+    """All rules for one body.
 
     Args:
         fields: The members of the body.
@@ -176,7 +176,7 @@ def _check_members(
             if breach is not None:
                 breaches.append(breach)
             if kind is OBJECT:
-                # The tables name leaves: a missing callback is told as callback.callbackUrl.
+                # The tables name leaves: a missing callback is reported as callback.callbackUrl.
                 _check_members(member.fields, {}, f"{prefix}{member.name}.", breaches)
         elif not kind.accepts(value):
             breaches.append(Breach(prefix + member.name, kind.code, kind.demand))

@@ -1,12 +1,12 @@
-"""The rate governor: one queue per token, in which the till goes first.
+"""The rate governor: one queue per token, ordered by priority.
 
 Callers wait in one heap by (priority, arrival). Only the first of them, the *leader*, asks the ledger and
-sleeps; everybody else waits for an event. So ten thousand waiters cost ten thousand events and one
-timer, a cancelled waiter just leaves, and a 429 gates the token once: it holds the leader, and nobody
-else was going to send. There is no task in the background: whoever leads drives the queue, and names
+sleeps; all others wait for an event. Ten thousand waiters cost ten thousand events and one
+timer, a cancelled waiter just leaves, and a 429 gates the token once: it holds the leader, and no
+other call would have been sent. There is no background task: the leader drives the queue and appoints
 the next when it leaves.
 
-The leader is woken early when somebody of a higher rank arrives, and when an answer has changed what
+The leader is woken early when a call of a higher priority arrives, and when a response has changed what
 the ledger knows.
 
 With a ledger in Redis, that one is asked, and the own ledger is charged along and fed with every answer.
@@ -44,10 +44,10 @@ _LOOK_AGAIN = 0.05
 
 @frozen(kw_only=True)
 class RateStatistics:
-    """Show where the rate window stands.
+    """The state of the rate window.
 
     Args:
-        limit: Requests a window, as the API told last.
+        limit: Requests per window, as last stated by the API.
         used: How many of them are used or spoken for, by whomever.
         remaining: How many are left.
         window_ends_in: Seconds until the window has ended for certain; None while that is not known.
@@ -65,7 +65,7 @@ class RateStatistics:
 
 @frozen(eq=False, repr=False)
 class Permit:
-    """Remember by what a call was let through.
+    """The grant under which an attempt was admitted.
 
     Args:
         grant: The own ledger's grant.
@@ -90,7 +90,7 @@ class _Waiter:
 
 @define(eq=False, repr=False)
 class Governor:
-    """Let the calls of one token through, in the order of their rank.
+    """The queue that admits the calls of one token, by priority.
 
     Args:
         ledger: What may be sent when.
@@ -235,7 +235,7 @@ class Governor:
                 self.poke()
 
     def dismiss(self, user: object) -> None:
-        """Let everybody fail at once who waits for a user; the others wait on."""
+        """Fail all waiting calls of one user at once; the others continue to wait."""
         for waiter in self._heap:
             if waiter.user is user and not waiter.gone:
                 waiter.closed = True
@@ -275,7 +275,7 @@ class Governor:
         return max(0.0, self._eta(Priority.BATCH, calls - 1) - self.clock.now()) if calls > 0 else 0.0
 
     def _turn_away(self, until: float) -> None:
-        """Let everybody fail at once whose deadline is before the gate opens."""
+        """Fail all calls at once whose deadline is before the gate opens."""
         for waiter in self._heap:
             deadline = waiter.call.deadline
             if not waiter.gone and deadline is not None and deadline < until:

@@ -15,11 +15,11 @@ _MOST_DIGITS = 9
 
 @frozen
 class Quota:
-    """Hold what an answer's headers tell.
+    """The rate limit as stated by a response's headers.
 
     Args:
         limit: Requests a window.
-        count: How manyeth the request was in its window.
+        count: The request's ordinal in its window.
     """
 
     limit: int

@@ -5,7 +5,7 @@ clocks do not matter. The key is a hash of the account, and nothing of the token
 
 Redis is a convenience, never a condition: what it does not answer within a quarter of a second is
 decided by the process's own ledger. That is said once in the log, and Redis is tried again every few
-seconds, by one call. When it is back its books are stale, so it first lets a few calls pass and looks
+seconds, by one call. When it is back its account is stale, so it first admits a few calls and looks
 at their answers.
 
 A caller that is cancelled, in asyncio's way or anyio's, leaves at once: its question goes on in a task of
@@ -56,11 +56,11 @@ class RedisLedger:
 
     Args:
         client: The connections.
-        key: Where the books are.
+        key: The key of the shared account.
         ledger: The own ledger, whose settings the shared one starts with.
         clock: Time.
         patience: Seconds to wait for Redis.
-        time: The books' time, where it is not Redis's own; for tests.
+        time: The clock of the account, if not that of Redis; for tests.
     """
 
     client: Redis
@@ -106,7 +106,7 @@ class RedisLedger:
         try:
             answer = await asyncio.shield(asked)
         except asyncio.CancelledError:
-            # A grant may still come of it, and nobody is left to use it.
+            # It may still yield a grant, which no call would use.
             asked.add_done_callback(lambda _: self._forget(asked, ticket))
             raise
         if not isinstance(answer, list) or not answer:
@@ -131,7 +131,7 @@ class RedisLedger:
         await self._tell("give_back", ticket)
 
     async def aclose(self) -> None:
-        """Close the connections, when what is under way has been told."""
+        """Close the connections after all pending reports."""
         self._closed = True
         await self.settle()
         await self.client.aclose()
@@ -154,7 +154,7 @@ class RedisLedger:
         return True
 
     async def _tell(self, command: str, ticket: Ticket, *arguments: str | float) -> None:
-        # While Redis is gone, what it would be told is stale by the time that it is back.
+        # While Redis is down, reports would be stale by the time it is back.
         if not self._gone and not self._closed:
             await asyncio.shield(self._start(command, ticket, *arguments))
 

@@ -1,4 +1,4 @@
-"""The rate stage: each attempt waits for its token's governor, and tells it what came of it.
+"""The rate stage: each attempt waits for its token's governor and reports its result to it.
 
 Clients of the same token in one process share a governor by themselves: it is looked up by the token,
 the base URL, the limit, the process and the event loop, at the first call. A token that is given as a
@@ -38,11 +38,11 @@ _governors: WeakValueDictionary[Hashable, Governor] = WeakValueDictionary()
 
 @define(eq=False, repr=False)
 class Rate:
-    """Hold each attempt until its token's window has room.
+    """The stage that delays each attempt until its token's window has room.
 
     Args:
         following: The next stage.
-        limit: The budget, and who keeps the books.
+        limit: The rate limit, and where its account is kept.
         credential: The token, or what gives it.
         base_url: Where the token is used.
         clock: Time.
@@ -106,7 +106,7 @@ class Rate:
         if governor is not None:
             governor.dismiss(self)
             if governor.users == 1:
-                # Somebody may still hold it; whoever comes next needs one whose connections are open.
+                # It may still be in use; the next user needs one with open connections.
                 _governors.pop(self._key, None)
             await governor.release()
 

@@ -9,14 +9,14 @@ As it comes, aiohttp breaks six of them:
 - It has no time-out for writing: a server that does not read would hang a call for ever. A request that
   has got its connection has ``write`` and ``read`` seconds until the answer's head is there.
 - It reuses an idle connection without looking at it. The peer may have closed it, and the request would be
-  lost; or something may have come that nobody asked for, and would be taken for the answer. A connection
+  lost; or unexpected data may have arrived, which would be taken for the response. A connection
   on which anything came while it was idle is closed instead.
 - It drops bytes that come in one piece with the end of an answer, and uses the connection again: the rest of
   what they begin would be taken for the next answer. Such a connection is closed.
 - Requests that wait for a connection are overtaken by those that come later. ``ConcurrencyLimit`` keeps that
   queue empty.
 
-And a request that waits for a connection when the engine is closed is told so, not cancelled.
+A request that waits for a connection when the engine is closed gets an error; it is not cancelled.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Protocol(ResponseHandler):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Tells when a request has got its connection, and gives none out that has gone bad while it was idle."""
+    """A connector that reports new connections, and drops connections that broke while idle."""
 
     def __init__(self, *, limit: int, keepalive_timeout: float, ssl: ssl.SSLContext) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - its socket factory is half typed
@@ -114,7 +114,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _has_news(connection: Connection) -> bool:
-    """Tell whether something came on an idle connection: its end, or bytes that nobody asked for."""
+    """Return whether an idle connection received anything: its end, or unexpected bytes."""
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or protocol.should_close:
         return True

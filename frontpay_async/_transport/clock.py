@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Clock:
-    """Give the time, wait, and draw a chance.
+    """Time, waiting and randomness.
 
     Args:
         now: Seconds on a clock that never jumps.

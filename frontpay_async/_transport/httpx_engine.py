@@ -47,7 +47,7 @@ class _Pool:
 
 @define(eq=False, repr=False)
 class PooledTransport(httpx.AsyncBaseTransport):
-    """Give each request in flight a pool of its own.
+    """A transport with a separate pool for each request in flight.
 
     Args:
         open_pool: Opens a pool of one connection over a network.
@@ -92,14 +92,14 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 raise httpx.ProxyError(str(error)) from error
             raise
         except BaseException:
-            # A cancellation, or what httpcore does not expect: its books cannot be trusted any more.
+            # A cancellation, or a state that httpcore does not expect: its bookkeeping is no longer reliable.
             await self.give_back(pool, retire=True)
             raise
         response.stream = _PlaceHolder(self, pool, cast("httpx.AsyncByteStream", response.stream))
         return response
 
     async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
-        """Free a pool's place; keep the pool unless its books cannot be trusted."""
+        """Free a pool's place; keep the pool unless its bookkeeping is unreliable."""
         self._busy.discard(pool)
         self._limit.release()
         if retire or self._limit.closed or pool.network.has_leftover():
@@ -148,7 +148,7 @@ async def _close_unhindered(pool: _Pool) -> None:
 
 @define(eq=False, repr=False)
 class _PlaceHolder(httpx.AsyncByteStream):
-    """Keep the place until the answer has been read."""
+    """A response body that keeps its place until it has been read."""
 
     owner: PooledTransport
     pool: _Pool

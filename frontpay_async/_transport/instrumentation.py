@@ -1,6 +1,6 @@
-"""Observer hooks, telemetry and the log: what may be told, and that telling never breaks a payment.
+"""Observer hooks, telemetry and the log: what they may contain, and that they never break a payment.
 
-The hooks are told when something has ended. Telemetry is told when it begins, too, because what runs in
+Hooks are called at the end. Telemetry is also called at the beginning, because what runs in
 between belongs to it: a span is the current one while its call runs. ``frontpay_async.otel`` is the one
 implementation; nothing here knows it.
 """
@@ -39,7 +39,7 @@ logger.addHandler(logging.NullHandler())
 
 @frozen(eq=False, repr=False)
 class Observers:
-    """Hold the caller's hooks.
+    """The caller's hooks.
 
     Args:
         on_attempt: Called after each attempt.
@@ -101,7 +101,7 @@ def tell(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
 
 @define(eq=False, repr=False)
 class CallReport:
-    """What observers are told of one call.
+    """The reports to the observers of one call.
 
     A call is reported from its beginning. A tentative one, of which ``before_send`` decides what is sent, if
     anything, is reported from that decision on, and not at all where there was none.
@@ -122,7 +122,7 @@ class CallReport:
     _end: Callable[[ResultRecord], object] | None = field(init=False, default=None)
 
     def begin(self, operation: Operation[object]) -> None:
-        """Tell that the call begins; does nothing when that was told."""
+        """Report the beginning of the call, once."""
         if not self._begun:
             self._begun = True
             if self.follower is not None:

@@ -12,7 +12,7 @@ from frontpay_async.errors import ConfigurationError
 
 @define(eq=False, repr=False)
 class LoopGuard:
-    """Remember the process and event loop of the first use."""
+    """A guard that remembers the process and event loop of the first use."""
 
     _where: tuple[int, object] | None = field(init=False, default=None)
 

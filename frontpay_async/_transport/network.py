@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-# Where there is no poll, there is no limit on what select can watch either.
+# A platform without poll has no limit for select either.
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 # A request of this size fits into the buffers of the sockets, so that writing it does not wait.
 _BIG = 64 * 1024

@@ -67,7 +67,7 @@ class Proxy:
 
     @property
     def key(self) -> Hashable:
-        """What tells it from other proxies, without its credentials."""
+        """What identifies the proxy, without its credentials."""
         user, password = self.proxy.raw_auth or (b"", b"")
         return str(self.proxy.url), hashlib.sha256(user + b"\0" + password).hexdigest()
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @define(eq=False, repr=False)
 class Retry:
-    """Send a call until it succeeds or must not be sent again.
+    """The stage that repeats a call until it succeeds or must not be repeated.
 
     Args:
         following: The next stage.

@@ -12,7 +12,7 @@ An error means that nothing left only where it also says that there was no conne
 outcome honest when a test's mock stands in for an engine. httpx-aiohttp's own transport says so for
 connections lost *after* the request had been written, too: there, the aiohttp error behind is asked.
 
-What an engine says is told onwards where it speaks of a connection that was not made. Later its words
+An engine's message is passed on if the connection was not made. Later its message
 may quote the answer, which is personal: then they end before the first quotation.
 """
 
@@ -54,7 +54,7 @@ _VERSIONS = frozenset({"", "1.0", "1.1", "2", "3"})
 
 
 class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never raised by itself
-    """Say what the engine said, without the request and the frames that hold it.
+    """The message of an engine's error, without the request and its frames.
 
     Args:
         reason: Its words.
@@ -84,7 +84,7 @@ _CONNECTING = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
 
 @define(eq=False, repr=False)
 class Send:
-    """Send attempts through a transport.
+    """The stage that sends attempts through a transport.
 
     Args:
         source: What opens the engine, at the first attempt; or a transport of the caller's.
@@ -292,7 +292,7 @@ def _library(source: ConnectionPool | httpx.AsyncBaseTransport) -> str:
 
 
 class _Body(httpx.ByteStream):
-    """A request's body that is no generator: one that is given up leaves nothing to the garbage collector."""
+    """A request's body that is not a generator: an abandoned one leaves nothing to the garbage collector."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)

@@ -10,7 +10,7 @@ Submitting the same again adds nothing, and running again continues where it was
 from __future__ import annotations
 
 try:
-    import sqlalchemy  # noqa: F401  # pyright: ignore[reportUnusedImport] - one place tells of the extra
+    import sqlalchemy  # noqa: F401  # pyright: ignore[reportUnusedImport] - the only check for the extra
 except ModuleNotFoundError as error:
     needs = "frontpay_async.batch needs the extra: pip install 'frontpay_async[batch]'"
     raise ModuleNotFoundError(needs, name=error.name) from error

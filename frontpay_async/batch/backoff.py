@@ -26,7 +26,7 @@ def backoff(attempts: int, chance: float) -> float:
 
 @define(eq=False)
 class Breaker:
-    """Count failures in a row.
+    """A counter of consecutive failures.
 
     Args:
         threshold: How many open it.
@@ -47,7 +47,7 @@ class Breaker:
         return self._opened > 0
 
     def pause(self, now: float) -> float:
-        """Return the seconds until somebody may try."""
+        """Return the seconds until the next try."""
         return max(0.0, self._closed_until - now)
 
     def succeed(self) -> None:

@@ -39,7 +39,7 @@ class Cipher(Protocol):
 
 @frozen
 class NoCipher:
-    """Write as it is: the file's mode is what protects it."""
+    """No encryption: the file's mode protects it."""
 
     def encrypt(self, content: bytes) -> bytes:
         """Return the content."""
@@ -103,7 +103,7 @@ def cipher_of(key: str | None) -> Cipher:
         keys = [Fernet(part.strip()) for part in key.split(",")]
         return FernetCipher(keys[0], MultiFernet(keys))
     except ValueError:
-        # Not told onwards: what it says quotes the key's form.
+        # Not passed on: its message quotes the key's form.
         del key
     raise ConfigurationError(
         "the journal's key is not a Fernet key: create one with cryptography.fernet.Fernet.generate_key()"

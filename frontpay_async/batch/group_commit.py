@@ -1,10 +1,10 @@
 """Group commit: many callers, one transaction at a time, one fsync for all who wait.
 
 Whoever has something to write puts it in line and waits. One task takes the whole line at once, writes it in
-one transaction in a worker thread, and tells all who stood in it; meanwhile the next line forms. So a lone
+one transaction in a worker thread, and notifies all waiters; meanwhile the next group forms. A lone
 caller waits for one fsync, and a thousand callers share one.
 
-What came of a request need not be waited for: it is put in line, and whoever goes on to the next order waits
+The result of a request is queued without waiting, and the worker that continues with the next order waits
 for that order's claim, which stands behind it. So each order costs one wait, and at no moment are more
 orders in doubt than there are callers.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Written:
-    """Say what came of a transition.
+    """The result of a transition.
 
     Args:
         moved: Whether the row was moved, and that is on disk.
@@ -45,7 +45,7 @@ class _Entry:
 
 @define(eq=False)
 class GroupCommit:
-    """Write transitions for many callers.
+    """A writer of transitions for many callers.
 
     Args:
         apply: Writes transitions in one transaction, and returns of each whether the row was moved.
@@ -93,7 +93,7 @@ class GroupCommit:
                 if self._line or self._closed:
                     self._wake.set()
         finally:
-            # Where it ends otherwise, nobody may wait for it any more.
+            # If it ends otherwise, no task may wait for it any more.
             self._closed = True
             left, self._line = self._line, []
             for entry in left:
@@ -103,7 +103,7 @@ class GroupCommit:
         try:
             moved = await self.apply([entry.transition for entry in line])
         except BaseException as error:
-            # Told to each who waits: nothing of this line was written, as far as anybody knows.
+            # For each waiter: as far as is known, nothing of this group was written.
             why = JournalError(f"not written: {error}")
             why.__cause__ = error
             for entry in line:

@@ -21,7 +21,7 @@ _LEASE_SHARE = 0.6
 
 
 class NotOursError(Exception):
-    """The row was taken in hand by somebody else before it was claimed."""
+    """Another runner leased the row before it was claimed."""
 
 
 @define(eq=False)
@@ -61,7 +61,7 @@ class InFlight:
             self.scope.cancel()
 
     def report_too_late(self, ended: Transition) -> None:
-        """Tell the log of an end that the journal did not take: somebody else has the row in hand."""
+        """Log a result that the journal rejected: another runner has leased the row."""
         if ended.event is RowEvent.CONFIRM:
             logger.error(
                 "the answer for %r came too late: order %s was created, and another runner has taken the row"

@@ -144,7 +144,7 @@ class InvoiceBatch:
         """Send what is not sent, look for what is in doubt, and return when nothing is left to do.
 
         Left to do are neither done and failed orders nor parked ones, which wait for ``resolve``. What
-        another runner has in hand is waited for. Cancelled, or stopped by ``aclose``, it lets requests in
+        another runner has leased is waited for. Cancelled, or stopped by ``aclose``, it lets requests in
         flight have their answers, at most ``drain`` seconds, and leaves a journal that the next run
         continues.
 

@@ -1,4 +1,4 @@
-"""The journal's part in reconciling: who is in doubt, which orders nobody accounts for, and the verdict.
+"""The journal's part in reconciling: unresolved rows, unmatched orders, and the verdict.
 
 *Model.* A list of the account's orders that was noted before a row was claimed cannot show that row's order.
 So each list gets a number, only what is new in it is kept, and a claim takes the last number along: the row's
@@ -77,7 +77,7 @@ class UnresolvedRow:
         in_flight: Whether its answer may still come.
         claimed_at: When it was claimed, in Unix seconds; None for a row of an older journal.
         doubt_at: Since when it is in doubt, in Unix seconds.
-        missed_at: When it was looked for and not found, if it was.
+        missed_at: When it was searched for and not found; None before.
         attempts: How often it was about to leave.
         error: Why it is in doubt.
         payload: Its content, as the journal keeps it; empty where it was not asked for.
@@ -356,7 +356,7 @@ class Listings:
             seen = self._seen(connection)
             found = {uuid: seen[uuid][0] for uuid in uuids if uuid in seen and seen[uuid][0] > since}
             left = self._unattributed(connection, found)
-        # The oldest first, so that a look is the same whoever looks.
+        # The oldest first, so that the search does not depend on the runner.
         return dict(sorted(((uuid, found[uuid]) for uuid in left), key=lambda each: (each[1], each[0])))
 
     def evidence(self, listed: Collection[str], looked_at: float, number: int) -> Evidence:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 LIKE_ANOTHER = "several orders in doubt differ only in what the API does not show"
-TOO_MANY = "there are more orders like it than were sent: somebody else sends identical ones"
+TOO_MANY = "there are more such orders than were sent: another program sends identical ones"
 UNCLEAR = "an order may be this one: its content is neither the same nor clearly another"
 UNREADABLE = "an order may be this one: it cannot be read"
 _MOST_NAMED = 25

@@ -41,11 +41,11 @@ _LONGEST_ERROR = 2000
 
 @frozen
 class Judgement:
-    """Say what an error means.
+    """The meaning of an error for a row.
 
     Args:
         event: What happens to the row.
-        error: What the row tells about it.
+        error: The error text of the row.
         stops: Whether the run must stop.
         is_outage: Whether it is a sign that the API is down.
         retry_after: Seconds that the API asked to wait.

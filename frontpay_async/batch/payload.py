@@ -183,5 +183,5 @@ FINGERPRINT_BYTES = 20
 
 def fingerprint(salt: bytes, kind: str, content: bytes) -> bytes:
     """Return the fingerprint of an order."""
-    # The kind is no free text: no two pairs run together the same way.
+    # The kind is not free text, so the pairs cannot be ambiguous.
     return blake2b(kind.encode() + b"\0" + content, key=salt, digest_size=FINGERPRINT_BYTES).digest()

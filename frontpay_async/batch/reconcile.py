@@ -111,7 +111,7 @@ class Reconciler:
         session: What executes the calls.
         options: What the caller chose, with rank BATCH.
         cipher: What protects the content of orders.
-        settling: Seconds after which a request that was lost is no longer at work at the API.
+        settling: Seconds after which the API no longer works on a lost request.
         turn: Seconds for which no other runner looks; taken again while looking.
         checks_account: Whether the account is proven before anything is sent.
     """
@@ -141,7 +141,7 @@ class Reconciler:
     # The account
 
     async def begin(self) -> None:
-        """List the account before anything is sent: what is there already is no candidate."""
+        """List the account before anything is sent: existing orders are not candidates."""
         await self._list()
 
     async def _prove(self, listed: frozenset[str]) -> None:

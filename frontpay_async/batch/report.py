@@ -37,7 +37,7 @@ _Target: TypeAlias = "str | os.PathLike[str] | TextIO"
 
 
 class ReportRow(Protocol):
-    """Tell what came of one order; ``BatchRow`` is one."""
+    """The result of one order; ``BatchRow`` is one."""
 
     @property
     def key(self) -> str:
@@ -56,7 +56,7 @@ class ReportRow(Protocol):
 
     @property
     def customer_uuid(self) -> str | None:
-        """The customer's id, if the API told it."""
+        """The customer's id, if the API returned it."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""What a batch tells: a row, the counts, the report. Frozen, and without personal data."""
+"""The results of a batch: a row, the counts, the report. Frozen, and without personal data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class BatchRow:
-    """Tell where one order of a batch stands.
+    """The state of one order of a batch.
 
     Args:
         key: Your key.
@@ -22,7 +22,7 @@ class BatchRow:
         state: pending, sending, unknown, done, failed or parked.
         attempts: How often it was about to leave.
         order_uuid: The order's id, once it is done.
-        customer_uuid: The customer's id, if the API told it.
+        customer_uuid: The customer's id, if the API returned it.
         error: Why it failed, was parked, or waits for another attempt; None otherwise.
         candidates: The orders that may be this one, for a parked row.
     """
@@ -39,7 +39,7 @@ class BatchRow:
 
 @frozen(kw_only=True)
 class BatchStatus:
-    """Count the rows of a batch by state.
+    """The number of rows of a batch in each state.
 
     Args:
         name: The batch.
@@ -77,7 +77,7 @@ class BatchStatus:
 
 @frozen(kw_only=True)
 class BatchReport(BatchStatus):
-    """Tell what a run came to; ``InvoiceBatch.rows`` tells it row by row.
+    """The result of a run; ``InvoiceBatch.rows`` has the single rows.
 
     Args:
         name: The batch.
@@ -94,7 +94,7 @@ class BatchReport(BatchStatus):
 
 @frozen(kw_only=True)
 class Submission:
-    """Tell what came of submitting.
+    """The result of a submission.
 
     Args:
         added: How many orders are new in the batch.

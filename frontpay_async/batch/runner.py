@@ -1,6 +1,6 @@
-"""One run of a batch: rows are taken in hand, sent, and written down, until nothing is left to do.
+"""One run of a batch: rows are leased, sent, and recorded, until nothing is left to do.
 
-A feeder takes pending rows in hand, some at a time; workers send them. The request waits for its turn in the
+A feeder leases pending rows in groups; workers send them. The request waits for its turn in the
 rate window; when it is granted, and only then, the row is claimed on disk, and when that is done the request
 leaves. So after a crash at most as many rows are in doubt as requests were in flight.
 
@@ -61,7 +61,7 @@ AnswerT = TypeVar("AnswerT")
 
 @define(eq=False)
 class Run:
-    """Run a batch once.
+    """One run of a batch.
 
     Args:
         journal: The journal, whose threads are used.
@@ -95,7 +95,7 @@ class Run:
     _commits: GroupCommit = field(init=False)
     _breaker: Breaker = field(init=False, factory=Breaker)
     _trial: anyio.Lock = field(init=False, factory=anyio.Lock)
-    # By fence, too: what has waited for longer than its lease may be taken in hand anew.
+    # By fence, too: a row that waited longer than its lease may be leased again.
     _in_hand: dict[tuple[int, int], LeasedRow] = field(init=False, factory=dict[tuple[int, int], "LeasedRow"])
     _active: set[InFlight] = field(init=False, factory=set[InFlight])
     _idle: anyio.Event = field(init=False, factory=anyio.Event)
@@ -126,7 +126,7 @@ class Run:
                 with self._scope:
                     await self._send_all()
             finally:
-                # Whatever happened, the writer ends, and what it was told is on disk.
+                # In any case the writer ends, and everything it received is on disk.
                 self._commits.close()
                 await self._release()
         if self._failure is not None:
@@ -167,7 +167,7 @@ class Run:
                 sending.recall(self.drain)
 
     async def _release(self) -> None:
-        """Put back what was taken in hand and not sent, so that the next run need not wait for it."""
+        """Release the rows that were leased and not sent, so that the next run need not wait for them."""
         left = self._in_hand.values()
         unsent = [Transition(row=each.id, fence=each.fence, event=RowEvent.WITHDRAW) for each in left]
         if unsent and not isinstance(self._failure, JournalError):
@@ -237,7 +237,7 @@ class Run:
         return _FIRST if may_go else 0
 
     async def _report(self) -> None:
-        """Report the counts, if anybody wants them: counting reads all rows of the batch."""
+        """Report the counts if a callback is set: counting reads all rows of the batch."""
         self._told_at = self.session.clock.now()
         if self.on_counts is not None:
             self.on_counts(await self.journal.run(self.store.counts, self.batch))
@@ -298,7 +298,7 @@ class Run:
             await self._send(leased)
 
     async def _until_answered(self) -> None:
-        """Wait for the end of an outage: a request that only reads tells, and leaves nothing in doubt."""
+        """Wait for the end of an outage: a read shows it, and leaves nothing unresolved."""
         clock = self.session.clock
         await clock.sleep(self._breaker.pause(clock.now()))
         uuid = self._last_uuid
@@ -346,7 +346,7 @@ class Run:
             self._idle.set()
 
     async def _attempt(self, sending: InFlight) -> Transition | None:
-        """Send a row; return what came of it, or None where somebody else has taken it in hand."""
+        """Send a row; return the result, or None if another runner has leased it."""
         leased = sending.leased
         named = Transition(row=leased.id, fence=leased.fence, event=RowEvent.WITHDRAW)
 

@@ -78,7 +78,7 @@ accounts = Table(
     # The caller's name for it; the account of a journal that has only one is called "".
     Column("name", String(LONGEST_KEY), nullable=False, unique=True),
     Column("base_url", Text),
-    # The runner that looks for rows in doubt, and until when nobody else does.
+    # The runner that reconciles, and until when no other does.
     Column("turn_owner", String(32)),
     Column("turn_until", Float, nullable=False),
 )
@@ -113,10 +113,10 @@ rows = Table(
     Column("submitted_at", Float, nullable=False),
     Column("due_at", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
-    # Grows each time the row is taken in hand; an answer with an older one comes too late.
+    # Grows with each lease; a response with an older one comes too late.
     Column("fence", Integer, nullable=False),
     Column("owner", String(32)),
-    # Of a pending row: taken in hand until then. Of a sending one: its request is dead by then.
+    # Of a pending row: leased until then. Of a sending one: its request has ended by then.
     Column("lease_until", Float),
     # The last list of the account's orders that was complete before the row was claimed.
     Column("listing", Integer, nullable=False),
@@ -215,7 +215,7 @@ def _sqlite(path: str) -> tuple[Engine, Callable[[], None]]:
     undo = claim_file(path)
     opened = identity(path)
     engine = create_engine(
-        # An URI, because a mere path would be made anew when it is gone.
+        # A URI, because a plain path would be created again when it is gone.
         URL.create("sqlite", database=Path(path).absolute().as_uri(), query={"mode": "rw", "uri": "true"}),
         connect_args={"timeout": _BUSY_SECONDS},
         hide_parameters=True,

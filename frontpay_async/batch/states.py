@@ -5,7 +5,7 @@ moment, whether a request may have left. That is what the states say:
 
     pending   nothing of it is on its way, and it is not known at the API: it may be sent
     sending   the intent is on disk, and the request may have left
-    unknown   it left, or may have, and nobody knows what came of it
+    unknown   the request was sent, or may have been; the result is unknown
     done      the order stands at the API once, under the uuid in the row
     failed    it was refused, and nothing was done
     parked    looking did not decide it: a person must
@@ -20,13 +20,13 @@ moment, whether a request may have left. That is what the states say:
 
 Two rules carry the guarantee:
 - ``claim`` is committed and synced before the first byte leaves, and after the rate window has granted the
-  request. So whoever finds a row ``sending`` with nobody behind it must take it for ``unknown``, never for
+  request. A row that is ``sending`` without a running owner must be treated as ``unknown``, never as
   ``pending``; and a crash leaves no more such rows than there were requests in flight.
-- From ``unknown`` a row gets back to ``pending`` only by ``deny``: somebody has looked, twice, and it was not
+- From ``unknown`` a row returns to ``pending`` only by ``deny``: it was searched for twice, and was not
   there; or a person has said so.
 
-Late truth. Every claim carries a fence: a number that grows each time the row is taken in hand. An answer
-that comes after the row was given up on (``lose``) still counts as long as nobody has taken the row in hand
+Late truth. Every claim carries a fence: a number that grows each time the row is leased. A response
+that comes after the row was given up on (``lose``) still counts as long as no other runner has leased the row
 since: the fence is the same. That is why ``confirm``, ``refuse`` and ``withdraw`` also start from states that
 come after ``sending``. With another fence an answer changes nothing and is reported.
 """
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Name where a row stands."""
+    """The state of a row."""
 
     PENDING = "pending"
     """It is not on its way and may be sent."""
     SENDING = "sending"
     """The intent is on disk; the request may have left."""
     UNKNOWN = "unknown"
-    """It may have happened; it is being looked for."""
+    """The order may exist; it is being reconciled."""
     DONE = "done"
     """It was sent once and stands at the API."""
     FAILED = "failed"
@@ -59,7 +59,7 @@ class State(StrEnum):
 
 
 class RowEvent(StrEnum):
-    """Name what can happen to a row."""
+    """An event that can happen to a row."""
 
     CLAIM = "claim"
     """The rate window has granted the request; it is about to leave."""
@@ -72,7 +72,7 @@ class RowEvent(StrEnum):
     LOSE = "lose"
     """It may have left, and no answer says what came of it; or its sender is gone."""
     MISS = "miss"
-    """It was looked for and not found, for the first time."""
+    """It was not found in the first search."""
     DENY = "deny"
     """It is known not to have happened."""
     PARK = "park"
@@ -100,7 +100,7 @@ NEXT: Mapping[tuple[State, RowEvent], State] = MappingProxyType(
         (_S.PARKED, _E.REFUSE): _S.FAILED,
         (_S.PARKED, _E.WITHDRAW): _S.PENDING,
         (_S.PENDING, _E.CONFIRM): _S.DONE,
-        # Taken in hand, and put back before it was claimed.
+        # Leased, and released before it was claimed.
         (_S.PENDING, _E.WITHDRAW): _S.PENDING,
     }
 )

@@ -1,6 +1,6 @@
 """The store of a journal: every row of every batch of every account, and how it moves; sync, for threads.
 
-Each method is one transaction. A row is only ever moved by its state table, and only by whoever holds its
+Each method is one transaction. A row moves only by its state table, and only by the holder of its
 fence. Nothing of one account is ever read on behalf of another.
 """
 
@@ -56,7 +56,7 @@ _WRITING = {"frontpay_writing": True}
 
 @frozen
 class LeasedRow:
-    """Hold a row that was taken in hand.
+    """A leased row.
 
     Args:
         id: Its number.
@@ -114,7 +114,7 @@ class Store:
                 # Its tables are in the file itself, which is how a journal is recognised.
                 forget(store.engine)
         except BaseException:
-            # Whatever ended it, nobody else could close the connections.
+            # No other code could close the connections.
             store.close()
             undo()
             raise
@@ -289,7 +289,7 @@ class Store:
                 )
 
     def lease_rows(self, batch: int, owner: str, limit: int, seconds: float) -> list[LeasedRow]:
-        """Take pending rows in hand, in the order of their submission; nothing is in doubt by it."""
+        """Lease pending rows in the order of their submission; this leaves nothing unresolved."""
         with self.writing() as connection:
             now = self.now(connection)
             free = (
@@ -321,7 +321,7 @@ class Store:
 
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows, all in one transaction; say of each whether it was moved."""
-        # A row is not moved when it has been taken in hand by somebody else, or by nobody but is somewhere
+        # A row is not moved when another runner has leased it, or when it is not leased but is somewhere
         # that the event does not start from.
         try:
             with self.writing() as connection:
@@ -362,7 +362,7 @@ class Store:
                 "lease_until": None,
                 "doubt_at": now,
             }
-            error = "whoever sent it is gone; it may have left"
+            error = "the process that sent it has ended; the request may have been sent"
             return connection.execute(left.values(**values, missed_at=None, error=error)).rowcount
 
     def counts(self, batch: int) -> dict[State, int]:
@@ -408,7 +408,7 @@ class Store:
         ]
 
     def next_due(self, batch: int) -> float | None:
-        """Return the seconds until a pending row may be taken in hand; None where there is none."""
+        """Return the seconds until a pending row may be leased; None without one."""
         with self.reading() as connection:
             mine = (rows.c.batch_id == batch, rows.c.state == State.PENDING.value)
             free_at = func.coalesce(rows.c.lease_until, 0.0)

@@ -1,7 +1,7 @@
 """How a row is moved: each event of the state table as one statement, that checks state and fence itself.
 
 The statements are made once; a group of rows to which the same happens is one executemany. Where fewer rows
-were moved than named, one more query tells which.
+were moved than named, one more query finds which.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Transition:
-    """Say what happened to a row.
+    """An event that happened to a row.
 
     Args:
         row: Its number.
-        fence: The fence under which it was taken in hand.
+        fence: The fence of its lease.
         event: What happened.
         owner: For a claim: who sends it.
         lease: For a claim: seconds until the request is dead for certain.
@@ -67,7 +67,7 @@ def _statement(event: RowEvent, **values: object) -> Update:
         .where(
             rows.c.id == _given("row"),
             rows.c.fence == _given("at_fence"),
-            # An IN would be expanded anew for each execution, which executemany refuses.
+            # An IN would be expanded for each execution, which executemany refuses.
             or_(*(rows.c.state == state.value for state in sorted(sources(event)))),
         )
         .values(**{"state": following.value, **forgotten, **values})
@@ -79,7 +79,7 @@ _STATEMENTS: Mapping[RowEvent, Update] = {
         RowEvent.CLAIM,
         owner=_given("by"),
         lease_until=_given("until"),
-        # What a list showed before the claim is on disk is not this row's order, whoever took the list.
+        # An order in a list taken before the claim is on disk is not this row's.
         listing=select(func.coalesce(func.max(listings.c.number), 0))
         .where(listings.c.account_id == rows.c.account_id)
         .scalar_subquery(),

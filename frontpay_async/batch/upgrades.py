@@ -3,7 +3,7 @@
     1 -> 2   the unrelated orders are kept
     2 -> 3   accounts; when rows were claimed and confirmed; keys and names in one Unicode form
 
-The tables of a version 2 become those of one account, whose name is empty. They are made anew and copied,
+The tables of a version 2 become those of one account, whose name is empty. They are created again and copied,
 because SQLite cannot change the constraints of a table. *Invariant*: rows keep their numbers, states,
 payloads and fingerprints.
 """

@@ -1,4 +1,4 @@
-"""The rows that are in hand and wait for a worker: put in by the handful, taken out one by one.
+"""The leased rows that wait for a worker: put in in groups, taken out one by one.
 
 A stream of anyio's would do; it costs two passes of the event loop for each row, a tenth of what a row costs.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class WorkQueue:
-    """Pass rows from the one who takes them in hand to those who send them.
+    """The queue from the feeder, which leases rows, to the workers, which send them.
 
     Args:
         low: With fewer rows than this, more are asked for.

@@ -1,4 +1,4 @@
-"""Callbacks: what the API tells a merchant by HTTP GET, read, checked, and accepted once.
+"""Callbacks: the API's HTTP GETs to a merchant, parsed, verified, and accepted once.
 
     guard = CallbackGuard(secret)
     callback = await guard.check(request.url.query)
@@ -10,7 +10,7 @@
 - A ``TerminalCallback`` is not signed by the API. Its token proves that it came to a URL that was made for
   ``order_reference`` and nothing else: neither its order, nor its outcome, nor its amounts.
 
-*Limit.* Where there is no room to remember a callback it is accepted all the same, and its copies are, too.
+*Limit.* If the capacity is used up, a callback and its copies are accepted without being remembered.
 So a callback is a reason to look: ask the API for the status before goods are handed over.
 """
 
@@ -157,10 +157,10 @@ def _check_age(callback: OrderCallback, now: float, max_age: float) -> None:
 
 
 def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> str:
-    """Add a token to a callback URL, so that callbacks to it can be told from made-up ones.
+    """Add a token to a callback URL, so that forged callbacks can be detected.
 
     Args:
-        url: Where callbacks shall come; may have a query of its own.
+        url: The URL that receives callbacks; it may already have a query string.
         order_reference: Your own name for the order, of at most 200 characters. It can be read in the URL.
         secret: The guard's ``token_secret``; its ``secret``, if it has no other.
 

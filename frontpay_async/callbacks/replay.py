@@ -4,11 +4,11 @@
 handling may still fail, so that a second delivery in the meantime is neither handled nor answered with
 success.
 
-*Keys.* ``order:…`` is a callback that the API signed, ``terminal:…`` one that anybody can make who knows a
+*Keys.* ``order:…`` is a callback that the API signed, ``terminal:…`` one that anyone can make who knows a
 callback URL. Each kind has room of its own, so that a flood of made-up callbacks leaves the room of the
 genuine ones alone.
 
-*Limit.* Where there is no room, a callback is accepted without being remembered: it is a reason to look at
+*Limit.* Beyond the capacity, a callback is accepted without being remembered: it is a reason to look at
 the order, and looking twice does no harm, while a refused callback may be lost.
 """
 
@@ -37,7 +37,7 @@ class Claim(StrEnum):
     DONE = "done"
     """It was handled before."""
     FULL = "full"
-    """It may, but there is no room to remember it."""
+    """Accepted, but not remembered: the capacity is used up."""
 
 
 class ReplayStore(Protocol):
@@ -135,7 +135,7 @@ class MemoryReplayStore:
 class TokenAllowance:
     """The number of callbacks that are remembered for each token.
 
-    A token is part of a URL, so it may leak from an access log. With it anybody can make up callbacks; this
+    A token is part of a URL, so it may leak from an access log. With it anyone can make up callbacks; this
     bounds what they take of a store that all tokens share.
 
     Args:

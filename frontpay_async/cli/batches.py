@@ -1,6 +1,6 @@
 """Running a batch with a view of it: states, rate and remaining time; Ctrl-C drains.
 
-Every tenth of the way is a line where there is no terminal. When it is stopped, what waits is called back,
+Every tenth of the way is a line where there is no terminal. When it is stopped, waiting rows are withdrawn,
 and what has left gets its answer; a second Ctrl-C changes nothing. To kill it is safe: the journal knows.
 """
 

@@ -41,7 +41,7 @@ strict_totals_option = click.option(
 show_url_option = click.option(
     "--show-url",
     is_flag=True,
-    help="Print the page's URL. It is a secret: whoever has it can act as the customer.",
+    help="Print the page's URL. It is a secret: anyone who has it can act as the customer.",
 )
 
 

@@ -13,7 +13,7 @@ import click
 from frontpay_async.cli.options import CommandContext, PlainCommand, Seconds, is_interactive, sandbox_option
 
 _MAX_AGE = 300.0
-# A hundred years: whatever is in somebody's log.
+# A hundred years: any callback from a log.
 _ANY_AGE = 3.2e9
 
 
@@ -37,7 +37,7 @@ def callbacks() -> None:
 def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float) -> None:
     """Check that a callback was made with the secret, and show what it says.
 
-    QUERY is its query string or whole URL; read from standard input unless given. The secret comes from
+    QUERY is its query string or whole URL; defaults to standard input. The secret comes from
     FRONTPAY_CALLBACK_SECRET, or is asked for. A terminal callback needs the token of sign_callback_url.
     """
     from frontpay_async.callbacks import CallbackGuard

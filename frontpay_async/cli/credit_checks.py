@@ -21,16 +21,16 @@ def credit_checks() -> None:
 @body_argument("person")
 @click.pass_obj
 def private(command: CommandContext, person: TextIO) -> int:
-    """Check the credit of a person. It costs money, and the person is told of it.
+    """Check the credit of a person. It costs money, and the person is notified.
 
     PERSON is a file of JSON, - for standard input, with personal_id, and country_code and msisdn where they
-    are known. An argument could be read by everybody on the machine.
+    are known. Other users of the machine could read an argument.
     """
     operation = rows.CHECK_PRIVATE
     value: rows.PrivateCreditCheck = read_body(operation, person)
     return change(
         command,
-        "Check the credit of this person? It costs money, and the person is told of it.",
+        "Check the credit of this person? It costs money, and the person is notified.",
         lambda client: client.credit_checks.check_private(
             value.personal_id, country_code=value.country_code, msisdn=value.msisdn
         ),

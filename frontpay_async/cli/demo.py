@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Aloud(io.TextIOBase):
-    """Write to standard output, and go on where that is not possible any more."""
+    """An output that continues when standard output is closed."""
 
     def __init__(self, output: Output, stream: TextIO | None) -> None:
         self._output, self._stream = output, stream

@@ -31,7 +31,7 @@ _OK, _FAILED, _SKIPPED = "ok", "failed", "skipped"
 
 @frozen
 class Finding:
-    """Say what one check found.
+    """The result of one check.
 
     Args:
         check: What was checked: settings, reachability, clock, token or limit.
@@ -143,7 +143,7 @@ async def _ask(client: FrontPayClient) -> list[Finding]:
     else:
         token = Finding("token", _OK, "accepted")
     if not answered:
-        return [token, Finding("limit", _SKIPPED, "the API has not told it")]
+        return [token, Finding("limit", _SKIPPED, "the API has not stated it")]
     return [token, _limit(client.rate.statistics())]
 
 

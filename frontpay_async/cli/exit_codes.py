@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Exit(IntEnum):
-    """Name the exit statuses."""
+    """The exit statuses."""
 
     OK = 0
     """It was done; a payment was paid."""

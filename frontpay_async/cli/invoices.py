@@ -54,16 +54,16 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             help="CSV: a TOML file with your titles and these settings.",
         ),
-        click.option("--encoding", help="CSV: the encoding; UTF-8 unless given."),
+        click.option("--encoding", help="CSV: the encoding. Defaults to UTF-8."),
         click.option(
             "--decimal",
             type=click.Choice([".", ","]),
-            help="CSV: the decimal sign; found in the file unless given.",
+            help="CSV: the decimal sign. Detected in the file by default.",
         ),
         click.option(
             "--date-format", help="CSV: a form of dates such as dd/mm/yyyy, beside ISO and dd.mm.yyyy."
         ),
-        click.option("--delimiter", help="CSV: what stands between cells; found in the file unless given."),
+        click.option("--delimiter", help="CSV: the cell separator. Detected in the file by default."),
         _STRICT_TOTALS,
         click.option(
             "--kind",
@@ -211,7 +211,7 @@ def send(
     **form: object,
 ) -> int:
     """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
-    # Before the question: nobody is asked to send what cannot be sent.
+    # Before the question: do not ask for confirmation of what cannot be sent.
     with extra("batch", "sqlalchemy"):
         from frontpay_async.cli.batches import ChosenBatch, run_batch
     command.strict_totals = bool(form["strict_totals"])

@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _NOTHING = (Outcome.NOT_SENT, Outcome.REJECTED)
 _DEFAULT_TIMEOUT = 60.0
-# A year: longer than anybody waits.
+# A year: longer than any wait.
 _LONGEST = 365 * 86400.0
 
 
 @define(eq=False)
 class CommandContext:
-    """Hold what the common options said; every command gets one.
+    """The values of the common options; every command gets one.
 
     Args:
         output: Where results go.
-        environment: The environment; the variable's unless given.
-        base_url: Another URL; the variable's unless given.
+        environment: The environment. Defaults to the variable's.
+        base_url: Another URL. Defaults to the variable's.
         timeout: Seconds for a call, with its retries.
-        yes: Whether nobody is asked before money moves.
+        yes: Whether the confirmation before money moves is skipped.
     """
 
     output: Output
@@ -146,7 +146,7 @@ def extra(name: str, *packages: str) -> Generator[None]:
 
 
 def is_interactive() -> bool:
-    """Tell whether there is somebody to ask."""
+    """Return whether a person can be asked."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
@@ -159,7 +159,7 @@ def _in_options(error: ConfigurationError) -> str:
 
 
 class Seconds(click.FloatRange):
-    """Take a number of seconds, at most a year; click's own ranges let NaN through."""
+    """A number of seconds, at most a year; click's own ranges accept NaN."""
 
     def __init__(self, *, or_none: bool = False) -> None:
         super().__init__(min=0, max=_LONGEST, min_open=not or_none)
@@ -168,7 +168,7 @@ class Seconds(click.FloatRange):
         """Return the number."""
         seconds: float = super().convert(value, param, ctx)
         if math.isnan(seconds):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return seconds
 
 
@@ -214,12 +214,12 @@ class LookingCommand(PlainCommand):
             click.Option(
                 ["--environment", "-e"],
                 type=click.Choice([each.value for each in Environment]),
-                help="The environment; FRONTPAY_ENVIRONMENT unless given.",
+                help="The environment. Defaults to FRONTPAY_ENVIRONMENT.",
             ),
             click.Option(
                 ["--base-url"],
                 metavar="URL",
-                help="Another URL, such as the sandbox's; FRONTPAY_BASE_URL unless given.",
+                help="Another URL, such as the sandbox's. Defaults to FRONTPAY_BASE_URL.",
             ),
             click.Option(
                 ["--timeout"],

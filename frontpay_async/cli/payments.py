@@ -1,9 +1,9 @@
-"""Taking a payment on a terminal: create, watch, and cancel when told to stop.
+"""Taking a payment on a terminal: create, watch, and cancel when interrupted.
 
-What may happen when somebody says stop, and what is known then:
+What may happen on an interruption, and what is known then:
 
 - While the order is being created, the answer is waited for: an order whose answer is given up may stand on
-  the terminal, and nobody knows its id. It is cancelled as soon as its id is known.
+  the terminal, and its id is not known yet. It is cancelled as soon as its id is known.
 - While the cardholder decides, the payment is cancelled. The two may cross, so the payment's own status has
   the last word, whatever the cancellation was answered: PAID means that the cardholder was faster. Where that
   status cannot be had, a refusal that says "paid already" or "cancelled already" is believed.
@@ -44,13 +44,13 @@ _SETTLES_WITHIN = 15.0
 
 @frozen(kw_only=True)
 class TakenPayment:
-    """Say how a payment ended.
+    """The end of a payment.
 
     Args:
         order_uuid: The order.
         payment_status: PAID or CANCELLED.
         amount: What was asked for, in the order's currency.
-        stopped: Whether somebody said stop before it was decided.
+        stopped: Whether it was interrupted before the decision.
     """
 
     order_uuid: str

@@ -1,6 +1,6 @@
 """SIGTERM and a terminal that goes away stop a command as Ctrl-C does.
 
-Otherwise they would kill it in the middle of a payment: nobody would cancel it, and the exit status would
+Otherwise they would kill it in the middle of a payment: it would not be cancelled, and the exit status would
 say nothing of the money.
 """
 
@@ -27,7 +27,7 @@ def heed_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Let nothing change the exit status any more: it tells what happened to the money."""
+    """Keep the exit status from now on: it states what happened to the money."""
     for number in (signal.SIGINT, signal.SIGTERM, _HANGUP):
         if number is not None:
             signal.signal(number, signal.SIG_IGN)

@@ -64,7 +64,7 @@ def pay(
 ) -> int:
     """Take a payment: send the ORDER (a file of JSON; - for standard input) to a terminal, and watch it.
 
-    Ctrl-C cancels the payment, and tells if it was paid before.
+    Ctrl-C cancels the payment, and reports if it was already paid.
     """
     from frontpay_async.order_files.json_objects import read_terminal_order
 

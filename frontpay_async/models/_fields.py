@@ -1,6 +1,6 @@
 """How the values read their arguments: exact numbers, zone-aware dates, masked reprs. Pure.
 
-Only what can never be right is refused here (a float, a naive datetime, text that is no number);
+Only what can never be right is refused here (a float, a naive datetime, text that is not a number);
 the documented rules are checked against the wire form when the order is sent, so that all broken
 rules are reported together.
 """

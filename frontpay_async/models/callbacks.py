@@ -30,8 +30,8 @@ class TerminalCallback(Value):
         is_approved: Whether the cardholder approved it; otherwise it was cancelled.
         total_amount: What was paid or paid back, in ``currency``.
         currency: The ISO 4217 code.
-        base_amount: The amount without VAT; None where it was not told, as for refunds.
-        vat_amount: The VAT; None where it was not told.
+        base_amount: The amount without VAT; None if it was not returned, as for refunds.
+        vat_amount: The VAT; None if it was not returned.
         order_reference: What the URL was signed for; None where it has no token or the token was not checked.
         signed_fields: The fields that were vouched for: ``order_reference`` or none.
     """

@@ -46,7 +46,7 @@ class SessionReferences(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class CheckoutSession(Value):
-    """Order that the customer pays at once on a payment page (page "Checkout Session").
+    """An order that the customer pays at once on a payment page (page "Checkout Session").
 
     Args:
         products: The lines; at least one.
@@ -98,7 +98,7 @@ class CheckoutSession(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class InvoiceSession(Value):
-    """Order that is invoiced from a checkout, after BankID for a private customer (page "Invoice Session").
+    """An order that is invoiced from a checkout, after BankID for a private customer (page "Invoice Session").
 
     Args:
         products: The lines; at least one. A ``product_id`` has at most 25 characters.
@@ -138,7 +138,7 @@ class InvoiceSession(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class HostedCheckout(Value):
-    """Order that the customer pays on the vendor's checkout page, by any method (page "Hosted Checkout").
+    """An order that is paid on the vendor's checkout page, by any method (page "Hosted Checkout").
 
     Args:
         products: The lines; at least one.
@@ -175,7 +175,7 @@ class CheckoutLink(Value):
 
     Args:
         order_uuid: The order's id.
-        customer_uuid: The customer's id, if the API told it.
+        customer_uuid: The customer's id, if the API returned it.
         payment_url: The page on which the customer pays, or proves who they are; None where there is none,
             as for a company's invoice. A secret: it can carry a BankID session. Masked in reprs.
         unknown_fields: What the answer held beyond the documented members, by wire path.

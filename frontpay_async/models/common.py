@@ -28,14 +28,14 @@ _ORE_EXPONENT = -2
 
 
 class CustomerType(StrEnum):
-    """Say who is billed: a person or a company."""
+    """Whether a person or a company is billed."""
 
     PRIVATE = "private"
     CORPORATE = "corporate"
 
 
 class Language(StrEnum):
-    """Name the language in which the customer is addressed."""
+    """The language in which the customer is addressed."""
 
     ENGLISH = "en"
     NORWEGIAN = "no"
@@ -45,7 +45,7 @@ class Language(StrEnum):
 
 
 class InvoiceInterval(IntEnum):
-    """Say how often invoices are gathered and sent."""
+    """How often invoices are collected and sent."""
 
     DAILY = 0
     ONCE_A_MONTH = 1
@@ -225,7 +225,7 @@ class PartialSummary(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class Address(Value):
-    """Give a postal address; masked in reprs.
+    """A postal address; masked in reprs.
 
     Args:
         street: The street and number.
@@ -242,7 +242,7 @@ class Address(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class Customer(Value):
-    """Name who buys; personal data is masked in reprs.
+    """The customer; personal data is masked in reprs.
 
     What is required depends on the order, and only the fields in that order's table are sent.
 
@@ -275,7 +275,7 @@ class Customer(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class SendOrderBy(Value):
-    """Say how the order reaches the customer.
+    """How the order reaches the customer.
 
     Args:
         sms: Send it as a text message.

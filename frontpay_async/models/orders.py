@@ -1,4 +1,4 @@
-"""Orders, refunds, and what the API tells about them. Pure."""
+"""Orders, refunds, and the API's responses about them. Pure."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def unknown_fields_field() -> Mapping[str, object]:
 
 @frozen(kw_only=True, field_transformer=exact)
 class PaymentLinkOrder(Value):
-    """Order that the customer pays through a link (page "Send Payment Link").
+    """An order that the customer pays through a link (page "Send Payment Link").
 
     Args:
         products: The lines; at least one.
@@ -68,7 +68,7 @@ class PaymentLinkOrder(Value):
         order_date: A date or a zone-aware datetime, now or later.
         customer: Needs ``type``, and an e-mail address or a country code with a phone number.
         invoice_as_payment_option: Let the customer choose an invoice instead.
-        send_order_by: How the link is sent; by neither way unless given.
+        send_order_by: How the link is sent. Defaults to not at all.
         reference_no: Your reference.
         customer_reference: The customer's reference.
         secure_details: Show the order only after the customer has proved who they are with BankID.
@@ -108,7 +108,7 @@ class _InvoicedOrder(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class InvoiceOrder(_InvoicedOrder):
-    """Order that is invoiced: by EHF or e-invoice, else e-mail, else post (page "Send Invoice").
+    """An order that is invoiced: by EHF or e-invoice, else e-mail, else post (page "Send Invoice").
 
     Args:
         products: The lines; at least one.
@@ -116,10 +116,10 @@ class InvoiceOrder(_InvoicedOrder):
         order_date: A date or a zone-aware datetime.
         customer: Needs ``type``, country code, phone number and e-mail address; if corporate, also an
             organisation number.
-        invoice_interval: How often invoices are gathered; daily unless given.
+        invoice_interval: How often invoices are collected. Defaults to daily.
         invoice_maturity: Days until it is due: 10 for private customers; 14, 30 or 45 for corporate ones.
         invoice_fee_applicable: Whether the invoice fee is added.
-        separate_invoices: Whether each order gets an invoice of its own; the API takes True unless given.
+        separate_invoices: Whether each order gets its own invoice. The API defaults to True.
         reference_no: Your reference.
         customer_reference: The customer's reference.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
@@ -130,17 +130,17 @@ class InvoiceOrder(_InvoicedOrder):
 
 @frozen(kw_only=True, field_transformer=exact)
 class EFakturaOrder(_InvoicedOrder):
-    """Order that a private customer gets as e-faktura in the bank (page "Send E-Faktura").
+    """An order that a private customer gets as e-faktura in the bank (page "Send E-Faktura").
 
     Args:
         products: The lines; at least one.
         summary: The totals; see ``OrderSummary.of``.
         order_date: A date or a zone-aware datetime.
         customer: Needs country code, phone number, e-mail address and ``personal_number``.
-        invoice_interval: How often invoices are gathered; daily unless given.
+        invoice_interval: How often invoices are collected. Defaults to daily.
         invoice_maturity: Days until it is due: 10.
         invoice_fee_applicable: Whether the invoice fee is added.
-        separate_invoices: Whether each order gets an invoice of its own; the API takes True unless given.
+        separate_invoices: Whether each order gets its own invoice. The API defaults to True.
         reference_no: Your reference.
         customer_reference: The customer's reference.
         callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
@@ -151,17 +151,17 @@ class EFakturaOrder(_InvoicedOrder):
 
 @frozen(kw_only=True, field_transformer=exact)
 class EhfOrder(_InvoicedOrder):
-    """Order that a company gets as an EHF (PEPPOL) invoice (page "Send EHF Invoice").
+    """An order that a company gets as an EHF (PEPPOL) invoice (page "Send EHF Invoice").
 
     Args:
         products: The lines; at least one.
         summary: The totals; see ``OrderSummary.of``.
         order_date: A date or a zone-aware datetime.
         customer: Needs country code, phone number, e-mail address and ``organization_id``.
-        invoice_interval: How often invoices are gathered; daily unless given.
-        invoice_maturity: Days until it is due: 14, 30 or 45; the API takes 14 unless given.
+        invoice_interval: How often invoices are collected. Defaults to daily.
+        invoice_maturity: Days until the due date: 14, 30 or 45. The API defaults to 14.
         invoice_fee_applicable: Whether the invoice fee is added.
-        separate_invoices: Whether each order gets an invoice of its own; the API takes True unless given.
+        separate_invoices: Whether each order gets its own invoice. The API defaults to True.
         reference_no: Your reference.
         customer_reference: The customer's reference.
         callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
@@ -324,7 +324,7 @@ class Refund(Value):
             type: ``regular``, or ``invoiced`` for an invoiced order.
 
         Raises:
-            InvalidOrderError: A line has no id or no amount, or an amount below zero; or there is no line.
+            InvalidOrderError: There are no lines, or one has no id, no amount or a negative amount.
         """
         lines = all_lines(details)
         return cls(grand_total=sum_of(lines), lines=lines, type=type)
@@ -357,11 +357,11 @@ class Refund(Value):
 
 @frozen(kw_only=True)
 class CreatedOrder(Value):
-    """Name the order that was created.
+    """The created order.
 
     Args:
         order_uuid: The order's id.
-        customer_uuid: The customer's id, if the API told it.
+        customer_uuid: The customer's id, if the API returned it.
         unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
@@ -372,7 +372,7 @@ class CreatedOrder(Value):
 
 @frozen(kw_only=True)
 class OrderStatusEntry(Value):
-    """State one order's status, as the list tells it.
+    """The status of one order, as in the list.
 
     Args:
         order_uuid: The order's id.
@@ -387,7 +387,7 @@ class OrderStatusEntry(Value):
 
 @frozen(kw_only=True)
 class OrderStatusReport(Value):
-    """State one order's status and amounts.
+    """The status and amounts of one order.
 
     Args:
         order_uuid: The order's id.
@@ -406,7 +406,7 @@ class OrderStatusReport(Value):
 
 @frozen(kw_only=True)
 class OrderDetails(Value):
-    """Tell all that the API knows of an order.
+    """All details of an order.
 
     Args:
         order_uuid: The order's id.
@@ -415,7 +415,7 @@ class OrderDetails(Value):
         invoice_number: The invoice number, once there is one.
         order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text.
         payment_link_due_date: Read like ``order_date``.
-        products: The lines, with their ``id`` where the API tells it. A line that lacks a number is a
+        products: The lines, with their ``id`` if the API returns it. A line that lacks a number is a
             ``PartialProduct``.
         summary: The totals; a ``PartialSummary`` where one of them is missing, None where all are.
         customer: The customer; texts that the API left out are empty. None where it left out all.
@@ -436,7 +436,7 @@ class OrderDetails(Value):
 
 @frozen(kw_only=True)
 class InvoiceNumber(Value):
-    """Give an order's invoice number.
+    """The invoice number of an order.
 
     Args:
         order_uuid: The order's id.
@@ -453,7 +453,7 @@ class InvoiceNumber(Value):
 
 @frozen(kw_only=True)
 class OrderMatches(Value):
-    """Name the orders that an order was recognised in.
+    """The candidates that match an order.
 
     Args:
         same: Those whose details show the same goods, totals, date and customer.

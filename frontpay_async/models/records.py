@@ -1,4 +1,4 @@
-"""What the observer hooks are told: frozen records, whose reprs show nothing personal. Pure."""
+"""The records for the observer hooks: frozen, with reprs that show nothing personal. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @frozen(kw_only=True)
 class AttemptRecord(Value):
-    """Tell an observer of one attempt; carries no body, header or personal data.
+    """The record of one attempt for an observer; without body, headers or personal data.
 
     Args:
         operation: The operation's name.

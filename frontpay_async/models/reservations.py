@@ -175,7 +175,7 @@ class CreatedReservation(Value):
 
     Args:
         reservation_uuid: The reservation's id, such as ``RES3506777330``.
-        customer_uuid: The customer's id, if the API told it.
+        customer_uuid: The customer's id, if the API returned it.
         payment_url: Where the customer accepts it. A secret, masked in reprs.
         unknown_fields: What the answer held beyond the documented members, by wire path.
     """

@@ -35,7 +35,7 @@ class _OpenStatus(StrEnum):
 
 
 class OrderStatus(_OpenStatus):
-    """Name the state of an order (page "Get All Order Status")."""
+    """The status of an order (page "Get All Order Status")."""
 
     SENT = "SENT"
     PAID = "PAID"
@@ -58,7 +58,7 @@ class OrderStatus(_OpenStatus):
 
 
 class PaymentStatus(_OpenStatus):
-    """Name the state of a card payment on a terminal (page "Payment Status Check")."""
+    """The status of a card payment on a terminal (page "Payment Status Check")."""
 
     PAID = "PAID"
     CANCELLED = "CANCELLED"
@@ -72,7 +72,7 @@ class PaymentStatus(_OpenStatus):
 
 
 class RefundStatus(_OpenStatus):
-    """Name the state of a refund on a terminal (page "Refund Status Check")."""
+    """The status of a refund on a terminal (page "Refund Status Check")."""
 
     REFUNDED = "REFUNDED"
     REJECTED = "REJECTED"

@@ -98,8 +98,8 @@ class CreatedSubscription(Value):
 
     Args:
         subscription_uuid: The subscription's id, such as ``SUB3506777330``.
-        order_uuid: The id of its order, if the API told it.
-        customer_uuid: The customer's id, if the API told it.
+        order_uuid: The id of its order, if the API returned it.
+        customer_uuid: The customer's id, if the API returned it.
         payment_url: Where the customer accepts it. A secret, masked in reprs.
         unknown_fields: What the answer held beyond the documented members, by wire path.
     """
@@ -268,11 +268,11 @@ class FailedOrderDetails(Value):
     """What the API shows of a cycle's order whose payment failed (page "Failed Order Details").
 
     Args:
-        order_uuid: The order's id, if the API told it.
+        order_uuid: The order's id, if the API returned it.
         subscription_uuid: The subscription's id.
         order_date: The order's date; text where it could not be read.
         products: The lines.
-        summary: The totals, if the API told all.
+        summary: The totals, if the API returned all of them.
         customer: Who is billed.
         invoice_status: The invoice's status, as the API writes it.
         payment_status: The payment's status, as the API writes it.

@@ -27,7 +27,7 @@ from frontpay_async.models.value import Value
 
 @frozen(kw_only=True, field_transformer=exact)
 class InvoiceReferences(Value):
-    """Give the references and notes of a terminal order.
+    """The references and notes of a terminal order.
 
     Args:
         reference_no: Your reference.
@@ -44,7 +44,7 @@ class InvoiceReferences(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class TerminalOrder(Value):
-    """Order that the customer pays by card on a terminal (page "Create Terminal Order").
+    """An order that the customer pays by card on a terminal (page "Create Terminal Order").
 
     Args:
         products: The lines; at least one.
@@ -101,7 +101,7 @@ class TerminalRefund(Value):
             is_reversal: Reverse the payment instead of refunding it.
 
         Raises:
-            InvalidOrderError: A line has no id or no amount, or an amount below zero; or there is no line.
+            InvalidOrderError: There are no lines, or one has no id, no amount or a negative amount.
         """
         lines = all_lines(details)
         return cls(grand_total=sum_of(lines), lines=lines, is_reversal=is_reversal)
@@ -127,7 +127,7 @@ class TerminalRefund(Value):
 
 @frozen(kw_only=True)
 class CreatedTerminalOrder(Value):
-    """Name the terminal order that was created.
+    """The created terminal order.
 
     Args:
         order_uuid: The order's id.
@@ -140,7 +140,7 @@ class CreatedTerminalOrder(Value):
 
 @frozen(kw_only=True)
 class Terminal(Value):
-    """Describe a card terminal.
+    """A card terminal.
 
     Args:
         uuid: The terminal's id, such as ``TRML1914739698``.

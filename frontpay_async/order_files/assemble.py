@@ -2,7 +2,7 @@
 
 A draft is a tree of values by field name, each already of its form, or ``UNREADABLE``. The order is built
 even when values are missing or unreadable, with placeholders in their places: so the documented rules, which
-are those of every other order, can judge the rest, and all violations are told at once. What the rules
+are those of every other order, can judge the rest, and all violations are reported at once. What the rules
 say of a placeholder is left out.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Draft: TypeAlias = "dict[str, object]"
 
 UNREADABLE: Final = object()
-"""Stands where a value was given that could not be read; whoever puts it there has told why."""
+"""The place of a value that could not be read; its violation has been reported."""
 
 KIND_DEMAND = f"must be {', '.join(list(ORDER_KINDS)[:-1])} or {list(ORDER_KINDS)[-1]}"
 NUMBER_DEMAND = "must be a plain number, such as {example}, with at most 30 digits before and after the point"
@@ -62,7 +62,7 @@ Judge: TypeAlias = "Callable[[str, BatchOrder, bool], list[Flaw]]"
 
 @frozen
 class Flaw:
-    """Name one thing that is wrong with an order, by the path of its field.
+    """One violation of an order, by the path of its field.
 
     Args:
         path: The names on the way to the field, with the row's number after ``products``.

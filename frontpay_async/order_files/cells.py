@@ -87,7 +87,7 @@ def damage(text: str, *, is_text: bool) -> str | None:
 
 
 def read_amount(text: str, sign: str, *, is_found: bool, is_percent: bool) -> Decimal | None:
-    """Read a number; None where there is none, or where a thousand and a decimal cannot be told apart."""
+    """Read a number; None if there is none, or if thousands and decimals cannot be distinguished."""
     plain = _bare(text, is_percent=is_percent)
     if (_FOUND_NUMBERS if is_found else _NUMBERS)[sign].fullmatch(plain) is None:
         return None

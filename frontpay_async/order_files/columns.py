@@ -37,7 +37,7 @@ Path: TypeAlias = "tuple[str | int, ...]"
 
 
 class Form(Enum):
-    """Say what a field's value is."""
+    """The type of a field's value."""
 
     TEXT = "text"
     NUMBER = "a number"
@@ -49,7 +49,7 @@ class Form(Enum):
 
 @frozen
 class Leaf:
-    """Describe a field that holds one value.
+    """A field with one value.
 
     Args:
         name: Its name in the model.
@@ -68,7 +68,7 @@ class Leaf:
 
 @frozen
 class Group:
-    """Describe a field that holds another model, or rows of it.
+    """A field with another model, or rows of it.
 
     Args:
         name: Its name in the model; empty for the order itself.

@@ -3,8 +3,8 @@
 Consecutive records with the same key are one order: the first gives the order's own fields, each gives a
 product, and what a later one repeats of the order's fields must be the same text or empty. A key that comes
 back further down is a violation. So is a record that is repeated with all that it says of the order: it may
-have been exported twice, and somebody would pay for it twice. White space around a cell does not count, an
-empty cell is no value, and a record of empty cells is no record.
+have been exported twice, and a customer would pay twice. Whitespace around a cell is ignored, an
+empty cell is a missing value, and a record of empty cells is ignored.
 """
 
 from __future__ import annotations
@@ -109,14 +109,14 @@ class _Header:
 
 @frozen(kw_only=True)
 class CsvFormat:
-    """Say how a CSV file is read.
+    """The format of a CSV file.
 
     Args:
         kind: The kind of the orders whose ``kind`` is empty or has no column.
         mapping: Your titles, and the columns that they stand for; None for a title to pass over.
         defaults: What stands in a column where the file has no cell or an empty one, as text of the file.
-        delimiter: What stands between cells; found in the header unless given.
-        decimal: What stands before the decimals of a number; found in the numbers of the file unless given.
+        delimiter: The cell separator. Defaults to the one detected in the header.
+        decimal: The decimal sign. Defaults to the one detected in the file.
         is_found: Whether the decimal sign was found in the file.
         date_format: A form of dates, such as ``dd.mm.yyyy``, beside ISO 8601.
         zone: The zone of times that name none.
@@ -196,7 +196,7 @@ class CsvFormat:
     def _start(self, lines: Lines) -> str:
         """Find the header, pass over what stands above it, and return the delimiter."""
         # The header is the line that has the most columns that are known, and a key among them. Above it a
-        # spreadsheet may have a title, and `sep=;`, by which Excel is told the delimiter.
+        # spreadsheet may have a title, and `sep=;`, which states the delimiter for Excel.
         head = list(islice(lines, _MOST_LINES_TO_HEADER))
         first = next((index for index, line in enumerate(head) if line.strip()), len(head))
         stated = _SEPARATOR.fullmatch(head[first].strip("\ufeff\r\n")) if first < len(head) else None
@@ -222,7 +222,7 @@ class CsvFormat:
 
     def _header(self, record: Record | None, log: ViolationLog) -> _Header | None:
         if record is None:
-            # What there is was told already, where it could not be read.
+            # Unreadable values have already been reported.
             if not log.count:
                 log.add(1, "", "the file is empty: a header is needed, such as key;kind;product_name")
             return None
@@ -234,8 +234,8 @@ class CsvFormat:
             return None
         columns = [self._column(title) for title in titles]
         if _KEY not in columns:
-            # Its cells are not shown: where the header was forgotten they are somebody's order.
-            log.add(record.line, _KEY, "is no column of the header, which must name one (or map one to it)")
+            # Its cells are not shown: without a header they are a customer's order.
+            log.add(record.line, _KEY, "is not a column of the header; add it, or map another column to it")
             return None
         self._judge_titles(record.line, titles, columns, log)
         named = {column: title for title, column in zip(titles, columns, strict=True) if column}
@@ -354,7 +354,7 @@ class _Reader:
                 self._tell(line, column, "must be empty, or the same as in the first record of this key")
 
     def _has_product(self, values: Mapping[str, str], records: list[tuple[int, dict[str, str]]]) -> bool:
-        # An order of one record may have its product from the defaults alone: everybody's membership fee.
+        # An order of one record may have its product from the defaults alone, such as a membership fee.
         cells = (*values, *self._form.defaults) if len(records) == 1 else values
         return any(map(_is_of_product, cells))
 
@@ -376,7 +376,7 @@ class _Reader:
                 (*way, name), leaf = COLUMNS[column]
                 if kind is not None and (way[0] if way else name) not in ORDER_FIELDS[kind].fields:
                     if column in values:
-                        self._tell(line, column, f"must be empty: it is no field of kind {kind}")
+                        self._tell(line, column, f"must be empty: kind {kind} has no such field")
                     continue
                 value = self._read(leaf, text)
                 if isinstance(value, Flaw):

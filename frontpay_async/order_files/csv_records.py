@@ -21,7 +21,7 @@ _MOST_LINES_OF_A_RECORD = 100
 
 @frozen
 class Record:
-    """Hold one record.
+    """One record.
 
     Args:
         line: The line where it begins, from 1.

@@ -69,7 +69,7 @@ class KindTotal:
 
 @frozen(kw_only=True)
 class DryRun:
-    """Tell what a file would send; nothing was sent.
+    """What a file would send; nothing was sent.
 
     Args:
         kinds: The sums of the sound orders, by kind; only kinds that the file has.
@@ -112,7 +112,7 @@ def _sum(one: KindTotal, other: KindTotal) -> KindTotal:
 
 @frozen(repr=False)
 class OrderFile:
-    """Read the orders of a file; made by ``read_csv`` and ``read_jsonl``.
+    """The orders of a file; made by ``read_csv`` and ``read_jsonl``.
 
     Iterating checks the whole file first, then yields its orders one by one. It can be iterated again. With
     ``for`` that is blocking I/O; with ``async for``, as ``InvoiceBatch.submit`` does, it runs in a thread. So
@@ -168,7 +168,7 @@ class OrderFile:
 
         Raises:
             InvalidFileError: Something is wrong in the file; lists all of it.
-            ConfigurationError: It is no regular file.
+            ConfigurationError: It is not a regular file.
             OSError: It cannot be opened or read.
         """
         with self._open() as source:
@@ -180,7 +180,7 @@ class OrderFile:
         """Sum up what the file would send, and list what is wrong with it.
 
         Raises:
-            ConfigurationError: It is no regular file.
+            ConfigurationError: It is not a regular file.
             OSError: It cannot be opened or read.
         """
         kinds: dict[str, KindTotal] = {}
@@ -325,5 +325,5 @@ def _zone(zone: tzinfo | str | None) -> tzinfo | None:
     try:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        why = "is no time zone, or the time zone database is missing (pip install tzdata)"
+        why = "is not a time zone, or the time zone database is missing (pip install tzdata)"
         raise ConfigurationError(f"{zone} {why}") from error

@@ -56,7 +56,7 @@ def _check_order(_: object, attribute: Attribute[BatchOrder], value: object) -> 
 class BatchItem:
     """Pair an order with your own key for it; a batch sends the order of each key once.
 
-    The key stands in the journal, in reports and in logs: it should name the order in your books, such as
+    The key appears in the journal, in reports and in logs: use the identifier in your records, such as
     an invoice number, and hold nothing personal.
 
     Args:
@@ -65,7 +65,7 @@ class BatchItem:
         order: What is sent; hidden in reprs, because it holds personal data.
 
     Raises:
-        TypeError: The key is no text, or the order is none of the four kinds.
+        TypeError: The key is not text, or the order is not of one of the four kinds.
         ValueError: The key is empty, too long, or has characters that cannot be printed.
     """
 

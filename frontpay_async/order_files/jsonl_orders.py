@@ -101,7 +101,7 @@ decode = json.JSONDecoder(
 
 @frozen(kw_only=True)
 class JsonlFormat:
-    """Say how a file of JSON lines is read.
+    """The format of a JSON lines file.
 
     Args:
         kind: The kind of the orders that name none.
@@ -128,7 +128,7 @@ class JsonlFormat:
 
 
 class ObjectReader:
-    """Read one object of a file: a line, or the only one."""
+    """A reader of one object: a line, or a whole file."""
 
     def __init__(
         self, form: JsonlFormat, number: int, log: ViolationLog, lines_of_keys: dict[str, int]
@@ -197,7 +197,7 @@ class ObjectReader:
 
     def _judge_names(self, source: Mapping[str, object], path: Path, known: frozenset[str]) -> None:
         for name in source.keys() - known:
-            # What is no name may be personal data.
+            # Anything but a name may be personal data.
             self._tell((*path, shown_name(name)), f"is not known{did_you_mean(name, known)}")
         if isinstance(source, _Repeated):
             for name in source.names & known:

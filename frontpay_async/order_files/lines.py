@@ -47,12 +47,12 @@ def _unix_end(line: str) -> str:
 
 @define
 class Lines:
-    """Read a file line by line.
+    """A file, read line by line.
 
     Args:
         source: The file, opened for reading bytes.
         codec: What ``codec_of`` gave.
-        log: Where violations are told.
+        log: Collects the violations.
         number: The number of the line that came last.
     """
 

@@ -19,7 +19,7 @@ _MOST_LINES = 10
 
 @frozen
 class LineViolation:
-    """Name one thing that is wrong in a file.
+    """One violation in a file.
 
     Args:
         line: The line of the file, from 1. For a CSV record of several lines, the line where it begins.
@@ -66,14 +66,14 @@ def grouped(violations: Iterable[LineViolation]) -> tuple[ViolationGroup, ...]:
 
 
 class InvalidFileError(FrontPayError):
-    """Report everything that is wrong in a file of orders; nothing was sent, and no order was taken from it.
+    """Error for an invalid order file, with all violations; nothing was sent.
 
     Its text names the first 20 kinds of violations, each with its lines, and counts the rest.
 
     Args:
         name: The file's name.
         violations: What is wrong, in the order of the lines; of a very bad file, the first 100,000.
-        count: How many violations there are in all; as many as given, unless told.
+        count: The total number of violations. Defaults to the number of those given.
     """
 
     violations: tuple[LineViolation, ...]

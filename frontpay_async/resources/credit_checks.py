@@ -29,7 +29,7 @@ class CreditChecks:
     ) -> None:
         """Ask for a credit check of a person (page "Private Credit Check").
 
-        It costs money, and the person is told of it. ``list`` shows the result.
+        It costs money, and the person is notified. ``list`` shows the result.
 
         Evidence: vendor page.
 

@@ -248,7 +248,7 @@ class Orders:
             order_uuid: The order.
 
         Returns:
-            The status; amounts where the API tells them.
+            The status; amounts if the API returns them.
 
         Raises:
             NotFoundError: There is no such order.
@@ -277,15 +277,15 @@ class Orders:
     ) -> OrderMatches:
         """Look for an order whose answer was lost, by its content; one request for each order looked at.
 
-        There is no key by which the API knows an order again, so it is recognised by its goods, totals, date
-        and customer. An identical order of somebody else cannot be told from it.
+        The API has no idempotency keys, so the order is recognised by its products, totals, date
+        and customer. An identical order of another program cannot be distinguished.
 
         Args:
             order: What was sent.
             among: The orders to look at: those of ``list_statuses`` that you cannot account for otherwise.
 
         Returns:
-            The orders that are the same, and those of which nobody can tell. None of either: it is not there.
+            The orders that are the same, and those that are unclear. Both empty: it is not there.
 
         Raises:
             FrontPayError: One of them could not be read.

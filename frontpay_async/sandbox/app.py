@@ -68,7 +68,7 @@ class Api:
         throttle: What counts requests; None for no limit.
         faults: What goes wrong.
         clock: Time.
-        feed: What is told of every request.
+        feed: Receives every request.
         requests: The newest requests; its ``maxlen`` bounds them.
     """
 
@@ -225,7 +225,7 @@ def _token(request: Request) -> str:
 
 
 def _choose(rows: Sequence[Operation[object]], body: JsonObject | None) -> Operation[object] | None:
-    """Return the row whose rules the body keeps; else the first, so that it is told what is wrong."""
+    """Return the row whose rules the body meets; else the first, whose violations are reported."""
     if len(rows) > 1:
         for row in rows:
             if row.rules is not None and not check(row.rules, body or {}):

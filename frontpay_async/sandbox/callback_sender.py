@@ -9,7 +9,7 @@ A callback is made when an order changes, and is due at once. Who sends it:
   ``callback_sender.running()`` is entered.
 
 Requests go to this machine only, unless other hosts are named. Redirects are not followed, an answer's body
-is not read, and none is waited for longer than a few seconds. Nothing is repeated unless told: no source says
+is not read, and none is waited for longer than a few seconds. Nothing is repeated by default: no source says
 whether the API does.
 """
 
@@ -77,7 +77,7 @@ _COVERS_OWN = {CallbackForm.EXAMPLE, CallbackForm.TABLE}
 
 
 class CallbackFault(StrEnum):
-    """Name what can go wrong with a callback."""
+    """A failure of a callback."""
 
     LOSE = "lose"
     """It is never sent."""
@@ -93,7 +93,7 @@ class CallbackFault(StrEnum):
 
 @frozen(kw_only=True)
 class SentCallback:
-    """Tell what came of one callback.
+    """The result of one callback.
 
     Args:
         order_uuid: The order.
@@ -138,13 +138,13 @@ class _Plan:
 
 @define(eq=False)
 class CallbackSender:
-    """Send callbacks.
+    """The sender of callbacks.
 
     Args:
         clock: Time.
         secret: What checksums are made with; hidden in reprs.
         hosts: Hosts beside this machine that may be sent to.
-        transport: Sends the requests, wherever they go; over a socket unless given.
+        transport: Sends the requests, wherever they go. Defaults to a socket.
         form: The form of callbacks about orders.
         patience: How long an answer is waited for, in seconds.
     """
@@ -286,7 +286,7 @@ class CallbackSender:
 
     async def _until_next(self, news: anyio.Event) -> None:
         """Wait until something is due, or new."""
-        # Where nobody listens, nobody looks.
+        # Without a listener there is nothing to record.
         is_heard = self._state.is_listened_to or self.listener is not None
         decision = self._state.next_due() if is_heard else None
         dues = [decision, self._queue[0][0] if self._queue else None]

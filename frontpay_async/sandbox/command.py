@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LAST_PORT = 65535
 _YEAR = 365 * 86400.0
 _OPEN_TO_ALL = (
-    "warning: {host} is reachable from other machines. The sandbox asks for no password: everybody on the"
+    "warning: {host} is reachable from other machines. The sandbox has no password: every machine on the"
     " network can read the orders in it and decide their payments. Use 127.0.0.1 unless that is intended."
 )
 

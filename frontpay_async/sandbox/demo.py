@@ -59,7 +59,7 @@ _CALLBACK = "https://shop.example/frontpay/callback"
 
 
 class DemoFailedError(Exception):
-    """Say what did not hold."""
+    """A check of the demo that failed."""
 
 
 @define(eq=False)

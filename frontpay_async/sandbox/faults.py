@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class FaultKind(StrEnum):
-    """Name what goes wrong; "before" means that nothing was done, "after" that it was."""
+    """The kind of a fault; "before" means that nothing was done, "after" that it was."""
 
     ERROR_500_BEFORE = "500-before"
     ERROR_500_AFTER = "500-after"
@@ -51,7 +51,7 @@ class FaultKind(StrEnum):
     CUT_BODY = "cut-body"
     """It is done, and half of the answer arrives."""
     UNKNOWN_STATUS = "unknown-status"
-    """An answer that tells a status tells one that no reference lists; strikes no other answers."""
+    """A response with a status contains an undocumented one; other responses are not affected."""
     BUSY = "busy"
     """The terminal is busy: a 510 that says so, and nothing was done; strikes what needs the terminal."""
     REFUSED_510 = "510-refused"
@@ -118,7 +118,7 @@ def _is_pattern(_: Fault, attribute: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class Fault:
-    """Say what goes wrong where.
+    """A failure that is produced on demand.
 
     Args:
         kind: What goes wrong.
@@ -173,7 +173,7 @@ def read_fault(text: str) -> Fault:
 
 @frozen
 class Strike:
-    """Say what goes wrong with one request.
+    """The failure of one request.
 
     Args:
         kind: What goes wrong, but for slowness.
@@ -223,7 +223,7 @@ class _Chances:
 
 @define(eq=False)
 class Faults:
-    """Decide which faults strike a request."""
+    """The active faults."""
 
     _rules: list[_Rule] = field(init=False, factory=list[_Rule])
     _chances: list[_Chances] = field(init=False, factory=list[_Chances])

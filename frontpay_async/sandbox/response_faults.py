@@ -51,7 +51,7 @@ class ConnectionDroppedError(Exception):
 
 
 class WireResponse(Response):
-    """Write a body in chunks, as nginx does before Laravel.
+    """A body in chunks, as nginx writes it for Laravel.
 
     Args:
         status: The HTTP status.

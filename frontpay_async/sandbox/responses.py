@@ -42,7 +42,7 @@ _MOST_DIGITS = 15
 
 @frozen
 class Answer:
-    """Hold one answer before it is written.
+    """A response before it is written.
 
     Args:
         status: The HTTP status.
@@ -108,7 +108,7 @@ def cycle_not_found(name: str) -> Refusal:
 
 
 def invalid(sentences: list[str]) -> Refusal:
-    """Return the refusal of a body that breaks rules, each told in a sentence."""
+    """Return the refusal of a body that violates rules, one sentence each."""
     form: JsonObject = {"is_error": True, "errors": [*sentences]}
     return Refusal(_failure(417, "Client Error", "payloadValidationErrors", form))
 

@@ -74,7 +74,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 try:
-    import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport] - one place tells of the extra
+    import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport] - the only check for the extra
     from starlette.routing import Router
 except ModuleNotFoundError as error:
     needs = "frontpay_async.sandbox needs the extra: pip install 'frontpay_async[sandbox]'"
@@ -166,7 +166,7 @@ class Sandbox:
         rate_headers_when_written: Whether the rate headers show the count when the response is written, those
             in flight included, or when the request was counted.
         cardholder: What happens at the terminals.
-        terminals: The card terminals; two of ``DEFAULT_ORGANIZATION`` unless given.
+        terminals: The card terminals. Defaults to two of ``DEFAULT_ORGANIZATION``.
         order_date_format: ``unix`` or ``day``, demanded of every order; each operation's documented form
             unless given.
         pending_status: What a terminal status check answers before the decision; None leaves the member out.
@@ -183,7 +183,7 @@ class Sandbox:
             personal data included, and only its owner can read it.
         callback_secret: What the checksums of callbacks are made with.
         callback_hosts: Hosts that callbacks may be sent to, beside this machine.
-        callback_transport: Sends the callbacks, to any host; over a socket unless given.
+        callback_transport: Sends the callbacks, to any host. Defaults to a socket.
         callback_form: The sequence of parameters in callbacks about orders: ``example`` (that of the vendor's
             example URL), ``table``, or one of the older forms ``without-method`` and ``shortest``.
         allowed_hosts: Host names, beside this machine's, by which the sandbox is reached; others get 403.
@@ -324,7 +324,7 @@ class Sandbox:
             on_attempt: Called with a record after each attempt.
             on_result: Called with a record after each call.
             telemetry: Traces and measures the calls.
-            clock: Time and chance of the client; the sandbox's clock unless given.
+            clock: Time and randomness of the client. Defaults to the sandbox's clock.
         """
         return FrontPayClient(
             token,

@@ -51,7 +51,7 @@ class Cardholder:
 
 @frozen(kw_only=True)
 class SandboxSettings:
-    """Say how the operations behave; see ``Sandbox``."""
+    """How the operations behave; see ``Sandbox``."""
 
     tokens: frozenset[str]
     cardholder: Cardholder

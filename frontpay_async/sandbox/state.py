@@ -14,8 +14,8 @@ What is held to: ``refunded`` plus what waits on the terminal is never more than
 is REFUNDED exactly when all of it was paid back.
 
 Nothing happens in the background: what a cardholder does after a while stands in a queue by its time,
-and is caught up with whenever somebody looks. What became of an order is told to whoever sends callbacks,
-and that something changed is noted for whoever watches.
+and is updated on each access. Changes of an order are passed to the callback sender, and
+observers are notified.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _ZERO = Decimal(0)
 
 
 class Event(StrEnum):
-    """Name what can happen to an order."""
+    """An event that can happen to an order."""
 
     PAY = "pay"
     CANCEL = "cancel"
@@ -71,7 +71,7 @@ class Event(StrEnum):
 
 
 class Decision(StrEnum):
-    """Name how a payment or a refund on a terminal is decided."""
+    """The decision of a payment or refund on a terminal."""
 
     APPROVE = "approve"
     DECLINE = "decline"
@@ -125,7 +125,7 @@ NEXT_REFUND: Mapping[tuple[RefundStatus, Decision], RefundStatus] = MappingProxy
 
 
 class ForbiddenEventError(Exception):
-    """Say that something cannot happen to an order as it stands.
+    """Error for an event that is impossible in an order's current state.
 
     Args:
         event: What should have happened.
@@ -138,7 +138,7 @@ class ForbiddenEventError(Exception):
 
 @define(eq=False, kw_only=True)
 class Line:
-    """Hold one line of an order.
+    """One line of an order.
 
     Args:
         id: The numeric id that refunds name.
@@ -155,7 +155,7 @@ class Line:
 
 @define(eq=False, kw_only=True)
 class RefundRequest:
-    """Hold a refund that was asked of a terminal.
+    """A refund requested on a terminal.
 
     Args:
         amount: What is paid back.
@@ -183,7 +183,7 @@ def _note_nothing(_: str) -> None:
 
 @define(eq=False, kw_only=True)
 class SandboxOrder:
-    """Hold one order.
+    """One order.
 
     Args:
         uuid: The id.
@@ -338,7 +338,7 @@ class Reported(Protocol):
 
 @define(eq=False)
 class SandboxState:
-    """Hold everything, and let time pass.
+    """The complete state, which changes with time.
 
     Args:
         now: Seconds on the sandbox's clock.
@@ -425,7 +425,7 @@ class SandboxState:
 
 @frozen
 class Duplicate:
-    """Name something that was done more than once.
+    """An operation that was carried out more than once.
 
     Args:
         operation: The operation.
@@ -440,7 +440,7 @@ class Duplicate:
 
 @define(eq=False)
 class Account:
-    """Hold what one token sees."""
+    """The data that one token sees."""
 
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, "SandboxOrder"])
     reservations: dict[str, SandboxReservation] = field(init=False, factory=dict[str, "SandboxReservation"])

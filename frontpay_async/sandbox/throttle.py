@@ -10,7 +10,7 @@ from attrs.validators import ge, gt
 
 @frozen
 class Admission:
-    """Say whether a request may pass.
+    """Whether a request may pass.
 
     Args:
         limit: Requests a window.
@@ -34,7 +34,7 @@ class Admission:
 
 @define(eq=False)
 class Throttle:
-    """Count requests per token in fixed windows.
+    """A counter of requests per token in fixed windows.
 
     Args:
         limit: Requests a window.

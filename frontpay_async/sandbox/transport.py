@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):
-    """Send requests straight into the sandbox's app.
+    """A transport that calls the sandbox's app directly.
 
     Of the time-outs only ``read`` has a meaning here: between two pieces of the answer.
 

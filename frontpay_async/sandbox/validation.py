@@ -1,4 +1,4 @@
-"""The API's own validation: the documented rules, told in the sentences of a 417."""
+"""The API's own validation: the documented rules, in the sentences of a 417."""
 
 from __future__ import annotations
 

@@ -66,10 +66,10 @@ class _TellsOfOrder(Protocol):
 
 @frozen(kw_only=True)
 class WatchStatistics:
-    """Show what the hub does.
+    """The statistics of the hub.
 
     Args:
-        watches: How many are watched by somebody.
+        watches: The number of watches with a waiting task.
         restored: How many were restored and have not been asked for yet.
         polls: How many single polls were sent.
         sweeps: How many times the list of orders was asked for.
@@ -91,9 +91,9 @@ class WatchStatistics:
 
 @define(eq=False, repr=False)
 class WatchHub:
-    """Wait until payments, refunds and orders have ended; one hub for a client and all derived from it.
+    """Waiting for the end of payments, refunds and orders; shared by a client and all clients derived from it.
 
-    All waits share the polls, and the polls take what the rate limit leaves. They are made while somebody
+    All waits share the polls, and the polls take what the rate limit leaves. They are made while a task
     waits, in the task of one who does: nothing runs in the background. Trouble with the network or the API is
     waited out within the time-out.
     """
@@ -172,7 +172,7 @@ class WatchHub:
 
         Args:
             order_uuid: The order.
-            until: The status or statuses to wait for: PAID, CANCELLED, EXPIRED or REFUNDED unless given.
+            until: The status or statuses to wait for: defaults to PAID, CANCELLED, EXPIRED or REFUNDED.
             timeout: Seconds to wait at most; None for no bound.
 
         Returns:
@@ -326,7 +326,7 @@ class WatchHub:
     def snapshot(self) -> dict[str, object]:
         """Return what is watched and what was learnt, as plain data that JSON can hold.
 
-        Take it while the waits go on: what nobody waits for any more is not watched.
+        Take it while the tasks still wait: an order without a waiting task is not included.
         """
         schedule, now = self._poller.schedule, self._now()
         watches = {key: Kept(now - kept.since, kept.status) for key, kept in self._restored.items()}
@@ -337,7 +337,7 @@ class WatchHub:
     def restore(
         self, snapshot: Mapping[str, object], *, elapsed: float = 0.0
     ) -> tuple[tuple[WatchKind, str], ...]:
-        """Take up what a snapshot holds; a watch is polled again once somebody waits for it.
+        """Restore a snapshot; a watch is polled again once a task waits for it.
 
         Args:
             snapshot: What ``snapshot`` returned, perhaps in another process.
@@ -364,7 +364,7 @@ class WatchHub:
         return tuple(read.watches)
 
     def statistics(self) -> WatchStatistics:
-        """Show what the hub does."""
+        """The statistics of the hub."""
         schedule, now = self._poller.schedule, self._now()
         watches = schedule.watches.values()
         count = max(1, len(watches))

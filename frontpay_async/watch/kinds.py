@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class WatchKind(StrEnum):
-    """Name what of an order is watched."""
+    """What is watched of an order."""
 
     PAYMENT = "payment"
     """The payment on a terminal: until PAID or CANCELLED."""
     REFUND = "refund"
     """The refund on a terminal: until REFUNDED or REJECTED."""
     ORDER = "order"
-    """The order itself: until PAID, CANCELLED, EXPIRED or REFUNDED, unless told otherwise."""
+    """The order itself: until PAID, CANCELLED, EXPIRED or REFUNDED, by default."""
     RESERVATION = "reservation"
-    """The reservation: until CAPTURED, COMPLETED, CANCELLED or EXPIRED, unless told otherwise."""
+    """The reservation: until CAPTURED, COMPLETED, CANCELLED or EXPIRED, by default."""
     SUBSCRIPTION = "subscription"
-    """The subscription: until COMPLETED or CANCELLED, unless told otherwise."""
+    """The subscription: until COMPLETED or CANCELLED, by default."""
 
 
 @frozen
@@ -79,7 +79,7 @@ EARLY_KINDS = (WatchKind.PAYMENT, WatchKind.REFUND, WatchKind.ORDER)
 
 
 class WatchState(Enum):
-    """Name where a watch stands in the schedule."""
+    """The state of a watch in the schedule."""
 
     RESTING = "resting"
     """Looked at so lately that it is not asked for yet."""
@@ -97,7 +97,7 @@ class WatchState(Enum):
 # Without a slot for weak references: there may be ten thousand.
 @define(eq=False, repr=False, weakref_slot=False)
 class Watch:
-    """Hold one watch; all times are seconds on the hub's clock.
+    """One watch; all times are seconds on the hub's clock.
 
     Args:
         kind: What is watched.

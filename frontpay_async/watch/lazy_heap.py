@@ -14,7 +14,7 @@ _arrivals = itertools.count(1)
 
 
 class Placed(Protocol):
-    """Be something that stands in at most one heap; ``place`` is 0 while it stands in none."""
+    """An item that is in at most one heap; ``place`` is 0 when it is in none."""
 
     place: int
 
@@ -24,7 +24,7 @@ ItemT = TypeVar("ItemT", bound=Placed)
 
 @define(eq=False, repr=False)
 class LazyHeap(Generic[ItemT]):
-    """Keep items by key; equal keys in the order of their arrival.
+    """A heap of items by key; equal keys in the order of arrival.
 
     All operations are O(log n), amortised. An item must be dropped from the heap that it stands in.
     """

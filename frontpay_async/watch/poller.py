@@ -1,6 +1,6 @@
-"""Polling for everybody who waits, in the tasks of those who wait.
+"""Polling for all waiting tasks, within those tasks.
 
-There is no task in the background. Of all that wait, one *leads*: it sleeps until something is due, and runs
+There is no background task. One of the waiting tasks is the *leader*: it sleeps until a poll is due, and runs
 the polls as children of its own, so that nothing outlives the call that it belongs to. The others wait for
 an event. When the leader's own watch has ended, or its time, or its caller's patience, it names the next,
 and the polls that it had under way are given up and asked again, before anything else, by the next leader.
@@ -67,7 +67,7 @@ POLL_WITHIN = 30.0
 _TICK = 0.0001
 # The part of an even share of the rate that is counted on, however little is left of this window.
 _LEAST_BUDGET = 0.05
-# The part of a window in whose end what is left tells nothing about the next.
+# In this last part of a window, what is left says nothing about the next window.
 _EDGE = 0.1
 _SPREAD = 0.8
 # One or two watches are spread by the least time between two polls of one: theirs may come so much faster.
@@ -78,7 +78,7 @@ _SHARERS = 16
 # A poll hangs that takes so many times as long as the others; and how fast that mean follows them.
 _HANGS = 3.0
 _SMOOTHING = 0.2
-# After a permit that nobody had a use for.
+# After a permit that was not used.
 _SHORT_WHILE = 0.05
 
 
@@ -189,7 +189,7 @@ class Poller:
                     self.schedule.end(subscription.watch)
 
     async def next(self, subscription: Subscription) -> Status:
-        """Wait for a reader's next news, and poll for everybody meanwhile if nobody else does."""
+        """Wait for the next change of a reader, and poll for all watches if no other task does."""
         try:
             while not subscription.served:
                 if self._leader is None:
@@ -453,7 +453,7 @@ class Poller:
 
     def _fail(self, watch: Watch, error: FrontPayError) -> None:
         for subscription in self._readers[watch]:
-            # Each raises its own: a shared one would gather everybody's traceback.
+            # Each task raises its own: a shared one would collect all tracebacks.
             own = copy.copy(error)
             own.operation = error.operation or f"watch.{watch.kind}"
             own.order_uuid = watch.order_uuid

@@ -32,7 +32,7 @@ is at least a tenth of the greatest of its kind, so between two of its turns ano
 passes every turn that was given. While the budget allows n polls per ``LONGEST``, none waits much longer
 than that; otherwise about n/B, a round of all. What is left of a rate window is spread (``least_gap``).
 
-*Sweeps.* The list of orders tells about all in one request, and pays where there are many: ``sweeps.py``.
+*Sweeps.* The list of orders shows all of them in one request, which pays off for many: ``sweeps.py``.
 While they run, what they show is asked for by itself every ``LONGEST`` only, in case the list lags; and a
 watch that is begun waits for the list before it is asked for.
 
@@ -104,7 +104,7 @@ _PRICED_EVERY = 1.0
 
 
 class Sweep(Enum):
-    """Say that the list of orders is asked for, instead of a watch."""
+    """A request for the list of orders, in place of a poll."""
 
     LIST = "list"
 
@@ -138,7 +138,7 @@ def _by_kind() -> _ByKind:
 
 @define(eq=False, repr=False)
 class Schedule:
-    """Decide what is asked for next."""
+    """The decision what to request next."""
 
     watches: dict[tuple[WatchKind, str], Watch] = field(
         init=False, factory=dict[tuple[WatchKind, str], Watch]

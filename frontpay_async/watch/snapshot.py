@@ -25,7 +25,7 @@ Key: TypeAlias = tuple[WatchKind, str]
 
 @frozen
 class Kept:
-    """Hold what is kept of a watch.
+    """What a snapshot keeps of a watch.
 
     Args:
         since: When its age began; in a snapshot, its age in seconds.
@@ -38,7 +38,7 @@ class Kept:
 
 @frozen
 class Snapshot:
-    """Hold what a snapshot holds.
+    """The contents of a snapshot.
 
     Args:
         watches: Age and last status of each watch.

@@ -31,7 +31,7 @@ MAY_STILL = {
 # Without a slot for weak references: there may be ten thousand.
 @define(eq=False, repr=False, weakref_slot=False)
 class Subscription:
-    """Read one watch for one caller.
+    """One caller's view of a watch.
 
     Args:
         leave: Lets go of it.

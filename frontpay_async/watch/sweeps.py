@@ -1,4 +1,4 @@
-"""Sweeps: the list of orders tells about all watches in one request, if it has them. Pure.
+"""Sweeps: the list of orders covers all watches in one request, if it contains them. Pure.
 
 Sweeps every P seconds with one poll for each change give a mean delay of P/2 + 1/(2B); single polls give
 n_eff/(2B) (see ``schedule.py``). So sweeps pay where n_eff > B·P + 1. P is at least a second, and so long
@@ -63,7 +63,7 @@ class _Has(dict[WatchKind, "bool | None"]):
 
 @define(eq=False, repr=False)
 class Sweeps:
-    """Decide when the list of orders is asked for, and read it."""
+    """When the list of orders is requested, and how it is read."""
 
     on: bool = field(init=False, default=False)
     """Whether sweeps pay at present."""
@@ -168,7 +168,7 @@ class Sweeps:
                 continue
             if self.has(watch.kind, now) is None:
                 self._has[watch.kind] = True
-            # It tells how things stood at some time since it was asked for.
+            # It shows the state at some time after it was requested.
             watch.listed_at = self.asked_at
             if watch.listed != before and _may_have_ended(watch, before):
                 news.append(watch)

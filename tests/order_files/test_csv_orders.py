@@ -231,7 +231,7 @@ def test_titles_that_are_wrong_are_told_together(told: Told) -> None:
 
 def test_a_file_without_a_header_is_refused_and_not_shown(told: Told) -> None:
     content = csv_of({}).partition("\n")[2]
-    assert told(content) == ["line 1: key is no column of the header, which must name one (or map one to it)"]
+    assert told(content) == ["line 1: key is not a column of the header; add it, or map another column to it"]
 
 
 @pytest.mark.parametrize("content", ["", "\n", "\ufeff", " \r\n\r\n", ";;;\n"])

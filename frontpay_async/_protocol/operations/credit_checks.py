@@ -54,7 +54,7 @@ CHECK_PRIVATE: Operation[None] = Operation(
     path="credit/check/private",
     other_path="/credit/check/private",
     success=200,
-    # It costs money, and the person is told of it.
+    # It costs money, and the person is notified.
     safety=Safety.UNSAFE,
     request=PrivateCreditCheck,
     rules=_PRIVATE_RULES,

@@ -88,7 +88,7 @@ class Operation(Generic[ResultT_co]):
         paged: The success carries one page of a list of ``result``.
         may_lack_data: The success is believed by its message alone: no source shows what it carries.
         empty_when_not_found: A 404 means an empty list.
-        request: The class of what is sent; None where there is no body.
+        request: The class of the body; None without one.
         rules: The rules for the body; None where there is none.
         date_format: The form of ``orderDate``; None where there is none.
         business_codes: The documented codes of a 400.

@@ -35,7 +35,7 @@ def start(context: RequestContext) -> Answer:
 
 @handles(rows.GET_COMPANY_CHECKS)
 def details(context: RequestContext) -> Answer:
-    """List a company's checks; one that nobody has confirmed has no score."""
+    """List a company's checks; an unconfirmed one has no score."""
     checks = context.account.company_checks.values()
     found: list[Json] = [check.row() for check in checks if check.company_id == context.uuid]
     if not found:

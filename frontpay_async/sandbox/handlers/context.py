@@ -29,7 +29,7 @@ _MORE_THAN_THE_LINE = "refundRejectionForProductAmountExceed"
 
 @frozen
 class RequestContext:
-    """Hold one request, as a handler sees it.
+    """One request, as a handler sees it.
 
     Args:
         operation: The row of the operation table.

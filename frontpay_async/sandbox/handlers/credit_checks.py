@@ -19,7 +19,7 @@ _PERSON, _COMPANY = 11, 9
 
 @handles(rows.CHECK_PRIVATE)
 def check_private(context: RequestContext) -> Answer:
-    """Check a person; digits that are not 11, or zeros alone, belong to nobody, and other ids to somebody."""
+    """Check a person; an id that is not 11 digits, or only zeros, is unknown; any other is known."""
     number = str(context.body["personalId"])
     _refuse_unless(number, _PERSON)
     masked = f"{number[:3]}*****{number[-3:]}"

@@ -1,8 +1,8 @@
-"""What has changed since somebody last looked.
+"""What has changed since the last read.
 
 Each change gets the next number, the *revision*, and an order remembers the last one that concerned it. So
-a reader needs to be told only one number to be told all that is new: nobody keeps a queue for it, however
-slow it is, and an order that has changed ten times meanwhile is told once, as it stands. Of the requests the
+a reader passes one number and gets everything newer. There is no queue for each reader, however
+slow it is, and an order that changed ten times is reported once, in its current state. Of the requests the
 newest are kept. Numbers count within an *era*, which ends when everything is forgotten: a reader from
 another era, or from another process, starts over.
 """
@@ -30,7 +30,7 @@ _LONGEST_NUMBER = 20
 
 @frozen(kw_only=True)
 class RecordedRequest:
-    """Tell of one request that reached the sandbox.
+    """One request that reached the sandbox.
 
     Args:
         operation: The operation's name; None where no operation has this method and path.
@@ -53,7 +53,7 @@ class RecordedRequest:
 
 @frozen(kw_only=True)
 class Exchange:
-    """Hold a request and its answer.
+    """A request and its response.
 
     Args:
         number: Its revision.
@@ -70,7 +70,7 @@ class Exchange:
 
 @frozen
 class Place:
-    """Say how far a reader has come.
+    """The position of a reader.
 
     Args:
         era: The era that the revision counts in.

@@ -1,6 +1,6 @@
-"""What of a body may be shown to whoever looks: an allow-list of members, and everything else masked.
+"""What the page may show of a body: an allow-list of members; everything else is masked.
 
-A member that nobody thought of is masked. So are all texts and numbers about a customer, but for a few
+An unknown member is masked. So are all texts and numbers about a customer, but for a few
 that tell nothing of a person. What is long, deep or wide is cut, so that showing it costs little.
 """
 

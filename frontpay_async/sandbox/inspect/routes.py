@@ -5,7 +5,7 @@ GET  /_sandbox/feed                what there is to see, and then each change, a
 GET  /_sandbox/requests/{number}   what a request and its answer said, masked
 
 The page acts through the control routes. A reader of the feed that comes back with ``Last-Event-ID``, or
-``?after=``, is told what it has missed. Nothing runs where nobody reads: the stream itself waits for
+``?after=``, gets what it has missed. Without readers nothing runs: the stream itself waits for
 changes and for cardholders, and ends with its connection.
 """
 
@@ -54,13 +54,13 @@ _RETRY = 1000
 
 @define(eq=False)
 class Stream:
-    """Write the feed for one reader.
+    """The feed for one reader.
 
     Args:
         api: The sandbox's insides.
         place: How far the reader has come; None for nowhere.
         silence: Seconds after which a sign of life is written, so that a connection that is gone is noticed.
-        pace: Seconds that changes are gathered for; the first is told at once.
+        pace: Seconds for which changes are collected; the first is sent at once.
     """
 
     _api: Api

@@ -1,4 +1,4 @@
-"""What the page is told: rows made from the sandbox as it stands, without personal data or secrets."""
+"""What the page receives: rows of the sandbox's current state, without personal data or secrets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _MOST_LINES = 4
 
 @frozen
 class View:
-    """Tell what there is to see.
+    """The content of the page.
 
     Args:
         api: The sandbox's insides.
