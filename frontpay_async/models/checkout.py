@@ -98,7 +98,7 @@ class CheckoutSession(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class InvoiceSession(Value):
-    """An order that is invoiced from a checkout, after BankID for a private customer (page "Invoice Session").
+    """An order that is invoiced from a checkout, with BankID for private customers (page "Invoice Session").
 
     Args:
         products: The lines; at least one. A ``product_id`` has at most 25 characters.

@@ -91,7 +91,7 @@ class WatchStatistics:
 
 @define(eq=False, repr=False)
 class WatchHub:
-    """Waiting for the end of payments, refunds and orders; shared by a client and all clients derived from it.
+    """Waiting for the end of payments, refunds and orders; shared by a client and those derived from it.
 
     All waits share the polls, and the polls take what the rate limit leaves. They are made while a task
     waits, in the task of one who does: nothing runs in the background. Trouble with the network or the API is
