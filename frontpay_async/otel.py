@@ -401,7 +401,7 @@ def _answer_attributes(attempt: Attempt) -> Attributes:
 
 
 def _error_type(operation: Operation[object], response: HttpResponse) -> str | None:
-    """Name an answer's error: a 404 that says "no orders" is none, and a 200 that is no JSON is one."""
+    """Name an answer's error: a 404 that says "no orders" is none, and a 200 that is not JSON is one."""
     failure = problem(operation, response, None)
     if failure is None:
         return None

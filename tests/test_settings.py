@@ -149,7 +149,7 @@ def test_what_is_no_url_is_refused(given: str) -> None:
     ],
 )
 def test_a_base_url_carries_nothing_else(given: str) -> None:
-    with pytest.raises(ConfigurationError, match="no credentials, query or fragment") as caught:
+    with pytest.raises(ConfigurationError, match="must not contain credentials") as caught:
         resolve_base_url(None, given, {})
     assert "secret" not in str(caught.value)
 
@@ -159,7 +159,7 @@ def test_a_base_url_carries_nothing_else(given: str) -> None:
     ["https://api.example/\n", "https://api .example", "https:\\\\api.example", "\thttps://api.example"],
 )
 def test_a_base_url_has_only_characters_of_urls(given: str) -> None:
-    with pytest.raises(ConfigurationError, match="characters that no URL has"):
+    with pytest.raises(ConfigurationError, match="contains whitespace or a control character"):
         resolve_base_url(None, given, {})
 
 

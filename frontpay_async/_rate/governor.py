@@ -113,7 +113,7 @@ class Governor:
     async def acquire(self, call: Call, user: object = None) -> Permit:
         """Wait until the call may be sent."""
         priority = call.options.priority
-        # Nobody of the same or a higher rank waits: the queue need not be joined to be passed.
+        # No call of the same or a higher rank waits: the queue need not be joined to be passed.
         if self.shared is None and self._first_rank() > priority:
             verdict = self.ledger.acquire(self.clock.now(), priority)
             if isinstance(verdict, Grant):
@@ -143,7 +143,7 @@ class Governor:
                 continue
             if self._leader is not waiter:
                 self._leader = waiter
-                # Whoever led until now wakes, finds that it is not the first any more, and waits.
+                # The former leader wakes, finds that it is not the first any more, and waits.
                 self.poke()
             news = self._news
             verdict = self._verdict(waiter) if self.shared is None else await self._shared_verdict(waiter)

@@ -31,8 +31,8 @@ response between ``lo`` and ``hi`` that may be of the new window.
 
 Only user, until a count proves otherwise. A process that starts presumes that its first request starts the
 window. So the phase is known from the first response on, also if that response is lost, has no headers, or
-its count includes requests in flight. As soon as a count shows others, the bounds fall back to what holds
-whoever started the window.
+its count includes requests in flight. As soon as a count shows others, the bounds fall back to those
+that are valid whichever program started the window.
 
 Invariant (only user, any latency; a lost request is counted within a sixth of a window of its loss or
 never): the count of the server's open window is at most ``used``, and ``used`` at most ``limit``. Hence no

@@ -190,7 +190,7 @@ class _Transport(httpx.AsyncBaseTransport):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # Nobody cancelled the task: aiohttp cancels what waits for a connection when it is closed.
+            # The task was not cancelled: aiohttp cancels what waits for a connection when it is closed.
             raise httpx.PoolTimeout("the client was closed") from None
 
     async def aclose(self) -> None:

@@ -55,7 +55,7 @@ class Call:
         request: What each attempt begins with.
         options: What the caller chose.
         deadline: The clock's time by which the call must end; None for no bound.
-        report: Tells the observers.
+        report: Reports to the observers.
         last: The latest attempt; None before the first. Written by the retry stage.
         unresolved: The error of an earlier attempt that may have taken effect, or that the API received, if
             the operation only reads. Written by the retry stage.

@@ -1,6 +1,6 @@
 """Group commit: many callers, one transaction at a time, one fsync for all who wait.
 
-Whoever has something to write puts it in line and waits. One task takes the whole line at once, writes it in
+A caller queues its transition and waits. One task takes the whole line at once, writes it in
 one transaction in a worker thread, and notifies all waiters; meanwhile the next group forms. A lone
 caller waits for one fsync, and a thousand callers share one.
 

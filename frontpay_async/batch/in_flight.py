@@ -65,7 +65,7 @@ class InFlight:
         if ended.event is RowEvent.CONFIRM:
             logger.error(
                 "the answer for %r came too late: order %s was created, and another runner has taken the row"
-                " in hand: look whether it was sent twice",
+                " leased it: check whether it was sent twice",
                 self.leased.key,
                 ended.order_uuid,
             )

@@ -1,4 +1,4 @@
-"""The ``frontpay`` command, with the extra ``cli``; ``docs/cli.md`` tells what it does.
+"""The ``frontpay`` command, with the extra ``cli``; described in ``docs/cli.md``.
 
 What is needed to show help or to complete a word is light; a command imports what it needs when it runs.
 """

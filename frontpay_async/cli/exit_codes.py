@@ -1,4 +1,4 @@
-"""What an error means to whoever ran the command: the exit status, whether money moved, and what to do next.
+"""What an error means to the user of the command: the exit status, whether money moved, and what to do next.
 
 The exit status follows from the error's outcome, here and nowhere else. Pure.
 """
@@ -134,11 +134,11 @@ def _about(error: BusinessRuleError) -> str:
 
 
 def _look(error: FrontPayError) -> str:
-    """Name what tells whether it happened."""
+    """Return the command that shows whether it happened."""
     if _reads(error):
         return "Run it again."
     if error.operation == _BATCH:
-        return "Mend what is named, then: frontpay invoices resume. It sends nothing twice."
+        return "Fix the problem above, then run: frontpay invoices resume. It sends nothing twice."
     row = OPERATIONS.get(error.operation or "")
     if row is not None and row.id_name in _WITH_DETAILS and error.order_uuid is not None:
         return f"Look before you run it again: frontpay {row.resource} details {error.order_uuid}"

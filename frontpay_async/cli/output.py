@@ -7,8 +7,8 @@ line with tabs. With ``--json`` each result is an object on a line, and so is an
 terminal or forge a line: ``clean`` spells out what is not printable. It is applied to each cell, message and
 question, and once more to all that is written, where only tabs and line breaks of our own are left.
 
-A result that nobody reads any more (a closed pipe) is dropped, and the exit status still tells what
-happened; one that cannot be written is told of.
+A result for a closed pipe is dropped, and the exit status still states what
+happened; a result that cannot be written is reported.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ class Output:
     def _write(self, text: str) -> None:
         stream: TextIO | None = sys.stdout
         if stream is None:
-            # Standard output was closed by whoever started this.
+            # Standard output was closed by the parent process.
             return
         try:
             stream.write(text)
@@ -231,15 +231,15 @@ class Output:
             self.lose(stream, error)
 
     def lose(self, stream: TextIO, error: OSError) -> None:
-        """Take note that results can be written no more; that nobody reads them is no error."""
+        """Stop writing results; a closed pipe is not an error."""
         if not isinstance(error, BrokenPipeError):
             self._unwritten = error
         _discard(stream)
 
 
 def _say(text: str) -> None:
-    """Write to standard error; where nobody can read it any more, what is being done goes on."""
-    # A payment is watched, and cancelled, whoever reads about it.
+    """Write to standard error; if it is closed, the command continues."""
+    # A payment is watched, and cancelled, even if standard error is closed.
     # What shows progress puts another stream in its place, which writes above the bar.
     stream: TextIO | None = sys.stderr
     if stream is None:

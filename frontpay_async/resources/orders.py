@@ -224,7 +224,7 @@ class Orders:
 
         Args:
             status: Only orders with this status: SENT, PAID, CANCELLED, EXPIRED, INVOICED, REFUNDED or
-                PARTIAL REFUNDED. All unless given.
+                PARTIAL REFUNDED. Defaults to all.
 
         Returns:
             The orders; empty where there are none. Rows that could not be read are in its ``unreadable``.

@@ -23,7 +23,7 @@ class _InstantClock:
 
 def instant_clock() -> Clock:
     """Return a clock on which no wait takes time."""
-    # Whoever sleeps on it goes on at once and finds that the time has passed. Real time passes on it, too: a
+    # A sleeper continues at once and finds that the time has passed. Real time passes on it, too: a
     # program that polls with sleeps of its own must find the cardholder's decision one day. Chance is one
     # half.
     skipping = _InstantClock(Clock())

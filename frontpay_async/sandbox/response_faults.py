@@ -97,7 +97,7 @@ class WireResponse(Response):
 
 
 def read_json(content: bytes) -> JsonObject | None:
-    """Read a body; None where it is no JSON object."""
+    """Read a body; None if it is not a JSON object."""
     try:
         body: Json = json.loads(content, parse_float=_exact) if content else None
     except (ValueError, ArithmeticError, RecursionError):

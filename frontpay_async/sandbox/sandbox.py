@@ -167,8 +167,8 @@ class Sandbox:
             in flight included, or when the request was counted.
         cardholder: What happens at the terminals.
         terminals: The card terminals. Defaults to two of ``DEFAULT_ORGANIZATION``.
-        order_date_format: ``unix`` or ``day``, demanded of every order; each operation's documented form
-            unless given.
+        order_date_format: ``unix`` or ``day``, required of every order. Defaults to each operation's
+            documented form.
         pending_status: What a terminal status check answers before the decision; None leaves the member out.
         pending_refund_status: The status of an order whose refund waits on a terminal, such as
             ``Refund Pending``. Defaults to the order's status before the refund.

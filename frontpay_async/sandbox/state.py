@@ -410,7 +410,7 @@ class SandboxState:
     def catch_up(self) -> None:
         """Let all that is due happen, in its order."""
         while self._queue and self._queue[0][0] <= self.now():
-            # Somebody else may have decided in the meantime.
+            # It may have been decided in the meantime.
             with contextlib.suppress(ForbiddenEventError):
                 heapq.heappop(self._queue)[2]()
 

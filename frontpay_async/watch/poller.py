@@ -358,7 +358,7 @@ class Poller:
             self._not_before = now + _SHORT_WHILE
             raise _NothingToAskError
         if self.session.rate.limit.requests is None:
-            # Nobody else holds it back.
+            # No other task holds it back.
             self._not_before = now + CLOSEST
         if isinstance(asked, Sweep):
             return _Flight(asked, now, now + self.schedule.sweeps.patience(HEDGE_AFTER))

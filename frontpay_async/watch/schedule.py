@@ -16,8 +16,8 @@ hub cannot know who is decided and not found out, and these take their share, to
 asked; the next turn of that watch is V + T/K, where T is what the hazard needs from now until √h adds up
 to K. The least turn goes first. Were h constant, T/K = 1/√h, and each gets its share √h of whatever budget
 there is, as evenly as can be. K is the sum of the shares times the mean time between polls, and need only
-be about right: it decides how far ahead the hazard is looked at. Whoever is asked is chosen when the rate
-governor has let the poll through, not before (late binding).
+be about right: it decides the horizon of the hazard. The watch to poll is chosen when the rate governor has
+admitted the poll, not before (late binding).
 
 *One price a window.* Polls that are not worth much now can be kept for later in the same window. Where they
 are plentiful (two a minute for each watch), a watch is polled only once √h has added up to the price since

@@ -338,7 +338,7 @@ def test_redis_needs_asyncio() -> None:
 
 
 async def test_a_url_that_cannot_be_used_is_not_shown() -> None:
-    with pytest.raises(ConfigurationError, match="no usable URL") as caught:
+    with pytest.raises(ConfigurationError, match="not a usable URL") as caught:
         RedisLedger.open("redis://:pass/word@cache:6379/0", "token", Ledger(), Clock())
     assert "pass" not in str(caught.value)
 

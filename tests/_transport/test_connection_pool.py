@@ -153,7 +153,7 @@ async def test_closing_the_pool_ends_the_waits_of_its_clients(
     waits = asyncio.ensure_future(client.watch.payment(ORDER_UUID, timeout=1e9))
     await server.received(1)
     await pool.aclose()
-    with pytest.raises(NotSentError, match="not asked any more"):
+    with pytest.raises(NotSentError, match="stopped"):
         await waits
 
 

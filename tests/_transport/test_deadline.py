@@ -140,7 +140,7 @@ async def test_an_attempt_is_not_begun_after_the_deadline(
 
     late = Clock(now=clock.now, sleep=oversleep, chance=lambda: 0.5)
     hooks = Hooks()
-    with pytest.raises(NotSentError, match="could leave"):
+    with pytest.raises(NotSentError, match="could be sent"):
         await create(connect(server, clock=late, timeouts=Timeouts(total=1.0), **hooks.settings()))
     assert len(server.requests) == 1
     assert [record.outcome for record in hooks.attempts] == [Outcome.REJECTED, Outcome.NOT_SENT]
@@ -194,7 +194,7 @@ async def test_an_endless_answer_ends_at_the_deadline(
 
 async def test_a_hanging_token_callable_ends_at_the_deadline(server: WireServer, connect: Connect) -> None:
     """Nothing was sent, and the error says so."""
-    with pytest.raises(NotSentError, match="could leave"):
+    with pytest.raises(NotSentError, match="could be sent"):
         await create(connect(server, token=hanging, timeouts=SOON, clock=REAL))
     assert server.connections == 0
 
@@ -226,7 +226,7 @@ async def test_waiting_for_a_connection_ends_at_the_deadline(
     client = connect(server, clock=REAL)
     first = asyncio.create_task(create(client))
     await server.received(1)
-    with pytest.raises(NotSentError, match="could leave"):
+    with pytest.raises(NotSentError, match="could be sent"):
         await create(client.with_options(timeouts=SOON))
     go_on.set()
     await first
@@ -236,7 +236,7 @@ async def test_waiting_for_a_connection_ends_at_the_deadline(
 async def test_connecting_ends_at_the_deadline(unresponsive: str, connect: Connect) -> None:
     """A host that does not answer was sent nothing, on either engine."""
     hooks = Hooks()
-    with pytest.raises(NotSentError, match="could leave"):
+    with pytest.raises(NotSentError, match="could be sent"):
         await create(connect(unresponsive, timeouts=SOON, clock=REAL, **hooks.settings()))
     assert [record.outcome for record in hooks.results] == [Outcome.NOT_SENT]
 

@@ -140,7 +140,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_text("key,state\n" * 100)
     path.chmod(0o644)
-    with pytest.raises(ConfigurationError, match="a file of something else, not a journal"):
+    with pytest.raises(ConfigurationError, match="not a journal"):
         Store.open(path, NoCipher())
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [each.name for each in tmp_path.iterdir()] == ["journal.db"]
@@ -170,7 +170,7 @@ def test_a_path_that_is_not_a_journals_is_never_changed(tmp_path: Path) -> None:
         fifo: "not a file",
         target: "something else",
         other: "a database of something else",
-        loose: "read by others",
+        loose: "read by other users",
         Path("/dev/null"): "not a file",
     }
     for path, problem in problems.items():
@@ -229,7 +229,7 @@ OLD, NEW = (urlsafe_b64encode(letter * 32).decode() for letter in (b"o", b"n"))
 @pytest.mark.parametrize(
     ("made", "opened", "problem"),
     [
-        (OLD, NEW, "encrypted with another key"),
+        (OLD, NEW, "encrypted with a key that is not"),
         (OLD, None, "is encrypted: set FRONTPAY_JOURNAL_KEY"),
         (None, NEW, "made without encryption"),
     ],
@@ -260,12 +260,12 @@ def test_a_key_may_be_changed(tmp_path: Path) -> None:
     opened = [new.cipher.decrypt(held.payload) for held in new.lease_rows(batch, "me", 600, 60.0)]
     assert [b"Customer %d" % number in content for number, content in enumerate(opened, 1)] == [True] * 501
     new.close()
-    with pytest.raises(ConfigurationError, match="encrypted with another key"):
+    with pytest.raises(ConfigurationError, match="encrypted with a key that is not"):
         _protected(OLD)(tmp_path / "journal.db")
 
 
 def test_no_key_at_all_is_told_without_it() -> None:
-    with pytest.raises(ConfigurationError, match="no Fernet key") as caught:
+    with pytest.raises(ConfigurationError, match="not a Fernet key") as caught:
         cipher_of("correct horse battery staple")
     assert "horse" not in str(caught.value)
     assert caught.value.__context__ is None

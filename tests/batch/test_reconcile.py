@@ -153,7 +153,7 @@ async def test_more_identical_orders_than_were_sent_are_left_to_a_person(night: 
     batch, _ = await stranger_during_the_batch(night)
     row = (await rows_of(batch))["I-1"]
     assert (row.state, row.order_uuid) == (State.PARKED, None)
-    assert "somebody else sends identical ones" in str(row.error)
+    assert "another program sends identical ones" in str(row.error)
     assert set(row.candidates) <= night.sandbox.orders.keys()
     assert len(row.candidates) == 2
     await batch.resolve("I-1", as_sent=row.candidates[1])
@@ -184,7 +184,7 @@ async def test_what_a_person_may_not_decide(night: Night) -> None:
         await batch.resolve("I-1", as_sent="ODR1", resend=True)
     with pytest.raises(NotFoundError):
         await batch.resolve("I-1", as_sent="ODR1")
-    with pytest.raises(ConfigurationError, match="accounted for by another row"):
+    with pytest.raises(ConfigurationError, match="already belongs to another row"):
         await batch.resolve("I-1", as_sent=other)
     assert (await rows_of(batch))["I-1"].state is State.PARKED
     await batch.aclose()

@@ -169,7 +169,7 @@ async def test_slowness_asks_for_seconds_and_nonsense_is_told(page: Page, sandbo
     await page.get_by_label("What goes wrong", exact=True).select_option("busy")
     await page.get_by_label("In which operation").select_option("orders.cancel")
     await page.get_by_role("button", name="Switch on").click()
-    await page.get_by_role("alert").get_by_text("can strike no operation").wait_for()
+    await page.get_by_role("alert").get_by_text("matches no operation").wait_for()
 
 
 async def test_what_comes_from_outside_is_text(page: Page, client: FrontPayClient) -> None:

@@ -88,15 +88,15 @@ async def test_a_payment_that_is_declined_is_1(sandbox: Sandbox) -> None:
         (["orders", "status", "ODR1", "-e", "demo", "--base-url", NOWHERE], "not both"),
         (["orders", "status", "ODR1", "-e", "moon"], "'moon' is not one of 'demo', 'staging', 'production'"),
         (["orders", "status", "ODR1", "--base-url", "http://example.com"], "plain http to example.com"),
-        (["orders", "cancel", "ODR1", "--yes"], "give --note"),
-        (["orders", "refund", "ODR1", "--yes"], "say what is paid back"),
+        (["orders", "cancel", "ODR1", "--yes"], "pass --note"),
+        (["orders", "refund", "ODR1", "--yes"], "pass what to refund"),
         (["orders", "refund", "ODR1", "--line", "1=x"], "ID=AMOUNT"),
         (["orders", "refund", "ODR1", "--line", "1=-5"], "ID=AMOUNT"),
         (
             ["orders", "refund", "ODR1", "--line", "1=5", "--no-terminal", "--reversal"],
             "--reversal requires --terminal",
         ),
-        (["orders", "charge", "ODR1"], "give --yes"),
+        (["orders", "charge", "ODR1"], "pass --yes"),
         (["terminals", "pay", "no-such-file.json"], "no-such-file.json"),
     ],
 )

@@ -230,8 +230,11 @@ async def test_a_refused_token_ends_the_run_and_tells_how_to_go_on(url: str, jou
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resume", "--journal", "no-such.db", "--name", "x", "--yes"], "there is no journal no-such.db"),
-        (["report", "--journal", "no-such.db", "--name", "x"], "there is no journal no-such.db"),
+        (
+            ["resume", "--journal", "no-such.db", "--name", "x", "--yes"],
+            "the journal no-such.db does not exist",
+        ),
+        (["report", "--journal", "no-such.db", "--name", "x"], "the journal no-such.db does not exist"),
         (["report", "--journal", "x.db", "--name", "x", "--to", "report.txt"], ".csv or .jsonl"),
         (["send", JSONL, "--name", "x", "--yes"], "--journal"),
         (["send", JSONL, "--name", "x", "--journal", "postgresql://me:secret@db/x"], "FRONTPAY_JOURNAL"),

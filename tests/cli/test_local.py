@@ -192,7 +192,7 @@ async def test_the_sandbox_prints_its_url_opens_its_page_and_answers(
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--fault", "flood"], 2, "there is no fault 'flood'"),
+        (["--fault", "flood"], 2, "unknown fault 'flood'"),
         (["--port", "65536"], 2, "65536"),
         (["--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1:8123"),
     ],

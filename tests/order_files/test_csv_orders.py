@@ -182,7 +182,7 @@ def test_totals_that_cannot_be_computed_are_told(told: Told) -> None:
 
 def test_a_field_of_another_kind_must_be_empty(told: Told, read: Read) -> None:
     content = csv_of({"secure_details": "yes"})
-    assert told(content) == ["line 2: secure_details must be empty: it is no field of kind invoice"]
+    assert told(content) == ["line 2: secure_details must be empty: kind invoice has no such field"]
     link = {"kind": "payment_link", "invoice_as_payment_option": "nei", "secure_details": "ja"}
     [one, other] = read(csv_of(link, {"key": "1002"}))
     assert isinstance(one.order, PaymentLinkOrder)

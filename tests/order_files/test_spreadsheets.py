@@ -221,7 +221,7 @@ def test_a_mapping_file_has_titles_and_settings(tmp_path: Path) -> None:
         ("decimal = 1", "must be text"),
         ("[columns]\na = 1", "must be text"),
         ("skip = 'x'", "skip must be a list"),
-        ("[columns]\nA = 'kee'", "is no column"),
+        ("[columns]\nA = 'kee'", "is not a column"),
     ],
 )
 def test_a_mapping_file_that_is_wrong_is_refused(tmp_path: Path, text: str, problem: str) -> None:

@@ -211,7 +211,7 @@ class TestOrder:
 @pytest.mark.parametrize(
     ("mark", "says"),
     [
-        ('"nonsense"', "frontpay_fault('nonsense'): there is no fault 'nonsense'; there are*"),
+        ('"nonsense"', "frontpay_fault('nonsense'): unknown fault 'nonsense'; there are*"),
         (
             '"busy", operation="orders.cancel"',
             "frontpay_fault('busy', operation='orders.cancel'): *no operation*",

@@ -162,14 +162,14 @@ async def test_a_rate_limit_of_nothing_is_none() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--fault", "flood"], "there is no fault 'flood'"),
+        (["--fault", "flood"], "unknown fault 'flood'"),
         (["--fault", "busy@@"], "matches no operation like '@'"),
-        (["--fault", "busy@orders.*"], "can strike no operation"),
-        (["--fault", "latency"], "latency and drip need seconds"),
+        (["--fault", "busy@orders.*"], "matches no operation"),
+        (["--fault", "latency"], "latency and drip require seconds"),
         (["--random-fault", "510-after"], "KIND=RATE"),
         (["--random-fault", "510-after=often"], "KIND=RATE"),
         (["--random-fault", "510-after=2"], "between 0 and 1"),
-        (["--random-fault", "latency=0.5"], "latency and drip need seconds"),
+        (["--random-fault", "latency=0.5"], "latency and drip require seconds"),
         (["--port", "http"], "'http' is not a valid integer range"),
         (["--port", "65536"], "0<=x<=65535"),
         (["--port", "-1"], "0<=x<=65535"),

@@ -241,7 +241,7 @@ def test_a_rate_of_one_always_strikes_and_of_none_never() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "flood"}, "there is no fault 'flood'; there are 500-before, "),
+        ({"kind": "flood"}, "unknown fault 'flood'; use one of 500-before, "),
         ({"kind": "busy", "operation": "terminal.*"}, "no operation"),
         ({"kind": "busy", "operation": "orders.*"}, "no operation"),
         ({"kind": "510-after", "operation": "orders.send_invoces"}, "orders.send_invoces"),

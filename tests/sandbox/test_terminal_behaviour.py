@@ -65,7 +65,7 @@ async def test_a_declined_refund_has_a_reason(client: FrontPayClient, sandbox: S
     uuid = await waiting(client)
     sandbox.approve(uuid)
     await call(client, "terminals.refund", uuid, line_id=sandbox.orders[uuid].lines[0].id)
-    with pytest.raises(ValueError, match="there is no decline reason 'moon'"):
+    with pytest.raises(ValueError, match="unknown decline reason 'moon'"):
         sandbox.decline_refund(uuid, "moon")
     sandbox.decline_refund(uuid, "blocked-card")
     assert sandbox.orders[uuid].decline_reason is DeclineReason.BLOCKED_CARD
