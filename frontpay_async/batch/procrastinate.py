@@ -9,7 +9,7 @@ is the account and the batch, so that at most one job of a batch waits.
 *Recovery*: a job that a worker gives up when it is shut down is queued again at once. A job that failed is
 retried after the lease, when the rows of a dead runner can be taken over; what only a person can correct is
 not. The periodic sweep queues the jobs of dead workers again, and each batch in which something is left to do
-and that no runner has in hand.
+and that no runner has leased.
 
 *Cost*: a sweep is two queries for stalled and running jobs, and one over the journal for all accounts.
 """
@@ -152,7 +152,7 @@ class BatchTasks:
             ):
                 report = await batch.resume(concurrency=self._concurrency)
         except asyncio.CancelledError:
-            # What had left has its answer, or is looked for by the next run.
+            # What had left has its answer, or is reconciled by the next run.
             if context.should_abort():
                 raise JobAborted from None
             raise

@@ -367,7 +367,7 @@ def _open(target: str) -> Store:
 
     # A journal is made where there is none: a misspelt path must not leave an empty one behind.
     if "://" not in target and not Path(target).is_file():
-        raise click.UsageError(f"there is no journal {target}")
+        raise click.UsageError(f"the journal {target} does not exist")
     return Store.open(target, cipher_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
 
 

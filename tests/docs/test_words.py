@@ -20,7 +20,7 @@ WORDS = {
     r"shall": "must, will",
     r"anew": "again",
     r"mend(?:s|ed|ing)?": "fix, correct",
-    r"(?:is|was|are|were|been|be) told": "is reported, receives",
+    r"(?:is|was|are|were|been|be) told(?! apart)": "is reported, receives",
     r"tells": "shows, states, reports",
     r"in hand": "leased",
     r"looked for": "searched for, reconciled",
@@ -35,7 +35,7 @@ WORDS = {
     r"nobody": "a noun",
     r"everybody": "all",
     r"anybody": "anyone",
-    r"(?<!there )is no (?!longer)": "is not a",
+    r"(?<!there )is no(?= (?!longer)\w)": "is not a",
     r"must hold": "must pass",
     r"unless given": "Defaults to",
 }

@@ -102,7 +102,7 @@ def kind_of_order(order: object) -> OrderKind:
         if isinstance(order, kind.order):
             return kind
     name = type(order).__name__
-    # Reads the rows of all resources: only here, where somebody is told.
+    # Reads the rows of all resources, only in this place.
     rows = (row for row in OPERATIONS.values() if row.request is not None and type(order) is row.request)
     row = next(rows, None)
     why = "it is not an order" if row is None else row.not_batched
