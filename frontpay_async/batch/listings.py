@@ -14,8 +14,19 @@ incomplete in another way. It counts as complete for a row where
   list of the newest, and proves nothing.
 
 Where an order is older than a row's is known from the journal (confirmed before the claim) or from an earlier
-list. In an account in which nothing older is known, a list counts as complete if nothing is missing and it
-has fewer than ten orders: no API cuts that short.
+list. That is so for all rows but the first of a new account: its orders go one at a time, until one of them
+stands there. For such a row, two lists prove it together:
+
+- the first was read a settling delay after the row came into doubt, and did not show its order;
+- the second, when no row is left to be sent, does not show it either, shows all orders that are known to
+  exist, and has more orders than the first can have had. So the first was not cut: a list of the newest N
+  that lacks something has N orders, and no later one has more. And the second hides, or delays, none of the
+  orders by which it can be checked.
+
+Where nothing at all is known, and both lists are empty (the documented 404), there is nothing to check a list
+by. Then it is believed for one row: what becomes of that row tells of the others.
+
+*Limit*: a list that hides an order of a row, and none of those that are known, is taken for a complete one.
 
 *Guarantee.* An order that differs from every row that could have produced it is recorded as unrelated,
 permanently: rows claimed later are newer than it. Runners of one account take turns, and a verdict is only
@@ -28,7 +39,7 @@ import zlib
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -46,7 +57,8 @@ if TYPE_CHECKING:
 
 _MOST_PARAMETERS = 500
 _WITNESSES = 5
-_UNCUT = 10
+# Confirmed orders that anchor a new account, at most.
+_ANCHORS = 10
 _OPEN = (State.UNKNOWN.value, State.SENDING.value)
 # What is needed of a row to decide it, once its content has been read.
 _LIGHT = (
@@ -115,25 +127,6 @@ class Verdict:
 
 
 @frozen
-class Evidence:
-    """For which rows a list is complete.
-
-    Args:
-        since: It is complete for rows claimed at this time or later, in Unix seconds.
-        number: And for rows claimed after the list of this number.
-        lag: Seconds that the list was seen to lag.
-    """
-
-    since: float = inf
-    number: float = inf
-    lag: float = 0.0
-
-    def covers(self, row: UnresolvedRow) -> bool:
-        """Whether the list would show the row's order."""
-        return self.number <= row.listing or (row.claimed_at is not None and self.since <= row.claimed_at)
-
-
-@frozen
 class _Known:
     """An order that exists: created after ``after`` and before ``before``, both in Unix seconds."""
 
@@ -141,6 +134,55 @@ class _Known:
     after: float
     before: float
     number: float
+
+
+@frozen
+class Evidence:
+    """What a list proves of rows whose orders it does not show.
+
+    Args:
+        since: It is complete for rows claimed at this time or later, in Unix seconds.
+        number: And for rows claimed after the list of this number.
+        lag: Seconds that the list was seen to lag.
+        size: How many orders it shows.
+        known: The orders that existed when it was asked for.
+        lacks: Whether one of these is missing.
+    """
+
+    since: float = inf
+    number: float = inf
+    lag: float = 0.0
+    size: int = field(default=0, kw_only=True)
+    known: Sequence[_Known] = field(default=(), kw_only=True, repr=False)
+    lacks: bool = field(default=False, kw_only=True)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to check the list by."""
+        return not self.size and not self.known
+
+    def covers(self, row: UnresolvedRow) -> bool:
+        """Whether the list would show the row's order, because it shows one that is older."""
+        return self.number <= row.listing or (row.claimed_at is not None and self.since <= row.claimed_at)
+
+    def proves_absence(self, row: UnresolvedRow, *, is_last: bool) -> bool:
+        """Whether the list proves a row absent; ``is_last``: nothing is left to be sent."""
+        if self.covers(row):
+            return True
+        if self.lacks or row.missed_at is None:
+            return not self.lacks
+        return is_last and self._has_outgrown(row.missed_at)
+
+    def is_in_vain(self, row: UnresolvedRow, *, is_last: bool) -> bool:
+        """Whether the list proves nothing of a row, and further orders will not change that."""
+        if self.proves_absence(row, is_last=is_last):
+            return False
+        return self.lacks or (is_last and not self.is_blank)
+
+    def _has_outgrown(self, missed_at: float) -> bool:
+        """Whether it shows more orders than the list can have shown in which a row was looked for first."""
+        # What was claimed since is not in that list, even where the clock stood still.
+        return self.size > sum(each.before <= missed_at and each.after < missed_at for each in self.known)
 
 
 @define(eq=False)
@@ -187,8 +229,8 @@ class Listings:
 
     def is_anchored(self) -> bool:
         """Whether an order of the account is known that is older than any that is sent from now on."""
-        # Such orders are those that a list showed, and the first ones that were confirmed, as soon as none of
-        # those that were sent with them is on its way or in doubt.
+        # Such orders are those that a list showed, and the first ones that were confirmed, as soon as each of
+        # those that were sent before is decided, or was looked for once.
         listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
         with self.store.reading() as connection:
             if self._is_open(connection, rows.c.listing == 0):
@@ -198,14 +240,17 @@ class Listings:
         with self.store.writing() as connection:
             self._turn(connection)
             done = select(rows.c.order_uuid).where(rows.c.account_id == self.account)
-            known = list(connection.scalars(done.where(rows.c.order_uuid.is_not(None)).limit(_UNCUT)))
+            known = list(connection.scalars(done.where(rows.c.order_uuid.is_not(None)).limit(_ANCHORS)))
             if not known or self._is_open(connection):
                 return False
             self._note(connection, known)
             return True
 
     def _is_open(self, connection: Connection, *more: ColumnElement[bool]) -> bool:
-        going = select(rows.c.id).where(rows.c.account_id == self.account, rows.c.state.in_(_OPEN), *more)
+        """Whether an order is on its way, or in doubt and was not looked for yet."""
+        going = select(rows.c.id).where(
+            rows.c.account_id == self.account, rows.c.state.in_(_OPEN), rows.c.missed_at.is_(None), *more
+        )
         return connection.execute(going.limit(1)).first() is not None
 
     def _note(self, connection: Connection, uuids: Sequence[str]) -> None:
@@ -214,7 +259,7 @@ class Listings:
         connection.execute(listings.insert().values(**made))
 
     def may_go_first(self, seconds: float) -> bool:
-        """Take the turn in sending an account's first orders, unless some are on their way or in doubt."""
+        """Take the turn in sending an account's first orders, unless one is open."""
         with self.store.writing() as connection:
             owner, until = self._turn(connection)
             now = self.store.now(connection)
@@ -360,26 +405,24 @@ class Listings:
         return dict(sorted(((uuid, found[uuid]) for uuid in left), key=lambda each: (each[1], each[0])))
 
     def evidence(self, listed: Collection[str], looked_at: float, number: int) -> Evidence:
-        """Return for which rows a list is complete."""
+        """Return what a list proves of rows whose orders it does not show."""
         with self.store.reading() as connection:
             known = self._known(connection, looked_at, number)
         shown = [each for each in known if each.uuid in listed]
         missing = [each for each in known if each.uuid not in listed]
-        if not missing and len(listed) < _UNCUT:
-            # Too short to be cut, so that nothing older needs to be known.
-            return Evidence(since=-inf, number=0)
         begun = max((each.after for each in shown), default=-inf)
         late = [each.before for each in missing if each.after >= begun]
         lag = max(0.0, looked_at - min(late, default=looked_at))
+        checked = Evidence(lag=lag, size=len(listed), known=known, lacks=bool(missing))
         newest_missing = max((each.after for each in missing), default=-inf)
         if any(each.before < newest_missing for each in shown):
-            return Evidence(lag=lag)
+            return checked
         end = max((each.before for each in missing), default=-inf)
         usable = [each for each in shown if each.after > end] if missing else shown
-        return Evidence(
+        return evolve(
+            checked,
             since=min((each.before for each in usable), default=inf),
             number=min((each.number for each in usable), default=inf),
-            lag=lag,
         )
 
     def _known(self, connection: Connection, looked_at: float, number: int) -> list[_Known]:

@@ -11,7 +11,8 @@ content: an early match could give a newer order to an older row, and leave the 
 *Invariant*: absence is never concluded from what is missing in an answer. It needs all of this:
 
 - The list was read whole, and is complete for the row (see ``listings``): it is not cut above the row's
-  order, and does not lag behind it.
+  order, and does not lag behind it. Of the first rows of a new account that is known only when all others
+  have been sent: until then they stay in doubt.
 - Each order that is new since the row was claimed is another customer's, or clearly another order by more
   than one trait (see ``order_comparison``); it is the same as another row's, or does not have the row's goods
   and date. One that cannot be read, or whose id cannot be asked for, may be the row's.
@@ -81,6 +82,7 @@ _MOST_FAILURES = 5
 _POLL = 1.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
+UNPROVEN = "nothing shows that the list of orders is whole: absence cannot be concluded"
 IN_VAIN = f"it was sent {_MOST_ATTEMPTS} times, and never stood there"
 
 
@@ -91,14 +93,16 @@ class _View:
     Args:
         candidates: The orders that were read, with the number of the list that showed them first.
         looked_at: When the look began, in Unix seconds.
-        evidence: For which rows the list is complete.
+        evidence: What the list proves.
         is_whole: Whether no candidate is left to be read.
+        is_last: Whether nothing is left to be sent, so that there will be no more evidence.
     """
 
     candidates: Mapping[str, int]
     looked_at: float
     evidence: Evidence
     is_whole: bool = field(kw_only=True)
+    is_last: bool = field(kw_only=True)
 
 
 @define(eq=False)
@@ -215,17 +219,17 @@ class Reconciler:
     def _delay(self) -> float:
         return max(self.settling, 2 * self._lag)
 
-    async def look(self) -> list[Transition] | None:
+    async def look(self, *, is_last: bool) -> list[Transition] | None:
         """Look once, and return what was decided; None while another runner has the turn."""
         if not await self.journal.run(self.listings.take_turn, self.turn):
             return None
         try:
-            return await self._look()
+            return await self._look(is_last=is_last)
         finally:
             with CancelScope(shield=True):
                 await self.journal.run(self.listings.end_turn)
 
-    async def _look(self) -> list[Transition]:
+    async def _look(self, *, is_last: bool) -> list[Transition]:
         looked_at = await self.journal.run(self.listings.now)
         before, listed = await self._list()
         doubts = await self.journal.run(self.listings.doubts)
@@ -235,7 +239,8 @@ class Reconciler:
         evidence = await self.journal.run(self.listings.evidence, listed, looked_at, before)
         self._lag = min(_LONGEST_LAG, max(self._lag, evidence.lag))
         for each in doubtful:
-            self._incomplete[each.id] = 0 if evidence.covers(each) else self._incomplete[each.id] + 1
+            is_in_vain = evidence.is_in_vain(each, is_last=is_last)
+            self._incomplete[each.id] = self._incomplete[each.id] + 1 if is_in_vain else 0
         await self.journal.run(self._learn, doubts)
         since = min(each.listing for each in doubtful)
         candidates = await self.journal.run(self.listings.candidates, listed, since)
@@ -252,7 +257,7 @@ class Reconciler:
             await look_at(self.session, self.options, asked, self._seen.__setitem__, self._gives_up)
             left = frozenset(unread)
             seen = {uuid: number for uuid, number in candidates.items() if uuid not in left}
-            view = _View(seen, looked_at, evidence, is_whole=not unread)
+            view = _View(seen, looked_at, evidence, is_whole=not unread, is_last=is_last)
             some_decided = await self._decide(view)
             decided += some_decided or []
             if some_decided is None or not unread or len(decided) >= len(doubtful):
@@ -310,8 +315,9 @@ class Reconciler:
         decisions = match(doubts, candidates, self._alike)
         by_id = {row.id: row for row in rows}
         count = Counter(row.content for row in rows)
+        absent = _provably_absent(view, rows)
         made = [
-            self._transition(view, by_id[row], each)
+            self._transition(view, by_id[row], each, is_absent=row in absent)
             for row, each in decisions.items()
             if view.is_whole or count[by_id[row].content] == 1
         ]
@@ -329,10 +335,9 @@ class Reconciler:
         return alike is None or any(number > first[content] for content in alike if content in first)
 
     def _transition(  # noqa: PLR0911 - a table
-        self, view: _View, row: UnresolvedRow, decision: Resolution
+        self, view: _View, row: UnresolvedRow, decision: Resolution, *, is_absent: bool
     ) -> Transition | None:
         named = Transition(row=row.id, fence=row.fence, event=RowEvent.PARK)
-        is_complete = view.evidence.covers(row)
         match decision:
             case Found(uuid):
                 return evolve(named, event=RowEvent.CONFIRM, order_uuid=uuid)
@@ -347,14 +352,24 @@ class Reconciler:
                 return None
             case Absent() if view.looked_at < row.due_at(self._delay):
                 return None
-            case Absent() if is_complete and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS:
+            case Absent() if is_absent and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS:
                 return evolve(named, error=f"{IN_VAIN}; the last time: {row.error}")
-            case Absent() if is_complete:
+            case Absent() if is_absent:
                 return evolve(named, event=RowEvent.MISS if row.missed_at is None else RowEvent.DENY)
             case Absent() if self._incomplete[row.id] >= _MOST_INCOMPLETE_LISTS:
-                return evolve(named, error=INCOMPLETE)
+                return evolve(named, error=INCOMPLETE if view.evidence.lacks else UNPROVEN)
             case _:
                 return None
+
+
+def _provably_absent(view: _View, rows: Sequence[UnresolvedRow]) -> frozenset[int]:
+    """Return the rows of which it counts that the list does not show their orders."""
+    doubtful = [row for row in rows if not row.in_flight]
+    found = {row.id for row in doubtful if view.evidence.proves_absence(row, is_last=view.is_last)}
+    if view.is_last and view.evidence.is_blank and len(doubtful) == len(rows):
+        # One at a time: what becomes of it is evidence for the others.
+        found.update(row.id for row in doubtful[:1])
+    return frozenset(found)
 
 
 def _name(uuid: str) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
 _POLL = 1.0
 _TELL_EVERY = 1.0
 _SHORTEST_WAIT = 0.01
-# Orders of a new account that are sent before others: one, because any list shows the newest, if only that.
-_FIRST = 1
 # Answers in a row that cannot be read, after which the run ends: about half a minute.
 _MOST_UNREADABLE = 6
 
@@ -107,6 +106,7 @@ class Run:
     _has_sent: bool = field(init=False, default=False)
     _has_begun: bool = field(init=False, default=False)
     _is_anchored: bool = field(init=False, default=False)
+    _may_look_at: float = field(init=False, default=-inf)
 
     def __attrs_post_init__(self) -> None:
         self._commits = GroupCommit(self._apply)
@@ -221,9 +221,9 @@ class Run:
             del self._in_hand[each.id, each.fence]
 
     async def _may_send(self, size: int) -> int:
-        """Return how many rows may be taken now: 0 while another order must be decided first."""
-        # Absence can only be proven in an account in which something older than the row is known. So of a new
-        # account only one order is sent at first, by one runner; the others wait until it is decided.
+        """Return how many rows may be taken now: 0 while another order must be looked for first."""
+        # Absence is proven by something that is older than the row and known. So of a new account one order
+        # is sent at a time, by one runner, and looked for if it came into doubt, until one stands there.
         if not self._has_begun:
             if await self.journal.run(self.store.next_due, self.batch) is None:
                 return 0
@@ -234,7 +234,7 @@ class Run:
         if self._is_anchored:
             return size
         may_go = await self.journal.run(self.reconciler.listings.may_go_first, self.lease / 4)
-        return _FIRST if may_go else 0
+        return 1 if may_go else 0
 
     async def _report(self) -> None:
         """Report the counts if a callback is set: counting reads all rows of the batch."""
@@ -251,13 +251,16 @@ class Run:
         """Wait until a row may be sent, or look for those in doubt."""
         due = None if is_blocked else await self.journal.run(self.store.next_due, self.batch)
         look = await self.reconciler.next_look()
+        if look is not None:
+            look = max(look, self._may_look_at - self.session.clock.now())
         if look is not None and look <= 0 and (due is None or due > 0):
-            decided = await self._ask(self.reconciler.look)
+            decided = await self._ask(partial(self.reconciler.look, is_last=not others_at_work))
             if decided:
                 self.reconciled += sum(each.event is not RowEvent.MISS for each in decided)
                 return
             # Another runner looks; or it depends on what is in flight, or on a list that is complete.
             look = _POLL if decided is None else max(_POLL, self.reconciler.settling / 4)
+            self._may_look_at = self.session.clock.now() + look
         most = min(_POLL, self.lease / 4) if others_at_work else self.lease / 4
         waits = [wait for wait in (due, look, most) if wait is not None]
         await self.session.clock.sleep(max(_SHORTEST_WAIT, min(waits)))

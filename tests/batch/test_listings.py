@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from attrs import evolve
 
 from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async._protocol.order_comparison import identity_of_order
 from frontpay_async.batch.encryption import NoCipher
-from frontpay_async.batch.listings import Evidence, Listings, UnresolvedRow
+from frontpay_async.batch.listings import Evidence, Listings, UnresolvedRow, _Known
 from frontpay_async.batch.reconcile import Reconciler, _View
+from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.store import Store
 from tests.support.batches import order
 
@@ -49,7 +52,7 @@ def verdict(rows: Sequence[UnresolvedRow], candidates: Mapping[str, int], *, is_
         reconciler._sent.add(content, identity_of_order(ORDER if content == b"the same" else order(2)))
     reconciler._seen.update(dict.fromkeys(candidates, identity_of_order(ORDER)))
     reconciler._compare(candidates)
-    view = _View(candidates, 1000.0, Evidence(number=0), is_whole=is_whole)
+    view = _View(candidates, 1000.0, Evidence(number=0), is_whole=is_whole, is_last=True)
     return reconciler._verdict(view, rows, candidates)
 
 
@@ -83,3 +86,35 @@ def test_candidates_are_read_in_the_order_in_which_they_came(
     seen = listings.candidates({*first, *second}, 0)
     journal.close()
     assert list(seen.items()) == [(first[0], 1), (second[0], 2)]
+
+
+def test_a_row_that_came_into_doubt_during_a_round_is_left_to_the_next() -> None:
+    """Its content was not compared with the candidates, so that one of them may be its order."""
+    nobody = cast("Any", None)
+    reconciler = Reconciler(nobody, nobody, nobody, nobody, NoCipher(), 60.0, turn=1.0)
+    view = _View({}, 1000.0, Evidence(number=0), is_whole=True, is_last=True)
+    row = doubtful(1, listing=18)
+    assert reconciler._verdict(view, [row], {}).transitions == []
+    reconciler._sent.add(row.content, identity_of_order(ORDER))
+    assert [each.event for each in reconciler._verdict(view, [row], {}).transitions] == [RowEvent.MISS]
+
+
+@pytest.mark.parametrize(
+    ("size", "before", "is_last", "lacks", "proves"),
+    [
+        (2, 100.0, True, False, True),
+        (1, 100.0, True, False, False),
+        (2, 100.0, False, False, False),
+        (2, 100.0, True, True, False),
+        (1, 300.0, True, False, True),
+    ],
+    ids=["it has grown", "it may be cut", "more will be sent", "it lacks an order", "one that came later"],
+)
+def test_where_nothing_older_is_known_a_list_proves_absence_when_it_has_grown(
+    size: int, before: float, is_last: bool, lacks: bool, proves: bool
+) -> None:
+    """One order was known when the row was looked for first, at 200 s, or one came later."""
+    known = [_Known("ODR-1", -inf, before, 1)]
+    evidence = Evidence(number=1, size=size, known=known, lacks=lacks)
+    row = evolve(doubtful(1, listing=0), missed_at=200.0)
+    assert evidence.proves_absence(row, is_last=is_last) is proves
