@@ -14,7 +14,15 @@ import frontpay_async
 import frontpay_async.batch
 from docs._ext import error_catalogue, provoked, retry_safety
 from frontpay_async import FrontPayError, NotFoundError, OutcomeUnknownError
-from frontpay_async._protocol.operations import OPERATIONS, ORDER_KINDS, Operation, OrderKind, Safety
+from frontpay_async._protocol.operations import (
+    OPERATIONS,
+    ORDER_KINDS,
+    RESOURCES,
+    Evidence,
+    Operation,
+    OrderKind,
+    Safety,
+)
 from frontpay_async._protocol.retry_policy import Failure
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support import builders
@@ -181,3 +189,12 @@ async def test_the_catalogue_names_every_attribute() -> None:
     for cls in ERRORS:
         for name in inspect.get_annotations(cls):
             assert f"| `{name}` |" in by_name[cls.__name__]
+
+
+def test_the_page_of_operations_has_all_51_rows() -> None:
+    """Each resource has its table, whose rows and grades of evidence come from the operation table."""
+    page = (DOCS / "operations.md").read_text("utf-8")
+    shown = re.findall(r"```{operations} (\w+)", page)
+    assert sorted(shown) == sorted(RESOURCES)
+    assert sum(len(OPERATIONS.of(resource)) for resource in shown) == 51
+    assert all(f"`{grade.value}`" in page for grade in Evidence)
