@@ -46,7 +46,7 @@ def compose(
     rate_limit: RateLimit,
     send: Stage,
 ) -> Pipeline:
-    """Compose the stages: each attempt pays the rate and carries a fresh credential."""
+    """Compose the stages: each attempt waits for the rate window and carries a fresh credential."""
     wire = send if follower is None else Instrumentation(send, follower, clock)
     rate = Rate(
         Auth(BeforeSend(wire), source=credential),

@@ -88,7 +88,7 @@ class FrontPayClient:
         trust_env: Whether the proxy may come from the environment.
         tls: A CA bundle's path or an ``ssl.SSLContext``. Defaults to the usual authorities.
         user_agent_suffix: Added to the User-Agent, such as ``shop/2.1``.
-        max_response_size: The most bytes of an answer.
+        max_response_size: The maximum size of a response, in bytes.
         order_date_format: ``unix`` or ``day``, for every order; else each operation's documented form.
         strict_totals: Whether amounts that contradict each other are refused: totals that do not fit the
             lines, øre beside kroner, a tax rate such as 0.25. Defaults to True; False sends them as they are.

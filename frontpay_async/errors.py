@@ -129,7 +129,7 @@ class InvalidOrderError(FrontPayError, ValueError):
 
     Args:
         violations: All broken rules, in the order of the reference's table.
-        operation: The operation's name, or None where a value refused to be built.
+        operation: The operation's name, or None if a value refused to be built.
         order_uuid: The order that the call named, if it named one.
     """
 
@@ -188,7 +188,7 @@ class WatchTimeoutError(FrontPayError):
 
     Args:
         message: What was waited for, and what to do.
-        last_status: What the API said last; None where it has not said anything.
+        last_status: What the API said last; None if it has not said anything.
         operation: The method of the hub, such as ``watch.payment``.
         order_uuid: The order.
     """
@@ -250,7 +250,7 @@ class APIError(FrontPayError):
 
     @property
     def code(self) -> str | None:
-        """The answer's ``message`` as a camelCase code; None where it is a sentence or missing.
+        """The answer's ``message`` as a camelCase code; None if it is a sentence or missing.
 
         Routes spell the same thing as a code or as words: ``Order Not Found`` is ``orderNotFound``.
         """
@@ -269,7 +269,7 @@ _GAP = re.compile(r"[\s_-]+")
 
 
 def to_code(message: str | None) -> str | None:
-    """Return a message as a camelCase code, or None where it is neither a code nor plain words."""
+    """Return a message as a camelCase code, or None if it is neither a code nor plain words."""
     if message is None or _WORDS.fullmatch(message) is None:
         return None
     words, mark, about = message.partition("#")
@@ -316,7 +316,7 @@ class CycleNotFoundError(NotFoundError):
 
     @property
     def cycle(self) -> str | None:
-        """The cycle as the API names it, such as ``cycle1``; None where it names none."""
+        """The cycle as the API names it, such as ``cycle1``; None if it names none."""
         return (self.code or "").partition("#")[2] or None
 
 
@@ -415,8 +415,8 @@ class InvalidChecksumError(CallbackError):
 
     Args:
         message: Why it was refused.
-        is_ambiguous: Whether the checksum was made with the secret, but its text can be divided into values
-            in more than one way, so that not even the order and its status are certain.
+        is_ambiguous: Whether the checksum was made with the secret, but its text has more than one
+            reading, so that not even the order and its status are certain.
         is_retryable: See ``CallbackError``.
         operation: See ``CallbackError``.
         order_uuid: See ``CallbackError``.

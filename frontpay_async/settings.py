@@ -203,7 +203,7 @@ class Timeouts:
         pool: To get a free connection.
         total: For the whole call: every attempt, every wait, those for the rate window included, and the
             reading of a slow answer. Defaults to five minutes: more than four attempts that each take all of
-            the other bounds. None where a call may wait for its turn without end.
+            the other bounds. None if a call may wait for its turn without end.
     """
 
     connect: float | None = field(default=5.0, validator=_bound)
@@ -288,7 +288,7 @@ def _checked_url(given: object, source: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine."""
+    """Return whether a host name or address is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

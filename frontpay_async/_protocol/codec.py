@@ -329,7 +329,7 @@ class _Plan:
         needed: The arguments without which it cannot be built, with their wire names.
         incomplete: The class that is built instead where a needed one is missing.
         keeps_unknown: Whether it has ``unknown_fields``.
-        prepare: Brings an object into the form that is read; None where it is in it.
+        prepare: Brings an object into the form that is read; None if it is in it.
         dotted: The names of members that are within another one.
     """
 

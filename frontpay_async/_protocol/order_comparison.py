@@ -115,9 +115,9 @@ class OrderIdentity:
     """What an order can be recognised by, in one form for sent and shown; hidden in reprs.
 
     Args:
-        kind: The kind of order; empty where it is not shown.
+        kind: The kind of order; empty if it is not shown.
         lines: The lines.
-        total: The grand total; None where it is not shown.
+        total: The grand total; None if it is not shown.
         moment: The order date, if it could be read.
         identifiers: What identifies the customer, by its name.
         name: The customer's name.

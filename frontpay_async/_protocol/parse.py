@@ -224,7 +224,7 @@ def _bare(name: str) -> str:
 
 
 def _marks_error(envelope: JsonObject, status_members: frozenset[str]) -> bool:
-    """Whether a member of the body says that the request failed, however its name is spelt."""
+    """Whether a member of the body marks a failure, in any spelling of its name."""
     for name, value in envelope.items():
         told = _bare(name)
         if told in _ERROR_MEMBERS:
@@ -458,7 +458,7 @@ def is_generic_failure(code: str | None) -> bool:
 
 
 def is_json_object(response: HttpResponse) -> bool:
-    """Tell whether the body is a JSON object, as all that the API itself says."""
+    """Return whether the body is a JSON object, as all that the API itself says."""
     try:
         return isinstance(response.json(), dict)
     except ValueError:

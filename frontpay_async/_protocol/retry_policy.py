@@ -101,7 +101,7 @@ def may_pass(error: FrontPayError) -> bool:
 
 
 def delay(policy: RetryPolicy, attempt: int, chance: float, error: FrontPayError) -> float | None:
-    """Return the seconds to wait before the next attempt, or None where the API asks for too long a wait."""
+    """Return the seconds to wait before the next attempt, or None if the API asks for too long a wait."""
     # Full jitter: callers that failed together do not come back together.
     # The exponent is capped so that a policy of a thousand attempts does not overflow a float.
     wait = chance * min(policy.max_delay, policy.base_delay * 2.0 ** min(attempt - 1, 60))

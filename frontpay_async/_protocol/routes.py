@@ -26,7 +26,7 @@ def has_no_route(response: HttpResponse | None) -> bool:
 
 
 def other_route(request: HttpRequest, status: int) -> HttpRequest | None:
-    """Return the request by the other method or path of its row; None where the row has no other."""
+    """Return the request by the other method or path of its row; None if the row has no other."""
     row = request.operation
     if row.other_method is not None and status == _METHOD_NOT_ALLOWED:
         return evolve(request, method=row.other_method if request.method == row.method else row.method)

@@ -71,8 +71,8 @@ class Kind:
         code: The rule's name in Laravel's vocabulary; the sandbox words its sentences by it.
         accepts: Whether a value that is present fits.
         demand: What is asked, for people, following the field's path.
-        choices: The values of which it is one; empty where it may be others.
-        longest: The documented length in characters; None where there is none.
+        choices: The values of which it is one; empty if it may be others.
+        longest: The documented length in characters; None if there is none.
     """
 
     code: str
@@ -196,7 +196,7 @@ def _check_nested(member: Field, value: Json, path: str, breaches: list[Breach])
 
 
 def is_missing(value: Json) -> bool:
-    """Tell whether a value counts as missing."""
+    """Return whether a value counts as missing."""
     return value is None or (isinstance(value, (str, list, dict)) and (not value or _is_blank(value)))
 
 

@@ -236,7 +236,7 @@ class Ledger:
 
     @property
     def _probe_at(self) -> float:
-        """When the server may be asked whether a window that is used up has ended; infinite for never."""
+        """When a request may test whether a used-up window has ended; infinite if never."""
         pause = self.window * _PROBES
         if not self.shared or self.hi - self.lo < pause:
             return math.inf

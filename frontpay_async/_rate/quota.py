@@ -27,7 +27,7 @@ class Quota:
 
 
 def read_quota(headers: Mapping[str, str]) -> Quota | None:
-    """Read ``x-ratelimit-*``; None where they are missing or make no sense."""
+    """Read ``x-ratelimit-*``; None if they are missing or make no sense."""
     limit, remaining = headers.get("x-ratelimit-limit", ""), headers.get("x-ratelimit-remaining", "")
     if not (limit.isascii() and limit.isdigit() and remaining.isascii() and remaining.isdigit()):
         return None

@@ -115,7 +115,7 @@ class RedisLedger:
         return ticket if verdict[0] == "granted" else float(verdict[1])
 
     async def report(self, ticket: Ticket, quota: Quota | None) -> None:
-        """Pass an answer on; None where its headers tell nothing."""
+        """Pass an answer on; None if its headers tell nothing."""
         await self._tell("report", ticket, quota.limit if quota else 0, quota.count if quota else 0)
 
     async def refused(self, ticket: Ticket, retry_after: float | None) -> None:

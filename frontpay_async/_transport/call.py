@@ -134,7 +134,7 @@ class Attempt:
         waited: Seconds that it waited for the rate window; None without one. Written by the rate stage.
         headers: What it carries beside what every request does; written by the instrumentation stage.
         may_have_left: Whether bytes of it may have reached the API; written by the send stage.
-        head: The HTTP status and the protocol's version (empty where the transport does not report it), as
+        head: The HTTP status and the protocol's version (empty if the transport does not report it), as
             soon as the head of the response is there; written by the send stage.
         response: The response; written by the retry stage.
         did_nothing: Whether the response says that it changed nothing; written by the auth and retry stages.
@@ -161,7 +161,7 @@ class Attempt:
 
     @property
     def is_unresolved(self) -> bool:
-        """Whether it may have taken effect, as far as is known by now."""
+        """Whether it may have taken effect, as far as is known now."""
         return self.may_have_left and not self.did_nothing
 
 

@@ -33,7 +33,7 @@ class Cipher(Protocol):
         ...
 
     def is_current(self, written: bytes) -> bool:
-        """Tell whether it was closed as ``close`` does it now."""
+        """Return whether it was closed as ``close`` does it now."""
         ...
 
 
@@ -77,7 +77,7 @@ class FernetCipher:
         raise ConfigurationError("the journal was encrypted with a key that is not in FRONTPAY_JOURNAL_KEY")
 
     def is_current(self, written: bytes) -> bool:
-        """Tell whether it was encrypted with the first key."""
+        """Return whether it was encrypted with the first key."""
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - needs the extra
 
         try:

@@ -6,7 +6,7 @@ caller waits for one fsync, and a thousand callers share one.
 
 The result of a request is queued without waiting, and the worker that continues with the next order waits
 for that order's claim, which stands behind it. So each order costs one wait, and at no moment are more
-orders in doubt than there are callers.
+unresolved orders than there are callers.
 """
 
 from __future__ import annotations

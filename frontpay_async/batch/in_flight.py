@@ -47,7 +47,7 @@ class InFlight:
         if anyio.current_time() >= dead_at:
             # This process stood still: by now another runner may be looking for it.
             self.scope.cancel()
-        # Called back while the claim was written, too, it goes no further: nothing is in doubt.
+        # Called back while the claim was written, too, it goes no further: nothing is unresolved.
         await checkpoint_if_cancelled()
         self.has_left = True
         # It may be sent a second time, after a 401 and a new token: the first claim's lease goes on.

@@ -141,7 +141,7 @@ class InvoiceBatch:
     async def run(
         self, *, concurrency: int = 16, on_progress: Callable[[BatchStatus], object] | None = None
     ) -> BatchReport:
-        """Send what is not sent, look for what is in doubt, and return when nothing is left to do.
+        """Send what is not sent, look for what is unresolved, and return when nothing is left to do.
 
         Left to do are neither done and failed orders nor parked ones, which wait for ``resolve``. What
         another runner has leased is waited for. Cancelled, or stopped by ``aclose``, it lets requests in

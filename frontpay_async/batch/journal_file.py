@@ -52,7 +52,7 @@ def claim_file(path: str) -> Callable[[], None]:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return which file stands at a path; None where there is none."""
+    """Return which file stands at a path; None if there is none."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:

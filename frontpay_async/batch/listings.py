@@ -84,15 +84,15 @@ class UnresolvedRow:
         id: Its number.
         kind: The operation that sends it.
         content: Its fingerprint.
-        fence: What a verdict must name.
+        fence: The fence that a verdict must state.
         listing: The last list that was complete before it was claimed.
         in_flight: Whether its answer may still come.
         claimed_at: When it was claimed, in Unix seconds; None for a row of an older journal.
-        doubt_at: Since when it is in doubt, in Unix seconds.
+        doubt_at: Since when it is unresolved, in Unix seconds.
         missed_at: When it was searched for and not found; None before.
         attempts: How often it was about to leave.
-        error: Why it is in doubt.
-        payload: Its content, as the journal keeps it; empty where it was not asked for.
+        error: Why it is unresolved.
+        payload: Its content, as the journal keeps it; empty if it was not asked for.
     """
 
     id: int
@@ -118,8 +118,8 @@ class Verdict:
     """What a look came to.
 
     Args:
-        transitions: What happens to rows in doubt.
-        unrelated: Orders that are of none of the rows in doubt or in flight.
+        transitions: What happens to unresolved rows.
+        unrelated: Orders that are of none of the unresolved rows or in flight.
     """
 
     transitions: Sequence[Transition]
@@ -325,7 +325,7 @@ class Listings:
     # Rows in doubt
 
     def next_look(self, settling: float) -> float | None:
-        """Return the seconds until a look at a row in doubt counts; None where no row is in doubt."""
+        """Return the seconds until a look at an unresolved row counts; None if no row is unresolved."""
         since = func.coalesce(rows.c.missed_at, rows.c.doubt_at, 0.0)
         mine = (rows.c.account_id == self.account, rows.c.state == State.UNKNOWN.value)
         with self.store.reading() as connection:
@@ -338,7 +338,7 @@ class Listings:
             return self.store.now(connection)
 
     def doubts(self) -> list[UnresolvedRow]:
-        """Return the account's rows in doubt and those in flight, with their content."""
+        """Return the account's unresolved rows and those in flight, with their content."""
         with self.store.reading() as connection:
             return self._doubts(connection, rows.c.payload)
 
@@ -470,7 +470,7 @@ class Listings:
         verdict: Callable[[Sequence[UnresolvedRow], Mapping[str, int]], Verdict],
         seconds: float,
     ) -> list[Transition] | None:
-        """Move the rows in doubt by a verdict on what the journal says now; None without the turn."""
+        """Move the unresolved rows by a verdict on what the journal says now; None without the turn."""
         try:
             with self.store.writing() as connection:
                 if self._turn(connection)[0] != self.owner:

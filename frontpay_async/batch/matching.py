@@ -1,4 +1,4 @@
-"""Which rows in doubt exist at the API: the decision of a reconcile round. Pure.
+"""Which unresolved rows exist at the API: the decision of a reconcile round. Pure.
 
 *Model.* Rows in doubt on one side, orders that no row accounts for on the other, and for each pair whether
 they are the same (``Comparison``). It is a matching of multisets, because identical orders in one batch are
@@ -33,7 +33,7 @@ from frontpay_async._protocol.order_comparison import Comparison
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LIKE_ANOTHER = "several orders in doubt differ only in what the API does not show"
+LIKE_ANOTHER = "several unresolved orders differ only in what the API does not show"
 TOO_MANY = "there are more such orders than were sent: another program sends identical ones"
 UNCLEAR = "an order may be this one: its content is neither the same nor clearly another"
 UNREADABLE = "an order may be this one: it cannot be read"

@@ -81,7 +81,7 @@ def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
 
 
 def is_outage(error: FrontPayError) -> bool:
-    """Tell whether a request that only reads failed because the API is not there, or not itself."""
+    """Return whether a request that only reads failed because the API is not there, or not itself."""
     if isinstance(error, APIError) and error.status in CUT_OFF:
         return True
     return isinstance(error, (NotSentError, OutcomeUnknownError, RateLimitedError, ServerError))

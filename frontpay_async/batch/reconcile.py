@@ -1,4 +1,4 @@
-"""Reconciling: rows in doubt are resolved by looking, never by sending again.
+"""Reconciling: unresolved rows are resolved by looking, never by sending again.
 
 A round lists the account's orders once, takes those that no row accounts for and that were first seen after
 the doubtful requests were made, reads their details (each once, whatever the number of rounds), and matches
@@ -107,7 +107,7 @@ class _View:
 
 @define(eq=False)
 class Reconciler:
-    """The search for rows in doubt.
+    """The search for unresolved rows.
 
     Args:
         journal: The journal, whose threads are used.
@@ -212,7 +212,7 @@ class Reconciler:
     # Looking
 
     async def next_look(self) -> float | None:
-        """Return the seconds until a look counts; None where no row is in doubt."""
+        """Return the seconds until a look counts; None if no row is unresolved."""
         return await self.journal.run(self.listings.next_look, self._delay)
 
     @property
@@ -281,13 +281,13 @@ class Reconciler:
         return before, listed
 
     def _learn(self, doubts: Sequence[UnresolvedRow]) -> None:
-        """Take in what the rows in doubt will be recognised by."""
+        """Take in what the unresolved rows will be recognised by."""
         new = {each.content: each for each in doubts if each.content not in self._sent}
         for content, each in new.items():
             try:
                 order = read(each.kind, self.cipher.decrypt(each.payload))
             except ValueError:
-                logger.warning("the content of a row in doubt cannot be read: it is left to a person")
+                logger.warning("the content of an unresolved row cannot be read: it is left to a person")
                 self._unreadable.add(content)
                 continue
             self._sent.add(content, identity_of_order(order))

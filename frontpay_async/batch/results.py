@@ -83,8 +83,8 @@ class BatchReport(BatchStatus):
         name: The batch.
         counts: How many rows are in each state.
         elapsed: Seconds that the run took.
-        sent: How many orders this run saw confirmed.
-        reconciled: How many rows in doubt this run decided by looking.
+        sent: The number of orders confirmed in this run.
+        reconciled: How many unresolved rows this run decided by looking.
     """
 
     elapsed: float

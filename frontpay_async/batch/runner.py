@@ -2,7 +2,7 @@
 
 A feeder leases pending rows in groups; workers send them. The request waits for its turn in the
 rate window; when it is granted, and only then, the row is claimed on disk, and when that is done the request
-leaves. So after a crash at most as many rows are in doubt as requests were in flight.
+leaves. So after a crash at most as many rows are unresolved as requests were in flight.
 
 How it ends. A send is shielded from the cancellation of the run (Ctrl-C, ``aclose``): what waits for the rate
 window is called back, and what has left gets ``drain`` seconds for its answer. What has no answer by then is
@@ -69,7 +69,7 @@ class Run:
         owner: Who runs it.
         session: What executes the calls.
         options: What the caller chose, with rank BATCH and without retries.
-        reconciler: Who looks for rows in doubt.
+        reconciler: Who looks for unresolved rows.
         cipher: What protects the content of orders.
         concurrency: How many requests may be in flight.
         lease: Seconds after a claim when its request is dead for certain.

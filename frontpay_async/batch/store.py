@@ -202,7 +202,7 @@ class Store:
             return int(connection.execute(found).scalar_one())
 
     def find_batch(self, name: str, account: str = "") -> int | None:
-        """Return the number of a batch; None where there is none."""
+        """Return the number of a batch; None if there is none."""
         mine = select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
         with self.reading() as connection:
             return connection.scalar(
@@ -426,7 +426,7 @@ class Store:
             return [(each.id, _row(each)) for each in connection.execute(wanted)]
 
     def find(self, batch: int, key: str) -> tuple[int, int, BatchRow] | None:
-        """Return a row by its key, with its number and fence; None where there is none."""
+        """Return a row by its key, with its number and fence; None if there is none."""
         with self.reading() as connection:
             found = connection.execute(
                 select(rows).where(rows.c.batch_id == batch, rows.c.key == key)

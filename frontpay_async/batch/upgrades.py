@@ -1,4 +1,4 @@
-"""How a journal of an earlier schema becomes one of this one, in the transaction that opens it.
+"""Upgrades of a journal from earlier schemas, in the transaction that opens it.
 
     1 -> 2   the unrelated orders are kept
     2 -> 3   accounts; when rows were claimed and confirmed; keys and names in one Unicode form

@@ -132,8 +132,8 @@ def _verified(
 def _invalid(verdict: Verdict, order_uuid: str) -> InvalidChecksumError:
     if verdict.formula:
         return InvalidChecksumError(
-            "the callback's checksum was made with this secret, but its text can be divided into values in"
-            " more than one way: look the order up",
+            "the callback's checksum was made with this secret, but its text has"
+            " more than one reading: look up the order",
             is_ambiguous=True,
             order_uuid=order_uuid,
         )

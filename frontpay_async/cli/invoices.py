@@ -256,7 +256,7 @@ def resume(
     strict_totals: bool,
     check_account: bool,
 ) -> int:
-    """Continue a batch: send what is left, and look for what is in doubt."""
+    """Continue a batch: send what is left, and look for what is unresolved."""
     command.strict_totals = strict_totals
     opened, number = _find(journal, name, account)
     try:

@@ -32,7 +32,7 @@ class TerminalCallback(Value):
         currency: The ISO 4217 code.
         base_amount: The amount without VAT; None if it was not returned, as for refunds.
         vat_amount: The VAT; None if it was not returned.
-        order_reference: What the URL was signed for; None where it has no token or the token was not checked.
+        order_reference: What the URL was signed for; None if it has no token or the token was not checked.
         signed_fields: The fields that were vouched for: ``order_reference`` or none.
     """
 

@@ -176,7 +176,7 @@ class CheckoutLink(Value):
     Args:
         order_uuid: The order's id.
         customer_uuid: The customer's id, if the API returned it.
-        payment_url: The page on which the customer pays, or proves who they are; None where there is none,
+        payment_url: The page on which the customer pays, or proves who they are; None if there is none,
             as for a company's invoice. A secret: it can carry a BankID session. Masked in reprs.
         unknown_fields: What the answer held beyond the documented members, by wire path.
     """

@@ -18,7 +18,7 @@ class CustomerRecord(Value):
 
     Args:
         uuid: The customer's id, such as ``CSRT3463048878``.
-        type: ``private`` or ``corporate``, in lower case; None where the API left it out.
+        type: ``private`` or ``corporate``, in lower case; None if the API left it out.
         name: The full name.
         country_code: The country code of the phone number.
         msisdn: The phone number without country code.

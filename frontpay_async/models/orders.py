@@ -392,8 +392,8 @@ class OrderStatusReport(Value):
     Args:
         order_uuid: The order's id.
         status: The status; open.
-        order_amount: What was ordered, in the order's currency; None where the API left it out.
-        refunded_amount: What was paid back, in the order's currency; None where the API left it out.
+        order_amount: What was ordered, in the order's currency; None if the API left it out.
+        refunded_amount: What was paid back, in the order's currency; None if the API left it out.
         unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 
@@ -410,15 +410,15 @@ class OrderDetails(Value):
 
     Args:
         order_uuid: The order's id.
-        type: The kind of order; open. None where the API left it out.
+        type: The kind of order; open. None if the API left it out.
         status: The status; open.
         invoice_number: The invoice number, once there is one.
         order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text.
         payment_link_due_date: Read like ``order_date``.
         products: The lines, with their ``id`` if the API returns it. A line that lacks a number is a
             ``PartialProduct``.
-        summary: The totals; a ``PartialSummary`` where one of them is missing, None where all are.
-        customer: The customer; texts that the API left out are empty. None where it left out all.
+        summary: The totals; a ``PartialSummary`` where one of them is missing, None if all are.
+        customer: The customer; texts that the API left out are empty. None if it left out all.
         unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
     """
 

@@ -22,7 +22,7 @@ class AttemptRecord(Value):
         operation: The operation's name.
         order_uuid: The order that the call named, if it named one.
         attempt: 1 for the first.
-        status: The HTTP status; None where no answer came.
+        status: The HTTP status; None if no answer came.
         elapsed: Seconds that the attempt took, waiting for the rate window included.
         outcome: None when it succeeded, else what is known.
     """
@@ -43,7 +43,7 @@ class ResultRecord(Value):
         operation: The operation's name.
         order_uuid: The order that the call named, if it named one.
         attempts: How many attempts were made.
-        status: The last attempt's HTTP status; None where no answer came.
+        status: The last attempt's HTTP status; None if no answer came.
         elapsed: Seconds that the call took, waits included.
         outcome: None when it succeeded, else what is known of the whole call.
         error: The class of what was raised, such as ``ServerError``; None when it succeeded.

@@ -191,7 +191,7 @@ class ReservationPayment(Value):
     """The capture or charge that was made.
 
     Args:
-        uuid: Its id (``CAP…`` or ``CHA…``), which a refund names; None where the API left it out, though it
+        uuid: Its id (``CAP…`` or ``CHA…``), which a refund names; None if the API left it out, though it
             confirmed the payment.
         unknown_fields: What the answer held beyond the documented members, by wire path.
     """

@@ -121,7 +121,7 @@ class SubscriptionEntry(Value):
         order_uuid: The id of its order.
         repeats: How many cycles there are.
         frequency: How often it bills.
-        amount: What a cycle costs.
+        amount: The price of a cycle.
         currency: The currency.
         created_at: When it was created; text where the API wrote it without a zone.
         customer_name: The customer's name. Masked in reprs.

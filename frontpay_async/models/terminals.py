@@ -145,7 +145,7 @@ class Terminal(Value):
     Args:
         uuid: The terminal's id, such as ``TRML1914739698``.
         name: What it is called.
-        status: The API's status number; the reference shows 1 for an active terminal. None where the API
+        status: The API's status number; the reference shows 1 for an active terminal. None if the API
             left it out.
         organization_uuid: The organisation it belongs to.
         unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.

@@ -74,7 +74,7 @@ class Flaw:
 
 
 def read_number(text: str | Decimal | int) -> Decimal | None:
-    """Read an exact number; None where there is none, or one of more than 30 digits on a side."""
+    """Read an exact number; None if there is none, or one of more than 30 digits on a side."""
     try:
         return to_decimal(text)
     except ValueError:
@@ -83,7 +83,7 @@ def read_number(text: str | Decimal | int) -> Decimal | None:
 
 
 def read_date(text: str, zone: tzinfo | None) -> date | None:
-    """Read a date, or a time with a zone; None where there is none."""
+    """Read a date, or a time with a zone; None if there is none."""
     if _DATE.fullmatch(text) is None:
         return None
     try:
@@ -114,7 +114,7 @@ _SHORT_ZIP = re.compile(r"\d{1,3}", re.ASCII)
 
 
 def read_extra(value: object) -> Mapping[str, object] | None:
-    """Return the members that are merged into a body; None where they are not an object of JSON."""
+    """Return the members that are merged into a body; None if they are not an object of JSON."""
     try:
         members = read_exact(value) if isinstance(value, str) else value
         return to_extra(cast("Mapping[str, object]", members)) if isinstance(members, dict) else None

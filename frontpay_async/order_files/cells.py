@@ -57,7 +57,7 @@ _TOKEN = re.compile("|".join(f"({token})" for token, _ in _TOKENS))
 
 
 def clean(cell: str) -> str:
-    """Return a cell's text without what cannot be seen around or in it; ``="0155"`` is 0155."""
+    """Return a cell's text without invisible characters; ``="0155"`` is 0155."""
     text = cell.strip()
     if not text.isascii():
         text = text.strip(_AROUND)
@@ -153,7 +153,7 @@ _DOTTED = day_pattern("dd.mm.yyyy")
 
 
 def read_cell_date(text: str, pattern: re.Pattern[str] | None, zone: tzinfo | None) -> date | None:
-    """Read a date, or a time with a zone; None where there is none."""
+    """Read a date, or a time with a zone; None if there is none."""
     found = pattern.fullmatch(text) if pattern is not None else None
     found = found or _DOTTED.fullmatch(text)
     if found is None:

@@ -56,7 +56,7 @@ class Leaf:
         form: What it holds.
         is_required: The model cannot be built without it.
         column: Its name in a CSV file.
-        default: What it is where the file has none; None where nothing stands in.
+        default: What it is where the file has none; None if nothing stands in.
     """
 
     name: str
@@ -218,7 +218,7 @@ def words(message: str, name: Mapping[tuple[str, ...], str] | None = None) -> st
 
 @lru_cache(maxsize=256)
 def did_you_mean(name: str, known: frozenset[str]) -> str:
-    """Suggest the name that was meant, as the end of a sentence; empty where none is near."""
+    """Suggest the name that was meant, as the end of a sentence; empty if none is near."""
     snake = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name[:80]).lower().replace(" ", "_").replace("-", "_")
     near = difflib.get_close_matches(snake, sorted(known), n=1, cutoff=0.7)
     return f"; did you mean {near[0]}?" if near else ""
@@ -230,5 +230,5 @@ def shown_title(title: str, place: int) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Return the name of a JSON member for a message, if it can be one; an ellipsis stands for it else."""
+    """Return the name of a JSON member for a message, if it can be one; otherwise an ellipsis."""
     return name if _NAME.fullmatch(name) else "…"

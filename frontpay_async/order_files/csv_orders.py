@@ -97,7 +97,7 @@ class _Header:
     """What stands in which place.
 
     Args:
-        columns: The column of each place; empty where the place is passed over.
+        columns: The column of each place; empty if the place is passed over.
         titles: The title, as it stands in the file, of each column that is there.
         width: How many cells a record has; those behind the last title are empty.
     """
@@ -187,7 +187,7 @@ class CsvFormat:
         yield from reader.finish()
 
     def _column(self, title: str) -> str | None:
-        """Return the column of a title; empty where it is passed over, None where there is none."""
+        """Return the column of a title; empty if it is passed over, None if there is none."""
         if title in self.mapping:
             return self.mapping[title] or ""
         name = title.casefold()

@@ -57,7 +57,7 @@ class KindTotal:
     """Sum up the orders of one kind.
 
     Args:
-        orders: How many there are.
+        orders: The number of orders.
         products: How many lines they have.
         grand_total: What they come to, in the orders' currency.
     """
@@ -72,7 +72,7 @@ class DryRun:
     """What a file would send; nothing was sent.
 
     Args:
-        kinds: The sums of the sound orders, by kind; only kinds that the file has.
+        kinds: The totals of the valid orders, for each kind in the file.
         violations: What is wrong, in the order of the lines; of a very bad file, the first 100,000.
         violation_count: How many violations there are in all. When there is one, nothing of the file is sent.
         warnings: What was read, but may be a mistake, such as a postal code without its leading zero.

@@ -19,7 +19,7 @@ LONGEST_KEY = 200
 
 
 def key_flaw(key: object) -> str | None:
-    """Say what is wrong with a key, without showing it; None where nothing is."""
+    """Say what is wrong with a key, without showing it; None if nothing is."""
     if not isinstance(key, str):
         return f"must be text, not {type(key).__name__}"
     if not key or key != key.strip():

@@ -141,7 +141,7 @@ class ObjectReader:
         self.unreadable: set[Path] = set()
 
     def read(self, text: str, rules: Judge) -> tuple[str, BatchItem] | None:
-        """Return the line's kind and order, or None where something is wrong with them."""
+        """Return the line's kind and order, or None if something is wrong with them."""
         source = self._parse(text)
         if source is None:
             return None
@@ -204,7 +204,7 @@ class ObjectReader:
                 self._tell((*path, name), "stands twice")
 
     def read_fields(self, group: Group, source: object, path: Path) -> Draft | None:
-        """Return the draft of an object; None where it is none."""
+        """Return the draft of an object; None if it is none."""
         if not isinstance(source, dict):
             self._refuse(path, "is required" if source is None else "must be an object")
             return None

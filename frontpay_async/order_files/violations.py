@@ -24,7 +24,7 @@ class LineViolation:
     Args:
         line: The line of the file, from 1. For a CSV record of several lines, the line where it begins.
         column: The column's header as it stands in a CSV file, or the path in a JSON line such as
-            ``order.customer.email``; empty where the line as a whole is meant.
+            ``order.customer.email``; empty if the line as a whole is meant.
         message: What is asked, without the value that stands there.
     """
 

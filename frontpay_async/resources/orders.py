@@ -227,7 +227,7 @@ class Orders:
                 PARTIAL REFUNDED. Defaults to all.
 
         Returns:
-            The orders; empty where there are none. Rows that could not be read are in its ``unreadable``.
+            The orders; empty if there are none. Rows that could not be read are in its ``unreadable``.
 
         Raises:
             InvalidOrderError: The API cannot filter by this status; nothing was sent.

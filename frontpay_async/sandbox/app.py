@@ -210,7 +210,7 @@ def _route(path: str) -> str:
 
 
 async def _read(request: Request) -> bytes | None:
-    """Return the body; None where it is larger than nginx lets through."""
+    """Return the body; None if it is larger than nginx lets through."""
     content = bytearray()
     async for piece in request.stream():
         content += piece

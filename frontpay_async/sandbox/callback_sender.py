@@ -98,7 +98,7 @@ class SentCallback:
     Args:
         order_uuid: The order.
         url: Where it was sent, with all parameters; hidden in reprs.
-        status: The HTTP status of the merchant's answer; None where there was none.
+        status: The HTTP status of the merchant's answer; None if there was none.
         problem: Why there was none: lost, forbidden host, no answer.
         fault: What struck it, if anything.
         number: The callback's number, from 1; a resent one has another.
@@ -357,7 +357,7 @@ class CallbackSender:
         return concerned and plan.strikes()
 
     def _words(self, order: SandboxOrder, refund: RefundRequest | None) -> dict[str, str] | None:
-        """Return the parameters; None where the API is not known to call back."""
+        """Return the parameters; None if the API is not known to call back."""
         if refund is not None:
             approved = refund.status is RefundStatus.REFUNDED
             return {
@@ -458,7 +458,7 @@ def _payment_method(order: SandboxOrder) -> str:
 
 
 def _merged(url: str, said: dict[str, str]) -> str:
-    """Add parameters to a URL behind those that it has."""
+    """Append parameters to those of a URL."""
     before, mark, fragment = url.partition("#")
     separator = "?" if "?" not in before else "" if before.endswith(("?", "&")) else "&"
     return f"{before}{separator}{urlencode(said)}{mark}{fragment}"

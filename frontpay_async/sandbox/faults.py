@@ -147,7 +147,7 @@ class Fault:
             raise ConfigurationError("latency and drip require seconds; other kinds do not accept them")
 
     def strikes(self, operation: str) -> bool:
-        """Tell whether an operation, by its name, can be struck."""
+        """Return whether an operation, by its name, can be struck."""
         return operation in _ONLY_FOR.get(self.kind, OPERATIONS) and fnmatchcase(operation, self.operation)
 
 

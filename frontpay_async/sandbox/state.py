@@ -415,7 +415,7 @@ class SandboxState:
                 heapq.heappop(self._queue)[2]()
 
     def next_due(self) -> float | None:
-        """Return when the next thing will happen, on the sandbox's clock; None where nothing waits."""
+        """Return when the next thing will happen, on the sandbox's clock; None if nothing waits."""
         return self._queue[0][0] if self._queue else None
 
     def duplicates(self) -> tuple[Duplicate, ...]:

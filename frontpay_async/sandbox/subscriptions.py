@@ -73,7 +73,7 @@ class Cycle:
 
     @property
     def name(self) -> str:
-        """Its name, which a refund names."""
+        """Its name, which a refund refers to."""
         return f"Cycle {self.number}"
 
     @property
@@ -100,12 +100,12 @@ class SandboxSubscription:
         uuid: The id.
         order_uuid: The id of its order.
         customer_uuid: The customer's id.
-        serial: Which subscription of the sandbox it is, counted from 1.
+        serial: The subscription's number in the sandbox, counted from 1.
         operation: The operation that created it.
         body: The JSON body that created it; hidden in reprs.
         created_at: When it was created, in Unix seconds.
         lines: Its lines.
-        amount: What a cycle costs.
+        amount: The price of a cycle.
         repeats: How many cycles there are.
         status: Its status.
         cycles: The cycles that were billed.

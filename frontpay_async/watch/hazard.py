@@ -136,7 +136,7 @@ class Hazard:
         return density / (0.5 * math.erfc(z / _ROOT_2))
 
     def reaches(self, age: float, progress: float) -> float:
-        """Return the seconds after an age in which √h adds up to so much; infinite beyond the grid."""
+        """Return the seconds after an age in which ∫√h reaches a value; infinite beyond the grid."""
         wanted = self._progress(age) + progress
         reached = self._reached
         above = bisect_right(reached, wanted)

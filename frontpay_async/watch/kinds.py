@@ -157,5 +157,5 @@ def status_in(answer: object) -> Status:
 
 
 def paid_back_in(answer: object) -> Decimal | None:
-    """Return how much an answer says was paid back; None where it does not say so."""
+    """Return how much an answer says was paid back; None if it does not say so."""
     return answer.refunded_amount if isinstance(answer, OrderStatusReport) else None

@@ -26,7 +26,7 @@ ItemT = TypeVar("ItemT", bound=Placed)
 class LazyHeap(Generic[ItemT]):
     """A heap of items by key; equal keys in the order of arrival.
 
-    All operations are O(log n), amortised. An item must be dropped from the heap that it stands in.
+    All operations are O(log n), amortised. An item can be dropped only from the heap that contains it.
     """
 
     _heap: list[tuple[float, int, ItemT]] = field(init=False, factory=list[tuple[float, int, ItemT]])
@@ -50,7 +50,7 @@ class LazyHeap(Generic[ItemT]):
             self._stale = 0
 
     def first(self) -> tuple[float, ItemT] | None:
-        """Return the least key and its item; None where there is none."""
+        """Return the least key and its item; None if there is none."""
         heap = self._heap
         while heap:
             key, arrival, item = heap[0]

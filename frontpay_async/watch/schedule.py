@@ -261,7 +261,7 @@ class Schedule:
         return min(told[0] if told else math.inf, early, self.sweeps.due(budget), single)
 
     def take(self, now: float, budget: float) -> Watch | Sweep | None:
-        """Return what is asked for now; None where there is nothing."""
+        """Return what is asked for now; None if there is nothing."""
         self._stir(now, budget)
         told = self._told.first()
         if told and told[0] <= now:

@@ -85,13 +85,13 @@ class Sweeps:
     )
 
     def has(self, kind: WatchKind, now: float) -> bool | None:
-        """Tell whether the list has a kind's orders; None where that is not known."""
+        """Return whether the list has a kind's orders; None if that is not known."""
         if self._has[kind] is False and KINDS[kind].facts.listed and now >= self._missed_at[kind] + RELEARN:
             return None
         return self._has[kind]
 
     def looks_after(self, watch: Watch) -> bool:
-        """Tell whether sweeps tell of a watch at present."""
+        """Return whether sweeps tell of a watch at present."""
         trusted = self.on and not self.overdue and self._has[watch.kind] is True
         return trusted and watch.listed is not None
 
@@ -187,7 +187,7 @@ class Sweeps:
 
 
 def _may_have_ended(watch: Watch, before: OrderStatus | None) -> bool:
-    """Tell whether a status that the list has not shown before says so."""
+    """Return whether a status that the list has not shown before says so."""
     match watch.kind:
         case WatchKind.PAYMENT:
             return watch.listed not in _OPEN

@@ -70,7 +70,7 @@ class _Table(Mapping[str, Operation[object]]):
         self._rows_of: dict[str, Mapping[str, Operation[object]]] = {}
 
     def of(self, resource: str) -> Mapping[str, Operation[object]]:
-        """Return the rows of a resource; KeyError where there is no such resource."""
+        """Return the rows of a resource; KeyError if there is no such resource."""
         if resource not in RESOURCES:
             raise KeyError(resource)
         rows = self._rows_of.get(resource)

@@ -83,21 +83,21 @@ class Operation(Generic[ResultT_co]):
         query: The names of the optional parameters in the query.
         success: The documented HTTP status of a success.
         safety: What a second send may do.
-        result: What a success is read as; None where it carries nothing.
+        result: What a success is read as; None if it carries nothing.
         listed: The success carries a list of ``result``.
         paged: The success carries one page of a list of ``result``.
         may_lack_data: The success is believed by its message alone: no source shows what it carries.
         empty_when_not_found: A 404 means an empty list.
         request: The class of the body; None without one.
-        rules: The rules for the body; None where there is none.
-        date_format: The form of ``orderDate``; None where there is none.
+        rules: The rules for the body; None if there is none.
+        date_format: The form of ``orderDate``; None if there is none.
         business_codes: The documented codes of a 400.
         done_code: The code of a refusal that shows that the operation has taken effect before.
         undone_code: The code of a refusal that shows that the operation has never taken effect.
         refusals: The codes of a 510 that refuse for good, so that nothing was done.
-        look_at: The row that shows, after a lost response, whether this one took effect; None where the API
+        look_at: The row that shows, after a lost response, whether this one took effect; None if the API
             shows no trace of it, or where it may simply be sent again.
-        watched: What waiting for the status that it reads is like; None where nothing waits for it.
+        watched: What waiting for the status that it reads is like; None if nothing waits for it.
         not_batched: Why a batch does not send what it creates.
         needs_terminal: It fails with ``terminalIsBusy`` while the card terminal is busy.
         raw: Whether it is a request of the caller's own, whose success is returned as it came.
@@ -149,7 +149,7 @@ class Operation(Generic[ResultT_co]):
 
     @property
     def id_name(self) -> str | None:
-        """The name of the id in the path, such as ``order_uuid``; None where there is none."""
+        """The name of the id in the path, such as ``order_uuid``; None if there is none."""
         _, opened, rest = self.path.partition("{")
         return rest.partition("}")[0] if opened else None
 

@@ -79,7 +79,7 @@ def resend_order(context: RequestContext) -> Answer:
 
 @handles(operations.GET_PAYMENT_STATUS)
 def payment_status(context: RequestContext) -> Answer:
-    """Tell whether the cardholder has paid; a refund later does not undo that."""
+    """Return whether the cardholder has paid; a refund later does not undo that."""
     order = context.order()
     if order.status is OrderStatus.SENT:
         return _undecided(context, "order_status", "orderPaymentPending")
@@ -112,7 +112,7 @@ def refund(context: RequestContext) -> Answer:
 
 @handles(operations.GET_REFUND_STATUS)
 def refund_status(context: RequestContext) -> Answer:
-    """Tell whether the cardholder has taken the last refund."""
+    """Return whether the cardholder has taken the last refund."""
     status = _asked_refund(context).status
     if status is RefundStatus.UNKNOWN:
         return _undecided(context, "refund_status", "refundRequestPending")

@@ -33,12 +33,12 @@ class RecordedRequest:
     """One request that reached the sandbox.
 
     Args:
-        operation: The operation's name; None where no operation has this method and path.
+        operation: The operation's name; None if no operation has this method and path.
         method: The HTTP method.
         path: The path and query.
         token: The bearer token; hidden in reprs.
         body: The JSON body, or None; hidden in reprs.
-        status: The HTTP status of the answer; None where there was none.
+        status: The HTTP status of the answer; None if there was none.
         fault: What struck it, if anything.
     """
 
@@ -59,7 +59,7 @@ class Exchange:
         number: Its revision.
         at: When it arrived, in Unix seconds.
         request: The request.
-        answer: The answer's body, a long list cut short; None where there was none. Hidden in reprs.
+        answer: The answer's body, a long list cut short; None if there was none. Hidden in reprs.
     """
 
     number: int
@@ -85,7 +85,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> Place | None:
-        """Read a place as it was written; None where it is none."""
+        """Read a place as it was written; None if it is none."""
         era, _, revision = text.partition("-")
         if not era or not (revision.isascii() and revision.isdigit()) or len(revision) > _LONGEST_NUMBER:
             return None
@@ -158,7 +158,7 @@ class Feed:
         return list(takewhile(lambda each: each.number > revision, reversed(self._exchanges)))
 
     def exchange(self, number: int) -> Exchange | None:
-        """Return a request by its number; None where it is not kept."""
+        """Return a request by its number; None if it is not kept."""
         return next((each for each in self._exchanges if each.number == number), None)
 
     def news(self) -> anyio.Event:

@@ -64,7 +64,7 @@ def masked(value: Json, shown: Collection[str] = _SHOWN, *, depth: int = 0) -> J
 
 
 def _is_plain(value: Json) -> bool:
-    """Tell whether nothing has names of its own in it."""
+    """Return whether nothing has names of its own in it."""
     items = value if isinstance(value, list) else [value]
     return not any(isinstance(item, (dict, list)) for item in items)
 

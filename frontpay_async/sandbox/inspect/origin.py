@@ -80,7 +80,7 @@ class AllowedHost:
 
 
 def objection(headers: Headers) -> str | None:
-    """Return why a request of a browser is refused; None where it may pass."""
+    """Return why a request of a browser is refused; None if it may pass."""
     # Sent to addresses like this machine's by all browsers, and never set by a page itself.
     site = headers.get("sec-fetch-site")
     if site is not None:

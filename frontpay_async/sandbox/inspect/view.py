@@ -92,7 +92,7 @@ class View:
         return {**told, **self._furniture()} if is_whole else told
 
     def exchange(self, number: int) -> Row | None:
-        """Tell what a request and its answer said; None where it is not kept."""
+        """Tell what a request and its answer said; None if it is not kept."""
         found = self.api.feed.exchange(number)
         if found is None:
             return None
@@ -162,7 +162,7 @@ class View:
         ]
 
     def _furniture(self) -> Row:
-        """Tell what does not change while the sandbox runs."""
+        """Return what does not change while the sandbox runs."""
         settings, throttle = self.api.settings, self.api.throttle
         return {
             "access": _access(settings),
