@@ -24,7 +24,7 @@ stands there. For such a row, two lists prove it together:
   orders by which it can be checked.
 
 Where nothing at all is known, and both lists are empty (the documented 404), there is nothing to check a list
-by. Then it is believed for one row: what becomes of that row tells of the others.
+by. Then it is believed for one row: the result of that row decides about the others.
 
 *Limit*: a list that hides an order of a row, and none of those that are known, is taken for a complete one.
 
@@ -180,7 +180,7 @@ class Evidence:
         return self.lacks or (is_last and not self.is_blank)
 
     def _has_outgrown(self, missed_at: float) -> bool:
-        """Whether it shows more orders than the list can have shown in which a row was looked for first."""
+        """Whether it shows more orders than the list can have shown in which a row was searched for first."""
         # What was claimed since is not in that list, even where the clock stood still.
         return self.size > sum(each.before <= missed_at and each.after < missed_at for each in self.known)
 
@@ -230,7 +230,7 @@ class Listings:
     def is_anchored(self) -> bool:
         """Whether an order of the account is known that is older than any that is sent from now on."""
         # Such orders are those that a list showed, and the first ones that were confirmed, as soon as each of
-        # those that were sent before is decided, or was looked for once.
+        # those that were sent before is decided, or was searched for once.
         listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
         with self.store.reading() as connection:
             if self._is_open(connection, rows.c.listing == 0):
@@ -247,7 +247,7 @@ class Listings:
             return True
 
     def _is_open(self, connection: Connection, *more: ColumnElement[bool]) -> bool:
-        """Whether an order is on its way, or in doubt and was not looked for yet."""
+        """Whether an order is on its way, or unresolved and was not searched for yet."""
         going = select(rows.c.id).where(
             rows.c.account_id == self.account, rows.c.state.in_(_OPEN), rows.c.missed_at.is_(None), *more
         )

@@ -221,9 +221,9 @@ class Run:
             del self._in_hand[each.id, each.fence]
 
     async def _may_send(self, size: int) -> int:
-        """Return how many rows may be taken now: 0 while another order must be looked for first."""
+        """Return how many rows may be taken now: 0 while another order must be reconciled first."""
         # Absence is proven by something that is older than the row and known. So of a new account one order
-        # is sent at a time, by one runner, and looked for if it came into doubt, until one stands there.
+        # is sent at a time, by one runner, and reconciled if it becomes unresolved, until one stands there.
         if not self._has_begun:
             if await self.journal.run(self.store.next_due, self.batch) is None:
                 return 0

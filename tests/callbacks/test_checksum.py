@@ -278,7 +278,7 @@ def test_the_older_formulas_can_be_refused() -> None:
         with pytest.raises(InvalidChecksumError, match="accept_older_form") as caught:
             verify_checksum(fields, SECRET, accept_older_form=False)
         assert not caught.value.is_ambiguous
-        with pytest.raises(CallbackError, match=r"lacks .*paymentMethod"):
+        with pytest.raises(CallbackError, match=r"has no .*paymentMethod"):
             parse_callback({name: fields[name] for name in (*formula, "checksum")}, accept_older_form=False)
 
 
