@@ -34,8 +34,6 @@ from frontpay_async.resources.orders import Orders
 from frontpay_async.resources.rate import RateView
 from frontpay_async.resources.terminals import Terminals
 from frontpay_async.settings import RateLimit, RetryPolicy, Timeouts, base_url_source, resolve_base_url
-from frontpay_async.watch.hub import WatchHub
-from frontpay_async.watch.poller import Poller
 
 if TYPE_CHECKING:
     import ssl
@@ -56,6 +54,8 @@ if TYPE_CHECKING:
     from frontpay_async.resources.reservations import Reservations
     from frontpay_async.resources.subscriptions import Subscriptions
     from frontpay_async.settings import Environment
+    from frontpay_async.watch.hub import WatchHub
+    from frontpay_async.watch.poller import Poller
 
 T = TypeVar("T")
 
@@ -105,7 +105,8 @@ class FrontPayClient:
     orders: Orders
     terminals: Terminals
     rate: RateView
-    watch: WatchHub
+    _root: FrontPayClient | None = None
+    """The client that this one was derived from; None where it was built."""
 
     def __init__(
         self,
@@ -193,11 +194,9 @@ class FrontPayClient:
             follower,
             strict_totals=_checks.flag("strict_totals", strict_totals),
         )
-        poller = Poller(session, options.timeouts)
-        if follower is not None:
-            follower.observe("watch.staleness", poller.oldest_news)
-        self.watch = WatchHub(poller)
         self._attach(session, options)
+        if follower is not None:
+            follower.observe("watch.staleness", self._poller.oldest_news)
 
     def _attach(self, session: Session, options: CallOptions) -> None:
         self._session = session
@@ -238,7 +237,7 @@ class FrontPayClient:
         derived = object.__new__(type(self))
         derived._url = self._url
         derived._owns_session = False
-        derived.watch = self.watch
+        derived._root = self._root or self
         options = _options(
             timeouts=now.timeouts if timeouts is None else timeouts,
             retry=now.retry if retry is None else retry,
@@ -312,6 +311,21 @@ class FrontPayClient:
                 outcome=Outcome.UNKNOWN,
             )
         return CallResult(value=value, response=last.response, attempts=last.attempts, elapsed=last.elapsed)
+
+    @cached_property
+    def watch(self) -> WatchHub:
+        """Waiting for the end of orders, payments and refunds; loaded when first used."""
+        if self._root is not None:
+            return self._root.watch
+        from frontpay_async.watch.hub import WatchHub  # noqa: PLC0415
+
+        return WatchHub(self._poller)
+
+    @cached_property
+    def _poller(self) -> Poller:
+        from frontpay_async.watch.poller import Poller  # noqa: PLC0415
+
+        return Poller(self._session, self._options.timeouts)
 
     @cached_property
     def checkout(self) -> Checkout:

@@ -12,7 +12,6 @@ from attrs import frozen
 from frontpay_async._protocol import operations, requests
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.statuses import OrderStatus
-from frontpay_async.resources.find_order import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -290,6 +289,9 @@ class Orders:
         Raises:
             FrontPayError: One of them could not be read.
         """
+        # Loaded when first used: most programs lose no response.
+        from frontpay_async.resources.find_order import find  # noqa: PLC0415
+
         return await find(self._session, self._options, order, among)
 
     async def get_invoice_number(self, order_uuid: str) -> InvoiceNumber:
