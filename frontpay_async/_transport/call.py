@@ -35,6 +35,9 @@ class CallOptions:
         before_send: Awaited with the request before each attempt leaves, when the rate is granted and the
             credential is there. Returns the request to send, which may be another one. What it raises ends
             the call, and nothing was sent.
+        may_leave: Asked again when a connection is there and the first byte is about to be written: the
+            process may have stood still since. Where it says no, nothing was sent. With a transport of the
+            caller's it is asked before that connects.
     """
 
     timeouts: Timeouts = field(factory=Timeouts)
@@ -42,6 +45,7 @@ class CallOptions:
     priority: Priority = Priority.NORMAL
     attempt_within: float | None = None
     before_send: Callable[[HttpRequest], Awaitable[HttpRequest]] | None = None
+    may_leave: Callable[[], bool] | None = None
 
 
 @define(eq=False, repr=False)

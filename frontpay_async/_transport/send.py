@@ -48,6 +48,7 @@ _AIOHTTP_CONNECTING = frozenset(
 )
 _QUOTATION = re.compile(r"""[\s:(]*(?:b?["'<]|bytearray).*""", re.DOTALL)
 _URLS_KEPT = 512
+_TOO_LATE = "it was too late to send it"
 _GZIP_OR_ZLIB = 47
 # Empty where the transport does not report it.
 _VERSIONS = frozenset({"", "1.0", "1.1", "2", "3"})
@@ -66,8 +67,8 @@ class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never ra
         self.kind = kind
 
 
-class _ClosedError(Exception):
-    """The client was closed before the request was written."""
+class _HeldBackError(Exception):
+    """The client was closed, or the request is too late, before it was written."""
 
 
 class _UnreadableError(Exception):
@@ -154,6 +155,8 @@ class Send:
 
     async def _send(self, attempt: Attempt) -> HttpResponse:
         self._check_open(attempt.call)
+        if not self._tells_when_leaving and not _may_leave(attempt):
+            raise attempt.call.not_sent(_TOO_LATE)
         transport = self._transport
         if transport is None:
             transport = self._transport = self._open()
@@ -221,8 +224,8 @@ class Send:
         if self._tells_when_leaving:
 
             def leaving() -> None:
-                if self.closed:
-                    raise _ClosedError
+                if self.closed or not _may_leave(attempt):
+                    raise _HeldBackError(_TOO_LATE)
                 attempt.may_have_left = True
 
             extensions["leaving"] = leaving
@@ -307,8 +310,13 @@ class _Body(httpx.ByteStream):
         return self._pieces.pop()
 
 
+def _may_leave(attempt: Attempt) -> bool:
+    may_leave = attempt.call.options.may_leave
+    return may_leave is None or may_leave()
+
+
 def _never_left(error: Exception) -> bool:
-    if isinstance(error, _ClosedError):
+    if isinstance(error, _HeldBackError):
         return True
     if not any(
         cls.__name__ in _NEVER_LEFT and cls.__module__.partition(".")[0] in _LIBRARIES
@@ -323,6 +331,8 @@ def _never_left(error: Exception) -> bool:
 
 def _reason(error: Exception, attempt: Attempt) -> str:
     if isinstance(error, _UnreadableError):
+        return str(error)
+    if isinstance(error, _HeldBackError):
         return str(error)
     said = redact(str(error))
     if attempt.may_have_left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import anyio
@@ -37,6 +38,7 @@ class InFlight:
     leased: LeasedRow
     scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
     has_left: bool = False
+    _dead_at: float = field(init=False, default=inf)
 
     async def claim(self, commits: GroupCommit, claim: Transition) -> None:
         """Write down that the request is about to leave, and bound its time."""
@@ -44,14 +46,18 @@ class InFlight:
         dead_at = anyio.current_time() + claim.lease * _LEASE_SHARE
         if not await commits.commit(claim):
             raise NotOursError
-        if anyio.current_time() >= dead_at:
-            # This process stood still: by now another runner may be looking for it.
+        self._dead_at = min(self._dead_at, dead_at)
+        if not self.may_leave():
             self.scope.cancel()
         # Called back while the claim was written, too, it goes no further: nothing is unresolved.
         await checkpoint_if_cancelled()
         self.has_left = True
         # It may be sent a second time, after a 401 and a new token: the first claim's lease goes on.
         self.scope.deadline = min(self.scope.deadline, dead_at)
+
+    def may_leave(self) -> bool:
+        """Whether no other runner can be looking for it yet; this process may have stood still."""
+        return anyio.current_time() < self._dead_at
 
     def recall(self, drain: float) -> None:
         """Cancel the request, or give it so many seconds more if it has left."""

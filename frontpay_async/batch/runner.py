@@ -367,7 +367,7 @@ class Run:
             with sending.scope:
                 order = read(leased.kind, self.cipher.decrypt(leased.payload))
                 operation = kind_named(leased.kind).operation
-                options = evolve(self.options, before_send=before_send)
+                options = evolve(self.options, before_send=before_send, may_leave=sending.may_leave)
                 created = await self.session.execute(operation, options, value=order)
                 return self._confirmed(named, created)
         except NotOursError:
