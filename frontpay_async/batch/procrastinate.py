@@ -84,8 +84,11 @@ class BatchTasks:
         queue: The queue of the jobs.
         sweep: When the sweep runs, as a cron expression.
         concurrency: How many requests of a batch may be in flight.
-        lease: Seconds for which a runner keeps a row. A failed job is retried, and a worker without a
-            heartbeat counts as dead, after so long.
+        lease: Seconds for which a runner keeps a row. A failed job is retried after so long.
+        settling: Seconds after which a request whose response was lost is not processed any more; see
+            ``InvoiceBatch``.
+        heartbeat: Seconds without a heartbeat after which a worker counts as dead. More than the worker's
+            ``update_heartbeat_interval``, or living workers would count as dead.
         attempts: How often a job is retried before it is left to the sweep.
         is_wanted: Whether the sweep may run a batch, such as one whose merchant is not paused. Defaults to
             all.
@@ -106,12 +109,16 @@ class BatchTasks:
         sweep: str = "*/5 * * * *",
         concurrency: int = 16,
         lease: float = 120.0,
+        settling: float = 60.0,
+        heartbeat: float = 30.0,
         attempts: int = 10,
         is_wanted: Callable[[AccountOverview], bool] = lambda _: True,
     ) -> None:
         self._journal = _checks.instance("journal", journal, Journal, "Journal.open(url)")
         self._concurrency = _checks.whole("concurrency", concurrency, "a whole number of at least 1")
         self._lease = _checks.seconds("lease", lease)
+        self._settling = _checks.seconds("settling", settling, or_zero=True)
+        self._heartbeat = _checks.seconds("heartbeat", heartbeat)
         attempts = _checks.whole("attempts", attempts, "a whole number of at least 1")
         self._queue, self._open_client, self._is_wanted = queue, open_client, is_wanted
         self.blueprint = Blueprint()
@@ -147,7 +154,12 @@ class BatchTasks:
             async with (
                 self._open_client(account) as client,
                 InvoiceBatch(
-                    client, journal=self._journal, account=account, name=name, lease=self._lease
+                    client,
+                    journal=self._journal,
+                    account=account,
+                    name=name,
+                    lease=self._lease,
+                    settling=self._settling,
                 ) as batch,
             ):
                 report = await batch.resume(concurrency=self._concurrency)
@@ -174,7 +186,7 @@ class BatchTasks:
         """Queue the jobs of dead workers again: their locks keep the other jobs of their accounts waiting."""
         manager = app.job_manager
         stalled = await manager.get_stalled_jobs(
-            queue=self._queue, task_name=self._task.name, seconds_since_heartbeat=self._lease
+            queue=self._queue, task_name=self._task.name, seconds_since_heartbeat=self._heartbeat
         )
         for job in stalled:
             logger.warning("a worker died while it ran job %s; it is queued again", job.id)

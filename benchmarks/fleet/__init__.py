@@ -1,0 +1,1 @@
+"""A fleet of merchants: one journal, one queue, several workers that are killed."""
