@@ -225,7 +225,7 @@ async def test_a_list_in_pages(client: FrontPayClient, sandbox: Sandbox) -> None
         with pytest.raises(InvalidOrderError, match="page must be"):
             await pages.page(number)
     assert len(sandbox.requests) == before + 4
-    with pytest.raises(NotFoundError, match="the last is 3"):
+    with pytest.raises(NotFoundError, match="the last page is 3"):
         await client.subscriptions.list().page(9)
     assert [each async for each in client.subscriptions.list(status="CANCELLED")] == []
     with pytest.raises(InvalidOrderError, match="endDate"):
