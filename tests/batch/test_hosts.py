@@ -32,7 +32,7 @@ from frontpay_async.batch import InvoiceBatch
 async def main():
     limit = RateLimit(requests={LIMIT}, window={WINDOW}, redis=sys.argv[3])
     async with FrontPayClient("sandbox-token", base_url=sys.argv[1], rate_limit=limit) as client:
-        async with InvoiceBatch(client, journal=sys.argv[2], name="night", lease=2, settling=0.1) as batch:
+        async with InvoiceBatch(client, journal=sys.argv[2], name="night", lease=2, settling=0.5) as batch:
             await batch.resume(concurrency=8)
 
 asyncio.run(main())

@@ -98,13 +98,14 @@ async def test_a_list_that_misbehaves(
 
 CHOICES: dict[str, Callable[[int], bool]] = {
     "all": lambda _: True,
-    "after the seventh": lambda number: number > 7,
     "every third": lambda number: number % 3 == 0,
 }
 
 
-@pytest.mark.parametrize("chosen", CHOICES)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "chosen"),
+    [*((form, "every third") for form in FORMS), *((form, "all") for form in list(FORMS)[:3])],
+)
 async def test_details_that_differ(
     tmp_path: Path, form: str, chosen: str, request: pytest.FixtureRequest
 ) -> None:

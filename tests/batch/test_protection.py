@@ -168,8 +168,8 @@ def test_a_path_that_is_not_a_journals_is_never_changed(tmp_path: Path) -> None:
         link: "a symbolic link",
         dangling: "a symbolic link",
         fifo: "not a file",
-        target: "something else",
-        other: "a database of something else",
+        target: "is not a journal; choose",
+        other: "a database, but not a journal",
         loose: "read by other users",
         Path("/dev/null"): "not a file",
     }

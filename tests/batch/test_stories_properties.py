@@ -194,6 +194,8 @@ class Stories(RuleBasedStateMachine):
     def finish(self) -> None:
         """In the end, when everybody does their work, each order stands there once."""
         for _ in range(HARDEST):
+            if {row.state for row in self.rows().values()} == {State.DONE}:
+                break
             for request in list(self.world.requests):
                 self.world.requests.remove(request)
             self.time_passes(LEASE + 1)
