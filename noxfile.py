@@ -251,6 +251,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into docs/_build, and check all links offline; a warning is an error."""
+    """Build the documentation, check all links offline, run the shell blocks; a warning is an error."""
     session.install(".[all]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-nEq", "-b", "html", "docs", "docs/_build/html")
+    session.run("python", "docs/run_shell_blocks.py")
