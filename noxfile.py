@@ -1,5 +1,6 @@
 """Every task of the project, on a machine that has only Python and nox."""
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -11,6 +12,9 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "lint", "types", "docs"]
 nox.options.error_on_missing_interpreters = False
+
+# Without bytecode files each of the tests' processes compiles the whole package.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A worker that has nothing left takes half of what another still has.
 IN_PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
