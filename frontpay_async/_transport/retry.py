@@ -2,7 +2,8 @@
 
 The first attempt runs plainly: tenacity costs more than everything else in this stage, so it comes in
 only when a first attempt has failed. It is handed that failure and then drives the waits and the
-further attempts; what may be repeated, and after how long, is decided in ``_protocol.retry_policy``.
+further attempts; what may be repeated is decided in ``_protocol.retry_policy``, and after how long in
+``_protocol.retry_delay``.
 
 An error is about the whole call. An attempt after which the operation may have happened is recorded
 (``call.unresolved``), and a later error that says "not sent" or "refused" is corrected by it. Two refusals of
@@ -25,7 +26,8 @@ from tenacity import AsyncRetrying, retry_if_exception
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import problem
-from frontpay_async._protocol.retry_policy import classify, delay, may_retry
+from frontpay_async._protocol.retry_delay import delay
+from frontpay_async._protocol.retry_policy import classify, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.call import Attempt
 from frontpay_async._transport.instrumentation import logger

@@ -29,11 +29,11 @@ class Cipher(Protocol):
         ...
 
     def decrypt(self, written: bytes) -> bytes:
-        """Return what was closed."""
+        """Return what was encrypted."""
         ...
 
     def is_current(self, written: bytes) -> bool:
-        """Return whether it was closed as ``close`` does it now."""
+        """Return whether it was encrypted as ``encrypt`` does it now."""
         ...
 
 

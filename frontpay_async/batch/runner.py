@@ -23,10 +23,11 @@ from attrs import define, evolve, field
 
 from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
 from frontpay_async._transport.instrumentation import logger
-from frontpay_async.batch.backoff import Breaker, backoff
+from frontpay_async.batch.backoff import backoff
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.in_flight import InFlight, NotOursError
+from frontpay_async.batch.outage import Breaker
 from frontpay_async.batch.outcomes import is_outage, judge
 from frontpay_async.batch.payload import kind_named, read
 from frontpay_async.batch.states import RowEvent, State
@@ -151,7 +152,7 @@ class Run:
             for _ in range(self.concurrency):
                 tasks.start_soon(self._work, work_queue)
             try:
-                await self._work_queue(work_queue)
+                await self._feed(work_queue)
             except FrontPayError as error:
                 # Raised by ``run``, as it is and not in a group.
                 self._failure = self._failure or error
@@ -183,7 +184,7 @@ class Run:
 
     # Feeding
 
-    async def _work_queue(self, work_queue: WorkQueue) -> None:
+    async def _feed(self, work_queue: WorkQueue) -> None:
         await self._report()
         size = max(2 * self.concurrency, 16)
         while True:

@@ -25,7 +25,8 @@ from frontpay_async import (
 )
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.operations import Safety
-from frontpay_async._protocol.retry_policy import Failure, RetryBudget, classify, delay, may_retry
+from frontpay_async._protocol.retry_delay import delay
+from frontpay_async._protocol.retry_policy import Failure, RetryBudget, classify, may_retry
 
 JSON = {"content-type": "application/json"}
 HTML = {"content-type": "text/html; charset=utf-8"}

@@ -7,7 +7,8 @@ from hypothesis import given, strategies as st
 from frontpay_async import FrontPayError, NotSentError, RateLimitedError, RetryPolicy
 from frontpay_async._protocol.operations import OPERATIONS, Operation, Safety
 from frontpay_async._protocol.parse import problem
-from frontpay_async._protocol.retry_policy import Failure, RetryBudget, classify, delay, may_retry
+from frontpay_async._protocol.retry_delay import delay
+from frontpay_async._protocol.retry_policy import Failure, RetryBudget, classify, may_retry
 from tests.support.wire import answer
 
 if TYPE_CHECKING:
