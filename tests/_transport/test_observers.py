@@ -315,6 +315,6 @@ async def test_what_is_not_a_call_is_refused(server: WireServer, connect: Connec
     with pytest.raises(ConfigurationError, match="not awaited yet"):
         await client.with_raw_response(task)  # type: ignore[arg-type]
     await task
-    with pytest.raises(ConfigurationError, match="made no call") as caught:
+    with pytest.raises(ConfigurationError, match="the awaitable made none") as caught:
         await client.with_raw_response(asyncio.sleep(0))
     assert caught.value.outcome is Outcome.UNKNOWN

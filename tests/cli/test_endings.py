@@ -55,9 +55,9 @@ def record(operation: str, outcome: Outcome | None, uuid: str | None = UUID) -> 
     ("arguments", "message"),
     [
         (["order", "list"], "Did you mean 'orders'?"),
-        (["terminals", "pay", "-", "--yes", "--wait", "nan"], "'nan' is no number of seconds"),
-        (["callbacks", "verify", "a=b", "--max-age", "nan"], "'nan' is no number of seconds"),
-        (["doctor", "--timeout", "nan"], "'nan' is no number of seconds"),
+        (["terminals", "pay", "-", "--yes", "--wait", "nan"], "'nan' is not a number of seconds"),
+        (["callbacks", "verify", "a=b", "--max-age", "nan"], "'nan' is not a number of seconds"),
+        (["doctor", "--timeout", "nan"], "'nan' is not a number of seconds"),
         (["doctor", "--timeout", "inf"], "is not in the range"),
         (["orders", "refund", UUID, "--line", "1=5", "--line", "1=6"], "each line may be passed only once"),
     ],

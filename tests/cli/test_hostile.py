@@ -79,6 +79,7 @@ COMMANDS: dict[str, list[str]] = {
     "invoices send": ["hostile.csv", "--journal", "j.db", "--name", TYPED, "--yes"],
     "invoices resume": ["--journal", "j.db", "--name", TYPED, "--yes"],
     "invoices report": ["--journal", "j.db", "--name", TYPED],
+    "invoices overview": ["--journal", "j.db"],
     "checkout session": ["session.json", "--yes", "--show-url"],
     "checkout invoice-session": ["session.json", "--yes", "--show-url"],
     "checkout hosted-link": ["session.json", "--yes", "--show-url"],

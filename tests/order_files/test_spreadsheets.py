@@ -217,7 +217,7 @@ def test_a_mapping_file_has_titles_and_settings(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("kind = ", "is not a mapping file"),
-        ("decimals = ','", "'decimals' is not known"),
+        ("decimals = ','", "'decimals' is unknown"),
         ("decimal = 1", "must be text"),
         ("[columns]\na = 1", "must be text"),
         ("skip = 'x'", "skip must be a list"),

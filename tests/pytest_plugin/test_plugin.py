@@ -211,7 +211,7 @@ class TestOrder:
 @pytest.mark.parametrize(
     ("mark", "says"),
     [
-        ('"nonsense"', "frontpay_fault('nonsense'): unknown fault 'nonsense'; there are*"),
+        ('"nonsense"', "frontpay_fault('nonsense'): unknown fault 'nonsense'; use one of*"),
         (
             '"busy", operation="orders.cancel"',
             "frontpay_fault('busy', operation='orders.cancel'): *no operation*",
@@ -231,7 +231,7 @@ class TestOrder:
             '"510-before", operation=3',
             "frontpay_fault('510-before', operation=3): operation must be text",
         ),
-        ('"latency"', "frontpay_fault('latency'): latency and drip need seconds, *"),
+        ('"latency"', "frontpay_fault('latency'): latency and drip require seconds*"),
     ],
 )
 def test_a_mark_that_makes_no_sense_is_refused(pytester: pytest.Pytester, mark: str, says: str) -> None:
