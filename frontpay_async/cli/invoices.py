@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, TextIO, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import click
@@ -94,7 +97,8 @@ def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
         if command.output.as_json:
             command.output.result({"kind": kind, "text": shown})
         else:
-            click.echo(shown, nl=False)
+            # A file is what Excel opens, so it gets the mark; a program at the other end of a pipe does not.
+            click.echo(text.encode() if _is_a_file(sys.stdout) else shown, nl=False)
         return
     try:
         with to.open("x", encoding="utf-8", newline="") as file:
@@ -102,6 +106,14 @@ def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
     except OSError as error:
         raise click.ClickException(f"{to} cannot be written: {error.strerror}") from None
     command.output.result({"kind": kind, "file": str(to)})
+
+
+def _is_a_file(stream: TextIO) -> bool:
+    """Whether a stream was redirected to a file."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False  # such as a stream in memory
 
 
 _SECRET = re.compile("pass(word|wd|phrase)|pwd", re.IGNORECASE)

@@ -89,6 +89,18 @@ def test_a_template_is_printed_written_and_an_object(here: Here, tmp_path: Path)
     assert here("invoices", "template", "--to", str(path), env={}).status == Exit.FAILED
 
 
+def test_a_template_redirected_to_a_file_is_marked(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Excel takes a file without the byte order mark for another encoding; it is what ``--to`` writes."""
+    shown, written = tmp_path / "shown.csv", tmp_path / "written.csv"
+    assert here("invoices", "template", "--to", str(written), env={}).status == Exit.OK
+    with shown.open("w", encoding="cp1252") as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        assert here("invoices", "template", env={}).status == Exit.OK
+    assert shown.read_bytes() == written.read_bytes()
+
+
 def test_what_is_left_is_told_by_the_rate_window() -> None:
     """Not by how fast it went so far."""
     counts = {State.DONE: 60, State.FAILED: 1, State.PENDING: 539}
