@@ -23,6 +23,8 @@ _OWNER_ONLY = 0o600
 _OTHERS = 0o077
 _MARK = "frontpay_notes"
 _BESIDE = ("-wal", "-shm")
+_ORPHANS = (*_BESIDE, "-journal")
+_LEAST_PAGE = 512
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link: give the path of the file itself"),
     (stat.S_ISDIR, "a directory: give the path of a file"),
@@ -32,6 +34,8 @@ _KINDS = (
 
 def claim_file(path: str) -> Callable[[], None]:
     """Check the file of a journal, and make it where there is none."""
+    # Looked for first: another process may make the file, and these, in this moment.
+    orphans = [path + ending for ending in _ORPHANS if os.path.lexists(path + ending)]
     try:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
         os.close(os.open(path, flags, _OWNER_ONLY))
@@ -40,6 +44,12 @@ def claim_file(path: str) -> Callable[[], None]:
         return lambda: None
     except OSError as error:
         raise ConfigurationError(f"the journal {path!r} cannot be opened: {error.strerror}") from None
+    if orphans:
+        Path(path).unlink()
+        raise ConfigurationError(
+            f"the journal {path!r} does not exist, but {orphans[0]!r} does: it belongs to a database that was"
+            " moved or deleted, and SQLite would remove it; put the database back, or choose another path"
+        )
     made = identity(path)
 
     def undo() -> None:
@@ -80,6 +90,9 @@ def _check(path: str) -> None:
 
 def _holds_a_journal(path: str) -> bool:
     """Whether the file holds a journal; False where it is empty."""
+    if 0 < os.lstat(path).st_size < _LEAST_PAGE:
+        # SQLite takes a few bytes for nothing, and overwrites them.
+        raise ConfigurationError(f"the journal {path!r} is not a journal; choose another path")
     # It is read by SQLite and not opened here: closing any descriptor of a file drops all locks that this
     # process has on it. `immutable` leaves nothing beside it.
     uri = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"

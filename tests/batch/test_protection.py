@@ -136,6 +136,25 @@ def test_a_place_that_is_not_there(tmp_path: Path) -> None:
         Store.open(tmp_path / "nowhere" / "journal.db", NoCipher())
 
 
+def test_a_file_of_one_byte_is_no_journal(tmp_path: Path) -> None:
+    """SQLite would take it for an empty one."""
+    path = tmp_path / "journal.db"
+    path.write_text("x")
+    with pytest.raises(ConfigurationError, match="is not a journal"):
+        Store.open(path, NoCipher())
+    assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_what_is_left_of_another_database_is_not_removed(tmp_path: Path, ending: str) -> None:
+    beside = tmp_path / f"journal.db{ending}"
+    beside.write_text("precious")
+    with pytest.raises(ConfigurationError, match="moved or deleted"):
+        Store.open(tmp_path / "journal.db", NoCipher())
+    assert list(tmp_path.iterdir()) == [beside]
+    assert beside.read_text() == "precious"
+
+
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_text("key,state\n" * 100)
