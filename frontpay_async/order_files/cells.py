@@ -31,7 +31,9 @@ _ERROR = re.compile(
     r"|FIELD!|FELT!|BLOCKED!|BLOKKERT!|CONNECT!|GETTING_DATA|#+)",
 )
 _MISSING = frozenset({"nan", "NaN", "NaT", "<NA>", "NULL", "null", "None", "N/A", "n/a"})
-_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[Ee]\+\d{1,3}", re.ASCII)
+# A code such as 4E7 may be meant; with a fraction or a plus sign it is a number.
+_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+[Ee]\+?|[Ee]\+)\d{1,3}", re.ASCII)
+_FRACTION = re.compile(r"\+?\d+[.,]0+", re.ASCII)
 _SPACES = " \u00a0\u2009\u202f"
 _CURRENCY = re.compile(rf"(?:kr\.?|NOK)[{_SPACES}]*|[{_SPACES}]*(?:kr\.?|NOK|,-)\Z", re.IGNORECASE)
 _GROUPED = rf"[+-]?(?:\d+|\d{{1,3}}(?:[{_SPACES}]\d{{3}})+)"
@@ -72,7 +74,7 @@ def visible(text: str) -> str:
     return text if text.isascii() else text.translate(_WITHIN)
 
 
-def damage(text: str, *, is_text: bool) -> str | None:
+def damage(text: str, *, is_text: bool, is_digits: bool = False) -> str | None:
     """Return what is asked where a spreadsheet or another program has replaced a cell's value; else None."""
     if text.startswith("#") and _ERROR.fullmatch(text):
         return "is an error of the spreadsheet: correct or clear the cell, and export the file again"
@@ -83,6 +85,8 @@ def damage(text: str, *, is_text: bool) -> str | None:
             "was changed by the spreadsheet (a number such as 4E+07): format the column as text,"
             " enter the value again, and export the file again"
         )
+    if is_digits and _FRACTION.fullmatch(text):
+        return "was written as a number with a fraction, such as 155.0: export the column as text"
     return None
 
 

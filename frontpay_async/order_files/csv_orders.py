@@ -83,6 +83,15 @@ _MOST_LINES_TO_HEADER = 20
 _WORDY = frozenset(
     {"product_name", "customer_name", "customer_first_name", "customer_street", "customer_city"}
 )
+_DIGITS = frozenset(
+    {
+        "customer_zip",
+        "customer_msisdn",
+        "customer_country_code",
+        "customer_personal_number",
+        "customer_organization_id",
+    }
+)
 _WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _KEY, _KIND = "key", "kind"
 _NAMES = frozenset({_KEY, _KIND, *COLUMNS})
@@ -393,7 +402,8 @@ class _Reader:
     def _read(self, leaf: Leaf, text: str) -> object:  # noqa: PLR0911 - a table
         """Read a cell; a Flaw without a path says why not."""
         text = visible(text)
-        replaced = damage(text, is_text=leaf.form is Form.TEXT and leaf.column not in _WORDY)
+        is_text = leaf.form is Form.TEXT and leaf.column not in _WORDY
+        replaced = damage(text, is_text=is_text, is_digits=leaf.column in _DIGITS)
         if replaced is not None:
             return Flaw((), replaced)
         match leaf.form:

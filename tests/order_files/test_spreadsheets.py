@@ -74,12 +74,22 @@ def test_only_norwegian_codes_get_zeros(read: Read, tmp_path: Path) -> None:
     assert (warning.line, warning.column) == (1, "order.customer.address.zip")
 
 
-@pytest.mark.parametrize("phone", ["4,0012E+07", "4.0012345E+07", "4E+07", "4,7E+10"])
+@pytest.mark.parametrize("phone", ["4,0012E+07", "4.0012345E+07", "4E+07", "4,7E+10", "4.0012345E7"])
 @pytest.mark.parametrize("column", ["customer_msisdn", "key", "reference_no", "product_id"])
 def test_a_number_in_scientific_notation_is_refused(told: Told, column: str, phone: str) -> None:
     (problem,) = told(csv_of({column: f'"{phone}"'}))
     assert problem.startswith(f"line 2: {column} was changed by the spreadsheet")
     assert "format the column as text" in problem
+
+
+@pytest.mark.parametrize(
+    "column", ["customer_zip", "customer_msisdn", "customer_country_code", "customer_personal_number"]
+)
+@pytest.mark.parametrize("number", ["155.0", "40012345,00"])
+def test_digits_that_became_a_number_are_refused(told: Told, read: Read, column: str, number: str) -> None:
+    (problem,) = told(csv_of({column: f'"{number}"'}))
+    assert problem.startswith(f"line 2: {column} was written as a number with a fraction")
+    assert read(csv_of({"key": "12.0"}))[0].key == "12.0"
 
 
 @pytest.mark.parametrize("error", ["#N/A", "#I/T", "#REF!", "#VERDI!", "#DIV/0!", "#NAVN?", "########"])
