@@ -24,7 +24,8 @@ stands there. For such a row, two lists prove it together:
   orders by which it can be checked.
 
 Where nothing at all is known, and both lists are empty (the documented 404), there is nothing to check a list
-by. Then it is believed for one row: the result of that row decides about the others.
+by. Then it is believed once, for one row that was sent once: its result decides about the others. If that is
+lost, too, and the list still empty, the list hides what is sent, and all are parked.
 
 *Limit*: a list that hides an order of a row, and none of those that are known, is taken for a complete one.
 
@@ -177,7 +178,7 @@ class Evidence:
         """Whether the list proves nothing of a row, and further orders will not change that."""
         if self.proves_absence(row, is_last=is_last):
             return False
-        return self.lacks or (is_last and not self.is_blank)
+        return self.lacks or is_last
 
     def _has_outgrown(self, missed_at: float) -> bool:
         """Whether it shows more orders than the list can have shown in which a row was searched for first."""

@@ -365,9 +365,10 @@ class Reconciler:
 def _provably_absent(view: _View, rows: Sequence[UnresolvedRow]) -> frozenset[int]:
     """Return the rows of which it counts that the list does not show their orders."""
     doubtful = [row for row in rows if not row.in_flight]
+    is_first_time = len(doubtful) == len(rows) and all(row.attempts <= 1 for row in rows)
     found = {row.id for row in doubtful if view.evidence.proves_absence(row, is_last=view.is_last)}
-    if view.is_last and view.evidence.is_blank and len(doubtful) == len(rows):
-        # One at a time: what becomes of it is evidence for the others.
+    if view.is_last and view.evidence.is_blank and is_first_time:
+        # Only once: where the order that was sent again is not shown either, the list hides it.
         found.update(row.id for row in doubtful[:1])
     return frozenset(found)
 

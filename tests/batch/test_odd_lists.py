@@ -176,6 +176,15 @@ async def test_of_an_account_that_shows_nothing_one_order_is_sent_again_at_most(
     assert Counter(row.state for row in rows.values()) == {State.DONE: 1, State.PARKED: 2}
 
 
+@pytest.mark.parametrize("count", [1, 3])
+async def test_an_empty_list_is_believed_once(world: World, count: int) -> None:
+    """What is sent again is lost, too: a list that still shows nothing proves nothing."""
+    world.server.listed = lambda _: []
+    rows = await world.run(count, *[LOST] * 12)
+    assert sum(world.server.doubled(rows).values()) == 1
+    assert {row.state for row in rows.values()} == {State.PARKED}
+
+
 async def test_waiting_for_more_evidence_costs_few_requests(world: World) -> None:
     """In an outage none of the first orders is stored, and none is decided before the end."""
     rows = await world.run(8, *[NEVER] * 6)
