@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from typing import TextIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import click
 
@@ -62,10 +62,13 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
 @click.pass_obj
 def resend(command: CommandContext, order_uuid: str, *, sandbox: str) -> None:
     """Let the sandbox send the last callback of an ORDER again, exactly as it was."""
-    from frontpay_async.cli.listen import control
+    from frontpay_async.cli import listen
 
-    asyncio.run(control(sandbox, f"orders/{quote(order_uuid, safe='')}/repeat-callback"))
-    command.output.result({"order_uuid": order_uuid, "resent": True})
+    sent = asyncio.run(listen.resend(sandbox, order_uuid))
+    if sent is not None and sent["status"] is None:
+        raise click.ClickException(f"the callback of {order_uuid} did not arrive: {sent['problem']}")
+    answer = None if sent is None else sent["status"]
+    command.output.result({"order_uuid": order_uuid, "resent": True, "answer": answer})
 
 
 def _standard_input() -> str:

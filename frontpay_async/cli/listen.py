@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from frontpay_async.callbacks import CallbackGuard
 
 _PATIENCE = 30.0
+_PAUSE = 0.1
 
 
 @click.command(cls=PlainCommand)
@@ -118,21 +120,38 @@ async def _forward(client: httpx.AsyncClient, url: str, query: str) -> tuple[int
     return answer.status_code, f"{answer.status_code} from {url}"
 
 
-async def control(base_url: str, path: str, body: object = None) -> None:
-    """Post to a control route of the sandbox."""
+async def resend(base_url: str, order_uuid: str) -> dict[str, Any] | None:
+    """Let an order's last callback be sent again; return what came of it, or None if that takes long."""
+    seen = {each["number"] for each in await control(base_url, "callbacks", method="GET")}
+    await control(base_url, f"orders/{quote(order_uuid, safe='')}/repeat-callback")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                for each in await control(base_url, "callbacks", method="GET"):
+                    if each["uuid"] == order_uuid and each["number"] not in seen:
+                        return dict(each)
+                await asyncio.sleep(_PAUSE)
+    return None
+
+
+async def control(base_url: str, path: str, body: object = None, *, method: str = "POST") -> Any:
+    """Ask a control route of the sandbox, and return its answer."""
     import httpx
 
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE) as client:
-            answer = await client.post(httpx.URL(base_url).join(f"/_sandbox/{path}"), json=body)
+            answer = await client.request(
+                method, httpx.URL(base_url).join(f"/_sandbox/{path}"), json=body if method == "POST" else None
+            )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise click.ClickException(
             f"no sandbox answers at {base_url} ({type(error).__name__}); start one with: frontpay sandbox"
         ) from None
-    if answer.is_success:
-        return
     try:
-        reason = answer.json()["error"]
+        told = answer.json()
+        if answer.is_success:
+            return told
+        reason = told["error"]
     except (ValueError, KeyError, TypeError):
         reason = f"{base_url} is not a sandbox"
     raise click.ClickException(str(reason))

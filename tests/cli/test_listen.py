@@ -82,7 +82,7 @@ async def test_callbacks_are_shown_with_their_verdict_and_forwarded(sandbox: San
         assert (row["order_uuid"], row["status"], row["verdict"]) == (uuid, "PAID", "genuine")
         assert row["answer"] == f"204 from {origin}/cb?shop=7"
         again = await frontpay("callbacks", "resend", uuid, env=settings(url))
-        assert (again.status, again.out) == (0, f"order_uuid: {uuid}\nresent: yes\n")
+        assert (again.status, again.out) == (0, f"order_uuid: {uuid}\nresent: yes\nanswer: 204\n")
         assert "accepted before" in json.loads(await line(process))["verdict"]
         signed = sign_callback_url("https://shop.example/elsewhere", "B-1", DEFAULT_CALLBACK_SECRET)
         at = (await client.terminals.create_order(terminal_order(callback_url=signed))).order_uuid
@@ -118,6 +118,16 @@ async def test_an_order_without_callbacks_cannot_be_resent(url: str) -> None:
     ended = await frontpay("callbacks", "resend", "ODR1", env=settings(url))
     assert ended.status == 1
     assert "no such order, or nothing to repeat" in ended.err
+
+
+async def test_a_callback_that_nobody_takes_is_not_called_resent(sandbox: Sandbox, url: str) -> None:
+    async with client_of(url) as client:
+        order = terminal_order(callback_url="http://127.0.0.1:9/cb")
+        uuid = (await client.terminals.create_order(order)).order_uuid
+        sandbox.approve(uuid)
+    ended = await frontpay("callbacks", "resend", uuid, env=settings(url))
+    assert (ended.status, ended.out) == (1, "")
+    assert f"the callback of {uuid} did not arrive: no answer (ConnectError)" in ended.err
 
 
 async def test_what_is_not_genuine_is_shown_as_refused() -> None:
