@@ -279,6 +279,8 @@ class FrontPayClient:
         """
         stated = _checks.member("safety", safety, Safety)
         request = build_raw(method, path, safety=stated, json=json, query=query)
+        # Out of the reach of a traceback, which would show them.
+        del json, query
         return await self._session.execute_raw(request, self._options)
 
     async def with_raw_response(self, call: Coroutine[Any, Any, T]) -> CallResult[T]:

@@ -129,6 +129,11 @@ CALLS: dict[str, Callable[[FrontPayClient], Awaitable[object]]] = {
     "cancel": lambda client: client.orders.cancel(ORDER_UUID, note=f"{EMAIL} called from {MSISDN}"),
     "details": lambda client: client.orders.get_details(ORDER_UUID),
 }
+LONG_CALLS = CALLS | {
+    "raw": lambda client: client.request(
+        "POST", "customers", safety="unsafe", json={"note": f"{EMAIL} {MSISDN}"}, query={"email": EMAIL}
+    ),
+}
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -250,13 +255,13 @@ GIVING_UP = {"asyncio.timeout": by_timeout, "wait_for": by_wait_for, "fail_after
 
 @pytest.mark.parametrize("step", ["silence", "drip"])
 @pytest.mark.parametrize("how", GIVING_UP)
-@pytest.mark.parametrize("name", ["efaktura", "resend"])
+@pytest.mark.parametrize("name", ["efaktura", "resend", "raw"])
 async def test_a_callers_time_out_shows_no_secret_in_any_frame(
     server: WireServer, connect: Connect, name: str, how: str, step: str
 ) -> None:
     """An error reporter shows the locals of every frame, those of the engine's libraries, too."""
     server.otherwise = STEPS[step]
-    call = CALLS[name](connect(server, timeouts=Timeouts(total=None)))
+    call = LONG_CALLS[name](connect(server, timeouts=Timeouts(total=None)))
     error = await failing(GIVING_UP[how](call, server.received(1)))
     assert isinstance(error, TimeoutError)
     assert_clean(error)
