@@ -22,6 +22,7 @@ Requests from other sites, and to names that are not this machine's, are refused
 
 from __future__ import annotations
 
+import inspect
 import json
 from datetime import UTC, datetime
 from functools import partial
@@ -213,7 +214,10 @@ class _Control:
 async def _asked(request: Request) -> dict[str, Any]:
     """Read an object; an empty body is an empty one."""
     content = await request.body()
-    asked: object = json.loads(content) if content else {}
+    try:
+        asked: object = json.loads(content) if content else {}
+    except ValueError:
+        raise ValueError("the body must be JSON") from None
     if not isinstance(asked, dict):
         raise ValueError("the body must be a JSON object")  # noqa: TRY004 - a wrong request, not a wrong type
     return cast("dict[str, Any]", asked)
@@ -238,8 +242,11 @@ async def _add(
 ) -> Response:
     """Add the fault that a body describes."""
     try:
-        asked = json.loads(await request.body())
-        (add_at_rates if add_at_rates is not None and "rates" in asked else add)(**asked)
+        asked = await _asked(request)
+        chosen = add_at_rates if add_at_rates is not None and "rates" in asked else add
+        # Its error names the key alone, where the call's would name the inside of the sandbox.
+        inspect.signature(chosen).bind(**asked)
+        chosen(**asked)
     except (TypeError, ValueError, AttributeError) as error:
         return JSONResponse({"error": str(error)}, 422)
     return JSONResponse({})
