@@ -34,7 +34,7 @@ _KINDS = (
 
 def claim_file(path: str) -> Callable[[], None]:
     """Check the file of a journal, and make it where there is none."""
-    # Looked for first: another process may make the file, and these, in this moment.
+    # Checked first: another process may make the file, and these, in this moment.
     orphans = [path + ending for ending in _ORPHANS if os.path.lexists(path + ending)]
     try:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
