@@ -38,6 +38,9 @@ how = pytest.mark.parametrize("how", HOWS)
 TWENTY = [name for name in OPERATIONS if name.partition(".")[0] in {"orders", "terminals"}]
 
 
+pytestmark = pytest.mark.search
+
+
 class Slow(httpx.AsyncBaseTransport):
     """The sandbox behind a network: a request and its answer take some passes of the loop."""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._transport.engines import Engine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 COUNT = int(os.environ.get("FRONTPAY_FAULTS", "300"))
 SEED = int(os.environ.get("FRONTPAY_FAULTS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - which faults

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests._transport.conftest import Connect
     from tests.support.wire_steps import Step
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 IMPATIENT = Timeouts(read=0.05, write=0.05)
 

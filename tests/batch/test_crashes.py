@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 ITEMS = [item(1), item(2), item(2, key="I-2-again"), item(3), item(4)]
 """Two of them are the same order, and both are meant."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from tests.support.odd_server import OddOrder, Row
 
+pytestmark = pytest.mark.search
+
+
 COUNT = 60
 _LINES = (
     (product(name="Medlemskap november", quantity=1, rate="349.00"),),

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from frontpay_async.batch import BatchRow
     from tests.support.odd_server import Fate, OddOrder, Row
 
+pytestmark = pytest.mark.search
+
+
 BASE_URL = "http://odd.localhost/api/v1/connect"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from frontpay_async.batch import BatchRow
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 ORDERS = 15
 LISTINGS = {

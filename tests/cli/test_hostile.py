@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 UUID = "ODR2210048815"
 # A title, a hyperlink, a cleared screen, C1 controls, a forged line, a direction, a tab, DEL, half a pair.
