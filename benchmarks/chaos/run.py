@@ -57,7 +57,7 @@ def _result(cell: str, outcome: Outcome) -> dict[str, Any]:
         "count": outcome.plan.count,
         "duplicates": sum(outcome.duplicates.values()),
         "lost": sum(outcome.lost.values()),
-        "parked": len(outcome.parked),
+        "parked": len(outcome.parked) + len(outcome.unclear),
         "contradictions": len(outcome.contradictions),
         "crashes": len(outcome.crashes),
         "given_up": outcome.given_up,

@@ -38,6 +38,7 @@ def plan(test: str) -> Plan:
 def check(outcome: Outcome) -> None:
     """Nothing went wrong that the batch answers for, and enough went wrong that it does not."""
     assert outcome.problems() == []
+    assert len(outcome.unclear) <= outcome.plan.count // 50
     struck = {*outcome.faults, KILL_AFTER, KILL_BEFORE}
     assert outcome.plan.weather.rates.keys() == struck
     # Those at a commit are so rare that a seed may have none of a kind; and there are the others.

@@ -6,6 +6,7 @@ Each start does what a cron job would do: it submits the whole file again, and r
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class JournalRow:
     state: str
     order_uuid: str | None
     error: str | None
+    candidates: list[str]
 
 
 def read_journal(journal: str) -> dict[str, JournalRow]:
@@ -44,8 +46,13 @@ def read_journal(journal: str) -> dict[str, JournalRow]:
     engine = create_engine(journal if "://" in journal else f"sqlite:///{journal}")
     try:
         with engine.connect() as connection:
-            rows = connection.execute(text("SELECT key, state, order_uuid, error FROM frontpay_rows"))
-            return {key: JournalRow(state, uuid, error) for key, state, uuid, error in rows}
+            rows = connection.execute(
+                text("SELECT key, state, order_uuid, error, candidates FROM frontpay_rows")
+            )
+            return {
+                key: JournalRow(state, uuid, error, json.loads(candidates or "[]"))
+                for key, state, uuid, error, candidates in rows
+            }
     finally:
         engine.dispose()
 
