@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType
 
+# Taken by the first hangup, and never released.
+_HUNG_UP = Lock()
 # Windows has no hangup.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
@@ -40,7 +43,10 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
 
 
 def _hang_up(number: int, frame: FrameType | None) -> None:
-    # The kernel sends one and the shell another: the second must not give up what the first has begun.
+    # The kernel sends one and the shell another: the second must not give up what the first has begun. It may
+    # interrupt this handler before the signal is ignored, but not the taking of a lock.
+    if not _HUNG_UP.acquire(blocking=False):
+        return
     signal.signal(number, signal.SIG_IGN)
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and stream.isatty():
