@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from threading import Lock
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
-# Taken by the first hangup, and never released.
-_HUNG_UP = Lock()
 # Windows has no hangup.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
@@ -26,7 +25,7 @@ def heed_signals() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     # Under nohup it is ignored, and stays so.
     if _HANGUP is not None and signal.getsignal(_HANGUP) is signal.SIG_DFL:
-        signal.signal(_HANGUP, _hang_up)
+        signal.signal(_HANGUP, partial(_hang_up, iter([True])))
 
 
 def ignore_signals() -> None:
@@ -42,10 +41,10 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
     (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
-def _hang_up(number: int, frame: FrameType | None) -> None:
+def _hang_up(first: Iterator[bool], number: int, frame: FrameType | None) -> None:
     # The kernel sends one and the shell another: the second must not give up what the first has begun. It may
-    # interrupt this handler before the signal is ignored, but not the taking of a lock.
-    if not _HUNG_UP.acquire(blocking=False):
+    # interrupt this handler before the signal is ignored, but not one step of an iterator.
+    if not next(first, False):
         return
     signal.signal(number, signal.SIG_IGN)
     for stream in (sys.__stdout__, sys.__stderr__):
