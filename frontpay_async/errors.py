@@ -49,7 +49,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from frontpay_async._json import Json
+    from frontpay_async._exact_json import Json
     from frontpay_async.models.statuses import Status
 
 

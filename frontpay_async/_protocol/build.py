@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode
 
-from frontpay_async._json import merged, write_exact
+from frontpay_async._exact_json import merged, write_exact
 from frontpay_async._protocol.codec import camel, encode
 from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.operations import Operation

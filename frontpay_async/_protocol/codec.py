@@ -24,7 +24,7 @@ from attrs import frozen
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from frontpay_async._json import number_text
+from frontpay_async._exact_json import number_text
 from frontpay_async._protocol.dates import DateFormat, read_date, write_date
 from frontpay_async._protocol.messages import WireBody
 from frontpay_async._protocol.requests import RefundApproval
@@ -64,7 +64,7 @@ from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, Term
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.rules import Field, Rules
 
 T = TypeVar("T")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from frontpay_async._json import Json
+from frontpay_async._exact_json import Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
     from frontpay_async._protocol.operations import Operation
 
 

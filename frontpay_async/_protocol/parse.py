@@ -37,7 +37,7 @@ from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.operations import Operation
 

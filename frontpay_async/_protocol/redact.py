@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from frontpay_async._json import Json
+    from frontpay_async._exact_json import Json
 
 # Every alternative starts at a word's start or is of bounded length, so that the work grows with the
 # length of the text and not with its square.

@@ -20,7 +20,7 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
 
 _CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ

@@ -31,7 +31,7 @@ from frontpay_async.models.common import included_tax
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
 
 _ORE = Decimal("0.01")
 _HUNDRED = Decimal(100)

@@ -5,30 +5,6 @@ So each list gets a number, only what is new in it is kept, and a claim takes th
 candidates are the orders that were first seen later. Lists are noted one after another under a lock of the
 account, and the first number of an order stays. Numbers, not times: clocks may be set back.
 
-*Absence* needs evidence. The order of a row may be missing in a list because the list is cut, lags or is
-incomplete in another way. It counts as complete for a row where
-
-- it shows an order that is older than the row's, so that a list of the newest N cannot hide it; and
-- each order that is known to exist and is missing is older than that one; and
-- the missing ones are the oldest of all: a list that shows an older order than one that it lacks is not a
-  list of the newest, and proves nothing.
-
-Where an order is older than a row's is known from the journal (confirmed before the claim) or from an earlier
-list. That is so for all rows but the first of a new account: its orders go one at a time, until one of them
-stands there. For such a row, two lists prove it together:
-
-- the first was read a settling delay after the row came into doubt, and did not show its order;
-- the second, when no row is left to be sent, does not show it either, shows all orders that are known to
-  exist, and has more orders than the first can have had. So the first was not cut: a list of the newest N
-  that lacks something has N orders, and no later one has more. And the second hides, or delays, none of the
-  orders by which it can be checked.
-
-Where nothing at all is known, and both lists are empty (the documented 404), there is nothing to check a list
-by. Then it is believed once, for one row that was sent once: its result decides about the others. If that is
-lost, too, and the list still empty, the list hides what is sent, and all are parked.
-
-*Limit*: a list that hides an order of a row, and none of those that are known, is taken for a complete one.
-
 *Guarantee.* An order that differs from every row that could have produced it is recorded as unrelated,
 permanently: rows claimed later are newer than it. Runners of one account take turns, and a verdict is only
 written by the runner that has the turn, on what the journal says in that moment.
@@ -40,11 +16,12 @@ import zlib
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from frontpay_async.batch.completeness import KnownOrder, completeness
 from frontpay_async.batch.schema import accounts, batches, listings, rows, tokens, unrelated
 from frontpay_async.batch.states import State
 
@@ -53,11 +30,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
+    from frontpay_async.batch.completeness import Completeness
     from frontpay_async.batch.store import Store
     from frontpay_async.batch.transitions import Transition
 
 _MOST_PARAMETERS = 500
-_WITNESSES = 5
+_KNOWN_ORDERS = 5
 # Confirmed orders that anchor a new account, at most.
 _ANCHORS = 10
 _OPEN = (State.UNKNOWN.value, State.SENDING.value)
@@ -125,65 +103,6 @@ class Verdict:
 
     transitions: Sequence[Transition]
     unrelated: Sequence[str] = ()
-
-
-@frozen
-class _Known:
-    """An order that exists: created after ``after`` and before ``before``, both in Unix seconds."""
-
-    uuid: str
-    after: float
-    before: float
-    number: float
-
-
-@frozen
-class Evidence:
-    """What a list proves of rows whose orders it does not show.
-
-    Args:
-        since: It is complete for rows claimed at this time or later, in Unix seconds.
-        number: And for rows claimed after the list of this number.
-        lag: Seconds that the list was seen to lag.
-        size: How many orders it shows.
-        known: The orders that existed when it was asked for.
-        lacks: Whether one of these is missing.
-    """
-
-    since: float = inf
-    number: float = inf
-    lag: float = 0.0
-    size: int = field(default=0, kw_only=True)
-    known: Sequence[_Known] = field(default=(), kw_only=True, repr=False)
-    lacks: bool = field(default=False, kw_only=True)
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether there is nothing to check the list by."""
-        return not self.size and not self.known
-
-    def covers(self, row: UnresolvedRow) -> bool:
-        """Whether the list would show the row's order, because it shows one that is older."""
-        return self.number <= row.listing or (row.claimed_at is not None and self.since <= row.claimed_at)
-
-    def proves_absence(self, row: UnresolvedRow, *, is_last: bool) -> bool:
-        """Whether the list proves a row absent; ``is_last``: nothing is left to be sent."""
-        if self.covers(row):
-            return True
-        if self.lacks or row.missed_at is None:
-            return not self.lacks
-        return is_last and self._has_outgrown(row.missed_at)
-
-    def is_in_vain(self, row: UnresolvedRow, *, is_last: bool) -> bool:
-        """Whether the list proves nothing of a row, and further orders will not change that."""
-        if self.proves_absence(row, is_last=is_last):
-            return False
-        return self.lacks or is_last
-
-    def _has_outgrown(self, missed_at: float) -> bool:
-        """Whether it shows more orders than the list can have shown in which a row was searched for first."""
-        # What was claimed since is not in that list, even where the clock stood still.
-        return self.size > sum(each.before <= missed_at and each.after < missed_at for each in self.known)
 
 
 @define(eq=False)
@@ -338,12 +257,12 @@ class Listings:
         with self.store.reading() as connection:
             return self.store.now(connection)
 
-    def doubts(self) -> list[UnresolvedRow]:
+    def unresolved(self) -> list[UnresolvedRow]:
         """Return the account's unresolved rows and those in flight, with their content."""
         with self.store.reading() as connection:
-            return self._doubts(connection, rows.c.payload)
+            return self._unresolved(connection, rows.c.payload)
 
-    def _doubts(self, connection: Connection, *more: ColumnElement[bytes]) -> list[UnresolvedRow]:
+    def _unresolved(self, connection: Connection, *more: ColumnElement[bytes]) -> list[UnresolvedRow]:
         wanted = select(*_LIGHT, *more).where(rows.c.account_id == self.account, rows.c.state.in_(_OPEN))
         return [
             UnresolvedRow(
@@ -365,7 +284,7 @@ class Listings:
 
     # Lists
 
-    def witnesses(self) -> list[str]:
+    def known_orders(self) -> list[str]:
         """Return some of the orders that were confirmed last."""
         mine = select(batches.c.id).where(batches.c.account_id == self.account).order_by(batches.c.id.desc())
         found: list[str] = []
@@ -373,8 +292,8 @@ class Listings:
             for batch in connection.scalars(mine):
                 done = (rows.c.batch_id == batch, rows.c.state == State.DONE.value)
                 newest = select(rows.c.order_uuid).where(*done).order_by(rows.c.id.desc())
-                found += connection.scalars(newest.limit(_WITNESSES - len(found)))
-                if len(found) >= _WITNESSES:
+                found += connection.scalars(newest.limit(_KNOWN_ORDERS - len(found)))
+                if len(found) >= _KNOWN_ORDERS:
                     break
         return found
 
@@ -405,40 +324,25 @@ class Listings:
         # The oldest first, so that the search does not depend on the runner.
         return dict(sorted(((uuid, found[uuid]) for uuid in left), key=lambda each: (each[1], each[0])))
 
-    def evidence(self, listed: Collection[str], looked_at: float, number: int) -> Evidence:
-        """Return what a list proves of rows whose orders it does not show."""
+    def completeness(self, listed: Collection[str], looked_at: float, number: int) -> Completeness:
+        """Return for which rows a list is complete."""
         with self.store.reading() as connection:
             known = self._known(connection, looked_at, number)
-        shown = [each for each in known if each.uuid in listed]
-        missing = [each for each in known if each.uuid not in listed]
-        begun = max((each.after for each in shown), default=-inf)
-        late = [each.before for each in missing if each.after >= begun]
-        lag = max(0.0, looked_at - min(late, default=looked_at))
-        checked = Evidence(lag=lag, size=len(listed), known=known, lacks=bool(missing))
-        newest_missing = max((each.after for each in missing), default=-inf)
-        if any(each.before < newest_missing for each in shown):
-            return checked
-        end = max((each.before for each in missing), default=-inf)
-        usable = [each for each in shown if each.after > end] if missing else shown
-        return evolve(
-            checked,
-            since=min((each.before for each in usable), default=inf),
-            number=min((each.number for each in usable), default=inf),
-        )
+        return completeness(known, listed, looked_at)
 
-    def _known(self, connection: Connection, looked_at: float, number: int) -> list[_Known]:
+    def _known(self, connection: Connection, looked_at: float, number: int) -> list[KnownOrder]:
         """Return the orders that existed when a list was asked for."""
         seen = {uuid: each for uuid, each in self._seen(connection).items() if each[0] <= number}
         ours = select(rows.c.order_uuid, rows.c.claimed_at, rows.c.settled_at).where(
             rows.c.account_id == self.account, rows.c.order_uuid.is_not(None)
         )
-        found: list[_Known] = []
+        found: list[KnownOrder] = []
         for uuid, claimed_at, settled_at in connection.execute(ours):
             first, noted_at = seen.pop(uuid, (inf, inf))
             before = min(noted_at, inf if settled_at is None else settled_at)
             if before <= looked_at:
-                found.append(_Known(uuid, -inf if claimed_at is None else claimed_at, before, first))
-        found += [_Known(uuid, -inf, noted_at, first) for uuid, (first, noted_at) in seen.items()]
+                found.append(KnownOrder(uuid, -inf if claimed_at is None else claimed_at, before, first))
+        found += [KnownOrder(uuid, -inf, noted_at, first) for uuid, (first, noted_at) in seen.items()]
         return found
 
     def _seen(self, connection: Connection) -> dict[str, tuple[int, float]]:
@@ -478,15 +382,15 @@ class Listings:
                     return None
                 self._set_turn(connection, self.store.now(connection) + seconds)
                 still = self._unattributed(connection, candidates)
-                found = verdict(self._doubts(connection), {uuid: candidates[uuid] for uuid in still})
-                self._note_strangers(connection, found.unrelated)
+                found = verdict(self._unresolved(connection), {uuid: candidates[uuid] for uuid in still})
+                self._note_unrelated(connection, found.unrelated)
                 moved = self.store.move(connection, found.transitions)
                 return [each for each, was_moved in zip(found.transitions, moved, strict=True) if was_moved]
         except IntegrityError:
             # An answer came in that moment and accounts for one of the candidates: the next look will know.
             return []
 
-    def _note_strangers(self, connection: Connection, uuids: Sequence[str]) -> None:
+    def _note_unrelated(self, connection: Connection, uuids: Sequence[str]) -> None:
         if uuids:
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
             made = [{"account_id": self.account, "order_uuid": uuid} for uuid in uuids]

@@ -103,13 +103,13 @@ class _Group:
 
 
 def match(
-    doubts: Sequence[Unresolved],
+    unresolved: Sequence[Unresolved],
     candidates: Mapping[str, int],
     alike: Mapping[str, Mapping[bytes, Comparison] | None],
 ) -> Mapping[int, Resolution]:
     """Decide every row that is not in flight."""
     rows: defaultdict[bytes, list[Unresolved]] = defaultdict(list)
-    for each in doubts:
+    for each in unresolved:
         rows[each.content].append(each)
     first = {content: min(each.listing for each in those) for content, those in rows.items()}
     same: dict[str, list[bytes]] = {}
@@ -130,9 +130,9 @@ def match(
     decided: dict[int, Resolution] = {}
     for group in _groups(same):
         decided |= _decide(group, rows, candidates)
-    in_flight = [each for each in doubts if each.in_flight]
+    in_flight = [each for each in unresolved if each.in_flight]
     latest = max((candidates[uuid] for uuid in unread), default=0)
-    for each in doubts:
+    for each in unresolved:
         if not each.in_flight and each.row not in decided:
             decided[each.row] = _leftover(
                 each, unclear[each.content], unread, latest, candidates, in_flight, alike
@@ -193,15 +193,15 @@ def _decide(
     """Decide the rows of a group; those that are left out have no order of their own."""
     newest = max(candidates[uuid] for uuid in group.uuids)
     those = [each for content in group.contents for each in rows[content] if each.listing < newest]
-    doubtful = [each for each in those if not each.in_flight]
+    searched = [each for each in those if not each.in_flight]
     everything = tuple(sorted(group.uuids, key=lambda uuid: (candidates[uuid], uuid))[:_MOST_NAMED])
     if any(each.in_flight for each in those):
-        return dict.fromkeys((each.row for each in doubtful), Later())
+        return dict.fromkeys((each.row for each in searched), Later())
     if len({each.content for each in those}) > 1:
-        return dict.fromkeys((each.row for each in doubtful), Undecidable(LIKE_ANOTHER, everything))
-    found = _assign(doubtful, sorted(group.uuids, key=lambda uuid: (candidates[uuid], uuid)), candidates)
+        return dict.fromkeys((each.row for each in searched), Undecidable(LIKE_ANOTHER, everything))
+    found = _assign(searched, sorted(group.uuids, key=lambda uuid: (candidates[uuid], uuid)), candidates)
     if len(found) < len(group.uuids):
-        return dict.fromkeys((each.row for each in doubtful), Undecidable(TOO_MANY, everything))
+        return dict.fromkeys((each.row for each in searched), Undecidable(TOO_MANY, everything))
     return {row: Found(uuid) for row, uuid in found.items()}
 
 

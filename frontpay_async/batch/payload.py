@@ -25,14 +25,14 @@ from cattrs import Converter
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
-from frontpay_async._json import read_exact, write_exact
+from frontpay_async._exact_json import read_exact, write_exact
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 from frontpay_async.errors import InvalidOrderError, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.operations import OrderKind
     from frontpay_async.order_files.items import BatchOrder
 

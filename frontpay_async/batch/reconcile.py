@@ -64,9 +64,10 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.order_comparison import OrderIdentity
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
+    from frontpay_async.batch.completeness import Completeness
     from frontpay_async.batch.encryption import Cipher
     from frontpay_async.batch.journal import Journal
-    from frontpay_async.batch.listings import Evidence, Listings, UnresolvedRow
+    from frontpay_async.batch.listings import Listings, UnresolvedRow
     from frontpay_async.batch.matching import Resolution
     from frontpay_async.errors import FrontPayError
 
@@ -93,14 +94,14 @@ class _View:
     Args:
         candidates: The orders that were read, with the number of the list that showed them first.
         looked_at: When the look began, in Unix seconds.
-        evidence: What the list proves.
+        completeness: What the list proves.
         is_whole: Whether no candidate is left to be read.
-        is_last: Whether nothing is left to be sent, so that there will be no more evidence.
+        is_last: Whether nothing is left to be sent, so that no list will prove more.
     """
 
     candidates: Mapping[str, int]
     looked_at: float
-    evidence: Evidence
+    completeness: Completeness
     is_whole: bool = field(kw_only=True)
     is_last: bool = field(kw_only=True)
 
@@ -155,12 +156,12 @@ class Reconciler:
         mark = await self._mark()
         is_known = await self.journal.run(self.listings.knows_token, mark)
         while True:
-            witnesses = await self.journal.run(self.listings.witnesses)
-            if witnesses:
-                if listed.isdisjoint(witnesses) and not await self._can_read(witnesses):
+            known_orders = await self.journal.run(self.listings.known_orders)
+            if known_orders:
+                if listed.isdisjoint(known_orders) and not await self._can_read(known_orders):
                     raise ConfigurationError(
                         "nothing was sent: the account shows none of the orders that this journal saw"
-                        f" confirmed, such as {witnesses[0]}. Is it the token of another account? If it is"
+                        f" confirmed, such as {known_orders[0]}. Is it the token of another account? If it is"
                         " the same account, and old orders cannot be read any more, use check_account=False"
                     )
                 break
@@ -232,17 +233,17 @@ class Reconciler:
     async def _look(self, *, is_last: bool) -> list[Transition]:
         looked_at = await self.journal.run(self.listings.now)
         before, listed = await self._list()
-        doubts = await self.journal.run(self.listings.doubts)
-        doubtful = [each for each in doubts if not each.in_flight]
-        if not doubtful:
+        unresolved = await self.journal.run(self.listings.unresolved)
+        searched = [each for each in unresolved if not each.in_flight]
+        if not searched:
             return []
-        evidence = await self.journal.run(self.listings.evidence, listed, looked_at, before)
-        self._lag = min(_LONGEST_LAG, max(self._lag, evidence.lag))
-        for each in doubtful:
-            is_in_vain = evidence.is_in_vain(each, is_last=is_last)
+        completeness = await self.journal.run(self.listings.completeness, listed, looked_at, before)
+        self._lag = min(_LONGEST_LAG, max(self._lag, completeness.lag))
+        for each in searched:
+            is_in_vain = completeness.is_in_vain(each, is_last=is_last)
             self._incomplete[each.id] = self._incomplete[each.id] + 1 if is_in_vain else 0
-        await self.journal.run(self._learn, doubts)
-        since = min(each.listing for each in doubtful)
+        await self.journal.run(self._learn, unresolved)
+        since = min(each.listing for each in searched)
         candidates = await self.journal.run(self.listings.candidates, listed, since)
         # One that could not be read is asked for again.
         unread = [uuid for uuid in candidates if self._seen.get(uuid) is None]
@@ -257,10 +258,10 @@ class Reconciler:
             await look_at(self.session, self.options, asked, self._seen.__setitem__, self._gives_up)
             left = frozenset(unread)
             seen = {uuid: number for uuid, number in candidates.items() if uuid not in left}
-            view = _View(seen, looked_at, evidence, is_whole=not unread, is_last=is_last)
+            view = _View(seen, looked_at, completeness, is_whole=not unread, is_last=is_last)
             some_decided = await self._decide(view)
             decided += some_decided or []
-            if some_decided is None or not unread or len(decided) >= len(doubtful):
+            if some_decided is None or not unread or len(decided) >= len(searched):
                 return decided
 
     def _gives_up(self, uuid: str, error: FrontPayError) -> bool:
@@ -280,9 +281,9 @@ class Reconciler:
         await self.journal.run(self.listings.note_list, listed)
         return before, listed
 
-    def _learn(self, doubts: Sequence[UnresolvedRow]) -> None:
+    def _learn(self, unresolved: Sequence[UnresolvedRow]) -> None:
         """Take in what the unresolved rows will be recognised by."""
-        new = {each.content: each for each in doubts if each.content not in self._sent}
+        new = {each.content: each for each in unresolved if each.content not in self._sent}
         for content, each in new.items():
             try:
                 order = read(each.kind, self.cipher.decrypt(each.payload))
@@ -311,8 +312,8 @@ class Reconciler:
 
     def _verdict(self, view: _View, rows: Sequence[UnresolvedRow], candidates: Mapping[str, int]) -> Verdict:
         """Decide; runs within the transaction that writes it."""
-        doubts = [Unresolved(row.id, row.content, row.listing, row.in_flight) for row in rows]
-        decisions = match(doubts, candidates, self._alike)
+        unresolved = [Unresolved(row.id, row.content, row.listing, row.in_flight) for row in rows]
+        decisions = match(unresolved, candidates, self._alike)
         by_id = {row.id: row for row in rows}
         count = Counter(row.content for row in rows)
         absent = _provably_absent(view, rows)
@@ -357,19 +358,19 @@ class Reconciler:
             case Absent() if is_absent:
                 return evolve(named, event=RowEvent.MISS if row.missed_at is None else RowEvent.DENY)
             case Absent() if self._incomplete[row.id] >= _MOST_INCOMPLETE_LISTS:
-                return evolve(named, error=INCOMPLETE if view.evidence.lacks else UNPROVEN)
+                return evolve(named, error=INCOMPLETE if view.completeness.lacks else UNPROVEN)
             case _:
                 return None
 
 
 def _provably_absent(view: _View, rows: Sequence[UnresolvedRow]) -> frozenset[int]:
     """Return the rows of which it counts that the list does not show their orders."""
-    doubtful = [row for row in rows if not row.in_flight]
-    is_first_time = len(doubtful) == len(rows) and all(row.attempts <= 1 for row in rows)
-    found = {row.id for row in doubtful if view.evidence.proves_absence(row, is_last=view.is_last)}
-    if view.is_last and view.evidence.is_blank and is_first_time:
+    searched = [row for row in rows if not row.in_flight]
+    is_first_time = len(searched) == len(rows) and all(row.attempts <= 1 for row in rows)
+    found = {row.id for row in searched if view.completeness.proves_absence(row, is_last=view.is_last)}
+    if view.is_last and view.completeness.is_blank and is_first_time:
         # Only once: where the order that was sent again is not shown either, the list hides it.
-        found.update(row.id for row in doubtful[:1])
+        found.update(row.id for row in searched[:1])
     return frozenset(found)
 
 

@@ -79,7 +79,7 @@ def created(operation: Operation[Any], *, show_url: bool) -> Callable[[Any], dic
     """Return what makes the result of a creation: its ids, and its page if it is asked for."""
 
     def result(answer: Any) -> dict[str, object]:
-        from frontpay_async._protocol.plain import MASK
+        from frontpay_async._protocol.to_dict import MASK
 
         ids = {
             name: getattr(answer, name, None)

@@ -43,7 +43,7 @@ def start(
     operation = rows.START_COMPANY_CHECK
 
     def started(check: StartedCompanyCheck) -> dict[str, object]:
-        from frontpay_async._protocol.plain import MASK
+        from frontpay_async._protocol.to_dict import MASK
 
         url = check.url if show_url or not check.url else MASK
         return {"company_check_uuid": check.company_check_uuid, "operation": operation.name, "url": url}

@@ -225,7 +225,7 @@ def send(
     """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
     # Before the question: do not ask for confirmation of what cannot be sent.
     with extra("batch", "sqlalchemy"):
-        from frontpay_async.cli.batches import ChosenBatch, run_batch
+        from frontpay_async.cli.batch_progress import ChosenBatch, run_batch
     command.strict_totals = bool(form["strict_totals"])
     orders = _orders(file, form)
     judged = orders.dry_run()
@@ -278,7 +278,7 @@ def resume(
     told = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no orders"
     if not command.confirm(lambda: f"Continue batch {name!r} ({told})?"):
         return Exit.NOT_SENT
-    from frontpay_async.cli.batches import ChosenBatch, run_batch
+    from frontpay_async.cli.batch_progress import ChosenBatch, run_batch
 
     batch = ChosenBatch(journal, name, account, checks_account=check_account)
     return run_batch(command, batch, concurrency=concurrency)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from attrs import define, field
 
-from frontpay_async._protocol.plain import plain
+from frontpay_async._protocol.to_dict import plain
 from frontpay_async.cli.exit_codes import Exit, exit_of, money_of, next_step
 from frontpay_async.cli.serialise import flat
 from frontpay_async.errors import Outcome
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import click
     from rich.console import Console
 
-    from frontpay_async._protocol.plain import Plain
+    from frontpay_async._protocol.to_dict import Plain
     from frontpay_async.errors import FrontPayError
 
 _COLOURS = {

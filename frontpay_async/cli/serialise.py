@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from frontpay_async._protocol.plain import Plain
+    from frontpay_async._protocol.to_dict import Plain
 
 
 def flat(value: Plain, path: str = "") -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from attrs import field, frozen
 
-from frontpay_async._json import Json
+from frontpay_async._exact_json import Json
 from frontpay_async.models.value import Value
 
 

@@ -23,7 +23,7 @@ class _Plain(Protocol):
 
 def _codec() -> _Plain:
     # The codec is built on the values, so they import it when it is first used.
-    return cast("_Plain", import_module("frontpay_async._protocol.plain"))
+    return cast("_Plain", import_module("frontpay_async._protocol.to_dict"))
 
 
 class Value:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from attrs import frozen
 
-from frontpay_async._json import read_exact
+from frontpay_async._exact_json import read_exact
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import InvalidOrderError

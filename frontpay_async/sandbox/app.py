@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async._transport.clock import Clock
     from frontpay_async.sandbox.faults import Faults

@@ -12,7 +12,7 @@ from frontpay_async.sandbox.state import ForbiddenEventError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
 
 
 class CheckStatus(StrEnum):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
 _NOTHING: Mapping[str, Json] = MappingProxyType({})

@@ -41,7 +41,7 @@ from frontpay_async.sandbox.terminal_behaviour import Behaviour, DeclineReason
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async.sandbox.company_checks import SandboxCompanyCheck
     from frontpay_async.sandbox.reservations import SandboxReservation

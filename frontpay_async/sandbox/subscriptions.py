@@ -15,7 +15,7 @@ from frontpay_async.sandbox.state import ForbiddenEventError, Line
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
 
 _ZERO = Decimal(0)
 _DAY = 86400.0

@@ -12,7 +12,7 @@ from frontpay_async._protocol.rules import DATE, Breach, check, is_missing
 from frontpay_async.sandbox.responses import invalid
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
 _SENTENCES = {

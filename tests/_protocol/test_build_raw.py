@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from frontpay_async import InvalidOrderError
-from frontpay_async._json import write_exact
+from frontpay_async._exact_json import write_exact
 from frontpay_async._protocol.build import build_raw
 from frontpay_async._protocol.operations import Safety
 from tests.support.strategies import json_values

@@ -282,7 +282,7 @@ def test_what_a_row_accounts_for_is_no_candidate(books: Books) -> None:
     looking.note_list(["ODR1", "ODR2"])
     books.apply(held, RowEvent.CONFIRM, order_uuid="ODR1")
     assert list(looking.candidates(["ODR1", "ODR2"], since=0)) == ["ODR2"]
-    assert looking.witnesses() == ["ODR1"]
+    assert looking.known_orders() == ["ODR1"]
 
 
 def test_a_stranger_is_no_candidate_for_anybody_any_more(books: Books) -> None:

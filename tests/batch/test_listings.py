@@ -10,8 +10,9 @@ from attrs import evolve
 
 from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async._protocol.order_comparison import identity_of_order
+from frontpay_async.batch.completeness import Completeness, KnownOrder
 from frontpay_async.batch.encryption import NoCipher
-from frontpay_async.batch.listings import Evidence, Listings, UnresolvedRow, _Known
+from frontpay_async.batch.listings import Listings, UnresolvedRow
 from frontpay_async.batch.reconcile import Reconciler, _View
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.store import Store
@@ -27,7 +28,7 @@ ORDER = order(1)
 KIND = kind_of_order(ORDER).operation.name
 
 
-def doubtful(number: int, *, listing: int, content: bytes = b"the same") -> UnresolvedRow:
+def unresolved_row(number: int, *, listing: int, content: bytes = b"the same") -> UnresolvedRow:
     """A row whose request was claimed after the list of that number."""
     return UnresolvedRow(
         id=number,
@@ -52,7 +53,7 @@ def verdict(rows: Sequence[UnresolvedRow], candidates: Mapping[str, int], *, is_
         reconciler._sent.add(content, identity_of_order(ORDER if content == b"the same" else order(2)))
     reconciler._seen.update(dict.fromkeys(candidates, identity_of_order(ORDER)))
     reconciler._compare(candidates)
-    view = _View(candidates, 1000.0, Evidence(number=0), is_whole=is_whole, is_last=True)
+    view = _View(candidates, 1000.0, Completeness(number=0), is_whole=is_whole, is_last=True)
     return reconciler._verdict(view, rows, candidates)
 
 
@@ -62,7 +63,7 @@ def found(decided: Verdict) -> dict[int, str | None]:
 
 def test_of_twins_nothing_is_decided_before_the_last_candidate_is_read() -> None:
     """The younger order fits both; given to the older row, it would leave the older order to nobody."""
-    twins = [doubtful(1, listing=18), doubtful(2, listing=20)]
+    twins = [unresolved_row(1, listing=18), unresolved_row(2, listing=20)]
     assert verdict(twins, {"ODR-YOUNGER": 21}, is_whole=False).transitions == []
     whole = verdict(twins, {"ODR-YOUNGER": 21, "ODR-OLDER": 19}, is_whole=True)
     assert found(whole) == {1: "ODR-OLDER", 2: "ODR-YOUNGER"}
@@ -71,7 +72,7 @@ def test_of_twins_nothing_is_decided_before_the_last_candidate_is_read() -> None
 
 def test_a_row_that_is_alone_is_decided_as_soon_as_its_order_is_read() -> None:
     """A runner that dies in a long look has not looked in vain."""
-    rows = [doubtful(1, listing=18), doubtful(2, listing=30, content=b"another")]
+    rows = [unresolved_row(1, listing=18), unresolved_row(2, listing=30, content=b"another")]
     assert found(verdict(rows, {"ODR-1": 19}, is_whole=False)) == {1: "ODR-1"}
 
 
@@ -92,8 +93,8 @@ def test_a_row_that_came_into_doubt_during_a_round_is_left_to_the_next() -> None
     """Its content was not compared with the candidates, so that one of them may be its order."""
     nobody = cast("Any", None)
     reconciler = Reconciler(nobody, nobody, nobody, nobody, NoCipher(), 60.0, turn=1.0)
-    view = _View({}, 1000.0, Evidence(number=0), is_whole=True, is_last=True)
-    row = doubtful(1, listing=18)
+    view = _View({}, 1000.0, Completeness(number=0), is_whole=True, is_last=True)
+    row = unresolved_row(1, listing=18)
     assert reconciler._verdict(view, [row], {}).transitions == []
     reconciler._sent.add(row.content, identity_of_order(ORDER))
     assert [each.event for each in reconciler._verdict(view, [row], {}).transitions] == [RowEvent.MISS]
@@ -114,7 +115,7 @@ def test_where_nothing_older_is_known_a_list_proves_absence_when_it_has_grown(
     size: int, before: float, is_last: bool, lacks: bool, proves: bool
 ) -> None:
     """One order was known when the row was looked for first, at 200 s, or one came later."""
-    known = [_Known("ODR-1", -inf, before, 1)]
-    evidence = Evidence(number=1, size=size, known=known, lacks=lacks)
-    row = evolve(doubtful(1, listing=0), missed_at=200.0)
-    assert evidence.proves_absence(row, is_last=is_last) is proves
+    known = [KnownOrder("ODR-1", -inf, before, 1)]
+    completeness = Completeness(number=1, size=size, known=known, lacks=lacks)
+    row = evolve(unresolved_row(1, listing=0), missed_at=200.0)
+    assert completeness.proves_absence(row, is_last=is_last) is proves

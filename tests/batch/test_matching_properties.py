@@ -55,8 +55,8 @@ class World:
         }
 
     def decide(self) -> dict[int, Any]:
-        doubts = [Unresolved(row.number, row.content, in_flight=row.in_flight) for row in self.rows]
-        return dict(match(doubts, dict.fromkeys(self.candidates(), 1), self.alike()))
+        unresolved = [Unresolved(row.number, row.content, in_flight=row.in_flight) for row in self.rows]
+        return dict(match(unresolved, dict.fromkeys(self.candidates(), 1), self.alike()))
 
 
 def worlds(
@@ -123,11 +123,11 @@ def test_rows_that_the_api_shows_alike_are_never_mixed_up(world: World) -> None:
 
 @given(worlds(hidden=1), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_candidates_decides_nothing(world: World, chance: Any) -> None:
-    doubts = [Unresolved(row.number, row.content) for row in world.rows]
+    unresolved = [Unresolved(row.number, row.content) for row in world.rows]
     candidates = world.candidates()
-    chance.shuffle(doubts)
+    chance.shuffle(unresolved)
     chance.shuffle(candidates)
-    again = match(doubts, dict.fromkeys(candidates, 1), world.alike())
+    again = match(unresolved, dict.fromkeys(candidates, 1), world.alike())
     assert {row: type(each) for row, each in again.items()}.keys() == world.decide().keys()
     for content in {row.content for row in world.rows}:
         numbers = [row.number for row in world.rows if row.content == content]
@@ -137,9 +137,9 @@ def test_the_order_of_rows_and_candidates_decides_nothing(world: World, chance: 
 
 def one(compared: Comparison | None, *, in_flight: bool = False) -> Any:
     """Decide one row in doubt, beside another that may be in flight, and one candidate."""
-    doubts = [Unresolved(1, b"a"), *([Unresolved(2, b"b", in_flight=True)] if in_flight else [])]
+    unresolved = [Unresolved(1, b"a"), *([Unresolved(2, b"b", in_flight=True)] if in_flight else [])]
     alike = None if compared is None else {b"a": compared, b"b": compared}
-    return match(doubts, {"ODR1": 1}, {"ODR1": alike})[1]
+    return match(unresolved, {"ODR1": 1}, {"ODR1": alike})[1]
 
 
 @pytest.mark.parametrize("compared", [Comparison.UNCLEAR, None])
@@ -219,8 +219,8 @@ def test_more_identical_orders_than_rows_are_left_to_a_person() -> None:
 
 
 def test_thousands_of_identical_rows() -> None:
-    doubts = [Unresolved(number, b"a") for number in range(3000)]
+    unresolved = [Unresolved(number, b"a") for number in range(3000)]
     uuids = [f"ODR{number}" for number in range(2500)]
-    decided = match(doubts, dict.fromkeys(uuids, 1), same(*uuids))
+    decided = match(unresolved, dict.fromkeys(uuids, 1), same(*uuids))
     assert sum(isinstance(each, Found) for each in decided.values()) == 2500
     assert sum(isinstance(each, Absent) for each in decided.values()) == 500

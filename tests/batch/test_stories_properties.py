@@ -136,8 +136,8 @@ class Stories(RuleBasedStateMachine):
         looked_at = self.looking.now()
         listed = list(self.world.orders)
         self.looking.note_list(listed)
-        doubts = self.looking.doubts()
-        since = min((each.listing for each in doubts if not each.in_flight), default=0)
+        unresolved = self.looking.unresolved()
+        since = min((each.listing for each in unresolved if not each.in_flight), default=0)
         candidates = self.looking.candidates(listed, since)
 
         def verdict(rows: Any, open_candidates: Any) -> Verdict:

@@ -38,7 +38,7 @@ from frontpay_async import (
     Violation,
     WatchTimeoutError,
 )
-from frontpay_async._protocol.plain import MASK, plain
+from frontpay_async._protocol.to_dict import MASK, plain
 from frontpay_async.cli.app import COMMANDS, root
 from frontpay_async.cli.doctor import clock_finding
 from frontpay_async.cli.exit_codes import Exit, exit_of, money_of, next_step

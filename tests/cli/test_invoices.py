@@ -16,7 +16,7 @@ import pytest
 
 from frontpay_async.batch import BatchStatus, State
 from frontpay_async.cli.app import run
-from frontpay_async.cli.batches import _progress, conclusion
+from frontpay_async.cli.batch_progress import _progress, conclusion
 from frontpay_async.cli.exit_codes import Exit
 from frontpay_async.sandbox import Cardholder, Sandbox
 from tests.support.chaos_stores import postgres

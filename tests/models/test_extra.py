@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from frontpay_async import InvalidOrderError
-from frontpay_async._json import merged, read_exact, write_exact
+from frontpay_async._exact_json import merged, read_exact, write_exact
 from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.payload import fingerprint, read, write
 from tests.support import builders

@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from docs import openapi
 from frontpay_async import OrderStatus, RateLimit
-from frontpay_async._json import write_exact
+from frontpay_async._exact_json import write_exact
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.sandbox import Sandbox
 from frontpay_async.sandbox.openapi import describe

@@ -34,7 +34,7 @@ DEVNULL = asyncio.subprocess.DEVNULL
 PRELOADED = [
     "tests.support.processes",
     "frontpay_async.cli.app",
-    "frontpay_async.cli.batches",
+    "frontpay_async.cli.batch_progress",
     "frontpay_async.cli.signals",
     "frontpay_async.sandbox",
     "frontpay_async.batch",

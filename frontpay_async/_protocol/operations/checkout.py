@@ -48,7 +48,7 @@ from frontpay_async.models.checkout import CheckoutLink, CheckoutSession, Hosted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
 
 # Rules
 

@@ -14,7 +14,7 @@ from frontpay_async.models._fields import exact, masked
 from frontpay_async.models.checks import CreditCheck
 
 if TYPE_CHECKING:
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
 
 
 @frozen(field_transformer=exact)

@@ -26,7 +26,7 @@ from frontpay_async.models.customers import (
 )
 
 if TYPE_CHECKING:
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
 
 # Rules
 

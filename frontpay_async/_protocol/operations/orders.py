@@ -47,7 +47,7 @@ from frontpay_async.models import orders, statuses
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
     from frontpay_async.models.listing import Listing
 
 

@@ -56,7 +56,7 @@ from frontpay_async.models.statuses import ReservationStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
 
 # Rules
 

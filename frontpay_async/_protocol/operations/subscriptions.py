@@ -55,7 +55,7 @@ from frontpay_async.models.subscriptions import (
 )
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
 
 
 @frozen(field_transformer=exact)

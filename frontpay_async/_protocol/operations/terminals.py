@@ -39,7 +39,7 @@ from frontpay_async.models import statuses, terminals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
     from frontpay_async.models.listing import Listing
 
 

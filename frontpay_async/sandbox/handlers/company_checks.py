@@ -10,7 +10,7 @@ from frontpay_async.sandbox.handlers.context import handles
 from frontpay_async.sandbox.responses import not_found, success
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json
+    from frontpay_async._exact_json import Json
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
 

@@ -14,7 +14,7 @@ from frontpay_async.sandbox.state import Event, ForbiddenEventError, Line, Sandb
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
     from frontpay_async.sandbox.settings import SandboxSettings
     from frontpay_async.sandbox.state import Account, SandboxState

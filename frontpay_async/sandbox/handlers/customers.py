@@ -9,7 +9,7 @@ from frontpay_async.sandbox.handlers.context import handles, json_object
 from frontpay_async.sandbox.responses import not_found, success
 
 if TYPE_CHECKING:
-    from frontpay_async._json import JsonObject
+    from frontpay_async._exact_json import JsonObject
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
 

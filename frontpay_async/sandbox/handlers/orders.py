@@ -12,7 +12,7 @@ from frontpay_async.sandbox.responses import broken_rule, not_found, success, wi
 from frontpay_async.sandbox.state import Event
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
     from frontpay_async.sandbox.state import Line, SandboxOrder

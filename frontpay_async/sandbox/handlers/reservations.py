@@ -21,7 +21,7 @@ from frontpay_async.sandbox.responses import broken_rule, invalid, not_found, su
 from frontpay_async.sandbox.state import ForbiddenEventError
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
 

@@ -24,7 +24,7 @@ from frontpay_async.sandbox.state import ForbiddenEventError
 from frontpay_async.sandbox.subscriptions import Cycle, SandboxSubscription, SubscriptionEvent, period
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async.sandbox.handlers.context import RequestContext
 
 _FIRST = 3506700000

@@ -21,7 +21,7 @@ from frontpay_async.sandbox.state import Decision, ForbiddenEventError, RefundRe
 from frontpay_async.sandbox.terminal_behaviour import BUSY, OFFLINE, WAITS, DeclineReason
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json
+    from frontpay_async._exact_json import Json
     from frontpay_async.sandbox.handlers.context import RequestContext
     from frontpay_async.sandbox.responses import Answer
     from frontpay_async.sandbox.state import SandboxOrder

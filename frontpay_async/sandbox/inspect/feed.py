@@ -18,7 +18,7 @@ import anyio
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async.sandbox.callback_sender import SentCallback
     from frontpay_async.sandbox.faults import FaultKind
     from frontpay_async.sandbox.responses import Answer

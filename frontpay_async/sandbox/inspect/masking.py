@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from frontpay_async._json import Json
+    from frontpay_async._exact_json import Json
 
 MASK = "•••"
 _CUT = "…"

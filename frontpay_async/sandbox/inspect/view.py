@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeAlias
 
-    from frontpay_async._json import Json, JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async.models.statuses import OrderStatus
     from frontpay_async.sandbox.app import Api
     from frontpay_async.sandbox.callback_sender import SentCallback

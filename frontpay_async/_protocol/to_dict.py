@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Union, cast,
 
 import attrs
 
-from frontpay_async._json import number_text
+from frontpay_async._exact_json import number_text
 from frontpay_async._protocol import codec
 from frontpay_async._protocol.dates import read_date
 from frontpay_async._protocol.operations import OPERATIONS
