@@ -23,7 +23,16 @@ from tests.support import builders, callbacks
 from tests.support.batches import Night, assert_each_sent_once, item, rows_of
 from tests.support.cancelling import HOWS, cancelled_at, each_await_point
 from tests.support.fakes import TOKEN, FakeClock, Hooks
-from tests.support.sandboxes import BASE_URL, call, prepare, terminal_order
+from tests.support.sandboxes import (
+    BASE_URL,
+    call,
+    capture_of,
+    line_of,
+    prepare,
+    reserved,
+    subscribed,
+    terminal_order,
+)
 from tests.support.simulated_time import CLOCK, simulate
 from tests.support.wire_server import serving
 
@@ -35,8 +44,6 @@ if TYPE_CHECKING:
     from tests.support.cancelling import How
 
 how = pytest.mark.parametrize("how", HOWS)
-TWENTY = [name for name in OPERATIONS if name.partition(".")[0] in {"orders", "terminals"}]
-
 
 pytestmark = pytest.mark.search
 
@@ -96,16 +103,43 @@ class World:
         await self.client.orders.list_statuses()
 
 
-@how
-@pytest.mark.parametrize("operation", TWENTY)
-async def test_each_operation(operation: str, how: How) -> None:
-    world = World(FakeClock().clock())
+# A pass through the pipeline is the same for all of a kind: the first of each is cancelled at every point,
+# the others at every fifth, each from another one on.
+EVERY: dict[object, str] = {}
+for _name, _row in OPERATIONS.items():
+    EVERY.setdefault((_row.safety, _row.result is None, _row.paged), _name)
+RAW = {
+    "orders.get_status": None,
+    "orders.cancel": {"cancellationNote": "changed my mind"},
+    "orders.charge_delayed": None,
+}
+
+
+def some_points(operation: str) -> tuple[int, int]:
+    """Return the first point at which an operation is cancelled, and every how many from there on."""
+    if operation in EVERY.values():
+        return 1, 1
+    return 1 + list(OPERATIONS).index(operation) % 5, 5
+
+
+async def cancelled_everywhere(
+    world: World,
+    operation: str,
+    how: How,
+    once: Callable[[str], Awaitable[object]],
+    *,
+    safety: Safety,
+    reported: str | None = None,
+    points: tuple[int, int] = (1, 1),
+) -> int:
+    """Cancel a call at its points; check what the hooks were told, and that the client works, after each."""
+    name = reported or operation
     uuid = await prepare(world.client, world.sandbox, operation)
     arrived, told = world.arrived(operation), len(world.hooks.results)
 
     async def after(at: int) -> None:
         nonlocal arrived, told, uuid
-        records = [each for each in world.hooks.results[told:] if each.operation == operation]
+        records = [each for each in world.hooks.results[told:] if each.operation == name]
         now = world.arrived(operation)
         assert len(records) <= 1, at
         for record in records:
@@ -113,7 +147,7 @@ async def test_each_operation(operation: str, how: How) -> None:
                 assert now == arrived, at
             elif record.outcome is None:
                 assert now > arrived, at
-            elif now > arrived and OPERATIONS[operation].safety is not Safety.READ:
+            elif now > arrived and safety is not Safety.READ:
                 assert record.outcome is Outcome.UNKNOWN or record.error != "CancelledError", at
         if now > arrived:
             assert len(records) == 1, at
@@ -121,20 +155,51 @@ async def test_each_operation(operation: str, how: How) -> None:
         await world.works()
         arrived, told = world.arrived(operation), len(world.hooks.results)
 
-    def once() -> Awaitable[object]:
-        order = world.sandbox.orders[uuid]
-        return call(world.client, operation, uuid, line_id=order.lines[0].id)
-
+    first, step = points
     async with world.client:
-        assert await each_await_point(once, how, after) > 3
+        end = await each_await_point(lambda: once(uuid), how, after, first=first, step=step)
         # As many calls at once as there are places.
         async with anyio.create_task_group() as tasks:
-            for _ in range(64):
+            for _ in range(64 if step == 1 else 0):
                 tasks.start_soon(world.client.orders.list_statuses)
+    return end
+
+
+@how
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_each_operation(operation: str, how: How) -> None:
+    world = World(FakeClock().clock())
+
+    def once(uuid: str) -> Awaitable[object]:
+        line, capture = line_of(world.sandbox, uuid), capture_of(world.sandbox, uuid)
+        return call(world.client, operation, uuid, line_id=line, capture=capture)
+
+    safety, points = OPERATIONS[operation].safety, some_points(operation)
+    assert await cancelled_everywhere(world, operation, how, once, safety=safety, points=points) > 4
+
+
+@how
+@pytest.mark.parametrize("operation", RAW)
+async def test_a_request_of_the_callers_own(operation: str, how: How) -> None:
+    world, row = World(FakeClock().clock()), OPERATIONS[operation]
+
+    def once(uuid: str) -> Awaitable[object]:
+        path = row.path.format(order_uuid=uuid)
+        return world.client.request(row.method, path, safety=row.safety, json=RAW[operation])
+
+    end = await cancelled_everywhere(
+        world, operation, how, once, safety=row.safety, reported="client.request"
+    )
+    assert end > 4
 
 
 async def updates(world: World, uuid: str) -> None:
     async for _ in world.client.watch.updates(uuid):
+        pass
+
+
+async def pages(world: World, _: str) -> None:
+    async for _ in world.client.subscriptions.list():
         pass
 
 
@@ -150,6 +215,9 @@ SEVERAL: dict[str, Callable[[World, str], Awaitable[object]]] = {
     "order": lambda world, uuid: world.client.watch.order(uuid, timeout=300),
     "updates": updates,
     "find": lambda world, uuid: world.client.orders.find(builders.invoice(), among=[uuid, "ODR1"]),
+    "reservation": lambda world, uuid: world.client.watch.reservation(uuid, until="RESERVED", timeout=300),
+    "subscription": lambda world, uuid: world.client.watch.subscription(uuid, until="ONGOING", timeout=300),
+    "pages": pages,
     "aclose": close,
 }
 
@@ -158,12 +226,20 @@ SEVERAL: dict[str, Callable[[World, str], Awaitable[object]]] = {
 @pytest.mark.parametrize("decides_after", [0, 5])
 @pytest.mark.parametrize("kind", SEVERAL)
 def test_what_is_made_of_several_requests(kind: str, decides_after: float, how: How) -> None:
-    """Watches of an order that is decided, or is so after some looks, in simulated time."""
+    """Watches of an order that is decided, or is so after some looks, in simulated time.
+
+    With more looks, the odd points are cancelled by the task and the even ones by the scope.
+    """
+    step = 2 if decides_after else 1
 
     async def scenario() -> int:
         world = World(CLOCK, after=decides_after)
 
         async def ready() -> str:
+            if kind == "reservation":
+                return await reserved(world.client, world.sandbox)
+            if kind == "subscription":
+                return await subscribed(world.client, world.sandbox)
             uuid = (await world.client.terminals.create_order(terminal_order())).order_uuid
             if kind == "refund":
                 assert await world.client.watch.payment(uuid, timeout=60) == "PAID"
@@ -180,7 +256,10 @@ def test_what_is_made_of_several_requests(kind: str, decides_after: float, how: 
             uuid = await ready()
 
         async with world.client:
-            return await each_await_point(lambda: SEVERAL[kind](world, uuid), how, after)
+            first = 1 + HOWS.index(how) % step
+            return await each_await_point(
+                lambda: SEVERAL[kind](world, uuid), how, after, first=first, step=step
+            )
 
     assert simulate(scenario) >= 1
 

@@ -71,12 +71,25 @@ async def cancelled_at(call: Callable[[], Awaitable[object]], at: int, how: How)
 
 
 async def each_await_point(
-    call: Callable[[], Awaitable[object]], how: How, after: Callable[[int], Awaitable[None]]
+    call: Callable[[], Awaitable[object]],
+    how: How,
+    after: Callable[[int], Awaitable[None]],
+    *,
+    first: int = 1,
+    step: int = 1,
 ) -> int:
-    """Cancel a call at each of its await points, and check after each; return how many there are."""
-    for at in range(1, _MOST):
+    """Cancel a call at its await points, and check after each; return the first that it does not reach.
+
+    Args:
+        call: Makes the call.
+        how: Whether its task or a scope around it is cancelled.
+        after: Checks what is left, given the point.
+        first: The first point.
+        step: Every how many points.
+    """
+    for at in range(first, _MOST, step):
         is_reached = await cancelled_at(call, at, how)
         await after(at)
         if not is_reached:
-            return at - 1
+            return at
     raise AssertionError("the call never ends")

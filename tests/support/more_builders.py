@@ -46,6 +46,7 @@ from tests.support.builders import (
 )
 
 __all__ = [
+    "CAPTURE_UUID",
     "FAILURE",
     "RESERVATION_UUID",
     "SUBSCRIPTION_UUID",
@@ -68,6 +69,7 @@ __all__ = [
 
 RESERVATION_UUID = "RES3506777330"
 SUBSCRIPTION_UUID = "SUB3506777330"
+CAPTURE_UUID = "CAP4406700001"
 SUCCESS = "https://shop.example.no/thanks?basket=77"
 FAILURE = "https://shop.example.no/failed"
 _DUE = date(2035, 7, 1)
@@ -125,7 +127,7 @@ def reservation_refund(line_id: int, amount: Any = 10, **fields: Any) -> Reserva
         "grand_total": amount,
         "lines": [RefundLine(id=line_id, amount=amount)],
         "source": "captured",
-        "reference": "CAP4406700001",
+        "reference": CAPTURE_UUID,
     }
     return ReservationRefund(**{**full, **fields})
 

@@ -26,6 +26,7 @@ __all__ = [
     "UNKNOWN_UUID",
     "body_of",
     "call",
+    "capture_of",
     "client_of",
     "line_of",
     "paid",
@@ -162,7 +163,15 @@ def line_of(sandbox: Sandbox, uuid: str) -> int:
     return holder.lines[0].id if holder else 1
 
 
-def call(client: FrontPayClient, operation: str, uuid: str, *, line_id: int = 1) -> Awaitable[Any]:
+def capture_of(sandbox: Sandbox, uuid: str) -> str:
+    """Return the id of a reservation's first capture; of the sandbox's first where there is none."""
+    holder = sandbox.reservations.get(uuid)
+    return holder.taken[0].uuid if holder and holder.taken else more.CAPTURE_UUID
+
+
+def call(
+    client: FrontPayClient, operation: str, uuid: str, *, line_id: int = 1, capture: str = more.CAPTURE_UUID
+) -> Awaitable[Any]:
     """Call the method that an operation is named after."""
     lines = [RefundLine(id=line_id, amount=10)]
     arguments: dict[str, tuple[tuple[object, ...], dict[str, Any]]] = {
@@ -191,7 +200,7 @@ def call(client: FrontPayClient, operation: str, uuid: str, *, line_id: int = 1)
         "reservations.cancel": ((uuid,), {"note": "changed my mind"}),
         "reservations.complete": ((uuid,), {"note": "shipped"}),
         "reservations.resend": ((uuid,), {"email": builders.EMAIL}),
-        "reservations.refund": ((uuid, more.reservation_refund(line_id)), {}),
+        "reservations.refund": ((uuid, more.reservation_refund(line_id, reference=capture)), {}),
         "reservations.list_history": ((), {}),
         "subscriptions.submit": ((more.subscription(),), {}),
         "subscriptions.create_session": ((more.subscription_session(),), {}),
