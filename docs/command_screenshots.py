@@ -1,7 +1,7 @@
 """Take the screenshots of the command: ``python -m docs.command_screenshots``.
 
-The real command runs on a pseudo-terminal against a real sandbox. A terminal emulator reads what it writes,
-and what stands on the screen then is drawn as SVG. The orders are made up.
+The real command runs on a pseudo-terminal against a real sandbox. A terminal emulator reads its output, and
+the final screen is drawn as SVG, for a wide and for a narrow terminal. The orders are made up.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tests.support.command import Screen
 
 HERE = Path(__file__).parent
-COLUMNS, LINES = 92, 60
+COLUMNS, LINES = {".svg": 92, ".phone.svg": 56}, 90
 ORDERS = 24
 HEXADECIMAL = re.compile("[0-9a-f]{6}")
-# What a screenshot of rich's looks like, without the font that it would load from elsewhere.
+# Rich's template, without its web font.
 FORM = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
 <title>WORDS</title>
@@ -78,14 +78,14 @@ def _style(character: pyte.screens.Char) -> Style:
     )
 
 
-def shown(written: str) -> Text:
-    """Return what stands on the screen after all that was written, without the empty lines below."""
-    screen = pyte.Screen(COLUMNS, LINES)
+def shown(written: str, columns: int) -> Text:
+    """Return the final screen, without the empty lines at its end."""
+    screen = pyte.Screen(columns, LINES)
     pyte.Stream(screen).feed(written)
     lines: list[Text] = []
     for row in range(LINES):
         line = Text()
-        characters = (screen.buffer[row][column] for column in range(COLUMNS))
+        characters = (screen.buffer[row][column] for column in range(columns))
         for style, alike in groupby(characters, key=_style):
             line.append("".join(character.data for character in alike), style)
         line.rstrip()
@@ -95,31 +95,36 @@ def shown(written: str) -> Text:
     return Text("\n").join(lines)
 
 
-def shoot(name: str, command: tuple[str, ...], written: str) -> None:
-    """Draw what a command has written."""
-    console = Console(record=True, width=COLUMNS, file=open("/dev/null", "w"), force_terminal=True)  # noqa: PTH123, SIM115
+def shoot(name: str, form: str, command: tuple[str, ...], written: str) -> None:
+    """Draw the output of a command."""
+    columns = COLUMNS[form]
+    console = Console(record=True, width=columns, file=open("/dev/null", "w"), force_terminal=True)  # noqa: PTH123, SIM115
     typed = f"frontpay {shlex.join(command)}"
-    console.print(Text.assemble(("$ ", "dim"), (typed, "bold")), shown(written), sep="\n")
+    console.print(Text.assemble(("$ ", "dim"), (typed, "bold")), shown(written, columns), sep="\n")
     title = " ".join(typed.split()[:3]) if command[0] != "demo" else typed
-    path = HERE / name
-    words = escape(f"{title}: {shown(written).plain.splitlines()[0]}").replace("{", "{{").replace("}", "}}")
+    path = HERE / f"{name}{form}"
+    words = (
+        escape(f"{title}: {shown(written, columns).plain.splitlines()[0]}")
+        .replace("{", "{{")
+        .replace("}", "}}")
+    )
     drawn = console.export_svg(title=title, code_format=FORM.replace("WORDS", words), unique_id="frontpay")
     path.write_text("\n".join(filter(None, map(str.strip, drawn.splitlines()))) + "\n", encoding="utf-8")
-    print(f"{name}: {path.stat().st_size // 1024} KB")
+    print(f"{path.name}: {path.stat().st_size // 1024} KB")
 
 
-def _variables(base_url: str | None = None) -> dict[str, str]:
-    return settings(base_url, TERM="xterm-256color", COLUMNS=str(COLUMNS), LINES=str(LINES))
+def _variables(form: str, base_url: str | None = None) -> dict[str, str]:
+    return settings(base_url, TERM="xterm-256color", COLUMNS=str(COLUMNS[form]), LINES=str(LINES))
 
 
-async def _demo() -> None:
-    async with on_terminal("demo", env=_variables()) as screen:
+async def _demo(form: str) -> None:
+    async with on_terminal("demo", env=_variables(form)) as screen:
         await _succeeded(screen)
-        shoot("cli-demo.svg", ("demo",), screen.shown)
+        shoot("cli-demo", form, ("demo",), screen.shown)
 
 
 async def _succeeded(screen: Screen) -> None:
-    """Wait for the end, and read what the terminal still holds then."""
+    """Wait for the command to end, and read the rest of its output."""
     status, before = await screen.ended(), None
     while before != screen.shown:
         before = screen.shown
@@ -128,17 +133,17 @@ async def _succeeded(screen: Screen) -> None:
         raise RuntimeError(screen.shown)
 
 
-async def _pay(base_url: str, folder: Path) -> None:
+async def _pay(form: str, base_url: str, folder: Path) -> None:
     (folder / "order.json").write_text(order_json(), encoding="utf-8")
     command = ("terminals", "pay", "order.json", "--yes")
     arguments = (*command[:2], str(folder / "order.json"), *command[3:])
-    async with on_terminal(*arguments, env=_variables(base_url)) as screen:
+    async with on_terminal(*arguments, env=_variables(form, base_url)) as screen:
         await screen.until("SENT")
         await asyncio.sleep(2.5)  # as long as a cardholder takes to find the card
-        shoot("cli-pay.svg", command, screen.shown)
+        shoot("cli-pay", form, command, screen.shown)
 
 
-async def _send(base_url: str, folder: Path) -> None:
+async def _send(form: str, base_url: str, folder: Path) -> None:
     first, *records = csv.reader((HERE / "batch-files" / "invoices.csv").read_text("utf-8").splitlines())
     invoice = next(record for record in records if record[1] == "invoice")
     with (folder / "invoices.csv").open("w", encoding="utf-8", newline="") as file:
@@ -147,19 +152,20 @@ async def _send(base_url: str, folder: Path) -> None:
         written.writerows([str(1001 + number), *invoice[1:]] for number in range(ORDERS))
     command = ("invoices", "send", "invoices.csv", "--journal", "invoices.db", "--name", "2026-12", "--yes")
     arguments = [str(folder / each) if each in ("invoices.csv", "invoices.db") else each for each in command]
-    async with on_terminal(*arguments, env=_variables(base_url)) as screen:
+    async with on_terminal(*arguments, env=_variables(form, base_url)) as screen:
         await _succeeded(screen)
-        shoot("cli-send.svg", command, screen.shown)
+        shoot("cli-send", form, command, screen.shown)
 
 
 async def main() -> int:
     """Take all of them."""
-    sandbox = Sandbox(cardholder=Cardholder(after=None))
-    with tempfile.TemporaryDirectory() as folder:
-        async with sandbox.serve() as base_url:
-            await _pay(base_url, Path(folder))
-            await _send(base_url, Path(folder))
-    await _demo()
+    for form in COLUMNS:
+        sandbox = Sandbox(cardholder=Cardholder(after=None))
+        with tempfile.TemporaryDirectory() as folder:
+            async with sandbox.serve() as base_url:
+                await _pay(form, base_url, Path(folder))
+                await _send(form, base_url, Path(folder))
+        await _demo(form)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The chart of the rate benchmark: budget used, 429s and waits; one line per contender, a dot per scene."""
+"""The chart of the rate benchmark: budget used, 429s and waits; one row per contender, one dot per scene."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,17 +8,17 @@ from attrs import frozen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.common.looks import BAND, drawing, dress, mark_aim, save
+from benchmarks.common.looks import BAND, Form, dress, label_lines, mark_aim, panels, save_forms
 
 _SCENES: Final = {
     "one": ("one process", "#08519c", "o"),
     "four": ("four processes", "#d94801", "s"),
-    "stranger": ("a 10 % stranger", "#238b45", "D"),
+    "stranger": ("another user, 10 %", "#238b45", "D"),
     "slow": ("slow first answer", "#6a51a3", "^"),
     "real-one": ("real time, one process", "#6baed6", "v"),
     "real-four": ("real time, four processes", "#fdae6b", "P"),
 }
-"""Label, colour and marker: the last two tell the same, for whoever does not see one of them."""
+"""Label, colour and marker."""
 
 
 @frozen
@@ -55,7 +55,7 @@ _PANELS: Final = (
 )
 
 
-def _plot(axes: Axes, panel: _Panel, raw: dict[str, Any], names: list[str]) -> None:
+def _plot(form: Form, axes: Axes, panel: _Panel, raw: dict[str, Any], names: list[str]) -> None:
     axes.set_xscale(panel.scale)
     dress(axes, panel.title, panel.unit)
     mark_aim(axes, panel.aim)
@@ -64,8 +64,8 @@ def _plot(axes: Axes, panel: _Panel, raw: dict[str, Any], names: list[str]) -> N
         if name.startswith("frontpay"):
             axes.axhspan(line - 0.5, line + 0.5, color=BAND, zorder=0)
         for place, (scene, (_, colour, marker)) in enumerate(_SCENES.items()):
-            # A little apart, so that equal values stay visible.
-            height = line + (place - (len(_SCENES) - 1) / 2) * 0.11
+            # The offset keeps equal values visible.
+            height = form.place(line, (place - (len(_SCENES) - 1) / 2) * 0.11)
             values = [panel.value(run) for run in runs if (run["contender"], run["scene"]) == (name, scene)]
             axes.plot(
                 values,
@@ -79,23 +79,23 @@ def _plot(axes: Axes, panel: _Panel, raw: dict[str, Any], names: list[str]) -> N
 
 
 def draw_rate(raw: dict[str, Any], path: Path) -> None:
-    """Draw the chart; the suffix of `path` chooses the format. Same input, same bytes."""
+    """Draw the chart and its phone form as SVG. Same input, same bytes."""
     names = list(raw["contenders"])
-    with drawing():
-        figure = Figure(figsize=(12, 1.9 + 0.55 * len(names)), facecolor="white", layout="constrained")
-        axes = figure.subplots(1, 3, sharey=True)
+
+    def draw(form: Form) -> Figure:
+        figure, axes = panels(form, len(_PANELS), len(names), row=0.55)
         for place, panel in zip(axes, _PANELS, strict=True):
-            _plot(place, panel, raw, names)
-        axes[0].set_yticks(range(len(names)), [raw["contenders"][name]["label"] for name in names])
-        for name, text in zip(names, axes[0].get_yticklabels(), strict=True):
-            if name.startswith("frontpay"):
-                text.set_fontweight("bold")
-        axes[0].set_ylim(len(names) - 0.5, -0.5)
+            _plot(form, place, panel, raw, names)
+        ours = [line for line, name in enumerate(names) if name.startswith("frontpay")]
+        label_lines(form, axes, [raw["contenders"][name]["label"] for name in names], bold=ours)
         shown = [each for scene, each in _SCENES.items() if scene in raw["scenes"]]
         handles = [
             axes[0].plot([], [], marker, color=colour, markersize=6.5, markeredgecolor="white")[0]
             for _, colour, marker in shown
         ]
         labels = [label for label, _, _ in shown]
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), frameon=False)
-        save(figure, path)
+        columns = form.columns(len(handles))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+        return figure
+
+    save_forms(draw, path)

@@ -1,10 +1,9 @@
-"""The chart of the transport benchmark: what a call costs, and what gets through a slow server.
+"""The chart of the transport benchmark: CPU per call, and throughput against a slow server.
 
-One line of dots per client, cheapest first; a dot for each number in flight. Same input, same bytes: a
-chart in version control should change only when its figures do.
+One row of dots per client, cheapest first; one dot for each number in flight.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.common.aims import ideal_rate
-from benchmarks.common.looks import BAND, FAINT, drawing, save
+from benchmarks.common.looks import BAND, FAINT, Form, label_lines, panels, save_forms
 from benchmarks.transport.results import Results, Row
 
 _STYLES: Final = {1: ("#9ecae1", "o"), 16: ("#4292c6", "s"), 100: ("#08519c", "D"), 500: ("#08142b", "^")}
-"""Colour and marker by number in flight: both tell the same, for whoever does not see one of them."""
+"""Colour and marker, by number in flight."""
 
 
 @frozen
@@ -46,7 +45,7 @@ _PANELS: Final = (
 
 
 def _by_cost(results: Results) -> list[str]:
-    """Return the contenders, cheapest call first; what is no client comes last."""
+    """Return the contenders, cheapest call first; the raw sockets, which are not a client, come last."""
 
     def key(name: str) -> tuple[bool, float]:
         costs = [
@@ -79,7 +78,7 @@ def _dress(axes: Axes, panel: _Panel) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _plot(axes: Axes, panel: _Panel, results: Results, names: list[str]) -> None:
+def _plot(form: Form, axes: Axes, panel: _Panel, results: Results, names: list[str]) -> None:
     _dress(axes, panel)
     for line, name in enumerate(names):
         if name.startswith("frontpay"):
@@ -90,10 +89,11 @@ def _plot(axes: Axes, panel: _Panel, results: Results, names: list[str]) -> None
             if (row := results.rows.get((name, panel.delay_ms, in_flight))) and (value := panel.value(row))
         ]
         values = [value for _, value in points]
-        axes.plot(values, [line] * len(values), color="#9aa5b1", linewidth=1.2, zorder=2)
+        height = form.place(line)
+        axes.plot(values, [height] * len(values), color="#9aa5b1", linewidth=1.2, zorder=2)
         for in_flight, value in points:
             colour, marker = _STYLES[in_flight]
-            axes.plot(value, line, marker, color=colour, markersize=7.5, markeredgecolor="white", zorder=3)
+            axes.plot(value, height, marker, color=colour, markersize=7.5, markeredgecolor="white", zorder=3)
 
 
 def _mark_ideals(axes: Axes, delay_ms: int) -> None:
@@ -111,27 +111,22 @@ def _mark_ideals(axes: Axes, delay_ms: int) -> None:
         )
 
 
-def _label(axes: Axes, results: Results, names: Iterable[str]) -> None:
-    ordered = list(names)
-    axes.set_yticks(range(len(ordered)), [results.label(name) for name in ordered])
-    for name, text in zip(ordered, axes.get_yticklabels(), strict=True):
-        if name.startswith("frontpay"):
-            text.set_fontweight("bold")
-        elif name == "floor":
-            text.set_fontstyle("italic")
-    axes.set_ylim(len(ordered) - 0.5, -0.5)
-
-
 def draw(results: Results, path: Path) -> None:
-    """Draw the chart; the suffix of `path` chooses the format."""
+    """Draw the chart and its phone form as SVG."""
     names = _by_cost(results)
-    with drawing():
-        figure = Figure(figsize=(11, 1.9 + 0.36 * len(names)), facecolor="white", layout="constrained")
-        axes = figure.subplots(1, 2, sharey=True)
+
+    def draw_form(form: Form) -> Figure:
+        figure, axes = panels(form, len(_PANELS), len(names), row=0.36)
         for place, panel in zip(axes, _PANELS, strict=True):
-            _plot(place, panel, results, names)
+            _plot(form, place, panel, results, names)
         _mark_ideals(axes[1], 50)
-        _label(axes[0], results, names)
+        label_lines(
+            form,
+            axes,
+            [results.label(name) for name in names],
+            bold=[line for line, name in enumerate(names) if name.startswith("frontpay")],
+            italic=[line for line, name in enumerate(names) if name == "floor"],
+        )
         handles = [
             axes[0].plot([], [], marker, color=colour, markersize=7.5, markeredgecolor="white")[0]
             for colour, marker in _STYLES.values()
@@ -140,7 +135,9 @@ def draw(results: Results, path: Path) -> None:
             handles,
             [f"{in_flight} in flight" for in_flight in _STYLES],
             loc="outside lower center",
-            ncols=len(handles),
+            ncols=form.columns(len(handles)),
             frameon=False,
         )
-        save(figure, path)
+        return figure
+
+    save_forms(draw_form, path)

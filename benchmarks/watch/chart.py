@@ -1,4 +1,4 @@
-"""The chart of the watch benchmark: mean delays and 429s; one line per contender, a dot per scene."""
+"""The chart of the watch benchmark: mean delays and 429s; one row per contender, one dot per scene."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -6,12 +6,12 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.common.looks import BAND, INK, drawing, dress, save
+from benchmarks.common.looks import BAND, INK, Form, dress, label_lines, panels, save_forms
 
 _NUMBERS: Final = {10: ("#9ecae1", "o"), 100: ("#4292c6", "s"), 1000: ("#08306b", "D")}
-"""Colour and marker: both tell the same, for whoever does not see one of them."""
+"""Colour and marker, by number of payments."""
 _SHOWN: Final = ("once", "stream")
-"""The scenes in the chart; the others stand in the table."""
+"""The scenes in the chart; the table has the others."""
 _LIMITS: Final = {"bound": "bound", "floor": "floor, single polls", "ideal": "ideal, single polls"}
 _PANELS: Final = (
     ("once", "Mean delay, all at once", "seconds (log); less is better"),
@@ -37,7 +37,7 @@ def _refusals(raw: dict[str, Any], scene: str, name: str) -> float | None:
     return None
 
 
-def _plot(axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: list[str]) -> None:
+def _plot(form: Form, axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: list[str]) -> None:
     prefix, title, unit = panel
     if prefix:
         axes.set_xscale("log")
@@ -54,8 +54,8 @@ def _plot(axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: l
             value = _delay(raw, scene, name) if prefix else _refusals(raw, scene, name)
             if value is None:
                 continue
-            height = line + (list(_NUMBERS).index(facts["number"]) - 1) * 0.16
-            # In the panel of both, the stream's dots are hollow.
+            height = form.place(line, (list(_NUMBERS).index(facts["number"]) - 1) * 0.16)
+            # The panel that shows both scenes has hollow dots for the stream.
             hollow = not prefix and scene.startswith("stream")
             axes.plot(
                 [value],
@@ -70,21 +70,20 @@ def _plot(axes: Axes, panel: tuple[str, str, str], raw: dict[str, Any], names: l
 
 
 def draw_watch(raw: dict[str, Any], path: Path) -> None:
-    """Draw the chart; the suffix of `path` chooses the format. Same input, same bytes."""
+    """Draw the chart and its phone form as SVG. Same input, same bytes."""
     names = [*_LIMITS, *raw["contenders"]]
-    with drawing():
-        figure = Figure(figsize=(12, 1.9 + 0.42 * len(names)), facecolor="white", layout="constrained")
-        axes = figure.subplots(1, 3, sharey=True)
+
+    def draw(form: Form) -> Figure:
+        figure, axes = panels(form, len(_PANELS), len(names), row=0.42)
         for place, panel in zip(axes, _PANELS, strict=True):
-            _plot(place, panel, raw, names)
-        labels = [_LIMITS.get(name) or raw["contenders"][name]["label"] for name in names]
-        axes[0].set_yticks(range(len(names)), labels)
-        for name, text in zip(names, axes[0].get_yticklabels(), strict=True):
-            if name.startswith("hub"):
-                text.set_fontweight("bold")
-            elif name in _LIMITS:
-                text.set_fontstyle("italic")
-        axes[0].set_ylim(len(names) - 0.5, -0.5)
+            _plot(form, place, panel, raw, names)
+        label_lines(
+            form,
+            axes,
+            [_LIMITS.get(name) or raw["contenders"][name]["label"] for name in names],
+            bold=[line for line, name in enumerate(names) if name.startswith("hub")],
+            italic=[line for line, name in enumerate(names) if name in _LIMITS],
+        )
         handles = [
             axes[0].plot([], [], marker, color=colour, markersize=6.5, markeredgecolor="white")[0]
             for colour, marker in _NUMBERS.values()
@@ -95,7 +94,9 @@ def draw_watch(raw: dict[str, Any], path: Path) -> None:
             [*handles, hollow],
             [*words, "hollow: in ten minutes"],
             loc="outside lower center",
-            ncols=4,
+            ncols=form.columns(4),
             frameon=False,
         )
-        save(figure, path)
+        return figure
+
+    save_forms(draw, path)

@@ -29,7 +29,7 @@ def phone_form(path: Path) -> Path:
 
 
 def find_phone_forms(app: Sphinx, doctree: nodes.document) -> None:
-    """Remember the narrow form of each chart on a page."""
+    """Record the narrow form of each chart on a page."""
     found: dict[str, str] = app.env.__dict__.setdefault("phone_charts", {})
     for node in doctree.findall(image):
         narrow = phone_form(Path(app.srcdir, node["uri"]))

@@ -1,7 +1,7 @@
-"""A sheet to draw on: SVG as text, an element a line, so that a change of a picture can be read in a diff.
+"""A sheet to draw on: SVG as text, one element per line, so that diffs of pictures are readable.
 
-A picture has a title and a description for whoever hears it, a ground of its own, and two sets of colours:
-it follows the system's light or dark scheme, and can be read on either page.
+A picture has a title and a description for screen readers, its own background, and two sets of colours: it
+follows the reader's light or dark scheme.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def _number(value: float) -> str:
 
 @define
 class Sheet:
-    """Collect the elements of one picture.
+    """The elements of one picture.
 
     Args:
         width: Pixels.
         height: Pixels.
         title: What it shows, in a few words.
-        description: What there is to see, for whoever does not see it.
+        description: The content of the picture, for screen readers.
     """
 
     width: int

@@ -1,8 +1,8 @@
-"""A minute and a half of the rate window, as the real ledger lives it.
+"""A minute and a half of the rate window, accounted for by the real ledger.
 
-The time is simulated, the server too: it counts in a fixed window that begins with the first request it works
-on. So that there is something to see, the limit is 24 requests instead of 240, and an answer takes four
-seconds.
+Time and server are simulated: the server counts in a fixed window that begins with the first request that it
+handles. The limit is 24 requests instead of 240, and a response takes four seconds, which makes the effects
+visible.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ __all__ = ["Scene", "Sent", "draw", "play"]
 
 LIMIT, WINDOW, LATENCY = 24, 60.0, 4.0
 BEGIN, UNTIL = 2.0, 96.0
-# When somebody at the till pays; and when the batch has nothing to send.
+# When interactive requests are made; and when the batch has nothing to send.
 TILL = (17.0, 17.4, 17.8, 18.2, 18.6, 64.0, 80.0)
 IDLE = (51.0, 63.0)
 
 
 @frozen
 class Sent:
-    """Hold one request that was let through.
+    """One request that was granted.
 
     Args:
-        at: When, in seconds.
-        priority: By whom.
-        used: What the ledger had charged to its window then, this one with it.
-        generation: Which window of the ledger that was.
+        at: Seconds.
+        priority: Its priority.
+        used: Requests charged to the ledger's window, including this one.
+        generation: The number of that window.
     """
 
     at: float
@@ -42,12 +42,12 @@ class Sent:
 
 @define
 class Scene:
-    """Hold what happened.
+    """The events of the simulation.
 
     Args:
-        sent: What was let through.
-        charged: From when on how much was charged to a window of the ledger, and which window it was.
-        bounds: The earliest and the latest end of each window of the ledger, as known in the end.
+        sent: The requests that were granted.
+        charged: Time, requests charged to the ledger's window from then on, and the number of the window.
+        bounds: The earliest and the latest end of each of the ledger's windows, as finally known.
         pace: When the pacing line of each of these windows begins, and when it reaches the limit.
         windows: When the server's windows began.
         refused: How many requests the server refused.
@@ -67,12 +67,12 @@ class _World:
     scene: Scene = Factory(Scene)
     counted: int = 0
     waiting: list[Priority] = Factory(list)
-    # What is on its way: when it arrives, and what it was let through by.
+    # Messages in flight: arrival time and grant.
     arrivals: list[tuple[float, Grant]] = Factory(list)
     answers: list[tuple[float, Grant, Quota]] = Factory(list)
 
     def work(self, now: float) -> Quota | None:
-        """Do what the server does with a request."""
+        """Handle a request as the server does."""
         if not self.scene.windows or now >= self.scene.windows[-1] + WINDOW:
             self.scene.windows.append(now)
             self.counted = 0
@@ -83,7 +83,7 @@ class _World:
         return Quota(LIMIT, self.counted)
 
     def dispatch(self, now: float) -> None:
-        """Let through what may go; a batch always has one more."""
+        """Grant what may be sent; a batch always has one more request."""
         self.waiting.sort()
         while self.waiting:
             granted = self.ledger.acquire(now, self.waiting[0])
@@ -101,7 +101,7 @@ class _World:
 
 
 def play() -> Scene:
-    """Let the time pass, a tenth of a second at a time."""
+    """Advance the time in steps of a tenth of a second."""
     world = _World()
     till = list(TILL)
     for tick in range(round(BEGIN * 10), round(UNTIL * 10) + 1):
@@ -125,74 +125,104 @@ def play() -> Scene:
     return world.scene
 
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 736, 92, 316
+_TOP, _BOTTOM = 92, 316
 
 
-def _x(at: float) -> float:
-    return _LEFT + (_RIGHT - _LEFT) * min(at, UNTIL) / UNTIL
+@frozen
+class _Layout:
+    """Where the picture's parts are: its width, and the ends of the time axis."""
+
+    width: int
+    left: int
+    right: int
+    phone: bool
+
+    def x(self, at: float) -> float:
+        return self.left + (self.right - self.left) * min(at, UNTIL) / UNTIL
+
+    @staticmethod
+    def y(used: float) -> float:
+        return _BOTTOM - (_BOTTOM - _TOP) * used / LIMIT
 
 
-def _y(used: float) -> float:
-    return _BOTTOM - (_BOTTOM - _TOP) * used / LIMIT
+_WIDE, _PHONE = _Layout(760, 56, 736, phone=False), _Layout(360, 28, 348, phone=True)
 
 
-def draw() -> str:
-    """Return the picture."""
+def draw(*, phone: bool = False) -> str:
+    """Return the picture, or its phone form."""
     scene = play()
+    to = _PHONE if phone else _WIDE
     sheet = Sheet(
-        760,
+        to.width,
         404,
         "The window ledger at work",
-        "Requests over time. Batch requests climb along the pacing line. Five interactive requests go above"
-        " it at once, and what is left, less a reserve, is spread over the rest of the window. Between the"
-        " earliest and the latest possible end of the window, the guard zone, only an interactive request"
-        " passes, and it is charged to the next window, too.",
+        "Requests over time. Batch requests follow the pacing line. Five interactive requests go above"
+        " it at once, and the remaining budget, less a reserve, is spread over the rest of the window."
+        " Between the earliest and the latest possible end of the window, the guard zone, only an"
+        " interactive request is sent, and it is charged to the next window as well.",
     )
-    _legend(sheet)
-    _axes(sheet)
+    _legend(sheet, to)
+    _axes(sheet, to)
     for generation, (lo, hi) in scene.bounds.items():
         if hi < UNTIL:
-            sheet.area(_x(lo), _TOP, _x(hi) - _x(lo), _BOTTOM - _TOP, "guard")
+            sheet.area(to.x(lo), _TOP, to.x(hi) - to.x(lo), _BOTTOM - _TOP, "guard")
         begin, full = scene.pace[generation]
         share = min(1.0, (UNTIL - begin) / (full - begin))
-        sheet.line((_x(begin), _y(0)), (_x(begin + (full - begin) * share), _y(LIMIT * share)), kind="pace")
-        points = [(_x(begin), _y(0))]
+        end = (to.x(begin + (full - begin) * share), to.y(LIMIT * share))
+        sheet.line((to.x(begin), to.y(0)), end, kind="pace")
+        points = [(to.x(begin), to.y(0))]
         for at, used, of in scene.charged:
-            if of == generation and points[-1][1] != _y(used):
-                points += [(_x(at), points[-1][1]), (_x(at), _y(used))]
-        points.append((_x(min(hi, UNTIL)), points[-1][1]))
+            if of == generation and points[-1][1] != to.y(used):
+                points += [(to.x(at), points[-1][1]), (to.x(at), to.y(used))]
+        points.append((to.x(min(hi, UNTIL)), points[-1][1]))
         sheet.line(*points, kind="used")
     for each in scene.sent:
         till = each.priority is Priority.INTERACTIVE
-        sheet.dot(_x(each.at), _y(each.used), 4.5 if till else 3.2, "till" if till else "dot")
-    sheet.text(_x(1.5), _y(12.6), "interactive calls go first, at once", "small")
-    sheet.text(_x(30.5), _y(9.8), "the batch spreads what is left", "small")
-    sheet.text(_x(64), _TOP - 8, "guard zone: the window ends in here", "small middle")
+        radius = (3.4 if till else 2.4) if phone else (4.5 if till else 3.2)
+        sheet.dot(to.x(each.at), to.y(each.used), radius, "till" if till else "dot")
+    _words(sheet, to)
     for place, begin in enumerate(scene.windows):
-        width = _x(begin + WINDOW) - _x(begin)
-        sheet.box(_x(begin), _BOTTOM + 44, width, 24, "pure")
-        words = "the server's window, as it really is" if place == 0 else "its next one"
-        sheet.text(_x(begin) + 10, _BOTTOM + 60, words, "small")
+        sheet.box(to.x(begin), _BOTTOM + 44, to.x(begin + WINDOW) - to.x(begin), 24, "pure")
+        sheet.text(to.x(begin) + 10, _BOTTOM + 60, f"server window {place + 1}", "small")
     return sheet.render()
 
 
-def _legend(sheet: Sheet) -> None:
-    sheet.text(_LEFT, 30, f"{LIMIT} requests in {WINDOW:g} s, each answered after {LATENCY:g} s", "bold")
-    sheet.dot(_LEFT + 6, 50, 3.2)
-    sheet.text(_LEFT + 18, 54, "batch", "small")
-    sheet.dot(_LEFT + 76, 50, 4.5, "till")
-    sheet.text(_LEFT + 88, 54, "interactive", "small")
-    sheet.line((_LEFT + 176, 50), (_LEFT + 206, 50), kind="used")
-    sheet.text(_LEFT + 214, 54, "charged to the window", "small")
-    sheet.line((_LEFT + 366, 50), (_LEFT + 396, 50), kind="pace")
-    sheet.text(_LEFT + 404, 54, "the pacing line", "small")
+def _words(sheet: Sheet, to: _Layout) -> None:
+    if to.phone:
+        sheet.text(to.x(1), to.y(21), "interactive calls", "small")
+        sheet.text(to.x(1), to.y(21) + 15, "go first, at once", "small")
+        sheet.text(to.x(33), to.y(7), "the batch shares", "small")
+        sheet.text(to.x(33), to.y(7) + 15, "what is left", "small")
+        sheet.text(to.x(64), _TOP - 8, "guard zone: the window ends in here", "small middle")
+        return
+    sheet.text(to.x(1.5), to.y(15), "interactive calls go first, at once", "small")
+    sheet.text(to.x(30.5), to.y(9.8), "the batch shares what is left", "small")
+    sheet.text(to.x(64), _TOP - 8, "guard zone: the window ends in here", "small middle")
 
 
-def _axes(sheet: Sheet) -> None:
-    for place in range(0, round(UNTIL) + 1, 10):
-        sheet.line((_x(place), _TOP), (_x(place), _BOTTOM), kind="grid")
-        sheet.text(_x(place), _BOTTOM + 18, f"{place}", "small faint middle")
-    sheet.text(_RIGHT, _BOTTOM + 34, "seconds", "small faint end")
+def _legend(sheet: Sheet, to: _Layout) -> None:
+    left = 12 if to.phone else to.left
+    sheet.text(
+        left, 20 if to.phone else 30, f"{LIMIT} requests per {WINDOW:g} s, latency {LATENCY:g} s", "bold"
+    )
+    # The second half of the legend goes below the first one on a phone.
+    second, y = (left, 60) if to.phone else (left + 176, 50)
+    first = 42 if to.phone else y
+    sheet.dot(left + 6, first, 3.2)
+    sheet.text(left + 18, first + 4, "batch", "small")
+    sheet.dot(left + 76, first, 4.5, "till")
+    sheet.text(left + 88, first + 4, "interactive", "small")
+    sheet.line((second, y), (second + 30, y), kind="used")
+    sheet.text(second + 38, y + 4, "charged to the window", "small")
+    sheet.line((second + 190, y), (second + 220, y), kind="pace")
+    sheet.text(second + 228, y + 4, "the pacing line", "small")
+
+
+def _axes(sheet: Sheet, to: _Layout) -> None:
+    for place in range(0, round(UNTIL) + 1, 20 if to.phone else 10):
+        sheet.line((to.x(place), _TOP), (to.x(place), _BOTTOM), kind="grid")
+        sheet.text(to.x(place), _BOTTOM + 18, f"{place}", "small faint middle")
+    sheet.text(to.right, _BOTTOM + 34, "seconds", "small faint end")
     for place in (0, LIMIT // 2, LIMIT):
-        sheet.line((_LEFT, _y(place)), (_RIGHT, _y(place)), kind="grid")
-        sheet.text(_LEFT - 8, _y(place) + 4, f"{place}", "small faint end")
+        sheet.line((to.left, to.y(place)), (to.right, to.y(place)), kind="grid")
+        sheet.text(to.left - 8, to.y(place) + 4, f"{place}", "small faint end")

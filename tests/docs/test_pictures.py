@@ -51,11 +51,26 @@ def test_a_picture_can_be_heard_and_stays_in_its_frame(name: str) -> None:
         assert 0 <= x <= x + float(box.attrib["width"]) <= width
         assert 0 <= y <= y + float(box.attrib["height"]) <= height
     for words in root.iter(f"{SVG}text"):
-        # A letter is about half as wide as its line is high; what stands at the end grows to the left.
+        # A letter is about half as wide as its line is high; text aligned at its end grows to the left.
         x, wide = float(words.attrib["x"]), 5.5 * len(words.text or "")
         kind = words.attrib["class"].split()
         left = x - wide if "end" in kind else x - wide / 2 if "middle" in kind else x
         assert 0 <= left <= left + wide <= width, words.text
+
+
+def test_every_chart_of_a_page_has_a_phone_form_and_dark_colours() -> None:
+    """Both forms follow the reader's scheme; the screenshots of a terminal are dark in both."""
+    docs = FOLDER.parent
+    shown = {
+        (page.parent / name).resolve()
+        for page in docs.rglob("*.md")
+        for name in re.findall(r"!\[[^]]*\]\(([^)]+\.svg)\)", page.read_text(encoding="utf-8"))
+    }
+    assert len(shown) == 12
+    for path in shown:
+        for form in (path, path.with_suffix(".phone.svg")):
+            text = form.read_text(encoding="utf-8")
+            assert path.name.startswith("cli-") or "@media (prefers-color-scheme: dark)" in text, form
 
 
 def test_the_pipeline_is_drawn_as_it_is_composed() -> None:
@@ -90,6 +105,7 @@ def test_every_move_of_a_row_is_drawn_or_listed() -> None:
         (source, event): target for (event, target), sources in states.beside().items() for source in sources
     }
     drawn = len(re.findall(r"marker-end", text))
+    assert drawn == len(re.findall("marker-end", (FOLDER / "states.phone.svg").read_text(encoding="utf-8")))
     assert drawn + len(listed) == len(NEXT)
     assert listed.items() <= NEXT.items()
     for (event, target), sources in states.beside().items():
