@@ -19,6 +19,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A worker that has nothing left takes half of what another still has.
 IN_PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
 ORDINARY = "not browser and not chaos and not package and not slow"
+QUICK = f"{ORDINARY} and not search"
 NOT_INTEGRATION = f"not integration and {ORDINARY}"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 DISTRIBUTIONS = Path("dist").absolute()
@@ -38,19 +39,26 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests and ask for 95 % branch coverage of all but the searches.
-
-    Arguments go to pytest; then no coverage is measured.
-    """
+    """Run the tests but for the long ones, which have sessions of their own; arguments go to pytest."""
     session.install("-e", ".[all]", *group("tests"))
-    if session.posargs:
-        session.run("pytest", *IN_PARALLEL, *session.posargs)
-        return
+    session.run("pytest", *IN_PARALLEL, *(session.posargs or ("-m", QUICK)))
+
+
+@nox.session
+def search(session: nox.Session) -> None:
+    """Search for faults: properties, simulations, sweeps, short forms of `fuzz`, `soak` and `faults`."""
+    session.install("-e", ".[all]", *group("tests"))
+    session.run("pytest", *IN_PARALLEL, "-m", f"{ORDINARY} and search", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests of the session `tests` again, and ask for 95 % branch coverage."""
+    session.install("-e", ".[all]", *group("tests"))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *IN_PARALLEL, "-m", f"{ORDINARY} and not search")
+    session.run("coverage", "run", "-m", "pytest", *IN_PARALLEL, "-m", QUICK, *session.posargs)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
-    session.run("pytest", *IN_PARALLEL, "-m", f"{ORDINARY} and search")
 
 
 def interpreter(version: str) -> str:

@@ -54,7 +54,7 @@ def test_a_tag_is_published_without_any_secret() -> None:
     assert "id-token: write" in publish
     assert "pypa/gh-action-pypi-publish" in publish
     assert "if: startsWith(github.ref, 'refs/tags/v')" in WORKFLOW
-    assert "needs: check" in WORKFLOW
+    assert "needs: [check, coverage]" in WORKFLOW
     assert "needs: build" in publish
     assert not re.search("secrets\\.|password|token:\\s*\\$", WORKFLOW)
     assert WORKFLOW.count("id-token: write") == 1
