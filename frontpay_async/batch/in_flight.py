@@ -13,6 +13,8 @@ from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.states import RowEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from frontpay_async.batch.group_commit import GroupCommit
     from frontpay_async.batch.store import LeasedRow
     from frontpay_async.batch.transitions import Transition
@@ -31,14 +33,23 @@ class InFlight:
 
     Args:
         leased: Its row.
+        had_turn: Called once, when the rate window has admitted it, or when it has ended.
         scope: What cancels its request, and nothing else does.
         has_left: Whether its request may have left.
     """
 
     leased: LeasedRow
+    had_turn: Callable[[], object]
     scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
     has_left: bool = False
     _dead_at: float = field(init=False, default=inf)
+    _is_ahead: bool = field(init=False, default=True)
+
+    def note_turn(self) -> None:
+        """Note that it waits for the rate window no longer; calling it again does nothing."""
+        if self._is_ahead:
+            self._is_ahead = False
+            self.had_turn()
 
     async def claim(self, commits: GroupCommit, claim: Transition) -> None:
         """Write down that the request is about to leave, and bound its time."""

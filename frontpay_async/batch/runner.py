@@ -146,11 +146,9 @@ class Run:
             await self._commits.run()
 
     async def _send_all(self) -> None:
-        work_queue = WorkQueue(self.concurrency)
         async with anyio.create_task_group() as tasks:
+            work_queue = WorkQueue(self.concurrency, lambda: tasks.start_soon(self._work, work_queue))
             tasks.start_soon(self._watch_for_the_end)
-            for _ in range(self.concurrency):
-                tasks.start_soon(self._work, work_queue)
             try:
                 await self._feed(work_queue)
             except FrontPayError as error:
@@ -289,17 +287,18 @@ class Run:
 
     async def _work(self, work_queue: WorkQueue) -> None:
         while True:
-            await self._send_when_open(await work_queue.take())
+            leased = await work_queue.take()
+            await self._send_when_open(InFlight(leased, work_queue.had_turn))
 
-    async def _send_when_open(self, leased: LeasedRow) -> None:
+    async def _send_when_open(self, sending: InFlight) -> None:
         if not self._breaker.is_open:
-            await self._send(leased)
+            await self._send(sending)
             return
         # One at a time, until one is answered.
         async with self._trial:
             if self._breaker.is_open:
                 await self._until_answered()
-            await self._send(leased)
+            await self._send(sending)
 
     async def _until_answered(self) -> None:
         """Wait for the end of an outage: a read shows it, and leaves nothing unresolved."""
@@ -314,11 +313,10 @@ class Run:
                 else partial(self.session.execute, GET_ORDER_STATUS, self.options, uuid=uuid)
             )
 
-    async def _send(self, leased: LeasedRow) -> None:
+    async def _send(self, sending: InFlight) -> None:
         await checkpoint_if_cancelled()
-        sending = InFlight(leased)
         self._active.add(sending)
-        del self._in_hand[leased.id, leased.fence]
+        del self._in_hand[sending.leased.id, sending.leased.fence]
         ended: Transition | None = None
         try:
             # The bookkeeping is never cut off; the request may be, in a scope of its own.
@@ -332,6 +330,7 @@ class Run:
             self._fail(error)
             ended = None
         finally:
+            sending.note_turn()
             self._has_sent = self._has_sent or sending.has_left
             if ended is None:
                 self._discard(sending)
@@ -355,6 +354,7 @@ class Run:
         named = Transition(row=leased.id, fence=leased.fence, event=RowEvent.WITHDRAW)
 
         async def before_send(request: HttpRequest) -> HttpRequest:
+            sending.note_turn()
             claim = evolve(
                 named,
                 event=RowEvent.CLAIM,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -16,13 +16,10 @@ from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit, Written
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.transitions import Transition
-from frontpay_async.batch.work_queue import WorkQueue
 from tests.support.virtual_time import settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from frontpay_async.batch.store import LeasedRow
 
 
 @define(eq=False)
@@ -130,47 +127,3 @@ async def test_a_write_that_fails_is_told_to_all_who_stood_in_line(error: BaseEx
     assert str(error) in str(raised[0])
     with pytest.raises(JournalError, match="closed"):
         line.put(move(3, RowEvent.CLAIM), then=told.append)
-
-
-def rows(*numbers: int) -> list[LeasedRow]:
-    return [cast("Any", number) for number in numbers]
-
-
-async def test_rows_are_taken_in_their_order_and_waited_for() -> None:
-    work_queue, taken = WorkQueue(low=2), list[Any]()
-
-    async def work() -> None:
-        while True:
-            taken.append(await work_queue.take())
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(3):
-            tasks.start_soon(work)
-        await settle()
-        assert taken == []
-        work_queue.put(rows(1, 2, 3, 4))
-        await settle()
-        assert taken == [1, 2, 3, 4]
-        work_queue.put(rows(5))
-        await settle()
-        assert taken == [1, 2, 3, 4, 5]
-        tasks.cancel_scope.cancel()
-
-
-async def test_more_rows_are_asked_for_before_the_last_is_taken() -> None:
-    """So that no worker waits for the journal while there are rows that could be sent."""
-    work_queue, asked = WorkQueue(low=2), list[int]()
-    work_queue.put(rows(1, 2, 3))
-
-    async def ask() -> None:
-        await work_queue.until_low()
-        asked.append(len(asked))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask)
-        await work_queue.take()
-        await settle()
-        assert asked == []
-        await work_queue.take()
-        await settle()
-        assert asked == [0]

@@ -37,7 +37,8 @@ class FakeCommits:
 
 async def test_called_back_when_its_claim_is_written_it_has_not_left() -> None:
     """Its row goes back to pending: nothing is in doubt, because nothing was sent."""
-    sending = InFlight(leased=LeasedRow(id=1, key="1", kind="x", payload=b"", fence=1, attempts=0))
+    row = LeasedRow(id=1, key="1", kind="x", payload=b"", fence=1, attempts=0)
+    sending = InFlight(leased=row, had_turn=lambda: None)
     claim = Transition(row=1, fence=1, event=RowEvent.CLAIM, owner="me", lease=60.0)
     commits = FakeCommits()
     sent: list[str] = []
