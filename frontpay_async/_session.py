@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from attrs import define, field
 
 from frontpay_async._protocol.build import build
+from frontpay_async._protocol.fallback_route import has_no_route, other_route
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence, result
-from frontpay_async._protocol.routes import has_no_route, other_route
 from frontpay_async._transport.call import Call
 from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async._transport.worker_thread import in_worker_thread

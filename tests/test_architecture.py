@@ -45,7 +45,7 @@ MAY_IMPORT = {
         "_transport/engines.py",
         "_transport/proxy.py",
         "_transport/tls.py",
-        "_transport/network.py",
+        "_transport/network_backend.py",
         "_transport/concurrency_limit.py",
         "_transport/httpx_engine.py",
         "_transport/send.py",

@@ -12,7 +12,7 @@ from attrs import Factory, define, frozen
 from docs.pictures.svg import Sheet
 from frontpay_async import Priority
 from frontpay_async._rate.ledger import Grant, Ledger
-from frontpay_async._rate.quota import Quota
+from frontpay_async._rate.rate_headers import Quota
 
 __all__ = ["Scene", "Sent", "draw", "play"]
 

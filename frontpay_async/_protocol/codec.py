@@ -27,7 +27,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from frontpay_async._exact_json import number_text
 from frontpay_async._protocol.dates import DateFormat, read_date, write_date
 from frontpay_async._protocol.messages import WireBody
-from frontpay_async._protocol.requests import RefundApproval
+from frontpay_async._protocol.request_bodies import RefundApproval
 from frontpay_async._protocol.rules import DAY_DATE, DIGITS, KEYED_ROWS, NUMERIC_TEXT, ROWS, UNIX_DATE
 from frontpay_async.models.common import (
     Address,

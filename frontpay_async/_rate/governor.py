@@ -23,7 +23,7 @@ import anyio
 from attrs import define, field, frozen
 
 from frontpay_async._rate.ledger import Grant
-from frontpay_async._rate.quota import read_quota
+from frontpay_async._rate.rate_headers import read_quota
 from frontpay_async._transport.instrumentation import logger
 from frontpay_async.priority import Priority
 

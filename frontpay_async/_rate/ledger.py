@@ -66,7 +66,7 @@ from attrs import define, field, frozen
 from frontpay_async.priority import Priority
 
 if TYPE_CHECKING:
-    from frontpay_async._rate.quota import Quota
+    from frontpay_async._rate.rate_headers import Quota
 
 # While it is unknown what others have used: a few may go, not a stampede.
 _BLIND_GRANTS = 8

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from frontpay_async._rate.ledger import Ledger
-    from frontpay_async._rate.quota import Quota
+    from frontpay_async._rate.rate_headers import Quota
     from frontpay_async._transport.clock import Clock
     from frontpay_async.priority import Priority
 

@@ -27,7 +27,7 @@ import httpx
 from attrs import Factory, define, field
 
 from frontpay_async._transport.concurrency_limit import ConcurrencyLimit
-from frontpay_async._transport.network import Network
+from frontpay_async._transport.network_backend import Network
 
 if TYPE_CHECKING:
     import ssl

@@ -1,5 +1,7 @@
 """Whether a list of orders is complete: where a row's order is missing in it, the row was not sent. Pure.
 
+Completeness is one condition of absence; ``reconcile`` lists them all.
+
 *Model.* The order of a row may be missing in a list because the list is cut, lags or is incomplete in
 another way. It counts as complete for a row where
 

@@ -10,7 +10,7 @@ content: an early match could give a newer order to an older row, and leave the 
 
 *Invariant*: absence is never concluded from what is missing in an answer. It needs all of this:
 
-- The list was read whole, and is complete for the row (see ``listings``): it is not cut above the row's
+- The list was read whole, and is complete for the row (see ``completeness``): it is not cut above the row's
   order, and does not lag behind it. Of the first rows of a new account that is known only when all others
   have been sent: until then they stay in doubt.
 - Each order that is new since the row was claimed is another customer's, or clearly another order by more

@@ -24,10 +24,10 @@ from attrs import define, evolve, field
 from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STATUSES
 from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.backoff import backoff
+from frontpay_async.batch.circuit_breaker import Breaker
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.in_flight import InFlight, NotOursError
-from frontpay_async.batch.outage import Breaker
 from frontpay_async.batch.outcomes import is_outage, judge
 from frontpay_async.batch.payload import kind_named, read
 from frontpay_async.batch.states import RowEvent, State

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from frontpay_async._protocol import operations, requests
+from frontpay_async._protocol import operations, request_bodies
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models.statuses import OrderStatus
 
@@ -147,7 +147,7 @@ class Orders:
             OutcomeUnknownError: The response was lost. The API shows no trace of it; a second message is
                 the worst that sending again can cause.
         """
-        where = requests.Resend(country_code, msisdn, email)
+        where = request_bodies.Resend(country_code, msisdn, email)
         # Out of the reach of a traceback, which would show them.
         del msisdn, email
         await self._session.execute(
@@ -169,7 +169,7 @@ class Orders:
             AlreadyCancelledError: The order was cancelled before this call.
             NotFoundError: There is no such order.
         """
-        why = requests.Cancellation(note)
+        why = request_bodies.Cancellation(note)
         # Out of the reach of a traceback, which would show it.
         del note
         await self._session.execute(operations.CANCEL_ORDER, self._options, uuid=order_uuid, value=why)
@@ -213,7 +213,7 @@ class Orders:
             OutcomeUnknownError: The response was lost. Look at ``orders.get_status``: ``status`` may have
                 become ``Refund Pending``; a person sees every request.
         """
-        asked = requests.refund_approval(refund, reason)
+        asked = request_bodies.refund_approval(refund, reason)
         await self._session.execute(
             operations.REQUEST_REFUND_APPROVAL, self._options, uuid=order_uuid, value=asked
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from frontpay_async._protocol.operations import reservations as rows
-from frontpay_async._protocol.requests import Note, Resend
+from frontpay_async._protocol.request_bodies import Note, Resend
 from frontpay_async.resources.filters import to_unix
 
 if TYPE_CHECKING:

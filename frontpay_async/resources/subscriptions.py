@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from frontpay_async._protocol.operations import subscriptions as rows
-from frontpay_async._protocol.requests import Note
+from frontpay_async._protocol.request_bodies import Note
 from frontpay_async.resources.filters import subscription_filter
 from frontpay_async.resources.pages import Pages
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from frontpay_async._protocol import operations, requests
+from frontpay_async._protocol import operations, request_bodies
 
 if TYPE_CHECKING:
     from frontpay_async._session import Session
@@ -68,7 +68,7 @@ class Terminals:
             AlreadyCancelledError: The payment was cancelled before this call.
             NotFoundError: There is no such order.
         """
-        what = requests.TerminalCancellation("payment")
+        what = request_bodies.TerminalCancellation("payment")
         await self._session.execute(
             operations.CANCEL_TERMINAL_PAYMENT, self._options, uuid=order_uuid, value=what
         )
@@ -149,7 +149,7 @@ class Terminals:
         Raises:
             NotFoundError: There is no such order.
         """
-        what = requests.TerminalCancellation("refund")
+        what = request_bodies.TerminalCancellation("refund")
         await self._session.execute(
             operations.CANCEL_TERMINAL_REFUND, self._options, uuid=order_uuid, value=what
         )

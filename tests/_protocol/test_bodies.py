@@ -30,7 +30,7 @@ from frontpay_async import (
 )
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
-from frontpay_async._protocol.requests import Cancellation, Resend, TerminalCancellation
+from frontpay_async._protocol.request_bodies import Cancellation, Resend, TerminalCancellation
 from tests.support import builders
 from tests.support.wire import body_of
 

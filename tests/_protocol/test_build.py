@@ -10,11 +10,11 @@ import attrs
 import pytest
 
 from frontpay_async import InvalidOrderError, InvoiceOrder, Outcome
-from frontpay_async._protocol import operations, requests
+from frontpay_async._protocol import operations, request_bodies
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.codec import camel
 from frontpay_async._protocol.operations import OPERATIONS, Operation
-from frontpay_async._protocol.requests import Cancellation, Resend
+from frontpay_async._protocol.request_bodies import Cancellation, Resend
 from tests.support import builders, more_builders as more
 
 NAMED = [pytest.param(row, id=row.name) for row in OPERATIONS.values() if "{" in row.path]
@@ -23,9 +23,9 @@ VALUES: dict[Operation[Any], object] = {
     operations.RESEND_PAYMENT_LINK: Resend(None, None, builders.EMAIL),
     operations.CANCEL_ORDER: Cancellation("Angret"),
     operations.REFUND_ORDER: builders.refund(),
-    operations.CANCEL_TERMINAL_PAYMENT: requests.TerminalCancellation("payment"),
+    operations.CANCEL_TERMINAL_PAYMENT: request_bodies.TerminalCancellation("payment"),
     operations.REFUND_TERMINAL_ORDER: builders.terminal_refund(),
-    operations.CANCEL_TERMINAL_REFUND: requests.TerminalCancellation("refund"),
+    operations.CANCEL_TERMINAL_REFUND: request_bodies.TerminalCancellation("refund"),
 }
 
 

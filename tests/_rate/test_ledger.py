@@ -9,7 +9,7 @@ import pytest
 from frontpay_async import Priority, RateLimit
 from frontpay_async._protocol.retry_after import retry_after
 from frontpay_async._rate.ledger import Grant, Ledger
-from frontpay_async._rate.quota import Quota, read_quota
+from frontpay_async._rate.rate_headers import Quota, read_quota
 from tests.support.throttle_model import Server
 
 WINDOW = 60.0

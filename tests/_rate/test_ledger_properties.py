@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from frontpay_async._rate.ledger import Grant, Ledger
-from frontpay_async._rate.quota import Quota
+from frontpay_async._rate.rate_headers import Quota
 from frontpay_async.priority import Priority
 from tests.support.throttle_model import Server
 

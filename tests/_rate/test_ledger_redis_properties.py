@@ -12,7 +12,7 @@ from attrs import Factory, define
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from frontpay_async._rate.ledger import Grant, Ledger
-from frontpay_async._rate.quota import Quota
+from frontpay_async._rate.rate_headers import Quota
 from frontpay_async.priority import Priority
 from tests.support.redis_server import RedisServer
 from tests.support.throttle_model import Server

@@ -16,7 +16,7 @@ import pytest
 from attrs import Factory, define
 
 from frontpay_async._rate.ledger import Grant, Ledger
-from frontpay_async._rate.quota import Quota
+from frontpay_async._rate.rate_headers import Quota
 from frontpay_async.priority import Priority
 from tests.support.throttle_model import Server
 

@@ -19,7 +19,7 @@ from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.operations import GET_ORDER_STATUS
 from frontpay_async._rate.governor import Governor
 from frontpay_async._rate.ledger import Ledger
-from frontpay_async._rate.quota import Quota
+from frontpay_async._rate.rate_headers import Quota
 from frontpay_async._transport.call import Call, CallOptions
 from frontpay_async.sandbox import DEFAULT_TOKEN, Sandbox
 from tests.support.redis_server import RedisServer

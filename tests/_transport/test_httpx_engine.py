@@ -17,7 +17,7 @@ from tests.support.simulated_time import BACKENDS, passes, simulate
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from frontpay_async._transport.network import Network
+    from frontpay_async._transport.network_backend import Network
 
 KEEPALIVE = 15.0
 EXTENSIONS = {"leaving": lambda: None, "timeout": {"pool": 5.0}}

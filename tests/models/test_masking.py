@@ -23,7 +23,7 @@ from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.codec import decode, encode
 from frontpay_async._protocol.messages import HttpResponse, WireBody
-from frontpay_async._protocol.requests import Cancellation, Resend
+from frontpay_async._protocol.request_bodies import Cancellation, Resend
 from tests.support import builders
 from tests.support.rule_cases import BODIES
 

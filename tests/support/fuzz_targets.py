@@ -13,7 +13,7 @@ from frontpay_async._protocol import parse
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async._protocol.retry_after import retry_after
-from frontpay_async._rate.quota import read_quota
+from frontpay_async._rate.rate_headers import read_quota
 from frontpay_async.batch import payload
 from frontpay_async.callbacks import parse_callback, verify_checksum
 from frontpay_async.order_files import InvalidFileError, read_csv, read_jsonl

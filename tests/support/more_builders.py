@@ -29,7 +29,7 @@ from frontpay_async._protocol.operations import (
     credit_checks,
     subscriptions as rows_of_subscriptions,
 )
-from frontpay_async._protocol.requests import Note, Resend, refund_approval
+from frontpay_async._protocol.request_bodies import Note, Resend, refund_approval
 from tests.support import builders
 from tests.support.builders import (
     CALLBACK_URL,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import Factory, define, field
 
 from frontpay_async._rate.ledger import Grant, Ledger
-from frontpay_async._rate.quota import Quota
+from frontpay_async._rate.rate_headers import Quota
 from frontpay_async.priority import Priority
 from tests.support.throttle_model import Server
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from frontpay_async._protocol import requests
+from frontpay_async._protocol import request_bodies
 from frontpay_async._protocol.dates import DateFormat
 from frontpay_async._protocol.operations.fields import (
     BILLED,
@@ -229,7 +229,7 @@ RESEND_PAYMENT_LINK: Operation[None] = Operation(
     path="orders/resend/{order_uuid}",
     success=202,
     safety=Safety.UNSAFE,
-    request=requests.Resend,
+    request=request_bodies.Resend,
     rules=_RESEND_RULES,
     business_codes=("orderStatusAlreadyPaid", "orderStatusAlreadyCancelled"),
     message="resentOrderSuccessfully",
@@ -242,7 +242,7 @@ CANCEL_ORDER: Operation[None] = Operation(
     path="orders/cancel/{order_uuid}",
     success=202,
     safety=Safety.IDEMPOTENT,
-    request=requests.Cancellation,
+    request=request_bodies.Cancellation,
     rules=_CANCEL_RULES,
     business_codes=("orderStatusAlreadyPaid",),
     done_code="orderStatusAlreadyCancelled",
@@ -341,7 +341,7 @@ REQUEST_REFUND_APPROVAL: Operation[None] = Operation(
     path="../orders/refund/request/approval/{order_uuid}",
     success=201,
     safety=Safety.UNSAFE,
-    request=requests.RefundApproval,
+    request=request_bodies.RefundApproval,
     rules=_APPROVAL_RULES,
     business_codes=("orderRefundRequestAlreadySubmitted",),
     look_at="orders.get_status",

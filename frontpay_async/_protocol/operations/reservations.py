@@ -21,7 +21,7 @@ from frontpay_async._protocol.operations.fields import (
     redirects,
 )
 from frontpay_async._protocol.operations.row import Evidence, Operation, Safety, Watched
-from frontpay_async._protocol.requests import Note, Resend
+from frontpay_async._protocol.request_bodies import Note, Resend
 from frontpay_async._protocol.rules import (
     BOOLEAN,
     DIGITS,

@@ -23,7 +23,7 @@ from frontpay_async._protocol.operations.fields import (
     redirects,
 )
 from frontpay_async._protocol.operations.row import Evidence, Operation, Safety, Watched
-from frontpay_async._protocol.requests import Note
+from frontpay_async._protocol.request_bodies import Note
 from frontpay_async._protocol.rules import (
     BOOLEAN,
     DAY_DATE,

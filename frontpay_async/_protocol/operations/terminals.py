@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from frontpay_async._protocol import requests
+from frontpay_async._protocol import request_bodies
 from frontpay_async._protocol.dates import DateFormat
 from frontpay_async._protocol.operations.fields import (
     BILLED,
@@ -119,7 +119,7 @@ CANCEL_TERMINAL_PAYMENT: Operation[None] = Operation(
     path="terminal/orders/cancel/{order_uuid}",
     success=200,
     safety=Safety.IDEMPOTENT,
-    request=requests.TerminalCancellation,
+    request=request_bodies.TerminalCancellation,
     rules=_CANCEL_PAYMENT_RULES,
     business_codes=("orderStatusAlreadyPaid",),
     done_code="orderStatusAlreadyCancelled",
@@ -182,7 +182,7 @@ CANCEL_TERMINAL_REFUND: Operation[None] = Operation(
     path="terminal/orders/cancel/{order_uuid}",
     success=200,
     safety=Safety.IDEMPOTENT,
-    request=requests.TerminalCancellation,
+    request=request_bodies.TerminalCancellation,
     rules=_CANCEL_REFUND_RULES,
     message="refundRequestRejectedSuccessfully",
     reference="Cancel Refund Request",
