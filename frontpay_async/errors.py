@@ -177,7 +177,7 @@ class RateBudgetExceededError(NotSentError):
 
 
 class OutcomeUnknownError(FrontPayError):
-    """Error for a request without a usable response: time-out, reset, incomplete body, not JSON."""
+    """Error for a request without a usable response: timeout, reset, incomplete body, not JSON."""
 
     def __init__(self, message: str, *, operation: str | None = None, order_uuid: str | None = None) -> None:
         super().__init__(message, outcome=Outcome.UNKNOWN, operation=operation, order_uuid=order_uuid)

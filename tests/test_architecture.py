@@ -107,7 +107,7 @@ MAY_IMPORT = {
 }
 # From the bottom up: a package imports from its own layer and those below it, for types alone or not.
 LAYERS = (
-    ("_checks", "_json", "_version", "errors", "models", "priority", "settings"),
+    ("_checks", "_exact_json", "_version", "errors", "models", "priority", "settings"),
     ("_protocol",),
     ("_transport",),
     ("_rate",),

@@ -6,7 +6,7 @@ As it comes, aiohttp breaks six of them:
   connection.
 - It sends a GET again by itself when its connection is lost. An attempt is one request, paid for once: the
   loss is turned into an error that aiohttp does not repeat.
-- It has no time-out for writing: a server that does not read would hang a call for ever. A request that
+- It has no timeout for writing: a server that does not read would hang a call for ever. A request that
   has got its connection has ``write`` and ``read`` seconds until the answer's head is there.
 - It reuses an idle connection without looking at it. The peer may have closed it, and the request would be
   lost; or unexpected data may have arrived, which would be taken for the response. A connection

@@ -1,4 +1,4 @@
-"""A stateful sandbox of Front Payment's Connect API, for trying out, for demos and for tests."""
+"""A stateful sandbox of Front Payment's Connect API, for experiments, demos and tests."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""Callbacks of the sandbox: HTTP GETs that tell merchants what became of their orders.
+"""Callbacks of the sandbox: HTTP GETs that report the status of orders to merchants.
 
-A callback is made when an order changes, and is due at once. Who sends it:
+A callback is created when an order changes, and is due at once. It is sent:
 
-- In ``Sandbox.serve()`` and ``python3 -m frontpay_async.sandbox`` the sender runs by itself: it wakes up when
-  something changes or a cardholder's time has come. Each order has a lane of its own, and a hundred are
-  served at once: a dead or slow merchant delays its own orders only; no answer of the API waits for one.
-- Otherwise ``Sandbox.deliver_callbacks()`` does, or it runs by itself while
-  ``callback_sender.running()`` is entered.
+- by ``Sandbox.serve()`` and ``python3 -m frontpay_async.sandbox`` automatically: the sender wakes up when
+  something changes or a simulated cardholder decides. Each order has its own queue, and a hundred queues are
+  served at once, so a slow merchant delays only its own orders. Responses of the API never wait for a
+  callback.
+- otherwise by ``Sandbox.deliver_callbacks()``, or automatically within ``callback_sender.running()``.
 
-Requests go to this machine only, unless other hosts are named. Redirects are not followed, an answer's body
-is not read, and none is waited for longer than a few seconds. Nothing is repeated by default: no source says
-whether the API does.
+Requests go to this machine only, unless other hosts are allowed. Redirects are not followed, the response's
+body is not read, and a response may take a few seconds at most. Nothing is repeated by default, because no
+source says whether the API does.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _PAID_ONCE = frozenset({OrderStatus.PAID, OrderStatus.PARTIAL_REFUNDED, OrderSta
 
 
 class CallbackForm(StrEnum):
-    """The parameters of a callback about an order, and what its checksum covers."""
+    """The parameters of a callback about an order, and those that its checksum covers."""
 
     EXAMPLE = "example"
     """The sequence of the vendor's example URL, with payment method and amount before the times."""
@@ -63,7 +63,7 @@ class CallbackForm(StrEnum):
     WITHOUT_METHOD = "without-method"
     """An older form without the payment method."""
     SHORTEST = "shortest"
-    """The oldest form: order, status and creation date alone."""
+    """The oldest form: only order, status and creation date."""
 
 
 _PARAMETERS = {
@@ -72,23 +72,23 @@ _PARAMETERS = {
     CallbackForm.WITHOUT_METHOD: ("orderUuid", "status", "createdAt", "amount", "timestamp"),
     CallbackForm.SHORTEST: ("orderUuid", "status", "createdAt"),
 }
-# The newest formula covers the whole query, the callback URL's own parameters included.
+# The newest formula covers the whole query, including the parameters of the callback URL.
 _COVERS_OWN = {CallbackForm.EXAMPLE, CallbackForm.TABLE}
 
 
 class CallbackFault(StrEnum):
-    """A failure of a callback."""
+    """A fault of a callback."""
 
     LOSE = "lose"
     """It is never sent."""
     DELAY = "delay"
-    """It is sent some seconds later, with the timestamp it has."""
+    """It is sent some seconds later, with its original timestamp."""
     TWICE = "twice"
     """The same callback is sent two times."""
     SWAP = "swap"
     """It is sent after the order's next callback."""
     WRONG_CHECKSUM = "wrong-checksum"
-    """Its checksum is made with another secret; strikes only callbacks that have one."""
+    """Its checksum is made with another secret; affects only callbacks with a checksum."""
 
 
 @frozen(kw_only=True)
@@ -98,12 +98,12 @@ class SentCallback:
     Args:
         order_uuid: The order.
         url: Where it was sent, with all parameters; hidden in reprs.
-        status: The HTTP status of the merchant's answer; None if there was none.
-        problem: Why there was none: lost, forbidden host, no answer.
-        fault: What struck it, if anything.
-        number: The callback's number, from 1; a resent one has another.
+        status: The HTTP status of the merchant's response; None if there was none.
+        problem: Why there was none: lost, forbidden host, no response.
+        fault: Its fault, if any.
+        number: The callback's number, from 1; a repetition has a new one.
         at: When it was sent or lost, in Unix seconds.
-        says: The status that it reports.
+        says: The status that it reported.
     """
 
     order_uuid: str
@@ -126,7 +126,7 @@ class _Plan:
     seen: int = 0
 
     def strikes(self) -> bool:
-        """Count one callback, and tell whether it is struck."""
+        """Count one callback; return whether the fault applies."""
         self.seen += 1
         due = self.seen > self.skip and (self.seen - self.skip) % self.every == 0
         if not due or self.times == 0:
@@ -142,11 +142,11 @@ class CallbackSender:
 
     Args:
         clock: Time.
-        secret: What checksums are made with; hidden in reprs.
-        hosts: Hosts beside this machine that may be sent to.
-        transport: Sends the requests, wherever they go. Defaults to a socket.
+        secret: The secret for checksums; hidden in reprs.
+        hosts: Hosts to which callbacks may be sent, in addition to this machine.
+        transport: Sends the requests, to any host. Defaults to a socket.
         form: The form of callbacks about orders.
-        patience: How long an answer is waited for, in seconds.
+        patience: The longest wait for a response, in seconds.
     """
 
     _clock: Clock = field(repr=False)
@@ -156,9 +156,9 @@ class CallbackSender:
     _form: CallbackForm = CallbackForm.EXAMPLE
     _patience: float = 5.0
     listener: str | None = field(init=False, default=None)
-    """The URL that receives all callbacks in place of the orders' own, and those of orders without one."""
+    """The URL that receives all callbacks instead of the orders' URLs, also those of orders without a URL."""
     note: Callable[[SentCallback], object] = field(init=False, default=lambda _: None, repr=False)
-    """Called with each callback that was sent or lost."""
+    """Called with the result of each callback."""
     sent: deque[SentCallback] = field(
         init=False, factory=lambda: deque[SentCallback](maxlen=_KEPT), repr=False
     )
@@ -169,13 +169,13 @@ class CallbackSender:
         init=False, factory=list[tuple[float, int, SentCallback]], repr=False
     )
     _queued: itertools.count[int] = field(init=False, factory=itertools.count, repr=False)
-    # Held back until the order's next one.
+    # Callbacks that are held back until the order's next one.
     _held: dict[str, SentCallback] = field(init=False, factory=dict[str, SentCallback], repr=False)
     _last: dict[str, SentCallback] = field(init=False, factory=dict[str, SentCallback], repr=False)
     _news: anyio.Event | None = field(init=False, default=None, repr=False)
 
     def attend(self, state: SandboxState) -> None:
-        """Send what becomes of the orders of a state, and forget all that was before."""
+        """Start to send callbacks about the orders of a state, and discard everything earlier."""
         self._state = state
         state.tell, state.wake, state.report = self._hear, self._wake, self._hear_reported
         state.report_check = self._hear_check
@@ -191,17 +191,17 @@ class CallbackSender:
         every: int = 1,
         seconds: float = 0.0,
     ) -> None:
-        """Let something go wrong with the callbacks that are made from now on.
+        """Add a fault to the callbacks that are created from now on.
 
         Args:
-            kind: What.
+            kind: The kind of the fault.
             times: How often; None for ever.
             skip: How many callbacks pass first.
-            every: Which callback of how many is struck: 3 for each third.
-            seconds: For delays, how long.
+            every: 3 affects every third callback.
+            seconds: The length of a delay.
 
         Raises:
-            ConfigurationError: There is no such kind, or an argument is of another type or out of range.
+            ConfigurationError: There is no such kind, or an argument has the wrong type or is out of range.
         """
         plan = _Plan(
             _checks.member("kind", kind, CallbackFault),
@@ -215,25 +215,25 @@ class CallbackSender:
         self._plans.append(plan)
 
     def repeat(self, order_uuid: str) -> None:
-        """Send an order's last callback once more, exactly as it was.
+        """Repeat an order's last callback, unchanged.
 
         Args:
             order_uuid: The order.
 
         Raises:
-            KeyError: It has had none.
+            KeyError: The order has had no callback.
         """
         self._state.catch_up()
         self._put(evolve(self._last[order_uuid], fault=None))
 
     def resend(self, number: int) -> None:
-        """Send a callback once more, exactly as it was.
+        """Repeat a callback, unchanged.
 
         Args:
             number: The callback's number.
 
         Raises:
-            KeyError: There is no such callback, or it is not kept any more.
+            KeyError: There is no such callback, or it is no longer kept.
         """
         found = next((each for each in self.sent if each.number == number), None)
         if found is None:
@@ -241,7 +241,7 @@ class CallbackSender:
         self._put(evolve(found, fault=None, status=None, problem=None))
 
     async def deliver(self) -> tuple[SentCallback, ...]:
-        """Send all that is due, one after the other, and return what came of it."""
+        """Send the callbacks that are due, one after the other, and return the results."""
         sent: list[SentCallback] = []
         async with self._client() as client:
             while (parcel := self._take()) is not None:
@@ -250,7 +250,7 @@ class CallbackSender:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Send everything as soon as it is due, while the block runs."""
+        """Send callbacks as soon as they are due, while the block runs."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.run)
             try:
@@ -259,7 +259,7 @@ class CallbackSender:
                 tasks.cancel_scope.cancel()
 
     async def run(self) -> None:
-        """Send everything as soon as it is due, until cancelled."""
+        """Send callbacks as soon as they are due, until cancelled."""
         lanes: dict[str, deque[SentCallback]] = {}
         limit = anyio.CapacityLimiter(_AT_ONCE)
         async with self._client() as client, anyio.create_task_group() as tasks:
@@ -285,7 +285,7 @@ class CallbackSender:
                 self._news = None
 
     async def _until_next(self, news: anyio.Event) -> None:
-        """Wait until something is due, or new."""
+        """Wait until a callback is due, or new."""
         # Without a listener there is nothing to record.
         is_heard = self._state.is_listened_to or self.listener is not None
         decision = self._state.next_due() if is_heard else None
@@ -309,22 +309,22 @@ class CallbackSender:
             self._news.set()
 
     def _hear(self, order: SandboxOrder, refund: RefundRequest | None) -> None:
-        """Make the callback of what became of an order, and queue it as the faults have it."""
+        """Create the callback about an order, and queue it according to the faults."""
         url = order.callback_url or self.listener
         said = self._words(order, refund)
         if url is not None and said is not None:
             self._queue_up(order.uuid, url, said)
 
     def _hear_reported(self, subject: Reported) -> None:
-        """Make the callback of what became of a reservation or a subscription."""
+        """Create the callback about a reservation or a subscription."""
         url = json_object(subject.body.get("callback")).get("callbackUrl") or self.listener
         if isinstance(url, str):
             said = self._signed(subject.uuid, subject.status, subject.created_at, "Visa", subject.amount)
             self._queue_up(subject.uuid, url, said)
 
     def _hear_check(self, check: SandboxCompanyCheck) -> None:
-        """Make the callback of a company check."""
-        # That it has a score and a checksum is all that is documented: the rest is as for an order.
+        """Create the callback about a company check."""
+        # Only its score and its checksum are documented: the rest is as for an order.
         url = json_object(check.body.get("callback")).get("callbackUrl") or self.listener
         if isinstance(url, str):
             said = self._signed(check.uuid, check.status, check.created_at, "", Decimal(0))
@@ -333,7 +333,7 @@ class CallbackSender:
             self._queue_up(check.uuid, url, said)
 
     def _queue_up(self, order_uuid: str, url: str, said: dict[str, str]) -> None:
-        """Queue a callback as the faults have it."""
+        """Queue a callback according to the faults."""
         plan = next((each for each in self._plans if self._hits(each, said)), None)
         kind = None if plan is None else plan.kind
         if "checksum" in said:
@@ -357,7 +357,7 @@ class CallbackSender:
         return concerned and plan.strikes()
 
     def _words(self, order: SandboxOrder, refund: RefundRequest | None) -> dict[str, str] | None:
-        """Return the parameters; None if the API is not known to call back."""
+        """Return the parameters; None if the API is not known to send a callback."""
         if refund is not None:
             approved = refund.status is RefundStatus.REFUNDED
             return {
@@ -424,7 +424,7 @@ class CallbackSender:
             if self._transport is None and not self._may_reach(url.host):
                 problem = "forbidden host"
             else:
-                # The time-outs of httpx hold for each piece of an answer; this one for all of them.
+                # httpx's timeouts apply to each read; this one applies to the whole response.
                 with anyio.move_on_after(self._patience):
                     async with client.stream("GET", url) as answer:
                         status = answer.status_code

@@ -1,10 +1,10 @@
-"""The sandbox's checkout page: a person pays, accepts or cancels what a payment URL leads to.
+"""The sandbox's checkout page, on which a person pays, accepts or cancels.
 
 GET  /checkout/{uuid}           the page of an order, a reservation, a subscription or a company check
 POST /checkout/{uuid}/pay       pays or accepts, and redirects to the merchant's success URL
 POST /checkout/{uuid}/cancel    cancels, and redirects to the merchant's failure URL
 
-Without such a URL the page says what came of it. The buttons are refused from other sites' pages.
+If there is no such URL, the page shows the result. Requests from other sites' pages are rejected.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Subject: TypeAlias = SandboxOrder | SandboxReservation | SandboxSubscription | SandboxCompanyCheck
 
 _HEADERS = {
-    # The form's answer leads to the merchant's page, so that form-action must allow any.
+    # Submitting the form redirects to the merchant's page, so form-action must allow any origin.
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
     " form-action 'self' http: https:; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",

@@ -1,4 +1,4 @@
-"""What the demo's shop sells, and to whom."""
+"""The products and customers of the demo's shop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How bodies are read, and how an answer reaches the caller: in chunks, whole or spoilt by a fault."""
+"""Reading request bodies, and writing responses: in chunks, as a whole, or damaged by a fault."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SPOILERS: Mapping[FaultKind | None, Callable[[Operation[object]], Answer]] = Ma
 
 
 class ConnectionDroppedError(Exception):
-    """Leave the app to say that the connection is dropped here, without or amid an answer."""
+    """An exception by which the app drops the connection, before or during a response."""
 
 
 class WireResponse(Response):
@@ -56,9 +56,9 @@ class WireResponse(Response):
     Args:
         status: The HTTP status.
         content: The body.
-        headers: The headers, but for those that the server adds.
+        headers: The headers, except those that the server adds.
         is_cut: Whether the connection is dropped in the middle of the body.
-        pause: Waited for after each byte; None to write the body at once.
+        pause: Awaited after each byte; None to write the body at once.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class WireResponse(Response):
         if self._is_cut:
             half = rest[: len(rest) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
-            # Let what was written leave before the connection goes.
+            # Flush the written bytes before the connection is dropped.
             await anyio.lowlevel.checkpoint()
             raise ConnectionDroppedError
         if self._pause is not None:
@@ -113,7 +113,7 @@ def _exact(text: str) -> Decimal:
 
 
 def spoilt(kind: FaultKind | None, operation: Operation[object], answer: Answer | None) -> Answer | None:
-    """Return what a fault makes of an answer; None for none at all."""
+    """Return the response after a fault; None if there is no response."""
     if kind is FaultKind.DROP_BEFORE or kind is FaultKind.DROP_AFTER:
         return None
     if kind in _SPOILERS:

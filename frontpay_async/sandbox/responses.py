@@ -1,9 +1,9 @@
-"""The API's answers in its usual envelope, byte for byte as it writes them: escaped slashes and all.
+"""The API's responses in their envelope, byte for byte as the API writes them, including escaped slashes.
 
-The pages of the reference disagree on small things: which success says ``is_data`` (creating an order does
-not, although its data is there), and whether a 510 says ``somethingWentWrong`` or ``Something Went Wrong``.
-A reader must cope with them, so they are kept. A 404 is as the demo API was seen to answer it, with
-``is_data`` and ``data`` on every route, although some pages of the reference show ``is_error``.
+The pages of the reference disagree on details: which successes have ``is_data`` (creating an order does not,
+although it has data), and whether a 510 has ``somethingWentWrong`` or ``Something Went Wrong``. The sandbox
+reproduces both, because clients must handle both. A 404 is as observed from the demo API, with ``is_data``
+and ``data`` on every route, although some pages of the reference show ``is_error``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Answer:
     Args:
         status: The HTTP status.
         body: The JSON body; or the HTML of a proxy.
-        headers: Headers beyond those that every answer has.
+        headers: Headers in addition to those of every response.
     """
 
     status: int
@@ -56,10 +56,10 @@ class Answer:
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, raised to leave a handler early
-    """Leave a handler with an answer that says no.
+    """An exception that ends a handler with a rejection.
 
     Args:
-        answer: The answer.
+        answer: The response.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -91,24 +91,24 @@ def success(
 
 
 def not_found(operation: Operation[object], message: str | None = None) -> Refusal:
-    """Return the refusal of an id that is not known."""
+    """Return the rejection of an unknown id."""
     return Refusal(_failure(404, "Not Found", message or operation.not_found, _OF_DATA))
 
 
 def broken_rule(code: str) -> Refusal:
-    """Return the refusal by a business rule."""
+    """Return the rejection by a business rule."""
     return Refusal(_failure(400, "Conflict of Business Logic", code, _BROKEN_RULES.get(code, _OF_NO_ERRORS)))
 
 
 def cycle_not_found(name: str) -> Refusal:
-    """Return the refusal of a cycle that a subscription does not have: no data and an error at once."""
+    """Return the rejection of an unknown cycle: marked as an error and as without data."""
     code = f"cycleNotfound#{name.lower().replace(' ', '')}"
     form: JsonObject = {"is_data": False, "data": None, "is_error": True, "errors": None}
     return Refusal(_failure(404, "Not Found", code, form))
 
 
 def invalid(sentences: list[str]) -> Refusal:
-    """Return the refusal of a body that violates rules, one sentence each."""
+    """Return the rejection of a body that violates rules, with one sentence for each violation."""
     form: JsonObject = {"is_error": True, "errors": [*sentences]}
     return Refusal(_failure(417, "Client Error", "payloadValidationErrors", form))
 
@@ -131,12 +131,12 @@ def busy() -> Answer:
 
 
 def refused_for_good() -> Answer:
-    """Return the 510 of a credit check that refuses the identity number."""
+    """Return the 510 of a credit check with a rejected identity number."""
     return _failed("personCurrentStatusIsWrong", [])
 
 
 def bare(status: int, message: str, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
-    """Return an answer of Laravel's own, without the envelope."""
+    """Return a response of the framework Laravel, without the envelope."""
     return Answer(status, {"message": message}, headers)
 
 
@@ -144,15 +144,15 @@ def write(answer: Answer) -> tuple[bytes, str]:
     """Return the body as the API writes it, and its content type."""
     if isinstance(answer.body, str):
         return answer.body.encode(), "text/html"
-    # A fraction becomes the double that PHP makes of it.
+    # A fraction becomes a double, as in PHP.
     text = json.dumps(answer.body, ensure_ascii=True, separators=(",", ":"), default=float)
     return text.replace("/", "\\/").encode(), "application/json"
 
 
 def wire_number(value: Decimal) -> Json:
-    """Return a number that is written as a JSON number, whole ones without a point."""
+    """Return a value that is written as a JSON number; whole numbers have no decimal point."""
     if value.adjusted() >= _MOST_DIGITS:
-        # More than a double can tell.
+        # A double cannot represent it.
         return str(value)
     return int(value) if value == value.to_integral_value() else value
 

@@ -1,4 +1,4 @@
-"""A stateful sandbox of Front Payment's Connect API, for trying out, for demos and for tests.
+"""A stateful sandbox of Front Payment's Connect API, for experiments, demos and tests.
 
     sandbox = Sandbox()
     async with sandbox.client() as client:              # in-process, no socket
@@ -8,56 +8,55 @@
     async with sandbox.serve() as base_url: ...         # over a socket, in this event loop
     python3 -m frontpay_async.sandbox --port 0           # over a socket, in a process of its own
 
-Over a socket it has a page, at ``/``, on which a person decides at the terminals and watches.
+Over a socket it serves a page, at ``/``, on which a person acts as the cardholder.
 
-It answers every operation of the table that the client sends by, checks the documented rules and answers 417
-with the sentences, keeps orders, payments and refunds in state machines, throttles like Laravel, sends
-callbacks (``callback_sender``), and fails on demand (``fail``). Envelopes, messages and headers are those
-that the demo API was seen to send; where sources disagree it keeps the traps: numbers as JSON numbers and as
-text, ``is_data`` false beside data, an empty list as a 404.
+It implements every operation of the client's table, checks the documented rules and answers violations with
+417, keeps orders, payments and refunds in state machines, throttles like Laravel, sends callbacks
+(``callback_sender``), and fails on demand (``fail``). Envelopes, messages and headers are as observed from
+the demo API. Inconsistencies are reproduced: numbers as JSON numbers and as strings, ``is_data`` false
+although there is data, a 404 for an empty list.
 
-Limits. Mostly because no source describes it, the sandbox does not reproduce:
+*Limits*. The sandbox does not reproduce the following, mostly because no source describes it:
 
-- **Rules of money.** It accepts any order date, totals that do not add up, and any amount, as the demo API
-  was seen to. A refund pays back its ``grandTotal``, whatever its lines add up to; one of nothing or less
-  gets 417.
-- **Laravel's leniency**, such as 1 for true, and the wording of 417 beyond the sentences that were seen. The
-  order of the sentences is that of the fields, lines last.
-- **Other revisions.** It demands what the reference demands. The API of July 2025 demanded more members
-  (``sendOrderBy.invoice``, ``dueDateForPaymentLink`` and others), dates such as ``07 Apr, 2024``
-  (``order_date_format`` does that here), and other paths for e-faktura and EHF.
-- **Undecided payments and refunds.** A check answers ``pending_status``; None leaves the member out. The
-  status of an order whose refund waits is as before, unless ``pending_refund_status`` says otherwise. A
-  second refund in that time gets 400 ``orderRefundRequestAlreadySubmitted``.
+- **Rules of money.** It accepts any order date, totals that do not add up, and any amount, as observed from
+  the demo API. A refund pays back its ``grandTotal``, whatever its lines add up to; if that is not positive,
+  it gets 417.
+- **Laravel's leniency**, such as 1 for true, and the wording of 417 beyond the observed sentences. The
+  sentences are in the order of the fields, those about lines last.
+- **Other revisions.** It requires what the reference requires. The API of July 2025 required more members
+  (``sendOrderBy.invoice``, ``dueDateForPaymentLink`` and others), dates such as ``07 Apr, 2024`` (here with
+  ``order_date_format``), and other paths for e-faktura and EHF.
+- **Undecided payments and refunds.** A status check returns ``pending_status``; None omits the member. While
+  a refund is undecided, the order's status is unchanged unless ``pending_refund_status`` is set, and a second
+  refund gets 400 ``orderRefundRequestAlreadySubmitted``.
 - **Refusals by state** for which the reference has no code: cancelling a cancelled order gets 400
   ``orderStatusAlreadyCancelled`` (``orderStatusAlreadyPaidOrCancelled`` exists, too); charging or resending a
   paid or ended order 400 ``orderStatusAlreadyPaid`` or ``…Cancelled``; refunding an unpaid order 404
   ``refundRejectionForTransactionNotFound``, a cancelled or refunded one 400
-  ``refundRejectionForRefundedCancelledInvoicedOrderParamRefunded``; cancelling a refund that has gone through
-  400 ``orderStatusAlreadyRefunded``; a missing invoice number or refund 404; an unknown terminal 417.
+  ``refundRejectionForRefundedCancelledInvoicedOrderParamRefunded``; cancelling a completed refund 400
+  ``orderStatusAlreadyRefunded``; a missing invoice number or refund 404; an unknown terminal 417.
 - **Delayed charge and reversal** beyond their effect: any unpaid order can be charged, a reversal is a
   refund, and ``regular`` and ``invoiced`` refunds are one. An invoice may be refunded before it is paid, and
-  is then not paid any more. Resending the link of an expired order makes it valid again.
+  can then no longer be paid. Resending the link of an expired order makes it valid again.
 - **Routes and kinds of orders.** The terminal routes do not know other orders (404). Whether the list of
   statuses includes terminal orders is ``list_terminal_orders``; for an unknown status the list is empty.
-- **Credit and company checks**: every number gets the same score. Digits that cannot be a number get 510
-  ``personCurrentStatusIsWrong``; on other routes only the fault ``510-refused`` answers so. A company check
-  has no page, and its callback is not sent.
+- **Credit and company checks**: every number gets the same score. Invalid identity numbers get 510
+  ``personCurrentStatusIsWrong``; on other routes only the fault ``510-refused`` has that response.
 - **Reservations, subscriptions and customers** beyond what the vendor's pages show: messages of creations and
-  updates, refusals by status, and when a status changes are guesses. A card holds a reservation for 31 days.
-- **Words**: an order's ``type`` in its details, which numbers come as text, and which display statuses
+  updates, rejections by status, and the times of status changes are guesses. A card holds a reservation for
+  31 days.
+- **Values**: an order's ``type`` in its details, which numbers are strings, and which display statuses
   (``Reminder``, ``Debt Collection``, ``Over Payment`` and others) the API shows. Details always have the ids
-  of lines, and a status its amounts, though real ones may lack them. A terminal check has one message for
-  each outcome, though two are documented.
-- **Delivery**: no e-mail, SMS, EHF or bank is involved, invoices are not gathered by interval, no fee is
-  added, and links expire only by ``apply_event(uuid, "expire")``.
-- **Proxies**: the HTML of a 502 and the answers to unknown routes and methods have the API's headers, and
-  words of their own.
-- **Callbacks**: which of them the API repeats, and after which answers (here none, but by
-  ``callback_sender.repeat``); its full list of payment methods (here Visa, invoice, or nothing). Terminal
-  orders are reported when the payment or a refund is decided, others at each change of status, including
-  being invoiced. The checksum covers the whole query, the callback URL's own parameters included, as in the
-  vendor's sample code.
+  of lines, and a status its amounts, although real responses may lack them. A terminal's status check has one
+  message for each outcome, although two are documented.
+- **Delivery**: no e-mail, SMS or EHF is sent and no bank is involved, invoices are not collected by interval,
+  no fee is added, and links expire only with ``apply_event(uuid, "expire")``.
+- **Proxies**: the HTML of a 502 and the responses to unknown routes and methods have the API's headers; their
+  text is invented.
+- **Callbacks**: which of them the API repeats, and after which responses (here only with
+  ``callback_sender.repeat``); the full list of payment methods (here Visa, invoice, or none). Terminal orders
+  send a callback when the payment or a refund is decided, others at each change of status. The checksum
+  covers the whole query, including the parameters of the callback URL, as in the vendor's sample code.
 - **TLS.**
 """
 
@@ -157,37 +156,38 @@ def _amount_or_none(name: str, value: Decimal | None) -> Decimal | None:
 
 
 class Sandbox:
-    """Simulate the API; each token is an account of its own.
+    """The simulated API; each token is a separate account.
 
     Args:
         tokens: The tokens that are accepted; any other gets 401.
-        rate_limit: Requests a window for each token; None for no throttle.
+        rate_limit: Requests per window for each token; None to disable the throttle.
         rate_window: Seconds.
-        rate_headers_when_written: Whether the rate headers show the count when the response is written, those
-            in flight included, or when the request was counted.
-        cardholder: What happens at the terminals.
+        rate_headers_when_written: Whether the rate headers show the count when the response is written,
+            including requests in flight, or when the request was counted.
+        cardholder: The behaviour of the cardholder at the terminals.
         terminals: The card terminals. Defaults to two of ``DEFAULT_ORGANIZATION``.
         order_date_format: ``unix`` or ``day``, required of every order. Defaults to each operation's
             documented form.
-        pending_status: What a terminal status check answers before the decision; None leaves the member out.
-        pending_refund_status: The status of an order whose refund waits on a terminal, such as
-            ``Refund Pending``. Defaults to the order's status before the refund.
+        pending_status: The result of a terminal's status check before the decision; None omits the member.
+        pending_refund_status: The status of an order while its refund waits on a terminal, such as ``Refund
+            Pending``. Defaults to the order's status before the refund.
         list_terminal_orders: Whether the list of statuses includes terminal orders.
-        refund_request_threshold: The most that one refund may pay back; None for no limit.
-        refund_weekly_threshold: The most that the refunds of seven days may pay back; None for no limit.
-        one_payment_at_a_time: Whether a terminal on which something waits answers ``terminalIsBusy``.
-        magic_amounts: Whether the øre of a terminal payment's total decide its outcome; see
+        refund_request_threshold: The largest refund; None for no limit.
+        refund_weekly_threshold: The largest sum of refunds in seven days; None for no limit.
+        one_payment_at_a_time: Whether a terminal with a waiting payment or refund answers ``terminalIsBusy``.
+        magic_amounts: Whether the øre of a terminal payment's total determine its outcome; see
             ``sandbox.MAGIC_AMOUNTS``.
-        state_file: A file that keeps what was created in a sandbox that is served, so that it survives a
-            restart: orders, reservations, subscriptions, customers and checks. It holds what was sent,
-            personal data included, and only its owner can read it.
-        callback_secret: What the checksums of callbacks are made with.
-        callback_hosts: Hosts that callbacks may be sent to, beside this machine.
+        state_file: A file that keeps the state of a served sandbox over restarts: orders, reservations,
+            subscriptions, customers and checks. It contains the request bodies, including personal data, and
+            only its owner can read it.
+        callback_secret: The secret for the checksums of callbacks.
+        callback_hosts: Hosts to which callbacks may be sent, in addition to this machine.
         callback_transport: Sends the callbacks, to any host. Defaults to a socket.
         callback_form: The sequence of parameters in callbacks about orders: ``example`` (that of the vendor's
             example URL), ``table``, or one of the older forms ``without-method`` and ``shortest``.
-        allowed_hosts: Host names, beside this machine's, by which the sandbox is reached; others get 403.
-        request_history: How many of the newest requests ``requests`` keeps.
+        allowed_hosts: Host names, in addition to this machine's, by which the sandbox may be reached; others
+            get 403.
+        request_history: The number of newest requests that ``requests`` keeps.
         clock: Time; for tests.
 
     Raises:
@@ -198,9 +198,9 @@ class Sandbox:
     faults: Faults
     """What goes wrong."""
     app: ASGIApp
-    """The ASGI app, for servers of your own."""
+    """The ASGI app, for your own server."""
     callback_sender: CallbackSender
-    """What sends callbacks: its ``fail``, ``repeat`` and ``running``."""
+    """The sender of callbacks, with ``fail``, ``repeat`` and ``running``."""
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class Sandbox:
             magic_amounts=_checks.flag("magic_amounts", magic_amounts),
         )
         self._clock = _given("clock", clock, Clock())
-        # Wall-clock time follows the clock, so that tests that move the one move the other.
+        # Wall-clock time follows the clock, so tests that advance one advance the other.
         self._epoch = time.time() - self._clock.now()
         feed = self._feed = Feed()
         self.faults = Faults(feed.note)
@@ -293,7 +293,7 @@ class Sandbox:
         return state
 
     def transport(self) -> SandboxTransport:
-        """Return an httpx transport that leads here without a socket."""
+        """Return an httpx transport that calls this sandbox without a socket."""
         return SandboxTransport(self.app)
 
     def client(
@@ -314,13 +314,13 @@ class Sandbox:
         """Return a client of this sandbox, without a socket.
 
         Args:
-            token: The token; the account it sees is its own.
-            timeouts: Bounds, in seconds; of the phases only ``read`` has a meaning here.
+            token: The token, which selects the account.
+            timeouts: Time limits in seconds; of the phases, only ``read`` has an effect here.
             retry: How failed attempts are repeated.
-            rate_limit: How many requests it expects the token to have.
-            priority: The rank of its calls among those that share the token.
-            order_date_format: The form of order dates that it sends.
-            strict_totals: Whether it refuses amounts that contradict each other.
+            rate_limit: The rate limit that it assumes for the token.
+            priority: The priority of its calls.
+            order_date_format: The format of the order dates that it sends.
+            strict_totals: Whether it rejects amounts that contradict each other.
             on_attempt: Called with a record after each attempt.
             on_result: Called with a record after each call.
             telemetry: Traces and measures the calls.
@@ -359,7 +359,7 @@ class Sandbox:
             yield base_url
 
     async def run_beside(self) -> None:
-        """Send callbacks, and save the state file, until cancelled; a server runs this beside itself."""
+        """Send callbacks, and save the state file, until cancelled; servers run this concurrently."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.callback_sender.run)
             if self._store is not None:
@@ -384,7 +384,7 @@ class Sandbox:
         return MappingProxyType(self._api.state.subscriptions)
 
     def fail_cycles(self, subscription_uuid: str, times: int = 1) -> None:
-        """Let the payments of a subscription's next cycles fail.
+        """Make the payments of a subscription's next cycles fail.
 
         Args:
             subscription_uuid: The subscription.
@@ -397,23 +397,23 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The newest requests, in the order of their arrival; ``request_history`` bounds them."""
+        """The newest requests, in the order of their arrival, at most ``request_history``."""
         return tuple(self._api.requests)
 
     @property
     def callbacks(self) -> tuple[SentCallback, ...]:
-        """What came of all callbacks so far, in the order in which they were sent or lost."""
+        """The results of all callbacks so far, in the order in which they were sent or lost."""
         return tuple(self.callback_sender.sent)
 
     async def deliver_callbacks(self) -> tuple[SentCallback, ...]:
-        """Send the callbacks that are due, one after the other, and return what came of them.
+        """Send the callbacks that are due, one after the other, and return the results.
 
-        ``serve`` does so by itself.
+        ``serve`` does this automatically.
         """
         return await self.callback_sender.deliver()
 
     def duplicates(self) -> tuple[Duplicate, ...]:
-        """Name all that was done more than once with the same content: the same order sent twice, say."""
+        """Return the operations that were carried out more than once with the same content."""
         return self._api.state.duplicates()
 
     @property
@@ -428,7 +428,7 @@ class Sandbox:
             uuid: Its id.
 
         Raises:
-            KeyError: There is none of this id.
+            KeyError: There is nothing with this id.
         """
         for kind in (self.orders, self.reservations, self.subscriptions, self.company_checks):
             if uuid in kind:
@@ -436,7 +436,7 @@ class Sandbox:
         raise KeyError(uuid)
 
     def apply_event(self, order_uuid: str, event: Event | str) -> None:
-        """Let something happen to an order from outside the API.
+        """Apply an event from outside the API to an order.
 
         Args:
             order_uuid: The order, the reservation, the subscription or the company check.
@@ -446,7 +446,7 @@ class Sandbox:
 
         Raises:
             KeyError: There is no such order.
-            ValueError: There is no such event, or it does not come from outside.
+            ValueError: There is no such event, or it does not come from outside the API.
             ForbiddenEventError: The order's status does not allow it.
         """
         state = self._api.state
@@ -496,7 +496,7 @@ class Sandbox:
         self.orders[order_uuid].decide_payment(Decision.DECLINE, why)
 
     def approve_refund(self, order_uuid: str) -> None:
-        """Let the cardholder take a refund that waits on a terminal.
+        """Let the cardholder accept a refund that waits on a terminal.
 
         Args:
             order_uuid: The order.
@@ -512,11 +512,11 @@ class Sandbox:
         self._decide_refund(order_uuid, Decision.DECLINE, None if reason is None else DeclineReason(reason))
 
     def set_terminal(self, terminal_uuid: str, *, offline: bool) -> None:
-        """Disconnect a terminal, or connect it again; what needs an offline terminal gets 510.
+        """Disconnect or reconnect a terminal; operations on an offline terminal get 510.
 
         Args:
             terminal_uuid: The terminal.
-            offline: Whether it is not connected.
+            offline: Whether to disconnect it.
 
         Raises:
             KeyError: There is no such terminal.
@@ -528,7 +528,7 @@ class Sandbox:
 
     @property
     def behaviour(self) -> Behaviour:
-        """How the terminals behave; may be changed while the sandbox runs."""
+        """The behaviour of the terminals; may be changed while the sandbox runs."""
         return self._api.state.behaviour
 
     def _decide_refund(
@@ -548,18 +548,18 @@ class Sandbox:
         skip: int = 0,
         seconds: float = 0.0,
     ) -> None:
-        """Let something go wrong.
+        """Add a fault.
 
         Args:
-            kind: What; see ``FaultKind``.
-            operation: The operations that are struck, as a shell pattern, such as ``terminals.*``.
+            kind: The kind of the fault; see ``FaultKind``.
+            operation: The operations that it affects, as a shell pattern, such as ``terminals.*``.
             times: How often; None for ever.
             skip: How many matching requests pass first.
             seconds: For slowness, how long.
 
         Raises:
-            ConfigurationError: There is no such kind, it strikes no such operation, or an argument is of
-                another type or out of range; also a ``ValueError``.
+            ConfigurationError: There is no such kind, it cannot affect these operations, or an argument has
+                the wrong type or is out of range; also a ``ValueError``.
         """
         fault = Fault(kind=FaultKind(kind), operation=operation, times=times, skip=skip, seconds=seconds)
         self.faults.add(fault)
@@ -567,21 +567,22 @@ class Sandbox:
     def fail_randomly(
         self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
     ) -> None:
-        """Let things go wrong at random: the same seed and the same requests give the same faults.
+        """Add random faults: the same seed and the same requests give the same faults.
 
         Args:
-            rates: The share of requests that each kind strikes, such as ``{"510-after": 0.05}``.
-            seed: Decides which.
-            operation: The operations that are struck, as a shell pattern.
+            rates: The share of requests that each kind affects, such as ``{"510-after": 0.05}``.
+            seed: The seed of the choice.
+            operation: The operations that they affect, as a shell pattern.
             seconds: For slowness, how long.
 
         Raises:
-            ConfigurationError: A rate is not a share, the shares add up to more than 1, or see ``fail``.
+            ConfigurationError: A rate is not between 0 and 1, the rates add up to more than 1, or as for
+                ``fail``.
         """
         self.faults.add_random(rates, seed=seed, operation=operation, seconds=seconds)
 
     def reset(self) -> None:
-        """Forget all orders, requests, callbacks, faults and rate windows."""
+        """Delete all orders, requests, callbacks, faults and rate windows."""
         self._api.state = self._new_state()
         self._api.requests.clear()
         self._api.request_count = 0

@@ -1,10 +1,10 @@
-"""What was created in a sandbox, in a file, so that it survives a restart.
+"""The sandbox's state in a file, so that it survives a restart.
 
-*Guarantee*: the file is replaced as a whole, at most a moment after a change and when the server ends, and
-only its owner can read it. Orders, reservations, subscriptions, customers and checks are kept, with what was
-done to them; the cycles that fell due in between are billed at the start. *Limit*: requests, faults, rate
-windows and callbacks are not kept. A payment that waits for the simulated cardholder begins to wait again.
-Tokens are kept as hashes.
+*Guarantee*: the file is replaced atomically, shortly after each change and when the server stops, and only
+its owner can read it. It contains orders, reservations, subscriptions, customers and checks with their
+history; cycles that became due in the meantime are billed at the start. *Limit*: requests, faults, rate
+windows and callbacks are not kept. A payment that waits for the simulated cardholder waits for the full time
+again. Tokens are stored as hashes.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 _FORMAT = "frontpay_async sandbox 2"
 _OLDER = "frontpay_async sandbox 1"
-_PAUSE = 0.2  # seconds in which changes are gathered
+_PAUSE = 0.2  # seconds over which changes are collected
 _NUMBER = "$number"
 _HASH = "sha256:"
-# What is written as it is.
+# Fields that are written unchanged.
 _PLAIN = (
     "uuid",
     "customer_uuid",
@@ -79,10 +79,10 @@ _ID = re.compile(r"\d+", re.ASCII)
 
 @define(eq=False)
 class StateFile:
-    """A file of what a sandbox holds.
+    """The file of a sandbox's state.
 
     Args:
-        path: The file; made where there is none.
+        path: The file; created if it does not exist.
         api: The sandbox's insides.
     """
 
@@ -91,7 +91,7 @@ class StateFile:
     _saved: tuple[str, int] | None = field(init=False, default=None)
 
     def load(self) -> None:
-        """Take over what the file holds, if there is one."""
+        """Load the file, if it exists."""
         try:
             text = self.path.read_text("utf-8")
         except FileNotFoundError:
@@ -105,7 +105,7 @@ class StateFile:
 
         try:
             kept = json.loads(text, object_hook=_number_of)
-            # Another format has no orders here.
+            # A file of another format has no orders here.
             rows = {_FORMAT: kept["orders"], _OLDER: kept["orders"]}[kept["format"]]
             orders = [(account_of(row), _order(row, self._api)) for row in rows]
             more = [
@@ -138,7 +138,7 @@ class StateFile:
                 state.schedule(subscription)
 
     def _count_on(self) -> None:
-        """Let new ids follow those that are kept."""
+        """Continue the ids after the stored ones."""
         state = self._api.state
         holders: tuple[SandboxOrder | SandboxReservation | SandboxSubscription, ...] = (
             *state.orders.values(),
@@ -224,7 +224,7 @@ class StateFile:
 
 
 def _hashed(token: str) -> str:
-    """Return an account's name in the file: that of a token that is not accepted any more stays as it is."""
+    """Return an account's name in the file; the name of a former token is kept."""
     return token if token.startswith(_HASH) else _HASH + hashlib.sha256(token.encode()).hexdigest()
 
 

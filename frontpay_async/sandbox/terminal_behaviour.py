@@ -1,4 +1,4 @@
-"""How terminals behave at the moment: reasons of a decline, magic amounts, offline, one payment at a time."""
+"""The behaviour of terminals: decline reasons, magic amounts, offline terminals, one payment at a time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class DeclineReason(StrEnum):
     """Why a payment or refund on a terminal was declined.
 
-    The API does not report it; the page and ``SandboxOrder.decline_reason`` do. A failed payment has one of
-    two documented messages: ``cancelledOrderSuccessfully`` for ``cancelled``, else ``orderPaymentFailed``.
+    The API does not report the reason; the page and ``SandboxOrder.decline_reason`` do. A failed payment has
+    one of two documented messages: ``cancelledOrderSuccessfully`` for ``cancelled``, otherwise
+    ``orderPaymentFailed``.
     """
 
     INSUFFICIENT_FUNDS = "insufficient-funds"
@@ -50,17 +51,17 @@ MAGIC_AMOUNTS: Mapping[int, DeclineReason | str] = MappingProxyType(
         9: WAITS,
     }
 )
-"""What the øre of a payment's total decide, where magic amounts are on: 149.01 is declined."""
+"""The decisions of magic amounts, by the øre of the total: 149.01 is declined."""
 _HUNDRED = 100
 
 
 @define(eq=False)
 class Behaviour:
-    """What can be changed while the sandbox runs.
+    """Settings that can be changed while the sandbox runs.
 
     Args:
-        one_at_a_time: Whether a terminal on which something waits answers ``terminalIsBusy``.
-        magic_amounts: Whether the øre of a payment's total decide its outcome.
+        one_at_a_time: Whether a terminal with a waiting payment or refund answers ``terminalIsBusy``.
+        magic_amounts: Whether the øre of a payment's total determine its outcome.
     """
 
     one_at_a_time: bool = False
@@ -69,7 +70,7 @@ class Behaviour:
     """The terminals that are not connected."""
 
     def outcome(self, amount: Decimal) -> DeclineReason | str | None:
-        """Return what an amount decides; None for an ordinary one."""
+        """Return the decision of a magic amount; None for other amounts."""
         if not self.magic_amounts:
             return None
         return MAGIC_AMOUNTS.get(int(amount * _HUNDRED) % _HUNDRED)

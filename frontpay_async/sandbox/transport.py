@@ -1,4 +1,4 @@
-"""The sandbox as an httpx transport: the whole client runs, and no socket is opened."""
+"""The sandbox as an httpx transport: the complete client runs without a socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class SandboxTransport(httpx.AsyncBaseTransport):
     """A transport that calls the sandbox's app directly.
 
-    Of the time-outs only ``read`` has a meaning here: between two pieces of the answer.
+    Of the timeouts only ``read`` has a meaning here: between two pieces of the answer.
 
     Args:
         app: The sandbox's app.

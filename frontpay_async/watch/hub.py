@@ -95,7 +95,7 @@ class WatchHub:
 
     All waits share the polls, and the polls take what the rate limit leaves. They are made while a task
     waits, in the task of one who does: nothing runs in the background. Trouble with the network or the API is
-    waited out within the time-out.
+    waited out within the timeout.
     """
 
     _poller: Poller

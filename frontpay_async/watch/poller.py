@@ -111,7 +111,7 @@ class Poller:
 
     Args:
         session: Executes the polls.
-        timeouts: Bounds of a poll's phases; the callers' own time-outs bound the whole.
+        timeouts: Bounds of a poll's phases; the callers' own timeouts bound the whole.
         grace: Seconds in which a 404 is taken for an order that the API does not know yet.
     """
 

@@ -1,6 +1,6 @@
 """``Timeouts.total`` bounds everything: attempts, waits, the token, the pool, connecting, and slow answers.
 
-The time-outs are real and small where the wire's own timing is the subject; nothing is measured.
+The timeouts are real and small where the wire's own timing is the subject; nothing is measured.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ async def test_a_deadline_that_has_passed_is_final(server: WireServer, connect: 
 async def test_an_endless_answer_ends_at_the_deadline(
     server: WireServer, connect: Connect, call: Callable[..., Awaitable[object]]
 ) -> None:
-    """Bytes that keep coming reset the read time-out, but not the deadline."""
+    """Bytes that keep coming reset the read timeout, but not the deadline."""
     server.otherwise = drip()
     with pytest.raises(OutcomeUnknownError, match=r"Timeouts\.total"):
         await call(connect(server, timeouts=LATER, clock=REAL))

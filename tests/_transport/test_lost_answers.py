@@ -200,7 +200,7 @@ BIG = [product(name="x" * 16_000_000)]
 async def test_an_early_refusal_is_read_while_a_big_body_is_written(
     connect: Connect, tls: ssl.SSLContext, authority: trustme.CA, secure: bool, closes: bool
 ) -> None:
-    """A server that answers 413 and reads no more: the answer is told, not a time-out of the writing."""
+    """A server that answers 413 and reads no more: the answer is told, not a timeout of the writing."""
     release = asyncio.Event()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

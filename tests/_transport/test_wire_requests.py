@@ -365,7 +365,7 @@ async def test_an_id_cannot_leave_its_place_in_the_path(
 async def test_a_mock_in_the_engines_place_is_told_honestly(
     respx_mock: respx.MockRouter, effect: type[Exception], expected: str
 ) -> None:
-    """A mock does not tell when it writes: a time-out in a user's test must not look like "not sent"."""
+    """A mock does not tell when it writes: a timeout in a user's test must not look like "not sent"."""
     respx_mock.post(url__startswith=DEMO).mock(side_effect=effect)
     async with FrontPayClient(TOKEN, environment="demo", trust_env=False, retry=ONCE) as client:
         with pytest.raises(Exception, match="orders") as caught:

@@ -138,7 +138,7 @@ async def test_slowness_comes_with_any_other_fault(
 
 @pytest.mark.parametrize("kind", SLOW)
 async def test_what_is_too_slow_is_done_all_the_same(kind: FaultKind) -> None:
-    """The read time-out works in-process, too."""
+    """The read timeout works in-process, too."""
     sandbox = Sandbox(clock=Clock(sleep=lambda _: anyio.sleep_forever()))
     sandbox.fail(kind, seconds=1)
     async with sandbox.client(retry=NO_RETRY, timeouts=Timeouts(read=0.01)) as client:

@@ -1,4 +1,4 @@
-"""Whatever polls, callbacks, time-outs and cancellations do to one another, no end is lost or told twice."""
+"""Whatever polls, callbacks, timeouts and cancellations do to one another, no end is lost or told twice."""
 
 from __future__ import annotations
 

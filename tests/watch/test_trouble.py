@@ -189,7 +189,7 @@ def test_a_list_that_is_refused_is_done_without(run: Callable[..., None]) -> Non
 
 
 def test_an_answer_that_does_not_end_is_given_up(run: Callable[..., None]) -> None:
-    """A server that drips one byte at a time holds neither a wait nor its time-out."""
+    """A server that drips one byte at a time holds neither a wait nor its timeout."""
 
     class Dripping(httpx.AsyncByteStream):
         async def __aiter__(self) -> Any:
@@ -221,7 +221,7 @@ def test_an_answer_that_does_not_end_is_given_up(run: Callable[..., None]) -> No
 
 
 def test_an_answer_that_does_not_come_is_given_up_and_asked_for_again(run: Callable[..., None]) -> None:
-    """Though the transport keeps to no time-out, and the one who waits to none either."""
+    """Though the transport keeps to no timeout, and the one who waits to none either."""
 
     class Silent(Answers):
         silent = True
@@ -247,7 +247,7 @@ def test_an_answer_that_does_not_come_is_given_up_and_asked_for_again(run: Calla
 
 
 def test_a_busy_token_does_not_hold_up_time_outs(run: Callable[..., None]) -> None:
-    """Nor does a poll that waits for the rate: the time-out is on the hub's clock."""
+    """Nor does a poll that waits for the rate: the timeout is on the hub's clock."""
 
     async def scenario() -> None:
         async with world() as here:
@@ -356,7 +356,7 @@ def test_a_refused_status_check_never_says_that_nothing_changed(
 
 
 def test_a_404_after_the_order_was_seen_is_waited_out(run: Callable[..., None]) -> None:
-    """However long it lasts: a replica that lags, or a proxy. Only the time-out ends the wait."""
+    """However long it lasts: a replica that lags, or a proxy. Only the timeout ends the wait."""
 
     async def scenario() -> None:
         api = Answers(order_status="SENT")

@@ -1,7 +1,7 @@
-"""What each operation does: one handler per row of the operation table, in the file of its resource.
+"""The handlers of the operations: one per row of the operation table, in the file of its resource.
 
-A handler gets the request as a ``RequestContext``, changes the state, and returns the answer of a success;
-anything else leaves as a ``Refusal``.
+A handler gets the request as a ``RequestContext``, changes the state and returns the successful response. It
+rejects a request by raising ``Refusal``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the operations on checkout sessions do: orders that are paid on the sandbox's checkout page."""
+"""The operations on checkout sessions: orders that are paid on the sandbox's checkout page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def create(context: RequestContext) -> Answer:
 
 @handles(rows.CREATE_INVOICE_SESSION)
 def create_invoice(context: RequestContext) -> Answer:
-    """Create an order that is invoiced: a company's at once, a person's after the page."""
+    """Create an order that is invoiced: for a company at once, for a person after the page."""
     order = context.new_order()
     data = _link(context, order.uuid, order.customer_uuid)
     if json_object(context.body["customerDetails"]).get("type") == "corporate":

@@ -1,4 +1,4 @@
-"""What the operations on company checks do."""
+"""The operations on company checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request as a handler sees it, and how the values in its body are read."""
+"""One request as seen by a handler, and reading of the values in its body."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FIRST_ORDER = 3506700000
 FIRST_CUSTOMER = 3463000000
-"""The digits of a customer's id count on from these."""
+"""The first number for customer ids."""
 _ZERO = Decimal(0)
 _MORE_THAN_THE_ORDER = "refundRejectionForRefundRequestGreaterThanOrderAmount"
 _MORE_THAN_THE_LINE = "refundRejectionForProductAmountExceed"
@@ -29,13 +29,13 @@ _MORE_THAN_THE_LINE = "refundRejectionForProductAmountExceed"
 
 @frozen
 class RequestContext:
-    """One request, as a handler sees it.
+    """One request, as seen by a handler.
 
     Args:
         operation: The row of the operation table.
-        account: What the token sees.
-        state: Everything.
-        settings: How the sandbox behaves.
+        account: The data of the token's account.
+        state: The whole state.
+        settings: The behaviour of the sandbox.
         uuid: The id in the path, or "".
         body: The JSON body, checked against the rules.
         query: The query parameters.
@@ -71,7 +71,7 @@ class RequestContext:
         )
 
     def new_order(self, *, terminal_uuid: str | None = None) -> SandboxOrder:
-        """Keep a new order with what the body says."""
+        """Store a new order from the body."""
         serial = len(self.state.orders) + 1
         order = SandboxOrder(
             uuid=f"ODR{_FIRST_ORDER + serial}",
@@ -90,14 +90,14 @@ class RequestContext:
         return order
 
     def apply_event(self, order: SandboxOrder, event: Event) -> None:
-        """Let an event happen to an order."""
+        """Apply an event to an order."""
         try:
             order.apply_event(event)
         except ForbiddenEventError:
             raise already(order) from None
 
     def refund(self, order: SandboxOrder) -> tuple[Decimal, dict[Decimal, Decimal]]:
-        """Return what the body asks to pay back, in all and by line id."""
+        """Return the refund that the body requests: the total, and the amounts by line id."""
         lines = json_objects(self.body["products"])
         amounts = {"grand total": number(self.body["grandTotal"])}
         amounts |= {f"products.{index}.amount": number(line["amount"]) for index, line in enumerate(lines)}
@@ -121,7 +121,7 @@ class RequestContext:
         return amounts["grand total"], by_line
 
     def new_customer(self) -> str:
-        """Return the customer's id, and keep what the body says of a new one."""
+        """Return the customer's id, and store a new customer."""
         details = json_object(self.body["customerDetails"])
         known = details.get("customerUuid")
         if isinstance(known, str) and known:
@@ -136,12 +136,12 @@ class RequestContext:
         return f"{self.origin}checkout/{uuid}"
 
     def did(self, uuid: str, data: Json = None) -> Answer:
-        """Return the operation's documented success, and remember what was done to which id."""
+        """Return the operation's documented success, and record the operation with its id."""
         self.account.note_effect(self.operation, uuid, self.body)
         return success(self.operation, data)
 
     def done(self, order: SandboxOrder, data: Json = None, *, body_status: int | None = None) -> Answer:
-        """Return the operation's documented success, and remember what was done."""
+        """Return the operation's documented success, and record the operation."""
         self.account.note_effect(self.operation, order.uuid, self.body)
         return success(self.operation, data, body_status=body_status)
 
@@ -162,7 +162,7 @@ def handles(*operations: Operation[Any]) -> Callable[[Handler], Handler]:
 
 
 def ordinary_lines(context: RequestContext) -> list[Line]:
-    """Return the lines that the body names, with ids of their own."""
+    """Return the lines in the body, with new ids."""
     return [
         Line(id=next(context.state.line_ids), amount=number(product["amount"]), product=product)
         for product in json_objects(context.body["products"])
@@ -170,13 +170,13 @@ def ordinary_lines(context: RequestContext) -> list[Line]:
 
 
 def already(order: SandboxOrder) -> Refusal:
-    """Return the refusal of what an order's status forbids."""
+    """Return the rejection of an event that the order's status forbids."""
     over = order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED)
     return broken_rule("orderStatusAlreadyCancelled" if over else "orderStatusAlreadyPaid")
 
 
 def number(value: Json) -> Decimal:
-    """Read a number that the rules have let through."""
+    """Read a number that the rules have accepted."""
     return Decimal(str(value).strip())
 
 

@@ -1,4 +1,4 @@
-"""What the operations on credit checks do."""
+"""The operations on credit checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PERSON, _COMPANY = 11, 9
 
 @handles(rows.CHECK_PRIVATE)
 def check_private(context: RequestContext) -> Answer:
-    """Check a person; an id that is not 11 digits, or only zeros, is unknown; any other is known."""
+    """Check a person; an id that is not 11 digits, or that is only zeros, is unknown."""
     number = str(context.body["personalId"])
     _refuse_unless(number, _PERSON)
     masked = f"{number[:3]}*****{number[-3:]}"
@@ -28,7 +28,7 @@ def check_private(context: RequestContext) -> Answer:
 
 @handles(rows.CHECK_CORPORATE)
 def check_corporate(context: RequestContext) -> Answer:
-    """Check a company; digits that are not 9, or zeros alone, belong to none."""
+    """Check a company; an id that is not 9 digits, or that is only zeros, is unknown."""
     number = str(context.body["organizationId"])
     _refuse_unless(number, _COMPANY)
     return _done(context, "Corporate", {"personalNumber": None, "organizationId": number})

@@ -1,4 +1,4 @@
-"""What the operations on customers do."""
+"""The operations on customers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _found(context: RequestContext) -> JsonObject:
 
 @handles(rows.GET_CUSTOMER_DETAILS)
 def details(context: RequestContext) -> Answer:
-    """Show what is on file; the type begins with a capital letter here."""
+    """Return a customer's record; its type starts with a capital letter here."""
     customer = _found(context)
     addresses = json_object(customer.get("addresses"))
     return success(
@@ -48,7 +48,7 @@ def details(context: RequestContext) -> Answer:
 
 @handles(rows.UPDATE_PRIVATE_CUSTOMER, rows.UPDATE_CORPORATE_CUSTOMER)
 def update(context: RequestContext) -> Answer:
-    """Replace what is on file."""
+    """Replace a customer's record."""
     customer = _found(context)
     kind = "private" if context.operation is rows.UPDATE_PRIVATE_CUSTOMER else "corporate"
     context.account.customers[context.uuid] = {**context.body, "type": customer.get("type") or kind}

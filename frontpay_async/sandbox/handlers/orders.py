@@ -1,4 +1,4 @@
-"""What the operations on orders do."""
+"""The operations on orders."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def send_invoice(context: RequestContext) -> Answer:
 
 @handles(operations.RESEND_PAYMENT_LINK)
 def resend(context: RequestContext) -> Answer:
-    """Send a payment link again; one that has run out is good again."""
+    """Send a payment link again; an expired link becomes valid."""
     order = context.order()
     context.apply_event(order, Event.RESEND)
     return context.done(order)
@@ -80,7 +80,7 @@ def charge(context: RequestContext) -> Answer:
 
 @handles(operations.REFUND_ORDER)
 def refund(context: RequestContext) -> Answer:
-    """Pay an order back, wholly or in part."""
+    """Refund an order, fully or partly."""
     order = context.order()
     if order.status in _OVER:
         raise broken_rule("refundRejectionForRefundedCancelledInvoicedOrderParamRefunded")
@@ -100,7 +100,7 @@ def refund(context: RequestContext) -> Answer:
 
 @handles(operations.REQUEST_REFUND_APPROVAL)
 def request_refund_approval(context: RequestContext) -> Answer:
-    """Take down that a refund should be approved; one at a time for an order or a reservation."""
+    """Record a request to approve a refund; one at a time for each order or reservation."""
     known = context.account.orders.keys() | context.account.reservations.keys()
     if context.uuid not in known:
         raise not_found(context.operation)
@@ -112,7 +112,7 @@ def request_refund_approval(context: RequestContext) -> Answer:
 
 @handles(operations.LIST_ORDER_STATUSES)
 def list_statuses(context: RequestContext) -> Answer:
-    """List the account's orders; to have none is a 404."""
+    """List the account's orders; an account without orders gets a 404."""
     wanted = context.query.get("type", "").replace("_", " ").upper()
     rows: list[Json] = [
         {"uuid": order.uuid, "status": context.status_of(order)}
@@ -127,7 +127,7 @@ def list_statuses(context: RequestContext) -> Answer:
 
 @handles(operations.GET_ORDER_STATUS)
 def status(context: RequestContext) -> Answer:
-    """Tell an order's status and amounts."""
+    """Return an order's status and amounts."""
     order = context.order()
     return success(
         context.operation,
@@ -142,7 +142,7 @@ def status(context: RequestContext) -> Answer:
 
 @handles(operations.GET_ORDER_DETAILS)
 def details(context: RequestContext) -> Answer:
-    """Tell an order as it was sent; the totals as text, the lines with numbers."""
+    """Return an order as it was sent; totals are strings, amounts of lines are numbers."""
     order = context.order()
     summary = json_object(order.body["orderSummary"])
     return success(
@@ -172,7 +172,7 @@ def _customer(order: SandboxOrder) -> JsonObject:
     kind = _KINDS.get(order.operation)
     return {
         **told,
-        # The tables of e-faktura and EHF have no customer type: the route decides it.
+        # The tables of e-faktura and EHF have no customer type: it follows from the route.
         "type": (kind and kind.customer_type) or sent.get("type"),
         "uuid": order.customer_uuid,
         "preferredLanguage": sent.get("preferredLanguage") or "no",
@@ -195,7 +195,7 @@ def _line(line: Line) -> JsonObject:
 
 @handles(operations.GET_INVOICE_NUMBER)
 def invoice_number(context: RequestContext) -> Answer:
-    """Tell an invoice's number."""
+    """Return an invoice's number."""
     order = context.order()
     if order.invoice_number is None or order.status not in _WITH_INVOICE_NUMBER:
         raise not_found(context.operation)

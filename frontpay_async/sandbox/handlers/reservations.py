@@ -1,4 +1,4 @@
-"""What the operations on reservations do."""
+"""The operations on reservations."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _line(reservation: SandboxReservation, index: int) -> JsonObject:
 
 @handles(rows.CAPTURE_RESERVATION)
 def capture(context: RequestContext) -> Answer:
-    """Capture reserved money, at most what is left of it on each line."""
+    """Capture reserved money, at most the remaining amount of each line."""
     reservation = _found(context)
     total, by_line = _positive(context)
     now = context.state.wall()
@@ -188,7 +188,7 @@ def charge(context: RequestContext) -> Answer:
 
 
 def _positive(context: RequestContext) -> tuple[Decimal, dict[Decimal, Decimal]]:
-    """Return a total and the amounts by line id, each more than nothing."""
+    """Return a total and the amounts by line id; all are positive."""
     total = number(context.body["grandTotal"])
     by_line: dict[Decimal, Decimal] = {}
     amounts = [total]
@@ -203,7 +203,7 @@ def _positive(context: RequestContext) -> tuple[Decimal, dict[Decimal, Decimal]]
 
 @handles(rows.CANCEL_RESERVATION)
 def cancel(context: RequestContext) -> Answer:
-    """Cancel a reservation of which nothing was captured or charged."""
+    """Cancel a reservation without captures and charges."""
     reservation = _found(context)
     if reservation.status is ReservationStatus.COMPLETED:
         raise broken_rule("reservationStatusAlreadyCompleted")
@@ -244,7 +244,7 @@ def resend(context: RequestContext) -> Answer:
 
 @handles(rows.REFUND_RESERVATION)
 def refund(context: RequestContext) -> Answer:
-    """Refund a capture or a charge, at most what is left of it on each line."""
+    """Refund a capture or a charge, at most the remaining amount of each line."""
     reservation = _found(context)
     total, by_line = _positive(context)
     taken = next(
@@ -271,7 +271,7 @@ def refund(context: RequestContext) -> Answer:
 
 @handles(rows.LIST_RESERVATION_HISTORY)
 def history(context: RequestContext) -> Answer:
-    """List what happened in a period; in the last 24 hours where none is named."""
+    """List the events of a period, by default of the last 24 hours."""
     end = context.state.wall()
     start = end - DAY
     if len(context.steps) == len(rows.LIST_RESERVATION_HISTORY.steps):

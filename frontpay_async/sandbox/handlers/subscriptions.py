@@ -1,4 +1,4 @@
-"""What the operations on subscriptions do."""
+"""The operations on subscriptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operations on card terminals do."""
+"""The operations on card terminals."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def resend_order(context: RequestContext) -> Answer:
 
 @handles(operations.GET_PAYMENT_STATUS)
 def payment_status(context: RequestContext) -> Answer:
-    """Return whether the cardholder has paid; a refund later does not undo that."""
+    """Return whether the cardholder has paid, also if the order was refunded later."""
     order = context.order()
     if order.status is OrderStatus.SENT:
         return _undecided(context, "order_status", "orderPaymentPending")
@@ -92,7 +92,7 @@ def payment_status(context: RequestContext) -> Answer:
 
 @handles(operations.REFUND_TERMINAL_ORDER)
 def refund(context: RequestContext) -> Answer:
-    """Ask the cardholder to take a refund."""
+    """Show a refund on the terminal."""
     order = context.order()
     asked = order.refund_request
     if asked and asked.waits:
@@ -112,7 +112,7 @@ def refund(context: RequestContext) -> Answer:
 
 @handles(operations.GET_REFUND_STATUS)
 def refund_status(context: RequestContext) -> Answer:
-    """Return whether the cardholder has taken the last refund."""
+    """Return whether the cardholder has accepted the last refund."""
     status = _asked_refund(context).status
     if status is RefundStatus.UNKNOWN:
         return _undecided(context, "refund_status", "refundRequestPending")
@@ -122,7 +122,7 @@ def refund_status(context: RequestContext) -> Answer:
 
 @handles(operations.CANCEL_TERMINAL_REFUND)
 def cancel_refund(context: RequestContext) -> Answer:
-    """Take back a refund that the cardholder has not taken; once more is as good as once."""
+    """Cancel a refund that the cardholder has not accepted; idempotent."""
     order, request = context.order(), _asked_refund(context)
     try:
         order.decide_refund(request, Decision.CANCEL)
@@ -138,7 +138,7 @@ def _reach(
     *,
     but: SandboxOrder | None = None,
 ) -> None:
-    """Refuse what needs a terminal that is offline, or busy with another order."""
+    """Reject an operation whose terminal is offline or busy with another order."""
     behaviour = context.state.behaviour
     if outcome == OFFLINE or terminal_uuid in behaviour.offline:
         raise Refusal(something_wrong(context.operation))

@@ -192,7 +192,7 @@ async def test_a_reset_calls_off_what_a_cardholder_was_about_to_do(fake_clock: F
 
 @pytest.mark.parametrize(("kind", "is_in_time"), [("latency", False), ("drip", True)])
 def test_in_process_it_runs_under_trio(kind: str, is_in_time: bool) -> None:
-    """The read time-out bounds the wait for each piece, on trio's own simulated clock."""
+    """The read timeout bounds the wait for each piece, on trio's own simulated clock."""
     sandbox = Sandbox()
     sandbox.fail(kind, seconds=60)
 
