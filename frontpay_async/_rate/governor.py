@@ -9,6 +9,9 @@ the next when it leaves.
 The leader is woken early when a call of a higher priority arrives, and when a response has changed what
 the ledger knows.
 
+A NORMAL leader that has to leave requests to polls asks for the first poll behind it, too, and hands the
+grant over: a long queue of NORMAL calls does not hold up the polls.
+
 With a ledger in Redis, that one is asked, and the own ledger is charged along and fed with every answer.
 So when Redis is gone, the own one goes on from what it knows, in the middle of the window.
 """
@@ -86,6 +89,8 @@ class _Waiter:
     gone: bool = field(default=False, order=False)
     too_late: float | None = field(default=None, order=False)
     closed: bool = field(default=False, order=False)
+    # What the leader was granted for it.
+    permit: Permit | None = field(default=None, order=False)
 
 
 @define(eq=False, repr=False)
@@ -106,6 +111,8 @@ class Governor:
     _arrivals: int = field(init=False, default=0)
     _waiting: dict[Priority, int] = field(init=False, factory=lambda: dict.fromkeys(Priority, 0))
     _gone: int = field(init=False, default=0)
+    # The polls that wait, by arrival.
+    _polls: dict[int, _Waiter] = field(init=False, factory=dict[int, "_Waiter"])
     _leader: _Waiter | None = field(init=False, default=None)
     _sleep: anyio.CancelScope | None = field(init=False, default=None)
     _news: int = field(init=False, default=0)
@@ -125,18 +132,26 @@ class Governor:
         waiter = _Waiter(priority, self._arrivals, call, user)
         heapq.heappush(self._heap, waiter)
         self._waiting[priority] += 1
+        if priority is Priority.WATCH:
+            self._polls[waiter.arrival] = waiter
+            if self._leader is not None and self._leader.priority is Priority.NORMAL:
+                self.poke()
         try:
             return await self._wait(waiter)
+        except BaseException:
+            if waiter.permit is not None:
+                # It was cancelled before it saw what it was granted.
+                with anyio.CancelScope(shield=True):
+                    await self.give_back(waiter.permit)
+            raise
         finally:
             self._leave(waiter)
 
     async def _wait(self, waiter: _Waiter) -> Permit:
         while True:
-            if waiter.closed:
-                waiter.call.final = True
-                raise waiter.call.not_sent("the client was closed")
-            if waiter.too_late is not None:
-                raise waiter.call.budget_exceeded(waiter.too_late - self.clock.now())
+            if waiter.permit is not None:
+                return waiter.permit
+            self._check_refused(waiter)
             if self._head() is not waiter:
                 waiter.event = anyio.Event()
                 await waiter.event.wait()
@@ -146,10 +161,12 @@ class Governor:
                 # The former leader wakes, finds that it is not the first any more, and waits.
                 self.poke()
             news = self._news
-            verdict = self._verdict(waiter) if self.shared is None else await self._shared_verdict(waiter)
+            verdict = await self._verdict(waiter.priority)
             if isinstance(verdict, Permit):
                 return verdict
             self._check_deadline(waiter.call, verdict)
+            if waiter.priority is Priority.NORMAL and self._polls:
+                verdict = min(verdict, await self._ask_for_poll())
             if self._head() is not waiter or self._news != news:
                 # Overtaken, or overtaken by events, while Redis was asked.
                 continue
@@ -161,28 +178,46 @@ class Governor:
             if self._sleep is scope:
                 self._sleep = None
 
-    def _verdict(self, waiter: _Waiter) -> Permit | float:
-        verdict = self.ledger.acquire(self.clock.now(), waiter.priority)
-        return Permit(verdict) if isinstance(verdict, Grant) else verdict
+    async def _ask_for_poll(self) -> float:
+        """Hand a grant to the first poll that waits; return when to ask again."""
+        verdict = await self._verdict(Priority.WATCH)
+        if not isinstance(verdict, Permit):
+            return verdict
+        poll = next(iter(self._polls.values()), None)
+        if poll is None:
+            # It left while Redis was asked.
+            await self.give_back(verdict)
+        else:
+            poll.permit = verdict
+            del self._polls[poll.arrival]
+            if poll.event is not None:
+                poll.event.set()
+        return self.clock.now()
 
-    async def _shared_verdict(self, waiter: _Waiter) -> Permit | float:
-        assert self.shared is not None  # noqa: S101 - for the type checkers
+    async def _verdict(self, priority: Priority) -> Permit | float:
         now = self.clock.now()
+        if self.shared is None:
+            return self._own_verdict(now, priority)
         gate = self.ledger.gated_for(now)
         if gate:
             # Redis may not have heard of the 429 yet.
             return now + gate
-        verdict = await self.shared.acquire(waiter.priority)
-        if verdict is None:
-            return self._verdict(waiter)
+        verdict = await self.shared.acquire(priority)
         now = self.clock.now()
+        if verdict is None:
+            return self._own_verdict(now, priority)
         if not isinstance(verdict, str):
             return now + verdict
         return Permit(self.ledger.charge(now), verdict)
 
+    def _own_verdict(self, now: float, priority: Priority) -> Permit | float:
+        verdict = self.ledger.acquire(now, priority)
+        return Permit(verdict) if isinstance(verdict, Grant) else verdict
+
     def _leave(self, waiter: _Waiter) -> None:
         self._waiting[waiter.priority] -= 1
         waiter.gone = True
+        self._polls.pop(waiter.arrival, None)
         self._gone += 1
         if self._leader is waiter:
             self._leader = None
@@ -286,6 +321,13 @@ class Governor:
     def _eta(self, priority: Priority, more: int = 0) -> float:
         ahead = sum(count for rank, count in self._waiting.items() if rank <= priority)
         return self.ledger.eta(self.clock.now(), priority, ahead + more)
+
+    def _check_refused(self, waiter: _Waiter) -> None:
+        if waiter.closed:
+            waiter.call.final = True
+            raise waiter.call.not_sent("the client was closed")
+        if waiter.too_late is not None:
+            raise waiter.call.budget_exceeded(waiter.too_late - self.clock.now())
 
     def _check_deadline(self, call: Call, until: float) -> None:
         if call.deadline is not None and call.deadline < until < math.inf:

@@ -20,7 +20,7 @@ local s = stored and cmsgpack.unpack(stored) or {
   limit = limit, generation = 0, lo = -inf, hi = -inf, own = 0, foreign = 0, foreign_before = 0,
   granted = 0, grants = 0, losses = {}, late = 0, greatest = 0, greatest_at = -inf, older = 0, start = -inf,
   start_count = 0, lo_if_shared = -inf, answered = false, quiet_since = -inf, unknown = true, probing = false,
-  gate = -inf, gated_at = -inf, paced_at = -inf, probed_at = -inf, shift = 0, last = -inf, calls = {},
+  gate = -inf, gated_at = -inf, polled_at = -inf, paced_at = -inf, probed_at = -inf, shift = 0, last = -inf, calls = {},
 }
 
 -- A system clock that was set back must not hold anything up.
@@ -38,6 +38,7 @@ for name, grant in pairs(s.calls) do
 end
 
 local LINGER, PROBES, RESERVE, BURST, SHARERS = window / 6, window / 12, 0.1, window / 12, 4
+local POLLING, LEFT_TO_POLLS = window / 4, 0.15
 
 local function lost_since(moment)
   local count = 0
@@ -101,6 +102,12 @@ local function catches_up(moment, spoken_for)
   return moment > now + BURST and s.paced_at + SHARERS * rest / left or inf
 end
 
+local function leaves_polls(priority, spoken_for)
+  if priority == 0 or now >= s.polled_at + POLLING then return nil end
+  local moment = line_end() - window * (s.limit - spoken_for) / (LEFT_TO_POLLS * s.limit)
+  return moment > now and moment or nil
+end
+
 local function wait_for_end()
   if not shared() or s.hi - s.lo < PROBES then return window_end() end
   local probe = math.max(s.lo, s.probed_at + PROBES)
@@ -127,7 +134,7 @@ local function must_wait(priority)
   end
   local paced = priority > 1
   if used() + expected + (paced and math.sqrt(expected) or 0) >= s.limit then return wait_for_end() end
-  if not paced then return nil end
+  if not paced then return leaves_polls(priority, used() + expected) end
   local moment = due()
   if now < moment then moment = math.min(moment, catches_up(moment, used() + expected)) end
   if now >= moment then return nil end
@@ -215,6 +222,7 @@ if command == 'acquire' then
     answer = {'wait', string.format('%.17g', wait - now)}
   else
     if tonumber(ARGV[7]) > 1 then s.paced_at = now end
+    if tonumber(ARGV[7]) == 2 then s.polled_at = now end
     local earlier = unanswered + lost_since(now)
     s.own, s.granted, s.grants = s.own + 1, s.granted + 1, s.grants + 1
     s.calls[call] = {

@@ -39,7 +39,9 @@ never): the count of the server's open window is at most ``used``, and ``used`` 
 429. Between ``lo`` and ``hi`` only INTERACTIVE passes, charged to both windows.
 
 Pace. WATCH and BATCH follow the line from the window's start to its end. Above the line, after a burst of
-the others, what is left, less a reserve, is spread over the rest of the window.
+the others, what is left, less a reserve, is spread over the rest of the window. While polls are sent,
+NORMAL leaves a part of the rest of the window to them and to INTERACTIVE, so that a burst of it does not use
+the window up.
 
 With others on the token nothing is certain between two responses, and a response costs a request. Then:
 
@@ -74,8 +76,12 @@ _BLIND_GRANTS = 8
 _LINGER = 1 / 6
 # The part of a window between two probes of a window that others have used up.
 _PROBES = 1 / 12
+# The part of a window for which polls are expected to go on after the last.
+_POLLING = 1 / 4
 # The part of the budget that paced requests leave to the others after a burst.
 _RESERVE = 0.1
+# The part that NORMAL leaves to polls and INTERACTIVE while polls are sent.
+_LEFT_TO_POLLS = 0.15
 # On a shared token: how far ahead of the line a burst is, in windows, and how many may share what is left.
 _BURST = 1 / 12
 _SHARERS = 4
@@ -149,7 +155,8 @@ class Ledger:
     _probing: bool = field(init=False, default=False)
     _gate: float = field(init=False, default=-math.inf)
     _gated_at: float = field(init=False, default=-math.inf)
-    # When the last paced request was let through, and the last probe.
+    # When the last poll, the last paced request and the last probe were let through.
+    _polled_at: float = field(init=False, default=-math.inf)
     _paced_at: float = field(init=False, default=-math.inf)
     _probed_at: float = field(init=False, default=-math.inf)
 
@@ -181,6 +188,8 @@ class Ledger:
             return wait
         if priority > Priority.NORMAL:
             self._paced_at = now
+        if priority is Priority.WATCH:
+            self._polled_at = now
         return self._grant(now)
 
     def charge(self, now: float) -> Grant:
@@ -220,11 +229,19 @@ class Ledger:
         if used + expected + (math.sqrt(expected) if paced else 0.0) >= limit:
             return self._wait_for_end(now)
         if not paced:
-            return None
+            return self._leaves_polls(now, priority, used + expected)
         due = self._due(used)
         if now < due:
             due = min(due, self._catches_up(now, due, used + expected, self._paced_at))
         return None if now >= due else due
+
+    def _leaves_polls(self, now: float, priority: Priority, used: float) -> float | None:
+        """Return when one more leaves polls and INTERACTIVE their part; None: now."""
+        if priority is Priority.INTERACTIVE or now >= self._polled_at + self.window * _POLLING:
+            return None
+        left = (self.limit - used) / (_LEFT_TO_POLLS * self.limit)
+        when = self._line_end - self.window * left
+        return when if when > now else None
 
     def _wait_for_end(self, now: float) -> float | None:
         """Return when to ask again in a window that is used up; None: ask the server now."""

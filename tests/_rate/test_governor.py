@@ -20,6 +20,8 @@ from tests.support.virtual_time import VirtualTime, settle
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from anyio.abc import TaskGroup
+
 LIMIT, WINDOW = 10, 60.0
 
 
@@ -136,6 +138,73 @@ def test_ten_thousand_waiters(run: Callable[[Callable[[Desk], Awaitable[None]]],
         assert desk.passed == desk.arrived
         assert asked < 25_000
         assert desk.governor._heap == []
+
+    run(scenario)
+
+
+async def burst(desk: Desk, tasks: TaskGroup) -> None:
+    """Let a poll through, then make more normal calls than the window has left."""
+    desk.ledger.limit = desk.limit = 100
+    await desk.take("poll", Priority.WATCH)
+    for number in range(120):
+        tasks.start_soon(desk.take, number)
+    await settle()
+
+
+def test_a_queue_of_normal_calls_does_not_hold_up_polls(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """Polls are let through from behind it, in their order, spread over the rest of the window."""
+
+    async def scenario(desk: Desk) -> None:
+        async with anyio.create_task_group() as tasks:
+            await burst(desk, tasks)
+            assert len(desk.passed) == 86
+            for number in range(3):
+                tasks.start_soon(desk.take, f"poll {number}", Priority.WATCH)
+                await settle()
+            await desk.time.advance(WINDOW / 2)
+            polls = [each for each in desk.passed if str(each).startswith("poll")]
+            assert polls == ["poll", "poll 0", "poll 1", "poll 2"]
+            assert desk.governor.statistics().waiting[Priority.NORMAL] > 20
+            await desk.time.advance(WINDOW)
+        normal = [[each for each in names if isinstance(each, int)] for names in (desk.arrived, desk.passed)]
+        assert normal[0] == normal[1]
+        assert len(normal[1]) == 120
+
+    run(scenario)
+
+
+def test_a_poll_that_is_cancelled_as_it_is_let_through_gives_its_place_back(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        acquire, handed = Ledger.acquire, 0
+        leaving = anyio.CancelScope()
+
+        def cancelling(ledger: Ledger, now: float, priority: Priority) -> Grant | float:
+            nonlocal handed
+            verdict = acquire(ledger, now, priority)
+            if priority is Priority.WATCH and isinstance(verdict, Grant):
+                handed += 1
+                leaving.cancel()
+            return verdict
+
+        async def poll() -> None:
+            with leaving:
+                await desk.take("cancelled", Priority.WATCH)
+
+        async with anyio.create_task_group() as tasks:
+            await burst(desk, tasks)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Ledger, "acquire", cancelling)
+                tasks.start_soon(poll)
+                await desk.time.advance(WINDOW / 2)
+            assert handed == 1
+            assert "cancelled" not in desk.passed
+            assert desk.ledger.unanswered == 0
+            await desk.time.advance(WINDOW)
+        assert desk.governor._polls == {}
 
     run(scenario)
 

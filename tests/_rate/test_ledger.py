@@ -380,6 +380,31 @@ def test_a_burst_does_not_blind_what_is_paced(
     assert passes(ledger, 50.0) >= 4
 
 
+@pytest.mark.parametrize(
+    ("polled_at", "now", "normal"),
+    [(None, 12.0, 239), (12.0, 12.0, 238 - 28), (12.0, 26.9, 238 - 19), (12.0, 27.0, 238)],
+)
+def test_normal_calls_leave_a_part_of_the_window_to_polls(
+    polled_at: float | None, now: float, normal: int
+) -> None:
+    """15 % of the limit, in proportion to the time that is left, for a quarter of a window after a poll."""
+    ledger = opened(240)
+    if polled_at is not None:
+        granted(ledger, polled_at, Priority.WATCH)
+    assert passes(ledger, now, Priority.NORMAL) == normal
+    assert ledger.used + passes(ledger, now) == 240
+
+
+def test_what_normal_calls_leave_is_theirs_at_the_end_of_the_window() -> None:
+    ledger = opened(240)
+    granted(ledger, 50.0, Priority.WATCH)
+    first = passes(ledger, 50.0, Priority.NORMAL)
+    verdict = ledger.acquire(50.0, Priority.NORMAL)
+    assert isinstance(verdict, float)
+    assert 0 < verdict - 50.0 <= WINDOW / (0.15 * 240) + 1e-9
+    assert first + passes(ledger, 59.999, Priority.NORMAL) == 238
+
+
 def test_the_last_requests_of_a_burst_are_shared_with_what_is_paced() -> None:
     """Fewer than the reserve are left: half of them are spread."""
     ledger = opened(240)
