@@ -176,7 +176,15 @@ class Output:
 
     def crash(self) -> None:
         """Print the traceback of the exception that is being handled."""
-        _say(traceback.format_exc().rstrip("\n"))
+        error = sys.exception()
+        parts = [] if error is None else traceback.format_exception(error)
+        # A frame is a part of several lines; a message may have line breaks that are not ours.
+        own = ("  File ", "Traceback ", "\n")
+        _say(
+            "\n".join(
+                each.rstrip("\n") if each.startswith(own) else clean(each.rstrip("\n")) for each in parts
+            )
+        )
 
     def block(self, text: str) -> None:
         """Print lines beside the result, with ``--quiet``, too."""
@@ -203,12 +211,11 @@ class Output:
         from rich.text import Text
 
         table = Table(box=None, show_header=header, pad_edge=False)
-        rows = [[clean(cell) for cell in row] for row in cells]
-        # An id stays on one line, to be copied; an absurdly long one must not push the other columns out.
-        is_short = all(len(row[0]) <= _LONGEST_ID for row in rows)
+        rows = [[_cut(clean(first)), *map(clean, others)] for first, *others in cells]
+        # An id or a name stays on one line: folded, its second line would begin where a row begins.
         for index, name in enumerate(columns):
-            is_id = index == 0 and is_short
-            table.add_column(name, overflow="fold", no_wrap=is_id, style="" if index else "bold")
+            no_wrap, style = (False, "") if index else (True, "bold")
+            table.add_column(name, overflow="fold", no_wrap=no_wrap, style=style)
         for row in rows:
             table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
         console = console_of(sys.stdout)
@@ -261,6 +268,10 @@ def _discard(stream: TextIO) -> None:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_ID else f"{text[: _LONGEST_ID - 1]}…"
 
 
 def _cell(row: Plain, name: str) -> str:

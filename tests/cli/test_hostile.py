@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,13 +10,17 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
+import httpx
 import pytest
 
+from frontpay_async import FrontPayClient
 from frontpay_async.cli import output
 from frontpay_async.cli.app import root, run
-from frontpay_async.sandbox import DEFAULT_ORGANIZATION
+from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TOKEN, Cardholder, Sandbox
+from tests.support import builders, more_builders as more
 from tests.support.callbacks import SECRET, query, signed
 from tests.support.command import in_process, on_terminal, order_json, session_json, settings
+from tests.support.sandboxes import BASE_URL, call, prepare, subscribed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +91,7 @@ COMMANDS: dict[str, list[str]] = {
     "company-checks details": ["987654321"],
     "company-checks start": [
         "987654321",
-        *("--success-url", TYPED, "--failure-url", TYPED, "--callback-url", TYPED, "--yes"),
+        *("--success-url", TYPED, "--failure-url", TYPED, "--callback-url", TYPED, "--yes", "--show-url"),
     ],
     "credit-checks corporate": [TYPED, "--yes"],
     "credit-checks list": [],
@@ -140,11 +145,87 @@ def test_every_command_is_tried() -> None:
     assert set(commands()) == set(COMMANDS)
 
 
+# What prints members of an answer, and the operation that answers it.
+SHOWS = {
+    "orders status": "orders.get_status",
+    "orders details": "orders.get_details",
+    "orders list": "orders.list_statuses",
+    "orders invoice-number": "orders.get_invoice_number",
+    "terminals list": "terminals.list",
+    "checkout session": "checkout.create_session",
+    "checkout invoice-session": "checkout.create_invoice_session",
+    "checkout hosted-link": "checkout.create_hosted_link",
+    "company-checks details": "company_checks.get_details",
+    "company-checks start": "company_checks.start",
+    "credit-checks list": "credit_checks.list",
+    "customers details": "customers.get_details",
+    "reservations create-session": "reservations.create_session",
+    "reservations submit": "reservations.submit",
+    "reservations details": "reservations.get_details",
+    "reservations history": "reservations.list_history",
+    "subscriptions create-session": "subscriptions.create_session",
+    "subscriptions submit": "subscriptions.submit",
+    "subscriptions details": "subscriptions.get_details",
+    "subscriptions list": "subscriptions.list",
+    "subscriptions failed": "subscriptions.list_failed",
+    "subscriptions failed-details": "subscriptions.get_failed_details",
+}
+
+
+class Keeping(httpx.AsyncBaseTransport):
+    """Keeps the body of the last answer that came through it."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+        self.last: Any = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self.inner.handle_async_request(request)
+        self.last = json.loads(await response.aread())
+        return response
+
+
+async def success_of(operation: str) -> Any:
+    """Return the sandbox's answer to an operation."""
+    sandbox = Sandbox(rate_limit=None, cardholder=Cardholder(after=None))
+    transport = Keeping(sandbox.transport())
+    async with FrontPayClient(DEFAULT_TOKEN, base_url=BASE_URL, transport=transport) as client:
+        uuid = await prepare(client, sandbox, operation)
+        if operation == "credit_checks.list":
+            await call(client, "credit_checks.check_private", uuid)
+        if operation == "subscriptions.list_failed":
+            await subscribed(client, sandbox, failing=1)
+        await call(client, operation, uuid)
+    return transport.last
+
+
+def spoilt(value: Any, uuid: str) -> Any:
+    """Return an answer with hostile text in each member, and members of hostile names."""
+    if isinstance(value, list):
+        return [spoilt(each, uuid) for each in value]
+    if not isinstance(value, dict):
+        return HOSTILE if isinstance(value, str) or value is None else value
+    members = {
+        name: uuid if name.lower().endswith("uuid") else spoilt(each, uuid) for name, each in value.items()
+    }
+    return {**members, HOSTILE: HOSTILE}
+
+
+def typed(value: Any) -> Any:
+    """Return what a person types of an order: nothing that is empty or zero."""
+    if isinstance(value, list):
+        return [typed(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: typed(each) for name, each in value.items() if each not in (None, "0")}
+
+
 class Hostile(BaseHTTPRequestHandler):
     """Answers everything with hostile text: successes, or refusals of each kind in turn."""
 
     refuses = False
     turn = 0
+    answers: Any = None
 
     def do_GET(self) -> None:
         is_list = self.path.partition("?")[0].endswith("/orders/status") or "organization" in self.path
@@ -163,6 +244,11 @@ class Hostile(BaseHTTPRequestHandler):
             Hostile.turn += 1
             status = (400, 404, 417, 510, 403)[self.turn % 5]
             body = {"message": HOSTILE, "errors": [HOSTILE, {HOSTILE: [HOSTILE]}], "is_error": True}
+        if self.answers is not None:
+            uuid = self.path.partition("?")[0].rpartition("/")[2]
+            status, body = self.answers["status_code"], spoilt(self.answers, uuid if "0" in uuid else UUID)
+            # Without its own message no change is a success.
+            body |= {name: self.answers[name] for name in ("status_code", "message")}
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -237,6 +323,35 @@ def test_no_command_lets_outside_text_through(  # noqa: PLR0917 - fixtures and p
             json.loads(line)
 
 
+@pytest.mark.parametrize("form", ["lines", "table"])
+@pytest.mark.parametrize("name", SHOWS)
+def test_no_member_of_an_answer_gets_through(  # noqa: PLR0917 - fixtures and parameters, by name
+    name: str,
+    form: str,
+    url: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The answer of the operation itself, so that its own members are shown, and not an error."""
+    operation = SHOWS[name]
+    monkeypatch.setattr(Hostile, "answers", asyncio.run(success_of(operation)))
+    if form == "table":
+        monkeypatch.setattr(output, "_is_terminal", lambda _: True)
+    value: Any = more.values().get(operation)
+    if "session.json" in COMMANDS[name]:
+        (folder / "session.json").write_text(json.dumps(typed(value.to_dict(personal_data=True))), "utf-8")
+    arguments = [UUID if each in ("RES1", "SUB1", "CSRT1") else each for each in COMMANDS[name]]
+    if operation == "company_checks.start":
+        arguments = [builders.CALLBACK_URL if each == TYPED else each for each in arguments]
+    ended = in_process(*name.split(), *arguments, env=settings(url), patch=monkeypatch, capsys=capsys)
+    assert ended.status == 0, ended.err
+    lines = printed(ended.out) + printed(ended.err)
+    # Where text is folded, its next line stands below its column, and never at the beginning of a row.
+    assert not [line for line in lines if line.startswith(("status: FORGED", "FORGED"))]
+    assert "FORGED" in ended.out
+
+
 async def test_no_table_or_question_on_a_real_terminal_does_either(url: str) -> None:
     """The names of unknown fields among them."""
     async with on_terminal("orders", "details", UUID, env=settings(url)) as screen:
@@ -248,15 +363,29 @@ async def test_no_table_or_question_on_a_real_terminal_does_either(url: str) -> 
         printed(screen.shown.replace("\r\n", "\n"))
 
 
+def test_an_absurdly_long_name_takes_one_line_of_a_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "_is_terminal", lambda _: True)
+    output.Output().result({"x" * 500: "y"})
+    output.Output().rows([{"uuid": "x" * 500, "status": "PAID"}], ("uuid", "status"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("…")[2].strip() for line in lines] == ["y", "", "PAID"]
+
+
 def test_what_nobody_expected_is_printed_clean(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The message of a chained exception among it: it forges no line."""
+
     def crash(*_: object, **__: object) -> None:
-        raise RuntimeError(HOSTILE)
+        raise RuntimeError(HOSTILE) from ValueError(HOSTILE)
 
     monkeypatch.setattr(root, "main", crash)
     assert run(["orders"]) == 1
-    assert "RuntimeError" in "".join(printed(capsys.readouterr().err))
+    lines = printed(capsys.readouterr().err)
+    assert [line.partition(":")[0] for line in lines if "FORGED" in line] == ["ValueError", "RuntimeError"]
+    assert "The above exception was the direct cause of the following exception:" in lines
 
 
 @pytest.mark.parametrize("name", COMMANDS)
