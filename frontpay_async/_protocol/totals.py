@@ -40,10 +40,11 @@ _WAY_OUT = "(strict_totals=False turns this check off)"
 
 
 def refund_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a breach where a refund's total is not the sum of its lines, to the øre."""
+    """Yield a breach where a total is not more than 0, or is not the sum of the lines, to the øre."""
     rows = _rows(body.get("products"))
     amounts = [_number(row.get("amount")) for row in rows]
     total = _number(body.get("grandTotal"))
+    yield from _moves_nothing("grandTotal", total)
     if total is None or not amounts or None in amounts:
         return
     expected = _sum(amounts)
@@ -51,6 +52,16 @@ def refund_totals(body: JsonObject) -> Iterator[Breach]:
         yield _breach(
             "grandTotal", f"must be the sum of the lines, {_shown(expected)}{_units(total, expected)}"
         )
+
+
+def amount_total(body: JsonObject) -> Iterator[Breach]:
+    """Yield a breach where the one amount of a body is not more than 0."""
+    yield from _moves_nothing("amount", _number(body.get("amount")))
+
+
+def _moves_nothing(path: str, total: Decimal | None) -> Iterator[Breach]:
+    if total is not None and total <= 0:
+        yield _breach(path, "must be more than 0")
 
 
 def order_totals(body: JsonObject) -> Iterator[Breach]:

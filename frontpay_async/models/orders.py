@@ -208,7 +208,8 @@ class RefundLine(Value):
             amount: What is paid back, in the order's currency. Defaults to what the line cost.
 
         Raises:
-            InvalidOrderError: The line has no id, its amount is not known, or it cost less.
+            InvalidOrderError: The line has no id, its amount is not known, the amount is not more than 0, or
+                the line cost less.
         """
         cost = product.amount
         if product.id is None:
@@ -218,6 +219,9 @@ class RefundLine(Value):
                 [Violation("amount", "is needed: the API did not show what the line cost")]
             )
         line = cls(id=product.id, amount=cast("Decimal", cost if amount is None else amount))
+        if line.amount <= 0:
+            demand = "must be more than 0" if amount is not None else f"is needed: the line cost {cost:f}"
+            raise InvalidOrderError([Violation("amount", demand)])
         if cost is not None and line.amount > cost:
             raise InvalidOrderError([Violation("amount", f"must be at most what the line cost, {cost:f}")])
         return line
@@ -243,15 +247,16 @@ def all_lines(details: OrderDetails) -> list[RefundLine]:
     for index, product in enumerate(details.products):
         if product.amount == 0:
             continue
+        if product.amount is not None and product.amount < 0:
+            demand = "is below zero: name the lines of this refund, with RefundLine.of"
+            violations.append(Violation(f"products.{index}.amount", demand))
+            continue
         try:
             lines.append(RefundLine.of(product))
         except InvalidOrderError as error:
             violations += [
                 Violation(f"products.{index}.{each.path}", each.message) for each in error.violations
             ]
-        if product.amount is not None and product.amount < 0:
-            demand = "is below zero: name the lines of this refund, with RefundLine.of"
-            violations.append(Violation(f"products.{index}.amount", demand))
     if not lines and not violations:
         violations.append(Violation("products", "have nothing to refund"))
     if violations:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from frontpay_async import (
     ConfigurationError,
@@ -22,6 +22,9 @@ from frontpay_async import (
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import OPERATIONS, Operation
+from frontpay_async._protocol.operations.subscriptions import CycleRefund
+from frontpay_async._protocol.requests import refund_approval
+from frontpay_async._protocol.totals import amount_total, refund_totals
 from tests.support import builders, more_builders as more, strategies
 
 ORDERS: list[tuple[Operation[Any], builders.Builder]] = [
@@ -205,11 +208,38 @@ def test_a_cycle_fits_the_order(fields: dict[str, Any], path: str) -> None:
         assert violations(operation, make(payable_per_cycle=34, initial_cycle_amount=50)) == {}
 
 
+@pytest.mark.parametrize("amount", [0, "-0.01", -100])
+def test_what_moves_money_moves_some(amount: Any) -> None:
+    """Refunds, captures and charges of nothing, or of less."""
+    lines = [RefundLine(id=1, amount=amount)]
+    moves: dict[str, object] = {
+        "orders.refund": Refund(grand_total=amount, lines=lines),
+        "orders.request_refund_approval": refund_approval(
+            Refund(grand_total=amount, lines=lines), "refundRejectionForWeeklyThresholdExceed"
+        ),
+        "terminals.refund": TerminalRefund(grand_total=amount, lines=lines),
+        "reservations.capture": more.capture(1, amount),
+        "reservations.charge": more.charge(amount),
+        "reservations.refund": more.reservation_refund(1, amount),
+        "subscriptions.refund_cycles": CycleRefund(["Cycle 1"], amount),
+    }
+    assert moves.keys() == {
+        row.name
+        for row in OPERATIONS.values()
+        if row.rules and {refund_totals, amount_total} & {*row.rules.totals}
+    }
+    for name, value in moves.items():
+        path = "amount" if name == "subscriptions.refund_cycles" else "grandTotal"
+        assert violations(OPERATIONS[name], value).keys() == {path}
+        assert violations(OPERATIONS[name], value, strict=False) == {}
+
+
 def test_every_operation_with_amounts_is_cross_checked() -> None:
+    amounts = ("orderSummary", "grandTotal", "amount")
     names = [
         row.name
         for row in OPERATIONS.values()
-        if row.rules and any(field.name in ("orderSummary", "grandTotal") for field in row.rules.fields)
+        if row.rules and any(field.name in amounts for field in row.rules.fields)
     ]
     assert names
     assert all((rules := OPERATIONS[name].rules) and rules.totals for name in names)
@@ -224,7 +254,9 @@ def test_what_is_computed_never_contradicts_itself(products: list[Product]) -> N
 
 @given(st.lists(st.builds(RefundLine, id=st.integers(1, 9), amount=strategies.money), min_size=1, max_size=5))
 def test_a_refund_of_its_lines_never_contradicts_itself(lines: list[RefundLine]) -> None:
-    refund = TerminalRefund(grand_total=sum((line.amount for line in lines), Decimal(0)), lines=lines)
+    total = sum((line.amount for line in lines), Decimal(0))
+    assume(total > 0)
+    refund = TerminalRefund(grand_total=total, lines=lines)
     assert violations(operations.REFUND_TERMINAL_ORDER, refund) == {}
 
 

@@ -55,6 +55,12 @@ def test_a_line_is_refunded_wholly_or_in_part() -> None:
     assert violated(RefundLine.of, PartialProduct(id=7)) == ["amount"]
     assert violated(RefundLine.of, line, "102.01") == ["amount"]
     assert violated(RefundLine.of, line, 1.5) == ["amount"]
+    for nothing in ("-1", 0, "-0.00"):
+        assert violated(RefundLine.of, line, nothing) == ["amount"]
+        assert violated(RefundLine.of, PartialProduct(id=7), nothing) == ["amount"]
+    for cost in (-10, 0):
+        free = builders.product(id=7, rate=cost, quantity=1)
+        assert violated(RefundLine.of, free) == violated(RefundLine.of, free, 1) == ["amount"]
 
 
 @pytest.mark.parametrize("cls", BOTH)

@@ -38,7 +38,7 @@ from frontpay_async._protocol.rules import (
     Presence,
     Rules,
 )
-from frontpay_async._protocol.totals import cycle_totals, order_totals
+from frontpay_async._protocol.totals import amount_total, cycle_totals, order_totals
 from frontpay_async.models._fields import exact, masked, to_decimal
 from frontpay_async.models.pages import Page
 from frontpay_async.models.statuses import SubscriptionStatus
@@ -125,7 +125,9 @@ _RESEND_RULES = Rules(
     )
 )
 _CANCEL_RULES = Rules((Field("note", TEXT, REQUIRED),))
-_REFUND_RULES = Rules((Field("cycles", TEXTS, REQUIRED), Field("amount", NUMERIC, REQUIRED)))
+_REFUND_RULES = Rules(
+    (Field("cycles", TEXTS, REQUIRED), Field("amount", NUMERIC, REQUIRED)), totals=(amount_total,)
+)
 
 # Names on the wire
 
