@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from frontpay_async import FrontPayClient
+from frontpay_async import FrontPayClient, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,7 +49,10 @@ def _open() -> tuple[BlockingPortal, FrontPayClient]:
         if found is None:
             stack = ExitStack()
             portal = stack.enter_context(start_blocking_portal())
-            client = FrontPayClient()  # FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT
+            # FRONTPAY_TOKEN and FRONTPAY_ENVIRONMENT. A request that ended in a 500 or
+            # 510 may have taken effect: the caller is told so, and it is not repeated.
+            careful = RetryPolicy(retry_unsafe_server_errors=False)
+            client = FrontPayClient(retry=careful)
             stack.callback(lambda: portal.call(client.aclose))
             atexit.register(stack.close)
             found = _opened[os.getpid()] = (portal, client)

@@ -110,6 +110,12 @@ async def test_flask_views_share_one_client(
         (lost,) = {each.status_code for each in await at_once(lambda b: b.post("/links", json=SALE), url)} - {
             201
         }
+        sandbox.fail("510-after", operation="orders.send_payment_link")
+        before = len(sandbox.orders)
+        failed = await anyio.to_thread.run_sync(
+            lambda: httpx.post(f"{url}/links", json=SALE, trust_env=False)
+        )
+        assert (failed.status_code, len(sandbox.orders)) == (202, before + 1), "it is not sent again"
         wrong = await anyio.to_thread.run_sync(
             lambda: httpx.post(f"{url}/links", json={**SALE, "email": "kari"}, trust_env=False)
         )
