@@ -520,9 +520,11 @@ class Sandbox:
 
         Raises:
             KeyError: There is no such terminal.
+            ConfigurationError: ``offline`` is not a boolean.
         """
         if terminal_uuid not in {each.uuid for each in self._settings.terminals}:
             raise KeyError(terminal_uuid)
+        _checks.flag("offline", offline)
         (self.behaviour.offline.add if offline else self.behaviour.offline.discard)(terminal_uuid)
         self._feed.note()
 

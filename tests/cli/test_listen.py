@@ -88,9 +88,13 @@ async def test_callbacks_are_shown_with_their_verdict_and_forwarded(sandbox: San
         at = (await client.terminals.create_order(terminal_order(callback_url=signed))).order_uuid
         sandbox.approve(at)
         assert json.loads(await line(process))["verdict"] == "unsigned, its token is genuine"
+        plain = (await client.terminals.create_order(terminal_order())).order_uuid
+        sandbox.approve(plain)
+        row = json.loads(await line(process))
+        assert (row["order_uuid"], row["verdict"]) == (plain, "unsigned, its token is genuine")
     assert queries[0] == queries[1]
     assert queries[0].startswith(f"shop=7&orderUuid={uuid}")
-    assert [each.status for each in sandbox.callbacks] == [204, 204, 204]
+    assert [each.status for each in sandbox.callbacks] == [204, 204, 204, 204]
     assert sandbox.callback_sender.listener is None, "the command has signed off"
 
 

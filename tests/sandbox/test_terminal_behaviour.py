@@ -19,7 +19,9 @@ from frontpay_async import (
     TerminalBusyError,
     TerminalOrder,
 )
+from frontpay_async.callbacks import CallbackGuard, sign_callback_url
 from frontpay_async.sandbox import (
+    DEFAULT_CALLBACK_SECRET,
     DEFAULT_ORGANIZATION,
     DEFAULT_TERMINAL,
     MAGIC_AMOUNTS,
@@ -170,11 +172,52 @@ async def test_all_of_it_is_controlled_from_another_process(
         ("terminals/TRML0", []),
         (f"terminals/{DEFAULT_TERMINAL}", {}),
         ("behaviour", []),
+        ("behaviour", {"one_at_a_tim": True}),
+        ("behaviour", {"one_at_a_time": "false"}),
+        ("behaviour", {"magic_amounts": 1}),
+        ("behaviour", {"one_at_a_time": False, "magic_amounts": None}),
+        (f"terminals/{DEFAULT_TERMINAL}", {"offline": "false"}),
+        (f"terminals/{DEFAULT_TERMINAL}", {"offline": False, "online": True}),
+        ("sales", {**sale, "amont": "1"}),
+        ("sales", {**sale, "amount": True}),
+        ("sales", {**sale, "item": ["Ski wax"]}),
+        ("sales", {**sale, "callback_url": 7}),
+        (f"orders/{uuid}/approve", {"reson": "wrong-pin"}),
+        (f"orders/{uuid}/decline", {"reason": 7}),
+        ("callbacks/listener", {"url": 7}),
+        ("callbacks/listener", {"url": None, "uri": "http://127.0.0.1"}),
+        ("faults", {"kind": "drop-after", "times": "2"}),
+        ("faults", {"kind": "drop-after", "tmes": 2}),
+        ("faults", {"rates": {"drop-after": "0.5"}}),
+        ("faults", {"kind": "drop-after", "times": True}),
+        ("faults", {"rates": {"drop-after": True}}),
+        ("callbacks/faults", {"kind": "drop", "times": True}),
+        ("callbacks/faults", {"kind": "drop", "seconds": "3"}),
     ):
-        assert (await control.post(path, json=body)).status_code == 422, (path, body)
+        refused = await control.post(path, json=body)
+        assert (refused.status_code, bool(refused.json()["error"])) == (422, True), (path, body)
+    assert sandbox.behaviour.one_at_a_time
     assert (await control.post("reset")).status_code == 200
     assert sandbox.behaviour.offline == set()
     assert not sandbox.behaviour.one_at_a_time
+
+
+async def test_the_callback_of_a_sale_is_accepted_by_a_guard(
+    sandbox: Sandbox, control: httpx.AsyncClient
+) -> None:
+    """The page signs the URL, as the merchant does who creates an order; a token that is there stays."""
+    own = sign_callback_url("https://shop.example/cb", "B-1", DEFAULT_CALLBACK_SECRET)
+    references: list[str | None] = []
+    for url in ("https://shop.example/cb?shop=7", own):
+        sale = {"terminal": DEFAULT_TERMINAL, "item": "Ski wax", "amount": 10, "callback_url": url}
+        uuid = (await control.post("sales", json=sale)).json()["order_uuid"]
+        sandbox.approve(uuid)
+        (sent,) = await sandbox.deliver_callbacks()
+        callback = await CallbackGuard(DEFAULT_CALLBACK_SECRET).check(sent.url.partition("?")[2])
+        references.append(callback.order_reference)
+    assert references == ["page sale", "B-1"]
+    wrong = await control.post("sales", json={**sale, "callback_url": "ftp://shop.example"})
+    assert (wrong.status_code, "callbackUrl" in wrong.json()["error"]) == (422, True)
 
 
 def json_text(value: object) -> str:

@@ -26,6 +26,7 @@ import inspect
 import json
 from datetime import UTC, datetime
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
@@ -42,7 +43,7 @@ from frontpay_async.sandbox.state import ForbiddenEventError
 from frontpay_async.settings import RateLimit, RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -106,7 +107,7 @@ class _Control:
     async def event(self, request: Request) -> Response:
         sandbox, uuid, name = self.sandbox, request.path_params["uuid"], request.path_params["event"]
         try:
-            reason = (await _asked(request)).get("reason")
+            reason = (await _asked(request, {"reason": _WORD})).get("reason")
             decisions: dict[str, Callable[[str], None]] = {
                 "approve": sandbox.approve,
                 "decline": partial(sandbox.decline, reason=reason),
@@ -133,7 +134,10 @@ class _Control:
     async def sale(self, request: Request) -> Response:
         sandbox = self.sandbox
         try:
-            asked = await _asked(request)
+            asked = await _asked(request, _SALE)
+            if asked.get("callback_url"):
+                # The page is the merchant here.
+                asked["callback_url"] = sandbox.callback_sender.with_token(asked["callback_url"], "page sale")
             order = _sale(asked)
             async with sandbox.client(
                 min(self.view.api.settings.tokens),
@@ -146,16 +150,15 @@ class _Control:
             return JSONResponse({"error": str(error)}, 422)
         except FrontPayError as error:
             return JSONResponse({"error": str(error)}, 409)
-        except (ValueError, TypeError, ArithmeticError, KeyError):
-            return JSONResponse(
-                {"error": "a sale needs a terminal, an item and an amount such as 149.50"}, 422
-            )
+        except (ValueError, TypeError, ArithmeticError, KeyError) as error:
+            told = "a sale needs a terminal, an item and an amount such as 149.50"
+            return JSONResponse({"error": str(error) if isinstance(error, _WrongBodyError) else told}, 422)
         return JSONResponse({"order_uuid": created.order_uuid}, 201)
 
     async def terminal(self, request: Request) -> Response:
         try:
-            offline = (await _asked(request))["offline"]
-            self.sandbox.set_terminal(request.path_params["uuid"], offline=bool(offline))
+            offline = (await _asked(request, {"offline": _SWITCH}))["offline"]
+            self.sandbox.set_terminal(request.path_params["uuid"], offline=offline)
         except KeyError:
             return JSONResponse({"error": 'no such terminal, or the body is not {"offline": …}'}, 422)
         except ValueError as error:
@@ -164,12 +167,12 @@ class _Control:
 
     async def behaviour(self, request: Request) -> Response:
         try:
-            asked = await _asked(request)
+            asked = await _asked(request, {"one_at_a_time": _SWITCH, "magic_amounts": _SWITCH})
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 422)
         behaviour = self.sandbox.behaviour
-        behaviour.one_at_a_time = bool(asked.get("one_at_a_time", behaviour.one_at_a_time))
-        behaviour.magic_amounts = bool(asked.get("magic_amounts", behaviour.magic_amounts))
+        behaviour.one_at_a_time = asked.get("one_at_a_time", behaviour.one_at_a_time)
+        behaviour.magic_amounts = asked.get("magic_amounts", behaviour.magic_amounts)
         self.view.api.feed.note()
         return JSONResponse({})
 
@@ -181,10 +184,12 @@ class _Control:
 
     async def listener(self, request: Request) -> Response:
         try:
-            url = json.loads(await request.body())["url"]
-        except (TypeError, ValueError, KeyError):
+            url = (await _asked(request, {"url": _WORD}))["url"]
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 422)
+        except KeyError:
             return JSONResponse({"error": 'the body must be {"url": …}'}, 422)
-        if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+        if url is not None and not url.startswith(("http://", "https://")):
             return JSONResponse({"error": "the listener's URL must be http:// or https://"}, 422)
         self.sandbox.callback_sender.listener = url
         return JSONResponse({})
@@ -211,16 +216,42 @@ class _Control:
         return JSONResponse({})
 
 
-async def _asked(request: Request) -> dict[str, Any]:
-    """Read an object; an empty body is an empty one."""
+_SWITCH = ((bool,), "true or false")
+_WORD = ((str, NoneType), "text or null")
+_SALE = {
+    "terminal": ((str,), "text"),
+    "item": ((str,), "text"),
+    "amount": ((str, int, float), "a number, or text such as 149.50"),
+    "callback_url": _WORD,
+}
+
+
+class _WrongBodyError(ValueError):
+    """A body is not the object that its route takes."""
+
+
+async def _asked(
+    request: Request, members: Mapping[str, tuple[tuple[type, ...], str]] | None = None
+) -> dict[str, Any]:
+    """Read an object whose members have these types; without them it may be any. An empty body is ``{}``."""
     content = await request.body()
     try:
         asked: object = json.loads(content) if content else {}
     except ValueError:
-        raise ValueError("the body must be JSON") from None
+        raise _WrongBodyError("the body must be JSON") from None
     if not isinstance(asked, dict):
-        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - a wrong request, not a wrong type
-    return cast("dict[str, Any]", asked)
+        raise _WrongBodyError("the body must be a JSON object")
+    given = cast("dict[str, Any]", asked)
+    if members is None:
+        return given
+    for name, value in given.items():
+        if name not in members:
+            raise _WrongBodyError(f"{name!r} is not known here; known: {', '.join(members)}")
+        types, words = members[name]
+        # A bool is an int, too.
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise _WrongBodyError(f"{name} must be {words}")
+    return given
 
 
 def _sale(asked: dict[str, Any]) -> TerminalOrder:
