@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
+from frontpay_async._protocol.requests import refund_approval
 from hypothesis import assume, given, strategies as st
 
 from frontpay_async import (
@@ -23,7 +24,6 @@ from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import OPERATIONS, Operation
 from frontpay_async._protocol.operations.subscriptions import CycleRefund
-from frontpay_async._protocol.requests import refund_approval
 from frontpay_async._protocol.totals import amount_total, refund_totals
 from tests.support import builders, more_builders as more, strategies
 
