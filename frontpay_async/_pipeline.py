@@ -1,4 +1,4 @@
-"""The pipeline: the order of the stages, as one literal."""
+"""The pipeline: the order of the stages."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Pipeline:
     """The composed stages.
 
     Args:
-        first: Where every call enters.
-        rate: The rate stage, which can be looked at and is closed with the client.
+        first: The first stage of every call.
+        rate: The rate stage, for statistics; closed with the client.
     """
 
     first: Retry

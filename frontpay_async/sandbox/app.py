@@ -1,7 +1,7 @@
-"""The ASGI app: routes from the operation table, and what happens to a request on its way to a handler.
+"""The ASGI app: routes from the operation table, and the steps between a request and its handler.
 
-In this order: throttle, token, route, faults, rules, handler. Faults strike around the handler: "before"
-ones keep it from running, "after" ones let it run and then spoil the answer.
+The steps are, in this order: throttle, token, route, faults, rules, handler. "Before" faults prevent the
+handler from running; "after" faults let it run and then damage the response.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.throttle import Throttle
 
 BASE_PATH = "/api/v1/connect"
-# All of them, so that a wrong one gets the API's own 405 and not Starlette's.
+# All methods, so that a wrong one gets the API's 405 and not Starlette's.
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
-# As nginx and Laravel were seen to send them with every answer.
+# The headers of every response, as observed from nginx and Laravel.
 _HEADERS = {
     "server": "nginx/1.24.0 (Ubuntu)",
     "cache-control": "no-cache, private",
@@ -60,16 +60,16 @@ _TOO_LARGE = "<html><head><title>413 Request Entity Too Large</title></head></ht
 
 @define(eq=False)
 class Api:
-    """Answer requests as the API does.
+    """The simulated API as an ASGI app.
 
     Args:
-        settings: How the operations behave.
-        state: What is remembered.
-        throttle: What counts requests; None for no limit.
-        faults: What goes wrong.
+        settings: The settings of the operations.
+        state: The state.
+        throttle: Counts requests; None for no limit.
+        faults: The active faults.
         clock: Time.
         feed: Receives every request.
-        requests: The newest requests; its ``maxlen`` bounds them.
+        requests: The newest requests; limited by its ``maxlen``.
     """
 
     settings: SandboxSettings
@@ -94,14 +94,14 @@ class Api:
         return [Route(path, self._endpoint(rows), methods=_METHODS) for path, rows in by_path.items()]
 
     async def no_route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer where no operation has the path (an ASGI app)."""
+        """Respond to paths without an operation (an ASGI app)."""
         response = await self._endpoint({})(Request(scope, receive))
         await response(scope, receive, send)
 
     def _endpoint(
         self, rows: Mapping[str, Sequence[Operation[object]]]
     ) -> Callable[[Request], Awaitable[Response]]:
-        """Return the endpoint of a path, given the rows that each method has there."""
+        """Return the endpoint of a path, given the rows of each method."""
 
         async def endpoint(request: Request) -> Response:
             content = await _read(request)
@@ -124,7 +124,7 @@ class Api:
     def _admit(
         self, request: Request, operation: Operation[object] | None, *, allowed: Collection[str]
     ) -> tuple[dict[str, str], Answer | None]:
-        """Return the headers of the throttle, and the answer to a request that goes no further."""
+        """Return the throttle's headers, and the response if the request is rejected here."""
         headers: dict[str, str] = {}
         token = _token(request)
         if self.throttle is not None:
@@ -210,7 +210,7 @@ def _route(path: str) -> str:
 
 
 async def _read(request: Request) -> bytes | None:
-    """Return the body; None if it is larger than nginx lets through."""
+    """Return the body; None if it exceeds nginx's limit."""
     content = bytearray()
     async for piece in request.stream():
         content += piece
@@ -225,7 +225,7 @@ def _token(request: Request) -> str:
 
 
 def _choose(rows: Sequence[Operation[object]], body: JsonObject | None) -> Operation[object] | None:
-    """Return the row whose rules the body meets; else the first, whose violations are reported."""
+    """Return the row whose rules the body satisfies, or the first row, whose violations are reported."""
     if len(rows) > 1:
         for row in rows:
             if row.rules is not None and not check(row.rules, body or {}):

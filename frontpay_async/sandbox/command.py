@@ -70,7 +70,7 @@ def _rates(context: click.Context, option: click.Parameter, given: tuple[str, ..
 
 
 def options() -> list[click.Parameter]:
-    """Return the options, without those for the form of the output."""
+    """Return the options, except those for the output format."""
     several: dict[str, Any] = {"multiple": True}
     return [
         click.Option(["--host"], default="127.0.0.1", show_default=True, help="The address to listen on."),
@@ -175,12 +175,12 @@ def options() -> list[click.Parameter]:
 
 @frozen
 class Printer:
-    """Where the command writes.
+    """The output of the command.
 
     Args:
         result: Called with the base URL and the page's URL once the sandbox answers.
         note: Called with each remark.
-        warn: Called with each text that must not be missed.
+        warn: Called with each warning.
     """
 
     result: Callable[[str, str], object]
@@ -232,7 +232,7 @@ def serve(given: Mapping[str, Any], printer: Printer) -> None:
         url = base_url(listener)
         page = url.removesuffix(BASE_PATH) + "/"
         printer.result(url, page)
-        # The default token opens only the sandbox; a token of the caller's is not shown.
+        # The default token is valid only for the sandbox; a token of the caller is not shown.
         token = "(yours)" if os.environ.get("FRONTPAY_SANDBOX_TOKEN") else DEFAULT_TOKEN
         settings = (
             f"FRONTPAY_BASE_URL={url} FRONTPAY_TOKEN={token} FRONTPAY_ORGANIZATION={DEFAULT_ORGANIZATION}"
@@ -242,7 +242,7 @@ def serve(given: Mapping[str, Any], printer: Printer) -> None:
         if not _is_loopback(listener):
             printer.warn(_OPEN_TO_ALL.format(host=host))
         if given["opens"]:
-            # A browser on the text terminal runs until it is left.
+            # A text-mode browser blocks until the user leaves it.
             Thread(target=_open, args=(printer, page), daemon=True).start()
 
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Company checks in the sandbox: started by the API, confirmed or given up by a person on a page."""
+"""Company checks in the sandbox: started by the API, confirmed or cancelled by a person on a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CheckStatus(StrEnum):
-    """The status of a company check; its words are the sandbox's own."""
+    """The status of a company check; the values are invented."""
 
     SENT = "SENT"
     """A person of the company has yet to confirm it."""
@@ -58,7 +58,7 @@ class SandboxCompanyCheck:
         return 87 if self.status is CheckStatus.CONFIRMED else None
 
     def decide(self, *, confirmed: bool) -> None:
-        """Let a person of the company confirm the check, or give it up."""
+        """Let a person of the company confirm or cancel the check."""
         if self.status is not CheckStatus.SENT:
             raise ForbiddenEventError("confirm" if confirmed else "cancel", f"a check that is {self.status}")
         self.status = CheckStatus.CONFIRMED if confirmed else CheckStatus.FAILED
@@ -66,7 +66,7 @@ class SandboxCompanyCheck:
         self.report(self)
 
     def row(self) -> JsonObject:
-        """Return what the history shows of it."""
+        """Return its entry in the history."""
         is_known = self.score is not None
         return {
             "companyCheckUuid": self.uuid,

@@ -1,10 +1,10 @@
-"""The main job, end to end: ``python3 -m frontpay_async.sandbox.demo``.
+"""An end-to-end demo: ``python3 -m frontpay_async.sandbox.demo``.
 
-Starts the sandbox in a process of its own and, over real sockets, sends one order of each kind, takes a
-card payment until it is PAID, refunds a part of it until it is REFUNDED, cancels another, pays a checkout
-session on its page, and looks all of it up; reserves, captures, refunds and completes; subscribes, refunds a
-cycle and cancels; meets a server error and a busy terminal on the way; and shows what a user sees when an
-order is wrong. The exit status is 0 only if everything held.
+It starts the sandbox in a separate process. Over real sockets it sends one order of each kind, takes a card
+payment, refunds a part of it, cancels another order, pays a checkout session on its page, and checks all of
+them; reserves, captures, refunds and completes; subscribes, refunds a cycle and cancels. It handles a server
+error and a busy terminal, and shows the errors of an invalid order. The exit status is 0 only if all checks
+passed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class DemoFailedError(Exception):
 
 @define(eq=False)
 class Story:
-    """Print what happens, and remember what did not hold.
+    """The demo's output, and its failed checks.
 
     Args:
         clock: Time.
@@ -79,18 +79,18 @@ class Story:
         print(f"\n{title}")
 
     def check(self, holds: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentence
-        """Print a line, and count it as failed if it does not hold."""
+        """Print a line with its check, and record a failure."""
         if holds:
             self.tell(text)
         else:
             self.fail(text)
 
     def tell(self, text: str) -> None:
-        """Print a line that only what came before could falsify."""
+        """Print a line that is true if all earlier checks passed."""
         print(f"  ✓ {text}")
 
     def fail(self, text: str) -> None:
-        """Print a line about what must not be, and count it as failed."""
+        """Print a line about a failed check, and record the failure."""
         self.failed += 1
         print(f"  ✗ FAILED: {text}")
 
@@ -225,7 +225,7 @@ async def _tell(base_url: str, story: Story) -> None:
         DEFAULT_TOKEN,
         base_url=base_url,
         timeouts=Timeouts(total=30),
-        # Quick enough that the retries end before the simulated cardholder decides.
+        # So fast that the retries end before the simulated cardholder decides.
         retry=RetryPolicy(base_delay=0.2),
         on_attempt=story.attempts.append,
         clock=story.clock,
@@ -245,7 +245,7 @@ async def _tell(base_url: str, story: Story) -> None:
 
 
 async def run(sandbox: AbstractAsyncContextManager[str], clock: Clock) -> int:
-    """Tell the story against a sandbox with ``ON_THE_WAY``; return the exit status."""
+    """Run the demo against a sandbox with the faults ``ON_THE_WAY``; return the exit status."""
     story, started = Story(clock), clock.now()
     try:
         async with sandbox as base_url:
@@ -260,7 +260,7 @@ async def run(sandbox: AbstractAsyncContextManager[str], clock: Clock) -> int:
 
 @contextlib.asynccontextmanager
 async def _own_process(cardholder_after: float) -> AsyncGenerator[str]:
-    """Run the sandbox in a process of its own; yields its base URL."""
+    """Run the sandbox in a separate process; yields its base URL."""
     command = ["-m", "frontpay_async.sandbox", "--quiet", "--port", "0"]
     command += ["--cardholder-after", str(cardholder_after)]
     for fault in ON_THE_WAY:
@@ -281,7 +281,7 @@ async def _own_process(cardholder_after: float) -> AsyncGenerator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the main job; return the exit status."""
+    """Run the demo; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python3 -m frontpay_async.sandbox.demo", description="Run the main job against the sandbox."
     )

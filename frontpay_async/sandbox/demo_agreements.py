@@ -1,4 +1,4 @@
-"""The second half of the demo: a reservation, a subscription, and a checkout in a browser's place."""
+"""The second half of the demo: a reservation, a subscription, and a checkout without a browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BY_MAIL = SendOrderBy(sms=False, email=True)
 
 
 async def _press(payment_url: str | None, button: str) -> str:
-    """Press a button of a payment page, as a customer does; return where the browser is sent."""
+    """Press a button of a payment page; return the URL to which the browser is redirected."""
     async with httpx.AsyncClient(trust_env=False) as browser:
         answer = await browser.post(f"{payment_url}/{button}")
     return str(answer.headers.get("location", ""))

@@ -1,7 +1,7 @@
-"""Faults on demand: what goes wrong, when, and how often; by rule or at a seeded random rate.
+"""Faults on demand, by rule or at a seeded random rate.
 
-A fault strikes requests that passed the throttle and have a good token; others are refused as ever and
-use no fault up.
+A fault affects only requests that passed the throttle and have a valid token. Other requests are rejected as
+usual and do not count for a fault.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class FaultKind(StrEnum):
-    """The kind of a fault; "before" means that nothing was done, "after" that it was."""
+    """The kind of a fault; "before" faults prevent the operation, "after" faults follow it."""
 
     ERROR_500_BEFORE = "500-before"
     ERROR_500_AFTER = "500-after"
@@ -45,22 +45,21 @@ class FaultKind(StrEnum):
     HTML_502_BEFORE = "502-before"
     HTML_502_AFTER = "502-after"
     DROP_BEFORE = "drop-before"
-    """The connection is dropped without an answer, and nothing was done."""
+    """The connection is dropped without a response; the operation is not carried out."""
     DROP_AFTER = "drop-after"
-    """The connection is dropped without an answer, after it was done."""
+    """The connection is dropped without a response, after the operation was carried out."""
     CUT_BODY = "cut-body"
-    """It is done, and half of the answer arrives."""
+    """The operation is carried out, and half of the response arrives."""
     UNKNOWN_STATUS = "unknown-status"
     """A response with a status contains an undocumented one; other responses are not affected."""
     BUSY = "busy"
-    """The terminal is busy: a 510 that says so, and nothing was done; strikes what needs the terminal."""
+    """A 510 ``terminalIsBusy`` without effect; affects operations that need the terminal."""
     REFUSED_510 = "510-refused"
-    """A 510 that refuses for good (``personCurrentStatusIsWrong``), and nothing was done; strikes orders with
-    a credit check."""
+    """A final 510 (``personCurrentStatusIsWrong``) without effect; affects orders with a credit check."""
     LATENCY = "latency"
-    """It is done, and the answer takes ``seconds`` longer; may come with any other."""
+    """The response takes ``seconds`` longer; may be combined with any other kind."""
     DRIP = "drip"
-    """It is done, and the answer arrives byte by byte, over ``seconds``; may come with any other."""
+    """The response arrives byte by byte, over ``seconds``; may be combined with any other kind."""
 
     @classmethod
     def _missing_(cls, value: object) -> None:
@@ -68,12 +67,12 @@ class FaultKind(StrEnum):
 
     @property
     def is_slowness(self) -> bool:
-        """Whether it only slows the answer down."""
+        """Whether it only delays the response."""
         return self in (FaultKind.LATENCY, FaultKind.DRIP)
 
     @property
     def prevents(self) -> bool:
-        """Whether it keeps the request from doing anything."""
+        """Whether it prevents the operation."""
         return self.value.endswith("-before") or self in (FaultKind.BUSY, FaultKind.REFUSED_510)
 
 
@@ -85,7 +84,7 @@ _TELLS_STATUS = (
     PaymentStatus,
     RefundStatus,
 )
-# The kinds that have a meaning for some operations only.
+# The kinds that apply to some operations only.
 _ONLY_FOR: Mapping[FaultKind, frozenset[str]] = MappingProxyType(
     {
         FaultKind.BUSY: frozenset(row.name for row in OPERATIONS.values() if row.needs_terminal),
@@ -121,15 +120,15 @@ class Fault:
     """A failure that is produced on demand.
 
     Args:
-        kind: What goes wrong.
-        operation: The operations it strikes, as a shell pattern: ``orders.send_invoice``, ``terminals.*``.
+        kind: The kind.
+        operation: The affected operations, as a shell pattern: ``orders.send_invoice``, ``terminals.*``.
         times: How often; None for ever.
         skip: How many matching requests pass first.
         seconds: For slowness, how long.
 
     Raises:
-        ConfigurationError: There is no such kind, it strikes no such operation, or an argument is of another
-            type or out of range; also a ``ValueError``.
+        ConfigurationError: There is no such kind, it cannot affect these operations, or an argument has the
+            wrong type or is out of range; also a ``ValueError``.
     """
 
     kind: FaultKind = field(converter=FaultKind)
@@ -147,7 +146,7 @@ class Fault:
             raise ConfigurationError("latency and drip require seconds; other kinds do not accept them")
 
     def strikes(self, operation: str) -> bool:
-        """Return whether an operation, by its name, can be struck."""
+        """Return whether the fault can affect an operation, given by its name."""
         return operation in _ONLY_FOR.get(self.kind, OPERATIONS) and fnmatchcase(operation, self.operation)
 
 
@@ -176,9 +175,9 @@ class Strike:
     """The failure of one request.
 
     Args:
-        kind: What goes wrong, but for slowness.
-        latency: Seconds that the answer takes longer.
-        drip: Seconds over which the answer arrives byte by byte.
+        kind: The kind, except for delays.
+        latency: Seconds by which the response is delayed.
+        drip: Seconds over which the response arrives byte by byte.
     """
 
     kind: FaultKind | None = None
@@ -206,7 +205,7 @@ class _Chances:
     random: random.Random
 
     def draw(self, operation: str) -> list[Fault]:
-        """Draw what strikes a request; what strikes others has no part in it."""
+        """Draw the fault of a request, independently of other requests."""
         struck: list[Fault] = []
         rates = [(fault, rate) for fault, rate in self.rates if fault.strikes(operation)]
         chance = self.random.random() if rates else 0.0
@@ -228,17 +227,17 @@ class Faults:
     _rules: list[_Rule] = field(init=False, factory=list[_Rule])
     _chances: list[_Chances] = field(init=False, factory=list[_Chances])
     note: Callable[[], None] = field(default=lambda: None, repr=False)
-    """Called when faults are added or forgotten."""
+    """Called when faults are added or cleared."""
 
     def add(self, fault: Fault) -> None:
-        """Add a rule; of several that are ready, the oldest strikes and the others wait."""
+        """Add a rule; if several match a request, the oldest is applied and the others wait."""
         self._rules.append(_Rule(fault))
         self.note()
 
     def add_random(
         self, rates: Mapping[FaultKind | str, float], *, seed: int, operation: str = "*", seconds: float = 0.0
     ) -> None:
-        """Let faults strike at random: the same seed and the same requests give the same faults."""
+        """Add random faults: the same seed and the same requests give the same faults."""
         if not isinstance(rates, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise _checks.refusal("rates", "a mapping of kinds to shares", rates)
         _checks.whole("seed", seed, "a whole number", least=-sys.maxsize)
@@ -252,11 +251,11 @@ class Faults:
         self.note()
 
     def idle(self) -> tuple[Fault, ...]:
-        """Return the faults that were added and have not struck yet; those at random are not among them."""
+        """Return the faults that have been added and not yet applied, without random ones."""
         return tuple(rule.fault for rule in self._rules if rule.struck == 0)
 
     def rows(self) -> list[dict[str, object]]:
-        """Tell of the faults that may still strike."""
+        """Describe the faults that may still be applied."""
         rules = [
             {**_row(rule.fault), "left": None if rule.fault.times is None else rule.fault.times - rule.struck}
             for rule in self._rules
@@ -267,13 +266,13 @@ class Faults:
         ]
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Clear all faults."""
         self._rules.clear()
         self._chances.clear()
         self.note()
 
     def strike(self, operation: str) -> Strike:
-        """Decide what goes wrong with a request."""
+        """Choose the failure of a request."""
         kind: FaultKind | None = None
         slowed: list[Fault] = []
         for rule in self._rules:

@@ -23,8 +23,7 @@ class _InstantClock:
 
 def instant_clock() -> Clock:
     """Return a clock on which no wait takes time."""
-    # A sleeper continues at once and finds that the time has passed. Real time passes on it, too: a
-    # program that polls with sleeps of its own must find the cardholder's decision one day. Chance is one
-    # half.
+    # A sleep returns at once and advances the time. Real time also advances the clock, so that a program that
+    # polls with its own sleeps eventually sees the cardholder's decision. Random numbers are one half.
     skipping = _InstantClock(Clock())
     return Clock(now=skipping.now, sleep=skipping.sleep, chance=lambda: 0.5)

@@ -1,12 +1,13 @@
 """The API as an OpenAPI 3.1 document, derived from the operation table, its rules and the values.
 
-*Model*: a path for each row, and one more for each optional segment at its end; rows that share a path and a
-method are one operation with several bodies. Requests are described by the rules (what is asked for), answers
-by the values (what is read). ``x-operations`` has each row's facts that OpenAPI has no words for: its method
-in the client, its evidence, its safety, its page, and the other method or path where sources disagree.
+*Model*: a path for each row, and one more for each optional segment at its end; rows with the same path and
+method are one operation with several bodies. Request schemas are derived from the rules, response schemas
+from the values. ``x-operations`` has the properties of each row that OpenAPI cannot express: its method in
+the client, its evidence, its safety, its page, and the alternative method or path if sources disagree.
 
-*Limit*: it says no more than the rows do. Those whose evidence is not ``reference`` or ``recorded`` may lack
-rules and refusals. Answers are read tolerantly: none of their members is required, and numbers may be text.
+*Limit*: the document contains no more than the rows. Rows whose evidence is not ``reference`` or ``recorded``
+may lack rules and rejections. Responses are read tolerantly: none of their members is required, and numbers
+may be strings.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ _LIMITS = {
 
 
 def describe(servers: Mapping[str, str] | None = None) -> Schema:
-    """Return the document; the servers are named by what describes them, up to and without ``/connect``."""
+    """Return the document; servers are given as descriptions with URLs, without ``/connect``."""
     if servers is None:
         servers = {each.value: each.base_url.removesuffix(_BASE) for each in Environment}
     components: dict[str, Schema] = {}
@@ -90,7 +91,7 @@ def describe(servers: Mapping[str, str] | None = None) -> Schema:
     named: dict[str, str] = {}
     for row in OPERATIONS.values():
         path = normpath(f"{_BASE}/{row.path}")
-        # Rows may name the id in a shared path differently.
+        # Rows may use different names for the id in a shared path.
         path = named.setdefault(re.sub(r"{\w+}", "{}", path), path)
         for steps in dict.fromkeys([(), row.steps]):
             at = paths.setdefault("/".join([path, *(f"{{{step}}}" for step in steps)]), {})
@@ -172,7 +173,7 @@ def _facts(row: Operation[Any]) -> Schema:
 
 
 def _both(one: Schema, other: Schema) -> Schema:
-    """Return the operation of two rows that share a path and a method: their bodies tell them apart."""
+    """Return the operation of two rows that share a path and a method and differ in their bodies."""
     bodies = [_schema_in(each["requestBody"]) for each in (one, other)]
     choices = [choice for body in bodies for choice in body.get("oneOf", [body])]
     return {
@@ -187,7 +188,7 @@ def _schema_in(content: Schema) -> Schema:
     return cast("Schema", content["content"]["application/json"]["schema"])
 
 
-# Requests: what the rules ask for
+# Requests, from the rules
 
 
 def _body_schema(body: Rules, row: Operation[Any]) -> Schema:
@@ -241,7 +242,7 @@ def _member(member: Field, marks: Mapping[str, Any], row: Operation[Any]) -> Sch
 
 
 def _marks(cls: type[Any]) -> dict[str, Any]:
-    """Return what is personal or secret in a request's value: by wire name, a mark or what is within."""
+    """Return the marks of personal and secret members of a request's value, by wire name, nested."""
     attrs.resolve_types(cls)
     marks: dict[str, Any] = {}
     wired = codec.wire_names(cls)
@@ -270,13 +271,13 @@ def _put(holder: dict[str, Any], name: str, value: object) -> None:
 
 
 def _mark(field: attrs.Attribute[Any]) -> str | None:
-    """Return how a field that reprs mask is marked."""
+    """Return the mark of a field that is masked in reprs."""
     if field.repr is True or field.name in ("extra", "unknown_fields"):
         return None
     return "x-secret" if field.name.endswith("url") else "x-personal-data"
 
 
-# Answers: what the values read
+# Responses, from the values
 
 
 def _responses(row: Operation[Any], components: dict[str, Schema]) -> Schema:
@@ -330,7 +331,7 @@ def _of_type(kind: Any, components: dict[str, Schema]) -> Schema:  # noqa: ANN40
             components[kind.__name__].update(_value_schema(kind, components))
         return {"$ref": f"#/components/schemas/{kind.__name__}"}
     if issubclass(kind, Enum):
-        # Open: new values may come.
+        # Open: the API may add values.
         return {"type": "string", "x-extensible-enum": [each.value for each in kind]}
     return dict(_OF_SCALAR[kind])
 
@@ -370,7 +371,7 @@ def _put_property(schema: Schema, name: str, inner: Schema) -> None:
     if rest:
         holder: Schema = schema["properties"].setdefault(first, {"type": "object", "properties": {}})
         if "$ref" in holder:
-            # The object is a value of its own, which has a member more here.
+            # The object is a separate value, which has one more member here.
             holder = {"allOf": [holder, {"type": "object", "properties": {}}]}
             schema["properties"][first] = holder
         if "allOf" in holder:
@@ -381,7 +382,7 @@ def _put_property(schema: Schema, name: str, inner: Schema) -> None:
 
 
 def _class_in(kind: object) -> type[Any] | None:
-    """Return the class of values that an annotation names, if it names one."""
+    """Return the value class in an annotation, if there is one."""
     for each in (kind, *get_args(kind)):
         if isinstance(each, type) and attrs.has(each):
             return each

@@ -1,10 +1,9 @@
-"""Reservations in the sandbox: what can happen to one, as a literal table.
+"""Reservations in the sandbox, with their events as a table.
 
-Invariants: ``captured + released <= reserved``, and for each capture and charge ``refunded <= amount``, so
-that what was paid back is at most what was captured and charged.
+*Invariants*: ``captured + released <= reserved``, and ``refunded <= amount`` for each capture and charge.
 
-A reservation stays RESERVED while some of it can still be captured. What is captured last makes it CAPTURED;
-a charge after that makes it CHARGED. Completing, cancelling and the end of the hold release the rest.
+A reservation is RESERVED while a part of it can still be captured. The last capture makes it CAPTURED; a
+later charge makes it CHARGED. Completing, cancelling and the end of the hold release the rest.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ DAY = 86400.0
 HELD_FOR = 31 * DAY
 """Seconds for which a card holds a reservation; then the rest is released."""
 FIRST_PAYMENT = 4406700000
-"""The digits of a capture's or a charge's id count on from these."""
+"""The first number for ids of captures and charges."""
 CHARGEABLE_FOR = 90
-"""Days for which a charge is possible, where the reservation names none."""
+"""Days for which a charge is possible by default."""
 
 
 class ReservationEvent(StrEnum):
-    """What can happen to a reservation."""
+    """An event that can happen to a reservation."""
 
     ACCEPT = "accept"
     """The customer accepts it, and the card holds the money."""
@@ -46,7 +45,7 @@ class ReservationEvent(StrEnum):
     CAPTURE_REST = "capture the rest"
     CHARGE = "charge"
     RELEASE = "release"
-    """The card's hold ends."""
+    """The hold on the card ends."""
     COMPLETE = "complete"
     CANCEL = "cancel"
 
@@ -70,7 +69,7 @@ NEXT_RESERVATION: Mapping[tuple[ReservationStatus, ReservationEvent], Reservatio
     }
 )
 OUTSIDE_RESERVATION_EVENTS = (_E.ACCEPT, _E.EXPIRE, _E.RELEASE)
-"""What can happen to a reservation without a call of the API."""
+"""The events that can happen to a reservation without a call of the API."""
 
 
 @define(eq=False, kw_only=True)
@@ -82,7 +81,7 @@ class Taken:
         source: ``captured`` or ``charged``.
         at: When, in Unix seconds.
         amount: How much.
-        refundable: What may still be paid back on each line, by line id.
+        refundable: The refundable amount of each line, by line id.
         refunded: What was paid back.
     """
 
@@ -105,18 +104,18 @@ class SandboxReservation:
     Args:
         uuid: The id.
         customer_uuid: The customer's id.
-        serial: Which reservation of the sandbox it is, counted from 1.
+        serial: The reservation's number in the sandbox, counted from 1.
         operation: The operation that created it.
         body: The JSON body that created it; hidden in reprs.
         created_at: When it was created, in Unix seconds.
         lines: Its lines; a charge adds lines to them.
-        amount: What is reserved in all.
+        amount: The reserved total.
         status: Its status.
         reserved_at: When the customer accepted it, in Unix seconds.
-        captured: What was captured on which line, by line id.
-        released: What was released.
+        captured: The captured amounts, by line id.
+        released: The released amount.
         taken: The captures and charges.
-        log: What happened, newest last: title, Unix seconds, amount, note.
+        log: The events, newest last: title, Unix seconds, amount, note.
         report: Called when the status has changed, or money was taken.
         note: Called with the id when anything changes.
     """
@@ -144,29 +143,29 @@ class SandboxReservation:
 
     @property
     def total_captured(self) -> Decimal:
-        """What was captured in all."""
+        """The captured total."""
         return sum((each.amount for each in self.taken if each.source == "captured"), _ZERO)
 
     @property
     def total_charged(self) -> Decimal:
-        """What was charged in all."""
+        """The charged total."""
         return sum((each.amount for each in self.taken if each.source == "charged"), _ZERO)
 
     @property
     def capturable(self) -> Decimal:
-        """What may still be captured."""
+        """The amount that may still be captured."""
         return self.amount - self.total_captured - self.released
 
     def refunded(self, source: str) -> Decimal:
-        """Return what was paid back of captures or of charges."""
+        """Return the refunded amount of captures or of charges."""
         return sum((each.refunded for each in self.taken if each.source == source), _ZERO)
 
     def apply_event(
         self, event: ReservationEvent, at: float, *, amount: Decimal = _ZERO, note: str = ""
     ) -> None:
-        """Move on by an event; the one place where a reservation's status changes."""
+        """Apply an event; the only place where a reservation's status changes."""
         following = NEXT_RESERVATION.get((self.status, event))
-        # What was captured or charged cannot be cancelled any more.
+        # A capture or charge cannot be cancelled.
         if following is None or (event is ReservationEvent.CANCEL and self.taken):
             raise ForbiddenEventError(event, f"a reservation that is {self.status}")
         before, self.status = self.status, following
@@ -195,11 +194,11 @@ class SandboxReservation:
         return self.reserved_at
 
     def schedule(self, wall: Callable[[], float]) -> list[tuple[float, Callable[[], None]]]:
-        """Return what time brings after it was accepted: seconds from then, and what happens."""
+        """Return the timed events after the acceptance: seconds from then, and the event."""
         return [(HELD_FOR, lambda: self.apply_event(ReservationEvent.RELEASE, wall()))]
 
     def take(self, taken: Taken, lines: Mapping[Decimal, Decimal]) -> None:
-        """Capture or charge an amount that was found to be allowed."""
+        """Capture or charge an allowed amount."""
         with localcontext(EXACT):
             event = ReservationEvent.CHARGE
             if taken.source == "captured":
@@ -213,7 +212,7 @@ class SandboxReservation:
             self.apply_event(event, taken.at, amount=taken.amount)
 
     def pay_back(self, taken: Taken, amount: Decimal, by_line: Mapping[Decimal, Decimal], at: float) -> None:
-        """Refund an amount that was found to be refundable."""
+        """Refund a refundable amount."""
         with localcontext(EXACT):
             taken.refunded += amount
             for line_id, part in by_line.items():

@@ -1,4 +1,4 @@
-"""The sandbox over a socket: uvicorn, with a way to drop a connection without an answer."""
+"""The sandbox over a socket: uvicorn, extended to drop a connection without a response."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def bind(host: str, port: int) -> socket.socket:
     """Listen on an address; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    # Inherited by its connections; otherwise each answer's body waits 40 ms for its head to be acknowledged.
+    # Inherited by its connections; otherwise each response's body waits 40 ms until the headers are
+    # acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -41,9 +42,9 @@ def base_url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it is ready, and may leave the signals to its host.
+    """A uvicorn server that signals when it is ready, and can leave signal handling to its host.
 
-    Something runs beside it, from before it is ready until it is shut down.
+    A background function runs from before it is ready until it is shut down.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class _Server(uvicorn.Server):
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # An answer that is being slowed down must not hold the shutdown up.
+        # A delayed response must not block the shutdown.
         for task in self.server_state.tasks:
             task.cancel()
         if self._beside is not None:
@@ -84,7 +85,7 @@ def _server(app: ASGIApp, ready: Callable[[], None], background: Background, *, 
     connections: dict[object, asyncio.Transport] = {}
 
     class DroppableProtocol(H11Protocol):
-        """HTTP/1.1 that lets the app reach its connection by the peer's address."""
+        """The HTTP/1.1 protocol class that lets the app find its connection by the peer's address."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -102,11 +103,11 @@ def _server(app: ASGIApp, ready: Callable[[], None], background: Background, *, 
         try:
             await app(scope, receive, send)
         except (ConnectionDroppedError, asyncio.CancelledError):
-            # A caller that has gone already took its connection along.
+            # The client has already closed its connection.
             connection = connections.get(scope["client"])
             if connection is not None:
                 connection.abort()
-            # uvicorn must see the connection go before the app returns, or it answers 500.
+            # uvicorn must see the closed connection before the app returns, or it responds with 500.
             while (await receive())["type"] != "http.disconnect":
                 pass
 
@@ -126,7 +127,7 @@ def _server(app: ASGIApp, ready: Callable[[], None], background: Background, *, 
 
 
 def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], background: Background) -> None:
-    """Serve until a signal says stop."""
+    """Serve until a signal arrives."""
     _server(app, ready, background, own_signals=True).run(sockets=[listener])
 
 
@@ -140,7 +141,7 @@ async def serving(app: ASGIApp, listener: socket.socket, background: Background)
     task.add_done_callback(lambda _: ready.set())
     try:
         await ready.wait()
-        # Where it could not start there is nothing to yield, and the task raises why.
+        # If it could not start, the task raises the reason.
         if not task.done():
             yield base_url(listener)
     finally:

@@ -1,4 +1,4 @@
-"""How the sandbox behaves."""
+"""The settings of the sandbox."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def _flag(_: Cardholder, attribute: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class Cardholder:
-    """What the simulated cardholder does at a terminal.
+    """The behaviour of the simulated cardholder.
 
     Args:
         after: Seconds until the cardholder decides; None to wait for ``Sandbox.approve`` or ``decline``.
-        pays: Whether payments are paid, or declined.
-        takes_refund: Whether refunds are taken, or declined.
+        pays: Whether payments are paid; otherwise they are declined.
+        takes_refund: Whether refunds are accepted; otherwise they are declined.
 
     Raises:
-        ConfigurationError: An argument is of another type, or ``after`` is negative.
+        ConfigurationError: An argument has the wrong type, or ``after`` is negative.
     """
 
     after: float | None = field(default=0.0, validator=_delay)
@@ -51,7 +51,7 @@ class Cardholder:
 
 @frozen(kw_only=True)
 class SandboxSettings:
-    """How the operations behave; see ``Sandbox``."""
+    """The settings of the operations; see ``Sandbox``."""
 
     tokens: frozenset[str]
     cardholder: Cardholder

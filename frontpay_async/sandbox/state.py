@@ -1,21 +1,20 @@
-"""What the simulated API remembers: orders, refunds, and the states they go through.
+"""The state of the simulated API: orders, refunds, and their state machines.
 
-Two state machines, as literal tables. An order:
+There are two state machines, as tables. An order:
 
     SENT ──pay──▶ PAID ──refund──▶ PARTIAL REFUNDED ──refund──▶ REFUNDED
     SENT ──cancel──▶ CANCELLED     SENT ──expire──▶ EXPIRED ──resend──▶ SENT
     SENT ──invoice──▶ INVOICED ──remind──▶ PURRING ──collect──▶ INKASSO
 
-An invoice, whether reminded of or not, may also be paid, cancelled, sent again, or refunded unpaid. A
-payment on a terminal is its order: SENT until the cardholder pays (PAID) or declines (CANCELLED). A
-refund on a terminal is UNKNOWN until the cardholder decides, then REFUNDED or REJECTED.
+An invoice, in any of its three statuses, may also be paid, cancelled, sent again, or refunded unpaid. A
+payment on a terminal has the status of its order: SENT until the cardholder pays (PAID) or declines
+(CANCELLED). A refund on a terminal is UNKNOWN until the cardholder decides, then REFUNDED or REJECTED.
 
-What is held to: ``refunded`` plus what waits on the terminal is never more than ``amount``, and an order
-is REFUNDED exactly when all of it was paid back.
+*Invariants*: ``refunded + pending refund <= amount``; an order is REFUNDED exactly when ``refunded ==
+amount``.
 
-Nothing happens in the background: what a cardholder does after a while stands in a queue by its time,
-and is updated on each access. Changes of an order are passed to the callback sender, and
-observers are notified.
+Nothing runs in the background: the future decisions of a cardholder are in a queue by time, and are applied
+on each access. Changes of an order are passed to the callback sender and to observers.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ class Decision(StrEnum):
     APPROVE = "approve"
     DECLINE = "decline"
     CANCEL = "cancel"
-    """The merchant takes it back."""
+    """The merchant cancels the refund."""
 
 
 _S, _E = OrderStatus, Event
@@ -112,7 +111,7 @@ NEXT_STATUS: Mapping[tuple[OrderStatus, Event], OrderStatus] = MappingProxyType(
     }
 )
 OUTSIDE_EVENTS = (_E.PAY, _E.CANCEL, _E.EXPIRE, _E.INVOICE, _E.REMIND, _E.COLLECT)
-"""What can happen to an order without a call of the API."""
+"""The events that can happen to an order without a call of the API."""
 _R, _D = RefundStatus, Decision
 NEXT_REFUND: Mapping[tuple[RefundStatus, Decision], RefundStatus] = MappingProxyType(
     {
@@ -128,8 +127,8 @@ class ForbiddenEventError(Exception):
     """Error for an event that is impossible in an order's current state.
 
     Args:
-        event: What should have happened.
-        state: How the order stands, in words.
+        event: The impossible event.
+        state: The order's state, in words.
     """
 
     def __init__(self, event: str, state: str) -> None:
@@ -142,8 +141,8 @@ class Line:
 
     Args:
         id: The numeric id that refunds name.
-        amount: What the line costs.
-        refunded: What was paid back on it.
+        amount: The line's amount.
+        refunded: The refunded amount of the line.
         product: The product as it was sent.
     """
 
@@ -158,8 +157,8 @@ class RefundRequest:
     """A refund requested on a terminal.
 
     Args:
-        amount: What is paid back.
-        by_line: What is paid back on which line, by line id.
+        amount: The amount of the refund.
+        by_line: The refunded amounts, by line id.
         status: UNKNOWN until the cardholder decides.
     """
 
@@ -188,19 +187,19 @@ class SandboxOrder:
     Args:
         uuid: The id.
         customer_uuid: The customer's id.
-        serial: Which order of the sandbox it is, counted from 1.
+        serial: The order's number in the sandbox, counted from 1.
         operation: The operation that created it, such as ``orders.send_invoice``.
         body: The JSON body that created it; hidden in reprs.
         created_at: When it was created, in Unix seconds.
-        status: Where it stands.
+        status: Its status.
         lines: Its lines.
-        amount: What the customer pays.
-        refunded: What was paid back.
-        terminal_uuid: The terminal that it was sent to, if any.
+        amount: The total.
+        refunded: The refunded amount.
+        terminal_uuid: Its terminal, if any.
         invoice_number: The invoice number; None for an order that was never invoiced.
-        refund_request: The last refund asked of the terminal.
-        decline_reason: Why the cardholder's last decision was no.
-        tell: Called when the status has changed, and with a refund on a terminal when that is decided.
+        refund_request: The last refund on the terminal.
+        decline_reason: The reason of the cardholder's last decline.
+        tell: Called when the status has changed, and with a refund on a terminal when it is decided.
         note: Called with the id when anything changes.
     """
 
@@ -223,26 +222,26 @@ class SandboxOrder:
 
     @property
     def callback_url(self) -> str | None:
-        """Where the merchant is called back; it stands elsewhere on orders for a terminal."""
+        """The callback URL; terminal orders have it in another member."""
         nested = self.body.get("callback")
         url = nested.get("callbackUrl") if isinstance(nested, dict) else self.body.get("callbackUrl")
         return url if isinstance(url, str) else None
 
     @property
     def refundable(self) -> Decimal:
-        """What may still be paid back; what waits on the terminal is spoken for."""
+        """The amount that may still be refunded; a refund that waits on the terminal counts as refunded."""
         request = self.refund_request
         return self.amount - self.refunded - (request.amount if request and request.waits else _ZERO)
 
     def refundable_by_line(self) -> dict[Decimal, Decimal]:
-        """Return what may still be paid back on each line, by line id."""
+        """Return the refundable amount of each line, by line id."""
         request = self.refund_request
         waiting: Mapping[Decimal, Decimal] = request.by_line if request and request.waits else {}
         ids = ((Decimal(line.id), line) for line in self.lines)
         return {line_id: line.amount - line.refunded - waiting.get(line_id, _ZERO) for line_id, line in ids}
 
     def apply_event(self, event: Event) -> None:
-        """Move on by an event; the one place where an order's status changes.
+        """Apply an event; the only place where an order's status changes.
 
         Raises:
             ForbiddenEventError: The status does not allow it.
@@ -258,7 +257,7 @@ class SandboxOrder:
             self.tell(self, None)
 
     def pay_back(self, amount: Decimal, by_line: Mapping[Decimal, Decimal]) -> None:
-        """Refund an amount that was found to be refundable.
+        """Refund a refundable amount.
 
         Raises:
             ForbiddenEventError: The status does not allow it.
@@ -273,7 +272,7 @@ class SandboxOrder:
 
     @property
     def waits_for(self) -> str | None:
-        """What a cardholder has yet to decide: payment, refund, or None."""
+        """The decision that the cardholder has yet to make: payment, refund, or None."""
         if self.terminal_uuid is None:
             return None
         if self.status is OrderStatus.SENT:
@@ -305,10 +304,10 @@ class SandboxOrder:
     def decide_refund(
         self, request: RefundRequest, decision: Decision, reason: DeclineReason | None = None
     ) -> None:
-        """Let a refund that was asked of the terminal be taken, declined or cancelled.
+        """Accept, decline or cancel the refund on the terminal.
 
         Raises:
-            ForbiddenEventError: It has been decided otherwise.
+            ForbiddenEventError: It has already been decided differently.
         """
         following = NEXT_REFUND.get((request.status, decision))
         if following is None:
@@ -323,7 +322,7 @@ class SandboxOrder:
 
 
 class Reported(Protocol):
-    """What a callback about a reservation or a subscription is made from."""
+    """The content of a callback about a reservation or a subscription."""
 
     uuid: str
     body: JsonObject
@@ -343,9 +342,9 @@ class SandboxState:
     Args:
         now: Seconds on the sandbox's clock.
         wall: Unix seconds.
-        tell: What orders tell; see ``SandboxOrder``.
-        note: What orders note; see ``SandboxOrder``.
-        wake: Called when something will be due.
+        tell: See ``SandboxOrder``.
+        note: See ``SandboxOrder``.
+        wake: Called when an event is scheduled.
         report: Called when a reservation or a subscription has changed.
         report_check: Called when a company check has been decided.
     """
@@ -360,7 +359,7 @@ class SandboxState:
     accounts: dict[str, Account] = field(init=False, factory=lambda: defaultdict[str, Account](Account))
     orders: dict[str, SandboxOrder] = field(init=False, factory=dict[str, SandboxOrder])
     behaviour: Behaviour = field(init=False, factory=Behaviour)
-    # Whether a merchant is called back when a cardholder decides.
+    # Whether a callback is sent when a cardholder decides.
     is_listened_to: bool = field(init=False, default=False)
     line_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(5401))
     customer_ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1))
@@ -378,7 +377,7 @@ class SandboxState:
     _queued: itertools.count[int] = field(init=False, factory=itertools.count)
 
     def add(self, account: Account, order: SandboxOrder) -> None:
-        """Keep a new order."""
+        """Store a new order."""
         self.orders[order.uuid] = account.orders[order.uuid] = order
         self.note(order.uuid)
         self.is_listened_to |= order.terminal_uuid is not None and order.callback_url is not None
@@ -386,40 +385,40 @@ class SandboxState:
     def keep(
         self, account: Account, each: SandboxReservation | SandboxSubscription | SandboxCompanyCheck
     ) -> None:
-        """Keep a new reservation, subscription or company check."""
+        """Store a new reservation, subscription or company check."""
         for holder in (self, account):
             getattr(holder, each.KEPT_IN)[each.uuid] = each
         self.note(each.uuid)
 
     def accept(self, subject: SandboxReservation | SandboxSubscription) -> None:
-        """Let a customer accept a reservation or a subscription; time does the rest."""
+        """Let a customer accept a reservation or a subscription, and schedule its timed events."""
         subject.accept(self.wall())
         self.schedule(subject)
 
     def schedule(self, subject: SandboxReservation | SandboxSubscription) -> None:
-        """Let time do the rest with what a customer has accepted, now or before a restart."""
+        """Schedule the timed events of what a customer has accepted, now or before a restart."""
         since = 0.0 if subject.accepted_at is None else self.wall() - subject.accepted_at
         for seconds, action in subject.schedule(self.wall):
             self.later(max(0.0, seconds - since), action)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Let something happen after a while, unless it is forbidden by then."""
+        """Schedule an event, which is skipped if it is forbidden by then."""
         heapq.heappush(self._queue, (self.now() + seconds, next(self._queued), action))
         self.wake()
 
     def catch_up(self) -> None:
-        """Let all that is due happen, in its order."""
+        """Apply all events that are due, in order."""
         while self._queue and self._queue[0][0] <= self.now():
             # It may have been decided in the meantime.
             with contextlib.suppress(ForbiddenEventError):
                 heapq.heappop(self._queue)[2]()
 
     def next_due(self) -> float | None:
-        """Return when the next thing will happen, on the sandbox's clock; None if nothing waits."""
+        """Return the time of the next scheduled event, on the sandbox's clock; None if there is none."""
         return self._queue[0][0] if self._queue else None
 
     def duplicates(self) -> tuple[Duplicate, ...]:
-        """Name all that was done more than once with the same content, on the same account."""
+        """Return the operations that an account carried out more than once with the same content."""
         return tuple(found for account in self.accounts.values() for found in account.duplicates())
 
 
@@ -429,8 +428,8 @@ class Duplicate:
 
     Args:
         operation: The operation.
-        order_uuids: The orders that came of it, or the one that it was done to.
-        times: How often it was done.
+        order_uuids: The created orders, or the order that it was about.
+        times: How often it was carried out.
     """
 
     operation: str
@@ -459,24 +458,24 @@ class Account:
     )
 
     def note_refund(self, moment: float, amount: Decimal) -> None:
-        """Remember when how much was paid back."""
+        """Record the time and amount of a refund."""
         self._refunds.append((moment, amount))
 
     def refunded_since(self, moment: float) -> Decimal:
-        """Sum up what was paid back later than a moment; what is older is forgotten."""
+        """Sum up the refunds since a time, and delete older ones."""
         while self._refunds and self._refunds[0][0] <= moment:
             self._refunds.popleft()
         return sum((amount for _, amount in self._refunds), _ZERO)
 
     def note_effect(self, operation: Operation[object], uuid: str, body: JsonObject) -> None:
-        """Remember something that must not be done twice."""
+        """Record an operation that must not be carried out twice."""
         if operation.safety is Safety.UNSAFE:
             target = uuid if operation.id_name else ""
             content = json.dumps([target, body], sort_keys=True, default=str)
             self._effects[operation.name, hashlib.sha256(content.encode()).digest()].append(uuid)
 
     def duplicates(self) -> list[Duplicate]:
-        """List all that was done more than once with the same content."""
+        """List the operations that were carried out more than once with the same content."""
         return [
             Duplicate(name, tuple(dict.fromkeys(uuids)), len(uuids))
             for (name, _), uuids in self._effects.items()

@@ -1,4 +1,4 @@
-"""Subscriptions in the sandbox: cycles that pass on the sandbox's clock, one of which may fail."""
+"""Subscriptions in the sandbox: cycles that follow the sandbox's clock, and payments that may fail."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _DAY = 86400.0
 
 
 class SubscriptionEvent(StrEnum):
-    """What can happen to a subscription."""
+    """An event that can happen to a subscription."""
 
     ACCEPT = "accept"
     """The customer accepts it and pays the first cycle."""
     CYCLE = "cycle"
     """The next cycle is billed."""
     END = "end"
-    """The last cycle has passed."""
+    """The last cycle has ended."""
     CANCEL = "cancel"
 
 
@@ -46,7 +46,7 @@ NEXT_SUBSCRIPTION: Mapping[tuple[SubscriptionStatus, SubscriptionEvent], Subscri
     )
 )
 OUTSIDE_SUBSCRIPTION_EVENTS = (_E.ACCEPT, _E.CYCLE)
-"""What can happen to a subscription without a call of the API."""
+"""The events that can happen to a subscription without a call of the API."""
 
 
 @define(eq=False, kw_only=True)
@@ -60,7 +60,7 @@ class Cycle:
         amount: What it costs.
         is_paid: Whether the payment succeeded.
         refunded_at: When it was refunded, in Unix seconds.
-        refunded: What was paid back.
+        refunded: The refunded amount.
     """
 
     number: int
@@ -73,7 +73,7 @@ class Cycle:
 
     @property
     def name(self) -> str:
-        """Its name, which a refund refers to."""
+        """The name by which refunds refer to it."""
         return f"Cycle {self.number}"
 
     @property
@@ -87,7 +87,7 @@ def _report_nothing(_: object) -> None:
 
 
 def period(frequency: str) -> float:
-    """Return the seconds of a cycle; a frequency that is not known counts as a month of 30 days."""
+    """Return the seconds of a cycle; an unknown frequency counts as a month of 30 days."""
     word = frequency.strip().lower()
     return _DAY * (1 if word in ("day", "daily") else 7 if word in ("week", "weekly") else 30)
 
@@ -109,7 +109,7 @@ class SandboxSubscription:
         repeats: How many cycles there are.
         status: Its status.
         cycles: The cycles that were billed.
-        failing: How many of the next cycles' payments fail.
+        failing: The number of next cycles whose payments fail.
         report: Called when the status has changed, or a cycle was billed.
         note: Called with the id when anything changes.
     """
@@ -134,11 +134,11 @@ class SandboxSubscription:
 
     @property
     def frequency(self) -> str:
-        """How often it bills."""
+        """The frequency of its cycles."""
         return str(self.body.get("billingFrequency"))
 
     def apply_event(self, event: SubscriptionEvent, at: float) -> None:
-        """Move on by an event; the one place where a subscription's status changes."""
+        """Apply an event; the only place where a subscription's status changes."""
         following = NEXT_SUBSCRIPTION.get((self.status, event))
         if following is None or (event is SubscriptionEvent.CYCLE and len(self.cycles) >= self.repeats):
             raise ForbiddenEventError(event, f"a subscription that is {self.status}")
@@ -158,7 +158,7 @@ class SandboxSubscription:
         return self.cycles[0].at if self.cycles else None
 
     def schedule(self, wall: Callable[[], float]) -> list[tuple[float, Callable[[], None]]]:
-        """Return what time brings after it was accepted: seconds from then, and what happens."""
+        """Return the timed events after the acceptance: seconds from then, and the event."""
         cycle = period(self.frequency)
         bills: list[tuple[float, Callable[[], None]]] = [
             (number * cycle, lambda: self.apply_event(SubscriptionEvent.CYCLE, wall()))
@@ -181,7 +181,7 @@ class SandboxSubscription:
         )
 
     def pay_back(self, cycles: list[Cycle], amount: Decimal, at: float) -> None:
-        """Refund cycles that were found to be refundable, each up to what it costs."""
+        """Refund refundable cycles, each up to its price."""
         left = amount
         for cycle in cycles:
             part = min(left, cycle.amount)

@@ -10,12 +10,12 @@ from attrs.validators import ge, gt
 
 @frozen
 class Admission:
-    """Whether a request may pass.
+    """The throttle's decision about a request.
 
     Args:
         limit: Requests a window.
-        remaining: How many are left after this one.
-        wait: Seconds until the window ends; None for a request that may pass.
+        remaining: Requests left after this one.
+        wait: Seconds until the window ends; None if the request is admitted.
     """
 
     limit: int
@@ -26,7 +26,7 @@ class Admission:
         """Return the headers, at a wall-clock time in Unix seconds."""
         headers = {"x-ratelimit-limit": str(self.limit), "x-ratelimit-remaining": str(self.remaining)}
         if self.wait is not None:
-            # Rounded up: who comes back then finds the window over.
+            # Rounded up, so that the window is over after the wait.
             headers["retry-after"] = str(math.ceil(self.wait))
             headers["x-ratelimit-reset"] = str(math.ceil(wall + self.wait))
         return headers
@@ -39,8 +39,8 @@ class Throttle:
     Args:
         limit: Requests a window.
         window: Seconds.
-        when_written: Whether headers show the count when the response is written, as the framework's own
-            middleware makes them, or when the request was counted.
+        when_written: Whether headers show the count when the response is written, as in the framework's own
+            middleware, or when the request was counted.
     """
 
     limit: int = field(default=240, validator=ge(1))
@@ -49,7 +49,7 @@ class Throttle:
     _windows: dict[str, tuple[float, int]] = field(init=False, factory=dict[str, tuple[float, int]])
 
     def hit(self, token: str, now: float) -> Admission:
-        """Count a request of a token at a time in seconds; a refused one does not count."""
+        """Count a request of a token at a time in seconds; a rejected one does not count."""
         start, used = self._windows.get(token, (now, 0))
         if now >= start + self.window:
             start, used = now, 0
@@ -59,17 +59,17 @@ class Throttle:
         return Admission(self.limit, self.limit - used - 1)
 
     def shown(self, token: str, now: float) -> Admission:
-        """Return what headers show that are made at a time in seconds, after the request was counted."""
+        """Return the content of headers that are created at a time in seconds."""
         start, used = self._windows.get(token, (now, 0))
         return Admission(self.limit, self.limit - (used if now < start + self.window else 0))
 
     def open_windows(self, now: float) -> list[tuple[int, int, float]]:
-        """Return of each window that is open its token, what was used, and the seconds until it ends."""
-        # A token is named by its place among those seen, from 1: it is a secret.
+        """Return the token, the count and the seconds until the end of each open window."""
+        # The token is secret, so it is identified by its number, from 1.
         rows = enumerate(self._windows.values(), start=1)
         told = ((place, used, start + self.window - now) for place, (start, used) in rows)
         return [(place, used, ends_in) for place, used, ends_in in told if ends_in > 0]
 
     def reset(self) -> None:
-        """Forget all windows."""
+        """Close all windows."""
         self._windows.clear()

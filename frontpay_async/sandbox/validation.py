@@ -42,10 +42,10 @@ _DATE_SENTENCES = {
 
 
 def validate(operation: Operation[object], body: JsonObject, demanded: DateFormat | None) -> None:
-    """Refuse a body that breaks the operation's rules."""
+    """Reject a body that violates the operation's rules."""
     if operation.rules is None:
         return
-    # The rules take either form of a date; only one of them is demanded.
+    # The rules accept both date formats; the setting requires one of them.
     breaches = [
         breach
         for breach in check(operation.rules, body)
@@ -59,7 +59,7 @@ def validate(operation: Operation[object], body: JsonObject, demanded: DateForma
     def place(breach: Breach) -> tuple[bool, int]:
         return breach.path.startswith("products."), places.get(breach.path.partition(".")[0], len(places))
 
-    # By field, as Laravel does, and those of lines last.
+    # In the order of the fields, as in Laravel, lines last.
     breaches.sort(key=place)
     if breaches:
         raise invalid([_sentence(each, form) for each in breaches])

@@ -1,1 +1,1 @@
-"""Waiting for a payment, a refund or an order to end: one hub for each client."""
+"""Waiting for payments, refunds and orders: one hub for each client."""

@@ -1,28 +1,27 @@
-"""How likely a payment is to be decided in the next second, by how long it has been waited for. Pure.
+"""The hazard of a payment: the probability per second that it is decided, by its age. Pure.
 
-The time that a payment takes is taken to be log-normal: most are decided within a minute, a few take
-many. With F its distribution and f its density, the *hazard* at age a is
+*Model.* The duration of a payment is assumed to be log-normal: most are decided within a minute, a few take
+many minutes. With distribution F and density f, the *hazard* at age a is
 
     h(a) = f(a) / (1 - F(a)),   f(a) = φ(z) / (a·s),   1 - F(a) = Φ(-z),   z = (ln a - m) / s.
 
-m and s begin with a prior that counts as k = ``trust`` payments, and are updated by those that are seen to
-be decided: with n of them, the mean x̄ and the squared deviations d of their ln a,
+m and s start with a prior that counts as k = ``trust`` payments, and are updated with observed durations:
+with n of them, the mean x̄ of ln a and the sum d of its squared deviations,
 
     m = (k·m0 + n·x̄) / (k + n),   s² = (k·s0² + d + k·n·(x̄ - m0)² / (k + n)) / (k + n).
 
-What is seen is not an age but an interval, from the last look to this one, and a wide one where many wait. So
-each counts with what is expected within it (one step of EM): with its ends z1 and z2, in deviations, and
-p = Φ(z2) - Φ(z1),
+The observation is not an age but the interval between the last two polls, which is wide if there are many
+watches. Each counts with its expected values within the interval (one EM step): with the normalised ends z1
+and z2 and p = Φ(z2) - Φ(z1),
 
     E[ln a] = m + s·(φ(z1) - φ(z2)) / p,
     E[ln² a] = m² + 2·m·s·(φ(z1) - φ(z2)) / p + s²·(1 + (z1·φ(z1) - z2·φ(z2)) / p).
 
-Old ones are forgotten: n is never more than ``memory``. What is given up before it is decided is not
-counted, so the estimate is a little early where many are; that costs polls, not news.
+n is limited to ``memory``, so old observations lose weight. *Limit*: watches abandoned undecided
+(right-censored) are ignored, which biases the estimate low; the cost is extra polls, never a missed change.
 
-The scheduler asks at a rate in proportion to √h, so what it needs is how far √h adds up:
-G(a) = ∫√h over [0, a]. It is kept on a grid of ages, a quarter of an octave apart, and read by
-linear interpolation.
+The scheduler polls at a rate proportional to √h, so it needs the integral G(a) = ∫√h over [0, a]. It is
+tabulated on a grid of ages, a quarter of an octave apart, and interpolated linearly.
 """
 
 from __future__ import annotations
@@ -36,21 +35,21 @@ from attrs import define, field
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# From a tenth of a second to three months.
+# The grid covers a tenth of a second to three months.
 _GRID = tuple(0.1 * 2 ** (step / 4) for step in range(107))
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
-# Beyond so many deviations the survivor underflows, and its asymptote is exact enough.
+# Beyond this many deviations the survival function underflows, and its asymptote is exact enough.
 _FAR = 20.0
-# In a narrower interval, or further out, the differences are rounding errors.
+# In narrower intervals, or further out, the differences are only rounding errors.
 _NARROW = 1e-9
-# How many numbers a state has, and the greatest number of payments in one.
+# The length of a state, and the maximum number of payments in it.
 _STATE = 3
 _MOST_SEEN = 1e6
 
 
 def check_state(state: Sequence[float]) -> tuple[float, float, float]:
-    """Return what ``Hazard.state`` returned, checked."""
+    """Validate a value from ``Hazard.state``."""
     if len(state) != _STATE:
         raise ValueError("not a learnt distribution in a snapshot")
     seen, mean, deviations = state
@@ -60,7 +59,7 @@ def check_state(state: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _read(reached: list[float], age: float) -> float:
-    """Read a function of the age that is kept on the grid."""
+    """Interpolate a function of the age that is tabulated on the grid."""
     above = bisect_right(_GRID, age)
     if above == 0:
         return reached[0] * age / _GRID[0]
@@ -72,13 +71,13 @@ def _read(reached: list[float], age: float) -> float:
 
 @define(eq=False, repr=False)
 class Hazard:
-    """Estimate the hazard from a log-normal prior and what is seen.
+    """An estimate of the hazard, from a log-normal prior and observed durations.
 
     Args:
         median: The prior's median, in seconds.
         spread: The prior's standard deviation of ln(seconds).
-        trust: How many payments the prior counts as.
-        memory: The most payments that are remembered.
+        trust: The weight of the prior, in payments.
+        memory: The maximum weight of the observations, in payments.
     """
 
     median: float = 20.0
@@ -88,19 +87,19 @@ class Hazard:
     mu: float = field(init=False)
     sigma: float = field(init=False)
     peak: float = field(init=False)
-    """The greatest √h of all ages."""
+    """The maximum of √h over all ages."""
     seen: float = field(init=False, default=0.0)
     _mean: float = field(init=False, default=0.0)
     _deviations: float = field(init=False, default=0.0)
     _reached: list[float] = field(init=False, factory=list[float])
-    # The same, of those that are not decided yet at each age.
+    # The same, for payments that are undecided at each age.
     _expected_reach: list[float] = field(init=False, factory=list[float])
 
     def __attrs_post_init__(self) -> None:
         self._fit()
 
     def learn(self, after: float, by: float) -> None:
-        """Take in that one was decided between two ages."""
+        """Record that a payment was decided between two ages."""
         value, square = self._expected(max(after, 0.0), max(by, after, _GRID[0]))
         if self.seen >= self.memory:
             kept = (self.memory - 1) / self.seen
@@ -109,20 +108,20 @@ class Hazard:
         self.seen += 1
         off = value - self._mean
         self._mean += off / self.seen
-        # What is not known of it within its interval counts, too, or the spread would shrink.
+        # The variance within the interval counts as well; otherwise the spread would shrink.
         self._deviations += off * (value - self._mean) + max(0.0, square - value * value)
         self._fit()
 
     def before(self, age: float) -> float:
-        """Return the part of them that is decided before an age in seconds."""
+        """Return the share of payments that are decided before an age in seconds."""
         return 0.5 * math.erfc((self.mu - math.log(max(age, _GRID[0]))) / (self.sigma * _ROOT_2))
 
     def state(self) -> list[float]:
-        """Return what was learnt, as plain data: how many, the mean, the sum of squared deviations."""
+        """Return the learnt state as plain data: count, mean, sum of squared deviations."""
         return [self.seen, self._mean, self._deviations]
 
     def resume(self, state: list[float]) -> None:
-        """Take up what ``state`` returned."""
+        """Restore a value from ``state``."""
         self.seen, self._mean, self._deviations = check_state(state)
         self._fit()
 
@@ -148,7 +147,7 @@ class Hazard:
         return max(0.0, _GRID[above - 1] + part * (_GRID[above] - _GRID[above - 1]) - age)
 
     def _expected(self, after: float, by: float) -> tuple[float, float]:
-        """Return the mean of ln(seconds), and of its square, of those decided between two ages."""
+        """Return the mean of ln(seconds) and of its square for payments decided between two ages."""
         low = max(-_FAR, (math.log(after) - self.mu) / self.sigma) if after > 0 else -_FAR
         high = (math.log(by) - self.mu) / self.sigma
         part = 0.5 * (math.erfc(low / _ROOT_2) - math.erfc(high / _ROOT_2))
@@ -164,7 +163,7 @@ class Hazard:
         )
 
     def expects(self, age: float, seconds: float) -> float:
-        """Return how far √h is expected to add up in so many seconds, until it is decided."""
+        """Return the expected integral of √h over the next seconds, until the decision."""
         left = 1 - self.before(age)
         if left < _NARROW:
             return seconds * math.sqrt(self.at(age))

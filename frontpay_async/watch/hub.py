@@ -1,9 +1,8 @@
-"""The watch hub: wait until a payment, a refund or an order has ended; reached as ``client.watch``.
+"""The watch hub, ``client.watch``: waiting for the final status of payments, refunds and orders.
 
     status = await client.watch.payment(created.order_uuid, timeout=60)
 
-Which watch is asked for when is decided in ``watch/schedule.py``, and by whom in
-``watch/poller.py``.
+``watch/schedule.py`` decides which watch is polled when, ``watch/poller.py`` in which task.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 StatusT = TypeVar("StatusT", OrderStatus, ReservationStatus, SubscriptionStatus)
 
-# INVOICED is an end here: the customer has chosen how to pay.
+# INVOICED is final here: the customer has chosen how to pay.
 _CHECKED_OUT = (
     OrderStatus.PAID,
     OrderStatus.INVOICED,
@@ -70,13 +69,13 @@ class WatchStatistics:
 
     Args:
         watches: The number of watches with a waiting task.
-        restored: How many were restored and have not been asked for yet.
+        restored: The number of restored watches for which no task waits yet.
         polls: How many single polls were sent.
-        sweeps: How many times the list of orders was asked for.
-        decided: How many watches were seen to end.
-        sweeping: Whether the list of orders looks after the watches at present.
-        mean_age: How long they have been watched, in seconds.
-        staleness: How long ago they were last looked at, on average, in seconds.
+        sweeps: How many times the list of orders was requested.
+        decided: How many watches reached a final status.
+        sweeping: Whether sweeps are used at present.
+        mean_age: The mean age of the watches, in seconds.
+        staleness: The mean time since their last update, in seconds.
     """
 
     watches: int
@@ -91,11 +90,11 @@ class WatchStatistics:
 
 @define(eq=False, repr=False)
 class WatchHub:
-    """Waiting for the end of payments, refunds and orders; shared by a client and those derived from it.
+    """Waiting for payments, refunds and orders; shared by a client and the clients derived from it.
 
-    All waits share the polls, and the polls take what the rate limit leaves. They are made while a task
-    waits, in the task of one who does: nothing runs in the background. Trouble with the network or the API is
-    waited out within the timeout.
+    All waits share the polls, and the polls use the remaining rate limit. They run only while a task waits,
+    inside one of the waiting tasks: nothing runs in the background. Failures of the network or the API do not
+    end a wait before its timeout.
     """
 
     _poller: Poller
@@ -130,22 +129,22 @@ class WatchHub:
         """Wait until the last refund on a terminal is decided.
 
         The status check does not say which refund it is about: until a second partial refund is decided, it
-        still shows the first one's end. So for every refund but the first give ``after``.
+        shows the result of the first. Pass ``after`` for every refund but the first.
 
         Args:
             order_uuid: The order.
             timeout: Seconds to wait at most; None for no bound.
-            after: What was refunded before this refund, in the order's currency: the ``refunded_amount`` of
-                ``orders.get_status`` before it was asked for. REFUNDED is then returned once the order's
-                status shows more than that, and REJECTED only if the status is seen to turn to it.
+            after: The amount refunded before this refund, in the order's currency: the ``refunded_amount`` of
+                ``orders.get_status`` before the call. REFUNDED is then returned when the order's status shows
+                a larger amount, and REJECTED only if the status changes to it.
 
         Returns:
-            REFUNDED or REJECTED, as the refund's own status check says; with ``after``, as that and the
-            order's ``refunded_amount`` say.
+            REFUNDED or REJECTED, from the refund's own status check; with ``after``, also from the order's
+            ``refunded_amount``.
 
         Raises:
-            WatchTimeoutError: It was not decided in time; it may still be paid back.
-            NotFoundError: There is no such order, or no refund was asked of it.
+            WatchTimeoutError: It was not decided in time; it may still be refunded.
+            NotFoundError: There is no such order, or no refund of it was requested.
             AuthenticationError: The token was refused.
             NotSentError: The client was closed.
             TypeError: ``after`` is a float or not a number.
@@ -253,7 +252,7 @@ class WatchHub:
         until: OrderStatus | str | Collection[OrderStatus | str] | None = None,
         timeout: float | None,  # noqa: ASYNC109 - on the client's clock
     ) -> OrderStatus:
-        """Wait until the customer has paid, or has not, on the page of a checkout session.
+        """Wait until the order of a checkout session is paid, invoiced or ended.
 
         Args:
             order_uuid: The order of the session.
@@ -280,10 +279,10 @@ class WatchHub:
         kind: WatchKind | str = WatchKind.PAYMENT,
         timeout: float | None = None,
     ) -> AsyncGenerator[Status]:
-        """Iterate over the changes: first the status as it is, then each other one, the final one last.
+        """Iterate over the status changes: the current status first, the final status last.
 
-        Polls for it are made while its next change is waited for, or any other. Leave it early with
-        ``contextlib.aclosing``, so that it is not watched for any longer.
+        The order is polled while a task waits for its next change, or for another watch. To leave the
+        iteration early, use ``contextlib.aclosing``, which ends the watch.
 
         Args:
             order_uuid: The order.
@@ -302,15 +301,15 @@ class WatchHub:
         return self._changes(kind, order_uuid, timeout)
 
     def notify(self, callback: _TellsOfOrder | str) -> bool:
-        """Record a callback: its order is polled early, and only what the API itself says is believed.
+        """Record a callback: its order is polled early. Only the API's own response ends a wait.
 
-        Forged callbacks cost other waits at most half of the polls. Call it in the event loop of the client.
+        Forged callbacks use at most half of the polls. Call this in the client's event loop.
 
         Args:
             callback: Anything with an ``order_uuid``, or the order's id.
 
         Returns:
-            Whether anything of the order is watched.
+            Whether the order is being watched.
 
         Raises:
             ConfigurationError: ``callback`` names no order.
@@ -324,9 +323,9 @@ class WatchHub:
         return any(watched)
 
     def snapshot(self) -> dict[str, object]:
-        """Return what is watched and what was learnt, as plain data that JSON can hold.
+        """Return the watches and the learnt durations, as JSON-compatible data.
 
-        Take it while the tasks still wait: an order without a waiting task is not included.
+        Call it while the tasks still wait: an order without a waiting task is not included.
         """
         schedule, now = self._poller.schedule, self._now()
         watches = {key: Kept(now - kept.since, kept.status) for key, kept in self._restored.items()}
@@ -348,12 +347,12 @@ class WatchHub:
 
         Raises:
             ValueError: It is not a valid snapshot, or one of a later version, or ``elapsed`` is not valid;
-                nothing was taken up.
+                nothing was restored.
         """
         _checks.number("elapsed", elapsed, f"from 0 to {LONGEST_AGE:g} seconds", most=LONGEST_AGE)
         read, now = read_snapshot(snapshot), self._now()
         for kind, order_uuid in read.watches:
-            # An id that cannot be asked for is refused here, not when its turn comes.
+            # An invalid id is rejected here, not at its first poll.
             self._poller.session.request(KINDS[kind].operation, uuid=order_uuid)
         for kind, learnt in read.learnt.items():
             self._poller.schedule.hazard(kind).resume(learnt)

@@ -1,4 +1,4 @@
-"""What can be watched: the kinds, where each is asked for, and when it has ended. Pure."""
+"""The kinds of watches: the operation that reads the status of each, and its final statuses. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class WatchKind(StrEnum):
-    """What is watched of an order."""
+    """The kind of a watch."""
 
     PAYMENT = "payment"
     """The payment on a terminal: until PAID or CANCELLED."""
@@ -37,11 +37,11 @@ class WatchKind(StrEnum):
 
 @frozen
 class WatchSpec:
-    """What is asked for a kind of watch.
+    """The properties of a kind.
 
     Args:
         operation: The row that reads its status.
-        facts: What waiting for it is like.
+        facts: Its typical durations.
     """
 
     operation: Operation[object]
@@ -49,7 +49,7 @@ class WatchSpec:
 
 
 class _Kinds(Mapping[WatchKind, WatchSpec]):
-    """The row that reads the status of each kind; found when it is needed, with its resource."""
+    """The row that reads the status of each kind; loaded with its resource when it is needed."""
 
     def __init__(self) -> None:
         self._known: dict[WatchKind, WatchSpec] = {}
@@ -82,15 +82,15 @@ class WatchState(Enum):
     """The state of a watch in the schedule."""
 
     RESTING = "resting"
-    """Looked at so lately that it is not asked for yet."""
+    """Resting: it was polled recently."""
     READY = "ready"
-    """Waiting for its share."""
+    """In the queue."""
     TOLD = "told"
     """Polled before anything else: the list shows a change, or a poll has to be repeated."""
     CLAIMED = "claimed"
-    """Polled early: a callback, which may be forged, says that it has changed."""
+    """Polled early, because of a callback, which may be forged."""
     ASKED = "asked"
-    """A poll is under way."""
+    """A poll is in flight."""
     GONE = "gone"
 
 
@@ -100,10 +100,10 @@ class Watch:
     """One watch; all times are seconds on the hub's clock.
 
     Args:
-        kind: What is watched.
+        kind: The kind.
         order_uuid: The order.
-        since: When its age began.
-        began: When it was taken up here.
+        since: The time from which its age counts.
+        began: When it was added here.
     """
 
     kind: WatchKind
@@ -112,23 +112,22 @@ class Watch:
     began: float
     state: WatchState = WatchState.GONE
     place: int = 0
-    # Its turn, in virtual time; and its share, which is the root of its hazard.
+    # Its tag in virtual time, and its share, the root of its hazard.
     tag: float = 0.0
     share: float = 0.0
     asked_at: float = -math.inf
-    # Its own route's responses: the first, the last, when that one was asked for, and its status.
+    # Its own route's responses: times of the first and the last, when the last was requested, and its status.
     known_at: float = math.inf
     seen_at: float = -math.inf
     answered: float = -math.inf
     status: Status | None = None
-    # How many polls in a row were repeated because they hung.
+    # The number of consecutive polls that hung.
     hedges: int = 0
     # What the list of orders said last, and when.
     listed: OrderStatus | None = None
     listed_at: float = -math.inf
-    # When it was last said to have changed, by the list or by a callback; how many more responses that show
-    # no change are followed by another poll; and what is left after a callback that proved wrong: one early
-    # poll for each regular one.
+    # The last change reported by the list or a callback; the remaining repetitions of polls without a change;
+    # and the early polls left after a wrong callback (one for each regular poll).
     told_at: float = -math.inf
     claimed: bool = False
     doubts: int = 0
@@ -139,17 +138,17 @@ class Watch:
 
     @property
     def looked_at(self) -> float:
-        """When anything was last heard of it."""
+        """When it was last updated."""
         return max(self.seen_at, self.listed_at)
 
     @property
     def known(self) -> bool:
-        """Whether its own route has known the order before."""
+        """Whether its own route has returned the order before."""
         return self.status is not None or self.known_at < math.inf
 
 
 def status_in(answer: object) -> Status:
-    """Return the status that an answer to a kind's operation holds, or is."""
+    """Return the status in a result of the kind's operation."""
     status = getattr(answer, "status", answer)
     if isinstance(status, Status):
         return status
@@ -157,5 +156,5 @@ def status_in(answer: object) -> Status:
 
 
 def paid_back_in(answer: object) -> Decimal | None:
-    """Return how much an answer says was paid back; None if it does not say so."""
+    """Return the refunded amount in a result; None if it has none."""
     return answer.refunded_amount if isinstance(answer, OrderStatusReport) else None

@@ -1,10 +1,9 @@
-"""The end of a refund that is not the order's first.
+"""Waiting for a refund that is not the order's first.
 
-The refund's status check does not say which refund it is about: until the second one is decided it shows the
-end of the first. Two facts tell them apart, and both are watched: the order's refunded amount exceeds what
-was refunded before (REFUNDED), or the status is seen to turn to an end (REJECTED; REFUNDED only where the API
-leaves the amount out). A rejection that was there at the first look may be the earlier refund's and proves
-nothing.
+The refund's status check does not say which refund it is about: until the second refund is decided, it shows
+the result of the first. Two observations distinguish them, and both are watched: the order's refunded amount
+exceeds the earlier one (REFUNDED), or the status changes to a final one (REJECTED; REFUNDED only if the API
+omits the amount). A rejection in the first poll may belong to the earlier refund and proves nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class LaterRefund:
-    """The wait for the end of a refund after others.
+    """The wait for a refund after earlier ones.
 
     Args:
         poller: Polls for both subscriptions.
-        amount: Ends when the order's refunded amount exceeds what was refunded before.
+        amount: Ends when the order's refunded amount exceeds the earlier one.
         status: Iterates over the refund's statuses, and does not end with a final one.
     """
 
@@ -42,7 +41,7 @@ class LaterRefund:
     _error: FrontPayError | None = field(init=False, default=None)
 
     async def end(self) -> RefundStatus:
-        """Wait for the refund's end."""
+        """Wait for the refund's final status."""
         async with anyio.create_task_group() as tasks:
             for wait in (self._exceeded, self._turned):
                 tasks.start_soon(self._first, wait, tasks.cancel_scope)
@@ -54,7 +53,7 @@ class LaterRefund:
         raise self._error
 
     async def _first(self, wait: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
-        """Run one of the two waits; its end is that of both, unless it learnt nothing."""
+        """Run one of the two waits; its result ends both, unless it is inconclusive."""
         try:
             await wait()
         except FrontPayError as error:
@@ -66,7 +65,7 @@ class LaterRefund:
         try:
             await self.poller.next(self.amount)
         except NotFoundError:
-            # The order's route does not know terminal orders: the refund's status alone is left.
+            # The order's route does not know terminal orders: only the refund's status remains.
             return
         self._end = RefundStatus.REFUNDED
 

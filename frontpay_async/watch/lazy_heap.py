@@ -1,4 +1,4 @@
-"""A heap whose items can be taken out of the middle: their entry stays behind, and is skipped later. Pure."""
+"""A heap with removal of any item: the removed entry stays behind and is skipped later. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from attrs import define, field
 
 _FEW = 16
-# One count for all heaps: an entry that was left behind in one is never taken for one in another.
+# One counter for all heaps, so a stale entry of one heap never matches an item in another.
 _arrivals = itertools.count(1)
 
 
@@ -36,12 +36,12 @@ class LazyHeap(Generic[ItemT]):
         return len(self._heap) - self._stale
 
     def push(self, item: ItemT, key: float) -> None:
-        """Put in an item that stands in no heap."""
+        """Add an item that is in no heap."""
         item.place = next(_arrivals)
         heapq.heappush(self._heap, (key, item.place, item))
 
     def drop(self, item: ItemT) -> None:
-        """Take out an item that stands in this heap."""
+        """Remove an item that is in this heap."""
         item.place = 0
         self._stale += 1
         if self._stale > _FEW and self._stale * 2 > len(self._heap):
@@ -50,7 +50,7 @@ class LazyHeap(Generic[ItemT]):
             self._stale = 0
 
     def first(self) -> tuple[float, ItemT] | None:
-        """Return the least key and its item; None if there is none."""
+        """Return the smallest key and its item; None if the heap is empty."""
         heap = self._heap
         while heap:
             key, arrival, item = heap[0]
@@ -61,7 +61,7 @@ class LazyHeap(Generic[ItemT]):
         return None
 
     def pop(self) -> ItemT:
-        """Take out the item with the least key; there must be one."""
+        """Remove the item with the smallest key; there must be one."""
         found = self.first()
         if found is None:
             raise IndexError("an empty heap")

@@ -1,16 +1,16 @@
 """Polling for all waiting tasks, within those tasks.
 
 There is no background task. One of the waiting tasks is the *leader*: it sleeps until a poll is due, and runs
-the polls as children of its own, so that nothing outlives the call that it belongs to. The others wait for
-an event. When the leader's own watch has ended, or its time, or its caller's patience, it names the next,
-and the polls that it had under way are given up and asked again, before anything else, by the next leader.
+the polls as its child tasks, so that nothing outlives the call. The other tasks wait for an event. When the
+leader finishes, times out or is cancelled, another waiter takes over and first repeats the polls that were in
+flight.
 
-At most one poll waits at the rate governor, and what it asks is chosen when it has been let through: in the
-meantime a callback may have come. At most ``MOST_AT_ONCE`` are under way, and ``MOST_IN_FLIGHT`` with those
-that hang: a poll without a response for some seconds is repeated, and the first response counts.
+At most one poll waits at the rate governor, and its watch is chosen when it is admitted, because a callback
+may arrive in the meantime. At most ``MOST_AT_ONCE`` polls are in flight, or ``MOST_IN_FLIGHT`` including hung
+ones: a poll without a response for some seconds is repeated, and the first response counts.
 
-The polls run in a context (``contextvars``) of their own: what the caller that happens to lead has set, such
-as a span, a request's log fields or a decimal precision, is neither seen nor changed by them.
+The polls run in a separate context (``contextvars``), so the leader's spans, log fields and decimal precision
+do not affect them.
 """
 
 from __future__ import annotations
@@ -57,33 +57,33 @@ if TYPE_CHECKING:
     from frontpay_async.settings import Timeouts
 
 GRACE = 10.0
-"""Seconds in which a 404 is taken for an order that the API does not know yet."""
+"""Seconds during which a 404 means that the API does not know the order yet."""
 MOST_AT_ONCE = 8
 MOST_IN_FLIGHT = 32
 POLL_WITHIN = 30.0
-"""Seconds after which a poll that is under way is given up."""
+"""Seconds after which a poll in flight is abandoned."""
 
-# A clock may be a rounding error short of the moment that was slept for.
+# After a sleep, a clock may be short of the deadline by a rounding error.
 _TICK = 0.0001
-# The part of an even share of the rate that is counted on, however little is left of this window.
+# The part of an even share of the rate that is assumed, however little is left of this window.
 _LEAST_BUDGET = 0.05
 # In this last part of a window, what is left says nothing about the next window.
 _EDGE = 0.1
 _SPREAD = 0.8
-# One or two watches are spread by the least time between two polls of one: theirs may come so much faster.
+# One or two watches are already spread by the minimum interval per watch, so their polls may be faster.
 _FEW = 2
 _AHEAD = 1.5
-# How many followers wake when one is served; the others find nothing and wait again.
+# How many followers share one event; those without a result wait again.
 _SHARERS = 16
-# A poll hangs that takes so many times as long as the others; and how fast that mean follows them.
+# A poll hangs if it takes this multiple of the mean; and the weight of the latest poll in that mean.
 _HANGS = 3.0
 _SMOOTHING = 0.2
-# After a permit that was not used.
+# The pause after an unused permit.
 _SHORT_WHILE = 0.05
 
 
 class _NothingToAskError(Exception):
-    """The rate let a poll through, and by then nothing was left to ask."""
+    """The poll was admitted, but by then nothing was due."""
 
 
 @define(eq=False)
@@ -95,12 +95,12 @@ class _Flight:
     hangs_at: float
     repeats: bool = False
     hung: bool = False
-    # Given up because a later poll of the same watch was answered.
+    # Abandoned because a later poll of the same watch got a response.
     superseded: bool = False
 
     @property
     def is_latest(self) -> bool:
-        """Whether its watch waits for it and for no later poll."""
+        """Whether it is the latest poll of its watch."""
         asked = self.asked
         return isinstance(asked, Watch) and asked.state is WatchState.ASKED and asked.asked_at == self.started
 
@@ -111,8 +111,8 @@ class Poller:
 
     Args:
         session: Executes the polls.
-        timeouts: Bounds of a poll's phases; the callers' own timeouts bound the whole.
-        grace: Seconds in which a 404 is taken for an order that the API does not know yet.
+        timeouts: Time limits of a poll's phases; the callers' timeouts limit the whole wait.
+        grace: Seconds during which a 404 means that the API does not know the order yet.
     """
 
     session: Session
@@ -123,7 +123,7 @@ class Poller:
     sweeps: int = field(init=False, default=0)
     decided: int = field(init=False, default=0)
     _options: CallOptions = field(init=False)
-    # One reader or more of each watch.
+    # The readers of each watch.
     _readers: dict[Watch, tuple[Subscription, ...]] = field(
         init=False, factory=dict[Watch, tuple[Subscription, ...]]
     )
@@ -156,11 +156,11 @@ class Poller:
         every: bool = False,
         paid_back_beyond: Decimal | None = None,
     ) -> Subscription:
-        """Take up a reader of a watch that is in the schedule; it reads within a ``with`` block."""
+        """Add a reader of a scheduled watch for the duration of a ``with`` block."""
         now = self.session.clock.now()
         deadline = math.inf if patience is None else now + patience
         subscription = Subscription(self.leave, watch, deadline, patience, until, every, paid_back_beyond)
-        # What was seen of a watch without a reader may be minutes old.
+        # The status of a watch without a reader may be minutes old.
         fresh = watch in self._readers
         self._readers[watch] = (*self._readers.get(watch, ()), subscription)
         if subscription.deadline < math.inf:
@@ -173,7 +173,7 @@ class Poller:
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
-        """Let go of a reader; a watch without readers is not polled any more."""
+        """Remove a reader; a watch without readers is no longer polled."""
         if subscription.place:
             self._deadlines.drop(subscription)
         subscriptions = self._readers.get(subscription.watch, ())
@@ -211,14 +211,14 @@ class Poller:
         raise subscription.error
 
     def poke(self) -> None:
-        """Let the leader look again at what is due."""
+        """Make the leader check again what is due."""
         if self._sleep is not None:
             self._sleep.cancel()
             self._sleep = None
 
     def oldest_news(self) -> float | None:
-        """Return the seconds since the stalest watch was polled, in any thread; None without any."""
-        # Copied in one step, while the event loop's thread goes on.
+        """Return the seconds since the stalest watch was updated, None without watches; in any thread."""
+        # Copied atomically, because the event loop's thread continues.
         watches = tuple(self.schedule.watches.values())
         now = self.session.clock.now()
         return max((now - max(watch.looked_at, watch.began) for watch in watches), default=None)
@@ -228,14 +228,14 @@ class Poller:
         self._fail_all(NotSentError("watch: stopped: the client was closed"))
 
     def _shared_event(self) -> anyio.Event:
-        """Return what a follower waits for: an event for a few of them, for one takes most of a kilobyte."""
+        """Return the event for a follower; a few share one, because an event takes almost a kilobyte."""
         if self._event is None or self._event.is_set() or self._sharers >= _SHARERS:
             self._event, self._sharers = anyio.Event(), 0
         self._sharers += 1
         return self._event
 
     def _name_the_next(self) -> None:
-        # The latest comer is the most likely to stay.
+        # The latest arrival is the most likely to stay.
         for subscriptions in reversed(self._readers.values()):
             for subscription in subscriptions:
                 if subscription.event is not None:
@@ -292,13 +292,13 @@ class Poller:
             left = max(statistics.remaining / ends_in, _LEAST_BUDGET * even)
         seconds = limit.window if ends_in is None else ends_in
         self.schedule.set_price(self.session.clock.now(), statistics.remaining, seconds)
-        # A little faster than even, so that a rounding error leaves nothing unused.
+        # Slightly faster than an even rate, so that rounding errors leave nothing unused.
         ahead = _AHEAD if len(self.schedule.watches) <= _FEW else 1.0
         self.schedule.least_gap = _SPREAD / (max(left, even) * ahead)
         return min(left, even)
 
     def _expire(self, now: float) -> None:
-        """End the readers whose time is over and the polls that take too long; repeat those that hang."""
+        """End timed-out readers and polls; repeat hung polls."""
         while (first := self._deadlines.first()) and first[0] <= now:
             subscription = self._deadlines.pop()
             if not subscription.over:
@@ -352,7 +352,7 @@ class Poller:
 
     def _take(self) -> _Flight:
         now = self.session.clock.now()
-        # By the budget that it was woken by: the permit itself is a part of what is left now.
+        # Uses the budget from before the permit, which is part of the remaining budget.
         asked = self.schedule.take(now, self._budget)
         if asked is None:
             self._not_before = now + _SHORT_WHILE
@@ -426,7 +426,7 @@ class Poller:
         elif isinstance(error, AuthenticationError | ConfigurationError):
             self._fail_all(error)
         elif flight is None:
-            # It did not even come so far that a watch was chosen.
+            # It ended before a watch was chosen.
             self.schedule.trouble(now)
         elif isinstance(flight.asked, Sweep):
             if passing:
@@ -443,7 +443,7 @@ class Poller:
             self._fail(flight.asked, error)
 
     def _may_be_unknown_yet(self, watch: Watch, error: FrontPayError) -> bool:
-        """Whether a 404 says nothing: of an order that was seen before, or that was created just now."""
+        """Whether to ignore a 404: the order was seen before, or has just been created."""
         now = self.session.clock.now()
         return isinstance(error, NotFoundError) and (watch.known or now < watch.began + self.grace)
 
@@ -458,7 +458,7 @@ class Poller:
             own.operation = error.operation or f"watch.{watch.kind}"
             own.order_uuid = watch.order_uuid
             if isinstance(error, APIError):
-                # It was the status check that was refused: what is watched may have happened.
+                # The status check was rejected; the payment itself may have happened.
                 own.outcome = Outcome.UNKNOWN
                 own.args = (_of_the_watch(watch, str(error)),)
             subscription.fail(own)
@@ -467,7 +467,7 @@ class Poller:
 
 
 def _of_the_watch(watch: Watch, text: str) -> str:
-    """Return the text of a refused status check, with what follows for the watch in place of the check."""
+    """Return the message of a rejected status check, with the consequence for the watch."""
     of_the_check = consequence(KINDS[watch.kind].operation, Outcome.REJECTED)
     text = text.replace(f" {of_the_check}", "")
     return (
@@ -475,5 +475,5 @@ def _of_the_watch(watch: Watch, text: str) -> str:
     )
 
 
-# What a poll asks is chosen when it may be sent; until then it is a read of anything.
+# The watch is chosen when the poll may be sent; until then it is an unspecified read.
 _ANY: Operation[object] = LIST_ORDER_STATUSES

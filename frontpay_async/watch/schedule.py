@@ -1,57 +1,59 @@
-"""The schedule: which watch is asked for next. No I/O, no clock: who drives it says what time it is. Pure.
+"""The schedule: which watch is polled next. No I/O, no clock: callers pass the time. Pure.
 
-Theory. A watch has a hazard h: the chance a second that what it waits for is decided. Asked for evenly at
-rate r, a change is found after 1/(2r) on average, so n watches collect Σ h/(2r) of delay a second. With a
-budget of B = Σr polls a second that is least where h/(2r²) is one and the same λ for all, so
+*Model.* A watch has a hazard h: the probability per second that its result is decided. If it is polled evenly
+at rate r, a change is found after 1/(2r) on average, so n watches accumulate Σ h/(2r) of delay per second.
+With a budget of B = Σr polls per second, that sum is smallest where h/(2r²) is the same value λ for all
+watches, so
 
     r = B·√h / Σ√h,    mean delay = (Σ√h)² / (2·B·Σh),    λ = K²/2 with K = Σ√h / B.
 
-(Inspection of a thing that fails once, Barlow, Hunter and Proschan 1963; the density √(h/2λ) is Keller's,
-1974.) λ is the price of a poll, in seconds of delay, and K says when the next is due: √h has added up to K
-since the last. (Σ√h)²/Σh is how many equal watches they are worth, n_eff; it is at most n. The mean delay is
-a bound for single polls: it needs all of B on watches that are not decided yet, and each evenly spaced. The
-hub cannot know who is decided and not found out, and these take their share, too.
+(Optimal inspection: Barlow, Hunter and Proschan 1963; the density √(h/2λ): Keller 1974.) λ is the price of a
+poll, in seconds of delay. K determines the next poll: it is due when the integral of √h since the last poll
+reaches K. n_eff = (Σ√h)²/Σh is the equivalent number of equal watches; it is at most n. The mean delay is a
+lower bound for single polls: it assumes that all of B is spent on undecided watches, evenly spaced. In fact,
+watches that are decided but not yet polled also take their share.
 
-*Fair queueing* gives these rates without knowing B. Virtual time V is the turn (``tag``) of the watch that is
-asked; the next turn of that watch is V + T/K, where T is what the hazard needs from now until √h adds up
-to K. The least turn goes first. Were h constant, T/K = 1/√h, and each gets its share √h of whatever budget
-there is, as evenly as can be. K is the sum of the shares times the mean time between polls, and need only
-be about right: it decides the horizon of the hazard. The watch to poll is chosen when the rate governor has
+*Fair queueing* yields these rates without knowing B. Virtual time V is the tag (``tag``) of the watch that is
+polled; its next tag is V + T/K, where T is the time until the integral of √h reaches K. The watch with the
+smallest tag is polled first. If h were constant, T/K = 1/√h, and each watch would get its share √h of any
+budget, as evenly as possible. K is the sum of the shares times the mean time between polls. It may be
+approximate: it only sets the horizon of the hazard. The watch to poll is chosen when the rate governor has
 admitted the poll, not before (late binding).
 
-*One price a window.* Polls that are not worth much now can be kept for later in the same window. Where they
-are plentiful (two a minute for each watch), a watch is polled only once √h has added up to the price since
-its last poll: the sum of what √h is expected to add up to until the window ends, by the polls that are left.
+*One price per window.* A poll of little value now can be saved for later in the same window. If polls are
+plentiful (two a minute for each watch), a watch is polled only when the integral of √h since its last poll
+reaches the price: the expected sum of these integrals until the window ends, divided by the remaining polls.
 
-*The first look.* A watch that is begun may be decided already, say with p0. To look at once and not when due
-at T saves p0·T of delay and costs λ: so it is looked at once where p0·T > K²/2, which is unless many wait.
+*The first poll.* A new watch is already decided with probability p0. Polling at once instead of at the due
+time T saves p0·T of delay and costs λ. So it is polled at once if p0·T > K²/2, which is the case unless there
+are many watches.
 
-*Bounds.* No watch is asked for more often than every ``CLOSEST``, or a four-hundredth of its age: who has
-waited an hour does not mind nine seconds. None rests for longer than ``LONGEST``. And none starves: its share
-is at least a tenth of the greatest of its kind, so between two of its turns another has eleven at most, and V
-passes every turn that was given. While the budget allows n polls per ``LONGEST``, none waits much longer
-than that; otherwise about n/B, a round of all. What is left of a rate window is spread (``least_gap``).
+*Bounds.* The interval between two polls of a watch is at least ``CLOSEST``, and at least 1/400 of its age:
+after an hour, nine seconds do not matter. It is at most ``LONGEST``. No watch starves: its share is at least
+a tenth of the largest share of its kind, so another watch is polled at most eleven times between two of its
+polls, and V passes every assigned tag. If the budget allows n polls per ``LONGEST``, no watch waits much
+longer than that; otherwise about n/B, one round of all watches. The remainder of a rate window is spread
+(``least_gap``).
 
-*Sweeps.* The list of orders shows all of them in one request, which pays off for many: ``sweeps.py``.
-While they run, what they show is asked for by itself every ``LONGEST`` only, in case the list lags; and a
-watch that is begun waits for the list before it is asked for.
+*Sweeps.* The list of orders shows all orders in one request, which pays off for many watches: ``sweeps.py``.
+While sweeps run, the watches that the list shows are polled only every ``LONGEST``, in case the list lags,
+and a new watch is first polled after the next list.
 
-*News*. A status in the list that was not there before is confirmed by a poll before anything else is polled.
-If the response shows no change, it is polled again a few times, further and further apart. News during a poll
-is followed by another poll, because the response may be older.
+*Changes in the list.* A new status in the list is confirmed by a poll, with precedence over all other polls.
+If the response shows no change, the poll is repeated a few times, at growing intervals. A change that is seen
+during a poll leads to another poll, because the response may be older.
 
-*Callbacks* may be forged, so they get a share of their own: a bucket of ``_CLAIMS`` early polls, which each
-regular poll and each confirmed callback fills by one. While it is empty, an early poll waits for the next
-regular one. Callbacks that are confirmed cost nothing, and forged ones at most half of the polls, so that the
-others wait at most twice as long on average, whatever comes in. A watch about which a callback was wrong gets
-one early poll for each regular one, and is not polled again when that shows no change.
+*Callbacks* may be forged, so they get a separate share: a bucket of ``_CLAIMS`` early polls, to which each
+regular poll and each confirmed callback adds one. While it is empty, an early poll waits for the next regular
+one. Confirmed callbacks cost nothing. Forged ones cost at most half of the polls, so other watches wait at
+most twice as long on average, however many callbacks arrive. After a wrong callback, a watch gets one early
+poll for each regular one, and an early poll without a change is not repeated.
 
-*Hedges*. A poll without a response for ``HEDGE_AFTER`` seconds, or three times as long as others take, is
-repeated, and the first response counts. While polls of a watch hang, each is given twice as long as the one
-before.
+*Hedging.* A poll without a response for ``HEDGE_AFTER`` seconds, or three times the mean, is repeated, and
+the first response counts. While polls of a watch hang, each gets twice the time of the previous one.
 
-*After the last reader* has left, an undecided watch is kept for ``KEPT_FOR`` seconds: a handler that waits
-two seconds and calls again finds its age, its turn and what was heard of it.
+*After the last reader* has left, an undecided watch is kept for ``KEPT_FOR`` seconds, so a handler that waits
+two seconds and calls again finds its age, its tag and its last status.
 """
 
 from __future__ import annotations
@@ -74,9 +76,9 @@ if TYPE_CHECKING:
     from frontpay_async.models.statuses import OrderStatus, Status
 
 CLOSEST = 0.25
-"""The least seconds between two looks at one watch."""
+"""The minimum seconds between two polls of a watch."""
 LONGEST = 60.0
-"""The most seconds between two looks at one watch, as long as the budget allows it."""
+"""The maximum seconds between two polls of a watch, if the budget allows it."""
 
 HEDGE_AFTER = 3.0
 """Seconds after which a poll without a response is repeated."""
@@ -84,34 +86,34 @@ KEPT_FOR = 600.0
 """Seconds for which an undecided watch is kept after its last reader."""
 
 _RETRY_SHARE = 1 / 400
-# The chance that a watch is decided already when it is begun.
+# The probability that a new watch is already decided.
 _DECIDED_ALREADY = 0.05
 _SURPRISE = 0.02
 _HURRY = 0.1
 _DOUBTS = 4
 _DOUBT_AFTER = 0.25
-# The part of the greatest share of its kind that a watch has at least.
+# The minimum share of a watch, relative to the largest share of its kind.
 _LEAST_SHARE = 0.1
 _LEAST_PACE = 1e-4
 _SMOOTHING = 0.1
 _MOST_PAUSE = 8.0
-# More than can be under way at once: each confirmed callback gives its poll back.
+# More than can be in flight at once: each confirmed callback returns its poll.
 _CLAIMS = 16.0
 _MOST_KEPT = 10_000
-# So many polls a second for each watch are plenty, and how often the price of one is set, in seconds.
+# The polls per second and watch that count as plentiful, and the seconds between updates of the price.
 _PLENTY = 1 / 30
 _PRICED_EVERY = 1.0
 
 
 class Sweep(Enum):
-    """A request for the list of orders, in place of a poll."""
+    """A request for the list of orders instead of a poll."""
 
     LIST = "list"
 
 
 @define(eq=False, repr=False)
 class _Share:
-    """The watches of a kind: their hazard, the sums of their shares, and those that wait for their turn."""
+    """The watches of a kind: their hazard, the sum of their shares, and the queue."""
 
     hazard: Hazard
     count: int = 0
@@ -121,7 +123,7 @@ class _Share:
 
 
 class _ByKind(dict[WatchKind, _Share]):
-    """The share of each kind; one whose resource was not loaded is made when it is first watched."""
+    """The group of each kind; groups of resources that are not loaded are created at the first watch."""
 
     def __missing__(self, kind: WatchKind) -> _Share:
         facts = KINDS[kind].facts
@@ -138,29 +140,29 @@ def _by_kind() -> _ByKind:
 
 @define(eq=False, repr=False)
 class Schedule:
-    """The decision what to request next."""
+    """The schedule of polls and sweeps."""
 
     watches: dict[tuple[WatchKind, str], Watch] = field(
         init=False, factory=dict[tuple[WatchKind, str], Watch]
     )
     sweeps: Sweeps = field(init=False, factory=Sweeps)
     least_gap: float = field(init=False, default=0.0)
-    """The least seconds between two single polls: what is left of the rate is spread, not spent at once."""
+    """The minimum seconds between two single polls, which spreads the remaining rate limit."""
     _kinds: _ByKind = field(init=False, factory=_by_kind)
     _resting: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     _told: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     _claimed: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
-    # How many early polls callbacks may take.
+    # The number of early polls available to callbacks.
     _claims: float = field(init=False, default=_CLAIMS)
-    # Undecided watches without a reader, and when the last one left; the earliest first.
+    # Undecided watches without a reader, with the time when the last reader left, oldest first.
     _kept: OrderedDict[tuple[WatchKind, str], tuple[Watch, float]] = field(
         init=False, factory=OrderedDict[tuple[WatchKind, str], tuple[Watch, float]]
     )
     _virtual: float = field(init=False, default=0.0)
-    # The mean time between single polls, and when the last was.
+    # The mean time between single polls, and the time of the last one.
     _gap: float = field(init=False, default=CLOSEST)
     _single_at: float = field(init=False, default=-math.inf)
-    # How far √h has to add up before a poll, and when that was set.
+    # The price: the integral of √h before a poll is due, and when it was set.
     _price: float = field(init=False, default=0.0)
     _priced_at: float = field(init=False, default=-math.inf)
     _failures: int = field(init=False, default=0)
@@ -169,7 +171,7 @@ class Schedule:
     def begin(
         self, kind: WatchKind, order_uuid: str, now: float, *, age: float = 0.0, status: Status | None = None
     ) -> Watch:
-        """Take up a watch, or return the one that there is, or that was kept."""
+        """Add a watch, or return the existing or kept one."""
         key = (kind, order_uuid)
         watch = self.watches.get(key)
         if watch is not None:
@@ -201,7 +203,7 @@ class Schedule:
         if watch.told_at > watch.asked_at:
             self._confirm(watch, now, claimed=watch.claimed)
         elif watch.asked_at > watch.answered:
-            # Its last poll was given up when its reader left.
+            # Its last poll was abandoned when its reader left.
             watch.tag = self._virtual
             self._ready(watch)
         else:
@@ -210,7 +212,7 @@ class Schedule:
         return watch
 
     def leave(self, watch: Watch, now: float) -> None:
-        """Let go of a watch whose last reader has left, and keep it for a while if it is undecided."""
+        """Retire a watch whose last reader has left; an undecided one is kept for a while."""
         self.end(watch)
         if watch.status is not None and watch.status.is_final:
             return
@@ -219,7 +221,7 @@ class Schedule:
             self._kept.popitem(last=False)
 
     def end(self, watch: Watch) -> None:
-        """Let go of a watch."""
+        """Remove a watch."""
         self._take_out(watch)
         watch.state = WatchState.GONE
         share = self._kinds[watch.kind]
@@ -227,15 +229,15 @@ class Schedule:
         share.shares -= watch.share
         share.squares -= watch.share**2
         if not share.count:
-            # The rounding errors go with them.
+            # This also resets the rounding errors.
             share.shares = share.squares = 0.0
         watch.share = 0.0
         del self.watches[watch.kind, watch.order_uuid]
 
     def decided(self, watch: Watch) -> None:
-        """Learn from the age at which a watch was decided; call it before ``looked`` and ``end``."""
-        # One that was decided at its first look, at an age by which next to none are, teaches nothing: it was
-        # so before it was watched.
+        """Update the hazard with the age of a decided watch; call it before ``looked`` and ``end``."""
+        # A watch that was decided at its first poll, at an implausibly low age, was decided before it was
+        # watched and is ignored.
         hazard = self._kinds[watch.kind].hazard
         latest = watch.asked_at if watch.told_at == -math.inf else watch.told_at
         by = latest - watch.since
@@ -245,7 +247,7 @@ class Schedule:
             hazard.learn(watch.began - watch.since, by)
 
     def wakes(self, now: float, budget: float) -> float:
-        """Return when there is something to ask for, in seconds; now or earlier: there is."""
+        """Return the time of the next poll or sweep, in seconds; a time in the past means now."""
         if now < self._paused_until:
             return self._paused_until
         self._stir(now, budget)
@@ -261,7 +263,7 @@ class Schedule:
         return min(told[0] if told else math.inf, early, self.sweeps.due(budget), single)
 
     def take(self, now: float, budget: float) -> Watch | Sweep | None:
-        """Return what is asked for now; None if there is nothing."""
+        """Return the next poll or sweep; None if nothing is due."""
         self._stir(now, budget)
         told = self._told.first()
         if told and told[0] <= now:
@@ -288,7 +290,7 @@ class Schedule:
 
     @property
     def priced(self) -> bool:
-        """Whether a watch is polled only once a poll is worth its price."""
+        """Whether polls have to be worth their price."""
         return self._price > 0
 
     def set_price(self, now: float, polls: float, seconds: float) -> None:
@@ -313,11 +315,11 @@ class Schedule:
             self._confirm(watch, max(now, watch.asked_at + _HURRY))
 
     def claim(self, kind: WatchKind, order_uuid: str, now: float) -> bool:
-        """Record that a callback says that a watch has changed; return whether there is such a watch."""
+        """Record a callback about a watch; return whether there is such a watch."""
         watch = self.watches.get((kind, order_uuid))
         if watch is None:
             if (kind, order_uuid) in self._kept:
-                # The caller that waits for it next is to hear of it.
+                # The next caller that waits for it is informed.
                 self._believe(self._kept[kind, order_uuid][0], now)
             return False
         if not self._believe(watch, now) or watch.state is WatchState.TOLD or watch.state is WatchState.ASKED:
@@ -328,9 +330,9 @@ class Schedule:
         return True
 
     def _believe(self, watch: Watch, now: float) -> bool:
-        """Note what a callback says; return whether it is followed by an early poll."""
+        """Record a callback; return whether an early poll follows."""
         if watch.told_at > -math.inf:
-            # It is being confirmed: this starts no further doubts.
+            # A confirmation is under way already.
             if watch.doubts:
                 watch.told_at = now
             return watch.doubts > 0
@@ -342,12 +344,12 @@ class Schedule:
         return True
 
     def hasten(self, watch: Watch, now: float) -> None:
-        """Look at a watch before others, because a caller wants its present status."""
+        """Poll a watch before others, because a caller needs its current status."""
         if watch.state is not WatchState.ASKED:
             self._confirm(watch, max(now, watch.asked_at + _HURRY))
 
     def hedge(self, watch: Watch, now: float) -> None:
-        """Record that a poll hangs: it is the watch's turn again."""
+        """Record that a poll hangs, and schedule the watch again."""
         watch.hedges += 1
         if watch.told_at > -math.inf or self.sweeps.looks_after(watch):
             self._confirm(watch, now, claimed=watch.claimed)
@@ -357,7 +359,7 @@ class Schedule:
             self._ready(watch)
 
     def looked(self, watch: Watch, status: Status, now: float, asked_at: float | None = None) -> None:
-        """Record what a watch's own route says."""
+        """Record a response of a watch's own route."""
         self._failures, self._paused_until = 0, -math.inf
         first, changed = watch.status is None, watch.status is not None and status != watch.status
         watch.answered = asked = watch.asked_at if asked_at is None else asked_at
@@ -383,18 +385,18 @@ class Schedule:
             self._next_turn(watch, now)
 
     def missed(self, watch: Watch, now: float) -> None:
-        """Record that a poll of a watch failed; not for one that has ended."""
+        """Record that a poll of an active watch failed."""
         if watch.doubts > 0:
             self._confirm(watch, now + _DOUBT_AFTER, claimed=watch.claimed)
         else:
             self._next_turn(watch, now)
 
     def again(self, watch: Watch, now: float) -> None:
-        """Record that a poll of a watch was given up under way: it is polled again before others."""
+        """Record that a poll of a watch was abandoned: the watch is polled again before others."""
         self._confirm(watch, now)
 
     def trouble(self, now: float) -> None:
-        """Take in that the API or the network is in trouble: after two failures in a row, wait a little."""
+        """Record a failed request: after two consecutive failures, polling pauses briefly."""
         self._failures += 1
         if self._failures > 1:
             self._paused_until = now + min(0.25 * 2 ** min(self._failures - 1, 10), _MOST_PAUSE)
@@ -411,25 +413,25 @@ class Schedule:
             self._wake_resting(now)
 
     def sweep_failed(self, now: float) -> None:
-        """Record that a sweep failed: single polls look after its watches until one succeeds."""
+        """Record that a sweep failed: single polls are used until a sweep succeeds."""
         self.sweeps.fail(now)
         self._wake_resting(now)
 
     def sweep_hangs(self, now: float) -> None:
-        """Record that the list does not come: single polls look after its watches until it does."""
+        """Record that the list is overdue: single polls are used until it arrives."""
         self.sweeps.overdue = True
         self._wake_resting(now)
 
     def learnt(self) -> dict[WatchKind, Hazard]:
-        """Return what was learnt of each kind."""
+        """Return the learnt state of each kind."""
         return {kind: share.hazard for kind, share in self._kinds.items()}
 
     def hazard(self, kind: WatchKind) -> Hazard:
-        """Return what was learnt of a kind."""
+        """Return the learnt state of a kind."""
         return self._kinds[kind].hazard
 
     def _stir(self, now: float, budget: float) -> None:
-        """Wake those that have rested, and see whether sweeps pay."""
+        """Queue the rested watches, and decide whether sweeps pay off."""
         shares = squares = 0.0
         for kind, share in self._kinds.items():
             if share.count and self.sweeps.has(kind, now) is not False:
@@ -441,14 +443,14 @@ class Schedule:
             self._ready(self._resting.pop())
 
     def _wake_resting(self, now: float) -> None:
-        """Let those that rested because sweeps looked after them rest no longer than others."""
+        """Shorten the rest of watches that were covered by sweeps."""
         for watch in self.watches.values():
             if watch.state is WatchState.RESTING:
                 self._take_out(watch)
                 self._rest(watch, self._rested(watch, now))
 
     def _most_due(self, now: float) -> Watch | None:
-        """Return the watch whose turn it is; those that sweeps look after are put to rest."""
+        """Return the watch to poll next; watches that are covered by sweeps are put to rest."""
         best: Watch | None = None
         for share in self._kinds.values():
             while first := share.ready.first():
@@ -479,13 +481,13 @@ class Schedule:
         self._rest(watch, self._rested(watch, now))
 
     def _rested(self, watch: Watch, now: float) -> float:
-        """Return when a watch may be asked for again."""
+        """Return the earliest time of the next poll of a watch."""
         if self.sweeps.looks_after(watch):
             return max(watch.asked_at, watch.began) + LONGEST
         return watch.asked_at + min(max(CLOSEST, (now - watch.since) * _RETRY_SHARE), LONGEST)
 
     def _worth_from(self, watch: Watch) -> float:
-        """Return when a poll of a watch is worth its price."""
+        """Return the time at which a poll of a watch is worth its price."""
         hazard = self._kinds[watch.kind].hazard
         last = max(watch.asked_at, watch.since)
         due = min(hazard.reaches(last - watch.since, self._price), LONGEST)
@@ -494,7 +496,7 @@ class Schedule:
         return last + due
 
     def _pace(self) -> float:
-        """Return K: how far √h adds up between two looks at one watch."""
+        """Return K, the integral of √h between two polls of a watch."""
         shares = sum(
             share.shares
             for kind, share in self._kinds.items()
@@ -503,10 +505,10 @@ class Schedule:
         return max(shares * self._gap, _LEAST_PACE)
 
     def _set_share(self, watch: Watch, now: float, pace: float) -> float:
-        """Set the share that a watch has from now on; return the seconds until it is due."""
+        """Set the share of a watch; return the seconds until it is due."""
         kind = self._kinds[watch.kind]
         due = min(max(kind.hazard.reaches(max(0.0, now - watch.since), pace), 1e-3), LONGEST)
-        # Where LONGEST makes it due early, it is still worth no more than the best.
+        # If LONGEST makes it due early, its share is still limited to the largest.
         share = kind.hazard.peak * min(max(pace / due / kind.hazard.peak, _LEAST_SHARE), 1.0)
         kind.shares += share - watch.share
         kind.squares += share**2 - watch.share**2

@@ -1,4 +1,4 @@
-"""Watches as plain data that JSON can hold, and back. Pure."""
+"""Conversion of watches to JSON-compatible data and back. Pure."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Key: TypeAlias = tuple[WatchKind, str]
 
 @frozen
 class Kept:
-    """What a snapshot keeps of a watch.
+    """A watch in a snapshot.
 
     Args:
-        since: When its age began; in a snapshot, its age in seconds.
-        status: What was seen last.
+        since: The time from which its age counts; in a snapshot, its age in seconds.
+        status: The last status.
     """
 
     since: float
@@ -42,7 +42,7 @@ class Snapshot:
 
     Args:
         watches: Age and last status of each watch.
-        learnt: What was learnt of each kind; see ``Hazard.state``.
+        learnt: The learnt state of each kind; see ``Hazard.state``.
     """
 
     watches: Mapping[Key, Kept]

@@ -1,4 +1,4 @@
-"""What one caller waits for: the news of a watch, until it has ended, or the caller's patience has."""
+"""One caller's wait for the changes of a watch, until a final status or a timeout."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ MAY_STILL = {
 }
 
 
-# Without a slot for weak references: there may be ten thousand.
+# Without a slot for weak references, to save memory: there may be ten thousand.
 @define(eq=False, repr=False, weakref_slot=False)
 class Subscription:
     """One caller's view of a watch.
 
     Args:
-        leave: Lets go of it.
-        watch: What is read.
-        deadline: When to give up, in seconds on the hub's clock.
-        patience: How long that is, for the error's text.
-        until: The statuses that end it; those that are final of themselves, if None.
-        every: Whether every change is news, or the last status alone.
-        paid_back_beyond: The amount that more than must have been paid back, instead of a status.
+        leave: Ends the subscription.
+        watch: The watch.
+        deadline: When to time out, in seconds on the hub's clock.
+        patience: The timeout, for the error's message.
+        until: The statuses that end it; None for the final ones.
+        every: Whether every change is returned, or only the last status.
+        paid_back_beyond: Ends when the refunded amount exceeds this, instead of at a status.
     """
 
     leave: Callable[[Subscription], None]
@@ -51,7 +51,7 @@ class Subscription:
     every: bool = False
     paid_back_beyond: Decimal | None = None
     place: int = 0
-    # Whether the API says how much was paid back.
+    # Whether the API states the refunded amount.
     told_amount: bool = field(default=False, init=False)
     news: tuple[Status, ...] = field(default=(), init=False)
     last: Status | None = field(default=None, init=False)
@@ -71,7 +71,7 @@ class Subscription:
         return bool(self.news) or self.error is not None
 
     def take(self, status: Status, paid_back: Decimal | None = None) -> None:
-        """Record what the watch's own route says: the status and perhaps how much was paid back."""
+        """Record a response of the watch's own route: the status and possibly the refunded amount."""
         self.told_amount |= paid_back is not None
         if self.paid_back_beyond is not None:
             ends = paid_back is not None and paid_back > self.paid_back_beyond
@@ -84,7 +84,7 @@ class Subscription:
         self.over = ends
 
     def next(self) -> Status:
-        """Return the oldest news; there must be some."""
+        """Return the oldest change; there must be one."""
         status, self.news = self.news[0], self.news[1:]
         return status
 
@@ -95,12 +95,12 @@ class Subscription:
         self.wake()
 
     def wake(self) -> None:
-        """Let the caller see what there is."""
+        """Wake the caller."""
         if self.event is not None:
             self.event.set()
 
     def too_late(self) -> WatchTimeoutError:
-        """Return the error of a reader whose time is over."""
+        """Return the error of a reader that has timed out."""
         watch = self.watch
         last = f"the last status was {watch.status}" if watch.status else "no status was seen"
         return WatchTimeoutError(

@@ -1,21 +1,22 @@
 """Sweeps: the list of orders covers all watches in one request, if it contains them. Pure.
 
-Sweeps every P seconds with one poll for each change give a mean delay of P/2 + 1/(2B); single polls give
-n_eff/(2B) (see ``schedule.py``). So sweeps pay where n_eff > B·P + 1. P is at least a second, and so long
-that sweeps take at most a third of the budget. It grows with what a list costs: it may take half of the
-time, and a second for each 1,000 orders in it, so that a huge account is not listed again and again.
+*Model.* Sweeps every P seconds, with one poll for each change, have a mean delay of P/2 + 1/(2B); single
+polls have n_eff/(2B) (see ``schedule.py``). So sweeps pay off if n_eff > B·P + 1. P is at least a second, and
+long enough that sweeps take at most a third of the budget. It grows with the cost of a list, which may take
+half of the time, and a second for each 1,000 orders, so that a huge account is listed less often.
 
-Whether the list has terminal orders is documented nowhere, so it is found out for each kind: an order that
-its own route has known for ``SETTLED`` seconds before the list was asked for is in it, or the kind is not.
-"Not" is asked again after ``RELEARN`` seconds. Of one watch the list is only trusted once it has shown it.
+It is not documented whether the list contains terminal orders, so this is learnt for each kind: if an order
+that its own route has returned for ``SETTLED`` seconds before the list was requested is missing, the list
+does not contain the kind. This is checked again after ``RELEARN`` seconds. For each watch, the list is
+trusted only after it has shown the order once.
 
-What the list shows is news, and never the result. News is a status that it did not show before and that may
-be an end, or that a watch is gone from it.
+The list only indicates changes, it never ends a watch. A change is a possibly final status that the list did
+not show before, or the disappearance of a watched order.
 
-The list is not trusted for a kind any more, for ``RELEARN`` seconds, once it shows an order as open whose
-own route had stated an end before the list was asked for: the list lags. A list that has none of the orders
-that it showed before is taken for unreadable. Where rows could not be read, nothing follows from an order
-that is missing. While a list is overdue, single polls look after its watches.
+The list is not trusted for a kind, for ``RELEARN`` seconds, after it shows an order as open whose own route
+returned a final status before the list was requested: the list lags. A list with none of the orders that it
+showed before counts as unreadable. If some rows cannot be read, missing orders prove nothing. While a list is
+overdue, single polls are used.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ _EVERY = 1.0
 _PART = 3.0
 _TIMES_ITS_COST = 2.0
 _ENTRIES_A_SECOND = 1000.0
-# A list that takes so many times longer than the last one is overdue.
+# A list is overdue if it takes this multiple of the last one's time.
 _OVERDUE = 3.0
-# So many orders do not vanish from the list at once.
+# This many orders do not vanish from the list at once.
 _SEVERAL = 3
-# Ends that no list has been compared with.
+# The maximum number of final statuses kept for comparison with the next list.
 _MOST_ENDS = 1000
-# Once sweeps run, they go on until they are worth clearly less than single polls.
+# Hysteresis: running sweeps continue until single polls are clearly better.
 _STAY = 0.7
 _AFTER_FAILURE = 1.0
 
@@ -66,41 +67,41 @@ class Sweeps:
     """When the list of orders is requested, and how it is read."""
 
     on: bool = field(init=False, default=False)
-    """Whether sweeps pay at present."""
+    """Whether sweeps pay off at present."""
     asked_at: float = field(init=False, default=-math.inf)
     under_way: bool = field(init=False, default=False)
     overdue: bool = field(init=False, default=False)
-    """Whether the last list that was asked for has not come."""
+    """Whether the last requested list has not arrived."""
     _took: float = field(init=False, default=0.0)
     _entries: int = field(init=False, default=0)
-    # Whether the list has a kind's orders; when that was last seen not to be so.
+    # Whether the list contains a kind's orders; and when they were last missing.
     _has: _Has = field(
         init=False,
         factory=_Has,
     )
     _missed_at: dict[WatchKind, float] = field(init=False, factory=dict[WatchKind, float])
-    # Orders whose own route stated an end, and when; until a list that was asked for later is compared.
+    # Orders with a final status from their own route, and its time, until a later list is compared.
     _ends: OrderedDict[str, tuple[WatchKind, float]] = field(
         init=False, factory=OrderedDict[str, tuple[WatchKind, float]]
     )
 
     def has(self, kind: WatchKind, now: float) -> bool | None:
-        """Return whether the list has a kind's orders; None if that is not known."""
+        """Return whether the list contains a kind's orders; None if unknown."""
         if self._has[kind] is False and KINDS[kind].facts.listed and now >= self._missed_at[kind] + RELEARN:
             return None
         return self._has[kind]
 
     def looks_after(self, watch: Watch) -> bool:
-        """Return whether sweeps tell of a watch at present."""
+        """Return whether sweeps currently cover a watch."""
         trusted = self.on and not self.overdue and self._has[watch.kind] is True
         return trusted and watch.listed is not None
 
     def period(self, budget: float) -> float:
-        """Return the seconds from one sweep to the next, with so many requests a second."""
+        """Return the seconds between sweeps for a rate of requests per second."""
         return max(_EVERY, _PART / budget, _TIMES_ITS_COST * self._took, self._entries / _ENTRIES_A_SECOND)
 
     def weigh(self, worth: float, budget: float) -> bool:
-        """Decide whether sweeps pay; tell whether they do not pay any more."""
+        """Decide whether sweeps pay off; return whether they have just been stopped."""
         least = budget * self.period(budget) + 1
         was_on = self.on
         self.on = worth > (_STAY * least if was_on else least)
@@ -115,11 +116,11 @@ class Sweeps:
         return max(least, _OVERDUE * self._took)
 
     def begin(self, now: float) -> None:
-        """Record that the list is asked for."""
+        """Record that the list was requested."""
         self.under_way, self.asked_at = True, now
 
     def give_up(self) -> None:
-        """Record that a sweep was given up under way: it is repeated at once."""
+        """Record that a sweep was abandoned: it is repeated at once."""
         self.under_way, self.asked_at = False, -math.inf
 
     def fail(self, now: float) -> None:
@@ -128,7 +129,7 @@ class Sweeps:
         self._took = max(_AFTER_FAILURE, 2 * self._took, now - self.asked_at)
 
     def ended(self, watch: Watch, now: float) -> None:
-        """Record that a watch's own route states an end, which no later list may deny."""
+        """Record a final status from a watch's own route, which no later list may contradict."""
         if not KINDS[watch.kind].facts.listed:
             return
         self._ends[watch.order_uuid] = watch.kind, now
@@ -143,7 +144,7 @@ class Sweeps:
         *,
         whole: bool = True,
     ) -> list[Watch]:
-        """Record the list; return the watches that it has news of."""
+        """Record the list; return the watches that changed in it."""
         shown = [watch for watch in watches if watch.listed is not None]
         if (len(shown) >= _SEVERAL or (shown and not listed)) and not any(
             watch.order_uuid in listed for watch in shown
@@ -168,14 +169,14 @@ class Sweeps:
                 continue
             if self.has(watch.kind, now) is None:
                 self._has[watch.kind] = True
-            # It shows the state at some time after it was requested.
+            # The list shows the state at some time after the request.
             watch.listed_at = self.asked_at
             if watch.listed != before and _may_have_ended(watch, before):
                 news.append(watch)
         return news
 
     def _compare(self, listed: Mapping[str, OrderStatus], now: float) -> None:
-        """Compare the list with the ends that were known before it was asked for."""
+        """Compare the list with the final statuses that were known before it was requested."""
         known = [(uuid, kind) for uuid, (kind, at) in self._ends.items() if at < self.asked_at]
         for uuid, kind in known:
             del self._ends[uuid]
@@ -187,7 +188,7 @@ class Sweeps:
 
 
 def _may_have_ended(watch: Watch, before: OrderStatus | None) -> bool:
-    """Return whether a status that the list has not shown before says so."""
+    """Return whether a new status in the list may be final."""
     match watch.kind:
         case WatchKind.PAYMENT:
             return watch.listed not in _OPEN

@@ -1,1 +1,1 @@
-"""Looking into a sandbox: its control routes, its feed and its page."""
+"""Inspection of a sandbox: its control routes, its feed and its page."""

@@ -3,21 +3,18 @@
 GET  /_sandbox/orders | requests | duplicates | callbacks     look
 POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice, remind, collect; approve,
                                                     decline, approve-refund, decline-refund; repeat-callback
-GET  /_sandbox/orders/{uuid}                        all that is known of an order, masked
-POST /_sandbox/orders/{uuid}/decline | decline-refund   {"reason": …}, or no body
-POST /_sandbox/sales               {"terminal": …, "item": …, "amount": …, "callback_url": …}: a new order
-POST /_sandbox/terminals/{uuid}    {"offline": …}
-POST /_sandbox/behaviour           {"one_at_a_time": …, "magic_amounts": …}
-POST /_sandbox/faults/clear        forget all faults
-POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
-POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …, "every": …, "seconds": …}
-POST /_sandbox/callbacks/deliver   send what is due, where nothing sends by itself
-POST /_sandbox/callbacks/listener  {"url": …}: send all callbacks there; null for the orders' own URLs
-POST /_sandbox/callbacks/{number}/resend
-POST /_sandbox/reset
-GET  /openapi.json                 the API as an OpenAPI document, with this sandbox as its server
+GET  /_sandbox/orders/{uuid}                        an order's details, masked POST
+/_sandbox/orders/{uuid}/decline | decline-refund   {"reason": …}, or no body POST /_sandbox/sales
+{"terminal": …, "item": …, "amount": …, "callback_url": …}: a new order POST /_sandbox/terminals/{uuid}
+{"offline": …} POST /_sandbox/behaviour           {"one_at_a_time": …, "magic_amounts": …} POST
+/_sandbox/faults/clear        forget all faults POST /_sandbox/faults    {"kind": …, "operation": …, "times":
+…} or {"rates": {…: …}, "seed": …} POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …,
+"every": …, "seconds": …} POST /_sandbox/callbacks/deliver   send what is due, where nothing sends by itself
+POST /_sandbox/callbacks/listener  {"url": …}: send all callbacks there; null for the orders' own URLs POST
+/_sandbox/callbacks/{number}/resend POST /_sandbox/reset GET  /openapi.json                 the API as an
+OpenAPI document, with this sandbox as its server
 
-Requests from other sites, and to names that are not this machine's, are refused; see ``origin``.
+Requests from other sites, and to host names other than this machine's, are rejected; see ``origin``.
 """
 
 from __future__ import annotations
@@ -275,7 +272,7 @@ async def _add(
     try:
         asked = await _asked(request)
         chosen = add_at_rates if add_at_rates is not None and "rates" in asked else add
-        # Its error names the key alone, where the call's would name the inside of the sandbox.
+        # This error names only the key; the call's own would name internals of the sandbox.
         inspect.signature(chosen).bind(**asked)
         chosen(**asked)
     except (TypeError, ValueError, AttributeError) as error:
@@ -284,7 +281,7 @@ async def _add(
 
 
 def _rows(callbacks: Iterable[SentCallback]) -> list[dict[str, object]]:
-    # Without the URLs: they may hold secrets of the merchant's.
+    # Without the URLs, which may contain the merchant's secrets.
     return [
         {
             "number": each.number,

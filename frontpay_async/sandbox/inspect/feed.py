@@ -1,10 +1,10 @@
-"""What has changed since the last read.
+"""The feed of changes since a reader's last read.
 
-Each change gets the next number, the *revision*, and an order remembers the last one that concerned it. So
-a reader passes one number and gets everything newer. There is no queue for each reader, however
-slow it is, and an order that changed ten times is reported once, in its current state. Of the requests the
-newest are kept. Numbers count within an *era*, which ends when everything is forgotten: a reader from
-another era, or from another process, starts over.
+Each change gets the next number, the *revision*, and each order stores its latest revision. A reader passes
+one number and gets everything newer. Readers therefore need no queues, however slow they are, and an order
+that changed ten times is reported once, in its current state. Only the newest requests are kept. Revisions
+count within an *era*, which ends when the sandbox is reset: a reader from another era, or from another
+process, starts over.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class RecordedRequest:
         path: The path and query.
         token: The bearer token; hidden in reprs.
         body: The JSON body, or None; hidden in reprs.
-        status: The HTTP status of the answer; None if there was none.
-        fault: What struck it, if anything.
+        status: The HTTP status of the response; None if there was none.
+        fault: Its fault, if any.
     """
 
     operation: str | None
@@ -59,7 +59,7 @@ class Exchange:
         number: Its revision.
         at: When it arrived, in Unix seconds.
         request: The request.
-        answer: The answer's body, a long list cut short; None if there was none. Hidden in reprs.
+        answer: The response's body, with long lists shortened; None if there was none. Hidden in reprs.
     """
 
     number: int
@@ -73,7 +73,7 @@ class Place:
     """The position of a reader.
 
     Args:
-        era: The era that the revision counts in.
+        era: The era of the revision.
         revision: The last change that the reader knows of.
     """
 
@@ -85,7 +85,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> Place | None:
-        """Read a place as it was written; None if it is none."""
+        """Parse a position; None if it is invalid."""
         era, _, revision = text.partition("-")
         if not era or not (revision.isascii() and revision.isdigit()) or len(revision) > _LONGEST_NUMBER:
             return None
@@ -94,11 +94,11 @@ class Place:
 
 @define(eq=False)
 class Feed:
-    """Number all changes, and wake who waits for them."""
+    """The numbered changes, and the readers that wait for them."""
 
     revision: int = field(init=False, default=0)
     era: str = field(init=False, factory=lambda: secrets.token_hex(4))
-    # By the last change, the newest last.
+    # Sorted by the last change, the newest last.
     _orders: dict[str, int] = field(init=False, factory=dict[str, int], repr=False)
     _exchanges: deque[Exchange] = field(init=False, factory=lambda: deque[Exchange](maxlen=_KEPT), repr=False)
     _callbacks: deque[tuple[int, SentCallback]] = field(
@@ -108,11 +108,11 @@ class Feed:
 
     @property
     def place(self) -> Place:
-        """Where a reader is who knows everything."""
+        """The position of a reader that is up to date."""
         return Place(self.era, self.revision)
 
     def begin_again(self) -> None:
-        """Forget everything, and start another era."""
+        """Clear everything, and start a new era."""
         self._orders.clear()
         self._exchanges.clear()
         self._callbacks.clear()
@@ -120,41 +120,41 @@ class Feed:
         self.note()
 
     def note(self) -> None:
-        """Count a change that concerns no order, and wake who waits."""
+        """Record a change that concerns no order, and wake the readers."""
         self.revision += 1
         if self._news is not None:
             self._news.set()
             self._news = None
 
     def note_order(self, uuid: str) -> None:
-        """Count a change of an order."""
+        """Record a change of an order."""
         self.note()
         self._orders.pop(uuid, None)
         self._orders[uuid] = self.revision
 
     def note_exchange(self, at: float, request: RecordedRequest, answer: Answer | None) -> None:
-        """Count a request, and keep it with its answer."""
+        """Record a request with its response."""
         self.note()
         body = None if answer is None else _without_most_rows(answer.body)
         self._exchanges.append(Exchange(number=self.revision, at=at, request=request, answer=body))
 
     def note_callback(self, callback: SentCallback) -> None:
-        """Count a callback that was sent or lost, and keep it."""
+        """Record a callback that was sent or lost."""
         self.note()
         self._callbacks.append((self.revision, callback))
 
     def callbacks_since(self, revision: int) -> list[SentCallback]:
-        """Return the callbacks that are kept and were sent after a revision, the newest first."""
+        """Return the stored callbacks after a revision, the newest first."""
         newest = reversed(self._callbacks)
         return [callback for _, callback in takewhile(lambda each: each[0] > revision, newest)]
 
     def orders_since(self, revision: int) -> list[str]:
-        """Return the ids of the orders that have changed after a revision, the last change first."""
+        """Return the ids of the orders that changed after a revision, the latest change first."""
         changes = reversed(self._orders.items())
         return [uuid for uuid, _ in takewhile(lambda change: change[1] > revision, changes)]
 
     def exchanges_since(self, revision: int) -> list[Exchange]:
-        """Return the requests that are kept and arrived after a revision, the newest first."""
+        """Return the stored requests after a revision, the newest first."""
         return list(takewhile(lambda each: each.number > revision, reversed(self._exchanges)))
 
     def exchange(self, number: int) -> Exchange | None:
@@ -169,7 +169,7 @@ class Feed:
 
 
 def _without_most_rows(body: Json) -> Json:
-    """Cut a long list of data: a hundred answers that list ten thousand orders are too much to keep."""
+    """Shorten a long list: a hundred responses with ten thousand orders each would need too much memory."""
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(data, list) or len(data) <= _MOST_ROWS:
         return body

@@ -1,7 +1,7 @@
-"""What the page may show of a body: an allow-list of members; everything else is masked.
+"""Masking of bodies for the page: an allow-list of members; everything else is masked.
 
-An unknown member is masked. So are all texts and numbers about a customer, but for a few
-that tell nothing of a person. What is long, deep or wide is cut, so that showing it costs little.
+Unknown members are masked, and so are all texts and numbers about a customer, except a few that identify no
+person. Long, deep or wide values are cut, so that displaying them costs little.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHOWN = frozenset(
 )
 _SHOWN_OF_PRODUCTS = _SHOWN | {"name"}
 _SHOWN_OF_CUSTOMERS = frozenset({"country", "countryCode", "customerUuid", "preferredLanguage", "type"})
-# What a member's members may show, where it is not what may be shown anyway.
+# The members that may be shown within a member, if they differ from the general ones.
 _WITHIN = {
     "products": _SHOWN_OF_PRODUCTS,
     "customer": _SHOWN_OF_CUSTOMERS,
@@ -43,7 +43,7 @@ _LONGEST_PATH = 200
 
 
 def masked(value: Json, shown: Collection[str] = _SHOWN, *, depth: int = 0) -> Json:
-    """Return a body in which only what may be shown can be read."""
+    """Return a body with everything masked that must not be shown."""
     if isinstance(value, (dict, list)) and depth > _DEEPEST:
         return _CUT
     if isinstance(value, list):
@@ -64,13 +64,13 @@ def masked(value: Json, shown: Collection[str] = _SHOWN, *, depth: int = 0) -> J
 
 
 def _is_plain(value: Json) -> bool:
-    """Return whether nothing has names of its own in it."""
+    """Return whether a value contains no object."""
     items = value if isinstance(value, list) else [value]
     return not any(isinstance(item, (dict, list)) for item in items)
 
 
 def _cut(value: Json) -> Json:
-    """Shorten a value that may be shown."""
+    """Shorten a value for display."""
     if isinstance(value, str):
         return value if len(value) <= _LONGEST_TEXT else value[:_LONGEST_TEXT] + _CUT
     if isinstance(value, list):
@@ -79,18 +79,18 @@ def _cut(value: Json) -> Json:
 
 
 def shown(body: Json) -> str:
-    """Write a body as a person reads it, masked; "" for none."""
+    """Format a body for display, masked; "" if there is none."""
     if body is None:
         return ""
     text = (
         body if isinstance(body, str) else json.dumps(masked(body), indent=2, ensure_ascii=False, default=str)
     )
-    # A half of a pair of surrogates may stand in JSON, and cannot be encoded.
+    # JSON may contain a lone surrogate, which cannot be encoded.
     return text[:_LONGEST].encode(errors="replace").decode()
 
 
 def masked_path(path: str) -> str:
-    """Return a path and query; of the query's values, only an order type can be read."""
+    """Return the path and query, with all values of the query masked except an order type."""
     bare, mark, query = path.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)[:_MOST_ITEMS]
     words = (f"{name}={value if name == 'type' else MASK}" for name, value in pairs)

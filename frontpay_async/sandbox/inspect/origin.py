@@ -1,14 +1,14 @@
-"""Protection of the sandbox against web sites that a developer has open.
+"""Protection of the sandbox against web sites in the developer's browser.
 
-A web site can send requests to the developer's machine. Two checks refuse them:
+A web site can send requests to the developer's machine. Two checks reject them:
 
 - On every route, the ``Host`` must be this machine's, an IP address or an allowed name. Otherwise a site
-  could point its own name here (DNS rebinding), and the browser would treat the sandbox as part of it.
-- On the page and the control routes, a request that the browser marks as sent by another site
-  (``Sec-Fetch-Site``), or whose ``Origin`` is not where it arrives, is refused. Programs send neither header,
-  and pass.
+  could resolve its own name to this machine (DNS rebinding), and the browser would treat the sandbox as part
+  of the site.
+- On the page and the control routes, a request that the browser marks as cross-site (``Sec-Fetch-Site``), or
+  whose ``Origin`` differs from its host, is rejected. Programs send neither header and are accepted.
 
-Answers of the page and the control routes are not sniffed, embedded by other sites, or stored.
+Responses of the page and the control routes forbid MIME sniffing, embedding by other sites, and caching.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def _is_ours(name: str, allowed: Collection[str]) -> bool:
 
 
 class AllowedHost:
-    """An ASGI middleware that refuses requests to other host names.
+    """An ASGI middleware that rejects requests to other host names.
 
     Args:
         app: The protected app.
-        allowed: Host names beside this machine's.
+        allowed: Host names in addition to this machine's.
     """
 
     def __init__(self, app: ASGIApp, allowed: Collection[str] = ()) -> None:
@@ -74,14 +74,14 @@ class AllowedHost:
         """Pass a request on, or answer 403."""
         app = self._app
         if not _is_ours(host_name(Headers(scope=scope).get("host", "")), self._allowed):
-            # "message" is what a client of the API shows.
+            # Clients of the API show "message".
             app = JSONResponse({"error": _OTHER_HOST, "message": _OTHER_HOST}, 403, headers=_HEADERS)
         await app(scope, receive, send)
 
 
 def objection(headers: Headers) -> str | None:
-    """Return why a request of a browser is refused; None if it may pass."""
-    # Sent to addresses like this machine's by all browsers, and never set by a page itself.
+    """Return the reason to reject a browser's request; None if it is accepted."""
+    # All browsers send this header to local addresses, and no page can set it.
     site = headers.get("sec-fetch-site")
     if site is not None:
         return None if site in _OWN else _OTHER_SITE
@@ -92,7 +92,7 @@ def objection(headers: Headers) -> str | None:
 
 
 class OwnOrigin:
-    """An ASGI middleware that refuses requests from other sites.
+    """An ASGI middleware that rejects requests from other sites.
 
     Args:
         app: The protected app.

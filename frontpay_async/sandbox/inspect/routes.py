@@ -1,12 +1,12 @@
-"""The virtual terminal: a page at ``/`` on which a person approves, declines, and watches.
+"""The virtual terminal: a page at ``/`` on which a person acts as the cardholder.
 
 GET  /                             the page; its parts are below /_sandbox/page
-GET  /_sandbox/feed                what there is to see, and then each change, as server-sent events
-GET  /_sandbox/requests/{number}   what a request and its answer said, masked
+GET  /_sandbox/feed                the state, and then each change, as server-sent events GET
+/_sandbox/requests/{number}   a request and its response, masked
 
-The page acts through the control routes. A reader of the feed that comes back with ``Last-Event-ID``, or
-``?after=``, gets what it has missed. Without readers nothing runs: the stream itself waits for
-changes and for cardholders, and ends with its connection.
+The page uses the control routes. A reader of the feed that reconnects with ``Last-Event-ID``, or ``?after=``,
+gets the events that it missed. Without readers nothing runs: the stream itself waits for changes and for
+cardholders, and ends with its connection.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
 }
-# Milliseconds until a browser comes back.
+# Milliseconds until a browser reconnects.
 _RETRY = 1000
 
 
@@ -58,8 +58,8 @@ class Stream:
 
     Args:
         api: The sandbox's insides.
-        place: How far the reader has come; None for nowhere.
-        silence: Seconds after which a sign of life is written, so that a connection that is gone is noticed.
+        place: The reader's position; None for a new reader.
+        silence: Seconds after which a keep-alive is written, to detect closed connections.
         pace: Seconds for which changes are collected; the first is sent at once.
     """
 
@@ -73,13 +73,13 @@ class Stream:
         self._view = View(self._api)
 
     async def events(self) -> AsyncGenerator[str]:
-        """Write everything, or what the reader has missed, and then each change, until cancelled."""
+        """Write the whole state or the missed changes, and then each change, until cancelled."""
         feed = self._api.feed
         yield f"retry: {_RETRY}\n\n"
-        # Told at once, even if nothing was missed: the reader sees that it is connected.
+        # Sent even if nothing was missed, so the reader knows that it is connected.
         is_new = True
         while True:
-            # Before looking, so that no change falls between.
+            # Before reading, so that no change is missed.
             news = feed.news()
             self._api.state.catch_up()
             if is_new or self._place != feed.place:

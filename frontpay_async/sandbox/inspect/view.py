@@ -1,4 +1,4 @@
-"""What the page receives: rows of the sandbox's current state, without personal data or secrets."""
+"""The data for the page: rows of the sandbox's current state, without personal data or secrets."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class View:
     api: Api
 
     def since(self, place: Place | None) -> Row:
-        """Tell what has changed since a reader looked, or everything."""
+        """Return the changes since a reader's position, or the whole state."""
         api, feed = self.api, self.api.feed
         api.state.catch_up()
         changed = None
@@ -92,14 +92,14 @@ class View:
         return {**told, **self._furniture()} if is_whole else told
 
     def exchange(self, number: int) -> Row | None:
-        """Tell what a request and its answer said; None if it is not kept."""
+        """Return a request and its response, masked; None if it is not kept."""
         found = self.api.feed.exchange(number)
         if found is None:
             return None
         return {"request": shown(found.request.body), "answer": shown(found.answer)}
 
     def order(self, uuid: str) -> Row | None:
-        """Return what is known of an order, masked; None for an unknown one."""
+        """Return an order's details, masked; None for an unknown order."""
         order = self.api.state.orders.get(uuid)
         if order is None:
             return None
@@ -129,11 +129,11 @@ class View:
         ]
 
     def _all_orders(self) -> list[SandboxOrder]:
-        """Return the newest orders, and those that wait at a terminal, the oldest first."""
+        """Return the newest orders and those that wait on a terminal, the oldest first."""
         orders = self.api.state.orders
         newest = list(islice(reversed(orders.values()), _MOST_ORDERS))
         oldest = newest[-1].serial if newest else 0
-        # One that waits is not pushed out by newer ones.
+        # Newer orders do not displace a waiting one.
         waiting = (order for order in orders.values() if order.serial < oldest and order.waits_for)
         return [*islice(waiting, _MOST_WAITING), *reversed(newest)]
 
@@ -162,7 +162,7 @@ class View:
         ]
 
     def _furniture(self) -> Row:
-        """Return what does not change while the sandbox runs."""
+        """Return the data that does not change while the sandbox runs."""
         settings, throttle = self.api.settings, self.api.throttle
         return {
             "access": _access(settings),
@@ -257,7 +257,7 @@ def _check_row(each: SandboxCompanyCheck) -> Row:
 
 
 def _callback_row(callback: SentCallback) -> Row:
-    # Without path and query: they may hold secrets of the merchant's.
+    # Without path and query, which may contain the merchant's secrets.
     host = urlsplit(callback.url).netloc.rpartition("@")[2]
     return {
         "number": callback.number,
@@ -272,7 +272,7 @@ def _callback_row(callback: SentCallback) -> Row:
 
 
 def _access(settings: SandboxSettings) -> Row:
-    """Return what a program needs; a token of the caller's own is not shown."""
+    """Return the settings that a program needs; a token of the caller is not shown."""
     return {
         "path": BASE_PATH,
         "token": DEFAULT_TOKEN if DEFAULT_TOKEN in settings.tokens else None,
@@ -295,7 +295,7 @@ def _short(value: Json) -> str:
 
 
 def _money(amount: Decimal) -> str:
-    """Write an amount with two decimals, or with all that it has."""
+    """Format an amount with at least two decimals."""
     exponent = amount.as_tuple().exponent
     places = -exponent if isinstance(exponent, int) else 0
     return f"{amount:,.{max(2, places)}f}".replace(",", "\N{NO-BREAK SPACE}")
