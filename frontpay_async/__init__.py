@@ -3,9 +3,9 @@
     async with FrontPayClient(token="…", environment="demo") as client:
         created = await client.orders.send_invoice(order)
 
-Each name is imported when it is first used, so ``import frontpay_async`` stays cheap where only a part of it
-is needed, such as an error class or a test plugin. The block below is the only list of public names: type
-checkers read it as imports, and ``__getattr__`` reads it as data.
+Each name is imported on first use, so ``import frontpay_async`` is cheap if only a part of it is needed, such
+as an error class or a test plugin. The block below is the only list of public names: type checkers read it as
+imports, and ``__getattr__`` reads it as data.
 """
 
 from __future__ import annotations

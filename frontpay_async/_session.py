@@ -1,4 +1,4 @@
-"""What clients share: the pipeline, its lifetime, and the one way to execute an operation."""
+"""State shared between clients: the pipeline, its lifetime, and the execution of operations."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ T = TypeVar("T")
 
 @define(eq=False, repr=False)
 class Session:
-    """Execute operations; bound to the process and event loop of its first call.
+    """The executor of operations, bound to the process and event loop of its first call.
 
     Args:
         pipeline: The first stage.
         rate: The rate stage.
-        wire: The last stage, which holds the connections.
+        wire: The last stage, which owns the connections.
         loop_guard: The process and event loop that they belong to.
-        clock: Time and chance.
-        observers: Told of each call's end.
-        date_format: The form of order dates, where it is not each operation's own.
-        follower: Told when a call begins and how it ends.
-        strict_totals: Whether amounts that contradict each other are refused.
+        clock: Time and randomness.
+        observers: The hooks, called at the end of each call.
+        date_format: The format of order dates, if it is not each operation's own.
+        follower: Telemetry, called at the start and end of each call.
+        strict_totals: Whether contradictory amounts are rejected.
     """
 
     pipeline: Retry
@@ -61,7 +61,7 @@ class Session:
     strict_totals: bool = True
     closed: bool = field(init=False, default=False)
     at_close: list[Callable[[], object]] = field(init=False, factory=list["Callable[[], object]"])
-    # By the operation's name: a request by the route that the API was seen to take.
+    # By the operation's name: the request's route that the API has accepted.
     _routes: dict[str, HttpRequest] = field(init=False, factory=dict[str, "HttpRequest"])
 
     async def execute(
@@ -83,7 +83,7 @@ class Session:
         return await self._run(operation, options, make, tentative=tentative)
 
     async def execute_raw(self, request: HttpRequest, options: CallOptions) -> RawResponse:
-        """Send a request of the caller's own through the pipeline, and return its response."""
+        """Send a caller-defined request through the pipeline, and return its response."""
         operation = cast("Operation[RawResponse]", request.operation)
         return await self._run(operation, options, lambda: request)
 
@@ -110,7 +110,7 @@ class Session:
             read = partial(result, sent.operation, response, sent.order_uuid)
             answer = cast("T", await in_worker_thread(len(response.body), read))
         except BaseException as error:
-            # A cancellation is reported, too: what left may have taken effect.
+            # A cancellation is reported, too, because the request may have taken effect.
             outcome = _outcome(error, call)
             if call is not None and not isinstance(error, FrontPayError):
                 _leave_note(error, call, outcome)
@@ -120,7 +120,7 @@ class Session:
         return answer
 
     async def _send(self, call: Call) -> HttpResponse:
-        """Send a call; where the API has no such route, once more by the operation's other method or path."""
+        """Send a call; if the API has no such route, try the operation's other method or path."""
         try:
             return await self.pipeline.send(call)
         except APIError as error:
@@ -134,7 +134,7 @@ class Session:
             response = await self.pipeline.send(call)
         except APIError as error:
             if call.last is not None and has_no_route(call.last.response):
-                # Neither is there: what the row says first is what the caller hears of.
+                # Neither exists: report the error of the first.
                 raise refused from None
             self._routes[first.operation.name] = other
             raise error from None
@@ -159,7 +159,7 @@ class Session:
         value: object = None,
         query: Mapping[str, str] | None = None,
     ) -> HttpRequest:
-        """Build an operation's request, by the method and path that the API was seen to take."""
+        """Build an operation's request, with the method and path that the API has accepted."""
         found = self._routes.get(operation.name)
         other = operation.other_path
         return build(
@@ -176,12 +176,12 @@ class Session:
         )
 
     def check(self, operation: str) -> None:
-        """Refuse an operation, by its name, that cannot be carried out from here."""
+        """Reject an operation that cannot be executed in this process or event loop."""
         self._check_open(operation)
         self.loop_guard.check(operation)
 
     async def aclose(self) -> None:
-        """Close the connections; more calls are refused."""
+        """Close the connections; later calls are rejected."""
         self.loop_guard.check(None)
         self.closed = True
         for tell_of_it in self.at_close:
@@ -196,7 +196,7 @@ class Session:
 
 
 def _leave_note(error: BaseException, call: Call, outcome: Outcome) -> None:
-    """Write onto a cancellation, or a hook's own error, that the call may have taken effect."""
+    """Add a note to a cancellation or a hook's error that the call may have taken effect."""
     operation = call.sent.operation
     if outcome is Outcome.UNKNOWN and operation.safety is not Safety.READ:
         error.add_note(
@@ -206,7 +206,7 @@ def _leave_note(error: BaseException, call: Call, outcome: Outcome) -> None:
 
 
 def _outcome(error: BaseException, call: Call | None) -> Outcome:
-    """Return what is known of a call that ended in an error, or by the caller's giving up."""
+    """Return the outcome of a call that failed or was cancelled."""
     if isinstance(error, FrontPayError):
         return error.outcome
     return Outcome.NOT_SENT if call is None else call.given_up

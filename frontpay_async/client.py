@@ -1,4 +1,4 @@
-"""The client: its settings, its lifetime, and the resources that hang on it."""
+"""The client: its settings, its lifetime and its resources."""
 
 from __future__ import annotations
 
@@ -63,50 +63,51 @@ _MAX_BODY = 32 * 1024 * 1024
 
 
 class FrontPayClient:
-    """Talk to Front Payment's Connect API.
+    """The asyncio client of Front Payment's Connect API.
 
     Building a client does no I/O and needs no event loop. Its connections belong to the process and the
     loop of its first call. Use it as ``async with``, or call ``aclose``.
 
     Args:
-        token: The bearer token, or an async callable that gives it, asked before each attempt and again
+        token: The bearer token, or an async callable that returns it, called before each attempt and again
             after a 401. Defaults to ``FRONTPAY_TOKEN``.
         environment: demo, staging or production. Defaults to ``FRONTPAY_ENVIRONMENT``.
-        base_url: Another URL, such as the sandbox's. Defaults to ``FRONTPAY_BASE_URL``. Plain http only to
-            this machine.
+        base_url: Another URL, such as the sandbox's. Defaults to ``FRONTPAY_BASE_URL``. Plain http is
+            accepted only to this machine.
         timeouts: Bounds, in seconds.
-        retry: How failed attempts are repeated.
+        retry: The retry policy.
         rate_limit: The rate limit of the token. Defaults to 240 requests a minute. Clients of one token in
-            one process share it by themselves.
-        priority: The rank of this client's calls among those that share the token.
+            one process share it automatically.
+        priority: The priority of this client's calls.
         engine: ``httpx``; or, with the extra of that name, ``aiohttp`` for half to two thirds of the CPU
             under load, or ``httpx2``, the maintained continuation of httpx.
-        transport: An async transport of httpx or httpx2 of your own, such as the sandbox's; closed with the
-            client. It must not send a request again by itself.
-        connection_pool: Connections that other clients share; not closed with this one.
+        transport: Your own async transport of httpx or httpx2, such as the sandbox's; closed with the client.
+            It must not repeat requests.
+        connection_pool: Connections shared with other clients; not closed with this client.
         proxy: The URL of an HTTP or HTTPS proxy. With ``trust_env``, defaults to HTTPS_PROXY and NO_PROXY.
         trust_env: Whether the proxy may come from the environment.
-        tls: A CA bundle's path or an ``ssl.SSLContext``. Defaults to the usual authorities.
+        tls: The path of a CA bundle, or an ``ssl.SSLContext``. Defaults to SSL_CERT_FILE,
+            SSL_CERT_DIR or ``certifi``.
         user_agent_suffix: Added to the User-Agent, such as ``shop/2.1``.
         max_response_size: The maximum size of a response, in bytes.
-        order_date_format: ``unix`` or ``day``, for every order; else each operation's documented form.
-        strict_totals: Whether amounts that contradict each other are refused: totals that do not fit the
-            lines, øre beside kroner, a tax rate such as 0.25. Defaults to True; False sends them as they are.
+        order_date_format: ``unix`` or ``day``, for every order. Defaults to each operation's documented
+            format.
+        strict_totals: Whether contradictory amounts are rejected: totals that do not match the lines, øre
+            mixed with kroner, a tax rate such as 0.25. Defaults to True; False sends them unchecked.
         on_attempt: Called with a record after each attempt.
         on_result: Called with a record after each call.
         telemetry: Traces and measures the calls; see ``frontpay_async.otel``.
-        clock: Time and chance; for tests.
+        clock: Time and randomness; for tests.
 
     Raises:
-        ConfigurationError: No token, no environment, plain http to another host, or another setting that
-            cannot work.
+        ConfigurationError: No token, no environment, plain http to another host, or another invalid setting.
     """
 
     orders: Orders
     terminals: Terminals
     rate: RateView
     _root: FrontPayClient | None = None
-    """The client that this one was derived from; None where it was built."""
+    """The client from which this one was derived; None if it was built directly."""
 
     def __init__(
         self,
@@ -213,18 +214,18 @@ class FrontPayClient:
         retry: RetryPolicy | None = None,
         priority: Priority | str | None = None,
     ) -> FrontPayClient:
-        """Return a client with other options that shares this one's connections and its watches.
+        """Return a client with other options that shares the connections and watches of this one.
 
         Closing the returned client does nothing; closing this one closes both.
 
         Args:
-            timeout: Seconds for the whole call: ``Timeouts.total``, beside the other bounds as they are.
-            timeouts: All bounds, in seconds.
-            retry: How failed attempts are repeated.
-            priority: The rank among the calls that share the token.
+            timeout: Seconds for the whole call: sets only ``Timeouts.total``.
+            timeouts: All time limits, in seconds.
+            retry: The retry policy.
+            priority: The priority of its calls.
 
         Raises:
-            ConfigurationError: An option cannot work, or both ``timeout`` and ``timeouts`` are given.
+            ConfigurationError: An option is invalid, or both ``timeout`` and ``timeouts`` are given.
         """
         now = self._options
         if timeout is not None:
@@ -255,17 +256,18 @@ class FrontPayClient:
         json: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> RawResponse:
-        """Send a request that this package has no method for, and return the response as it came.
+        """Send a request for which this package has no method, and return the unparsed response.
 
-        It passes through the same pipeline as every other call: counted and paced, retried by its safety,
-        with an ``outcome`` on every error. A 2xx that marks an error, or has a known error's code, raises
-        that error.
+        It passes through the same pipeline as every other call: it is rate-limited, retried according to its
+        safety, and every error has an ``outcome``. A 2xx that marks an error, or has the code of a known
+        error, raises that error.
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
             path: The path below the base URL, such as ``orders/invoice/create``.
-            safety: What sending it twice may do: ``read`` (it changes nothing), ``idempotent`` (twice is as
-                good as once) or ``unsafe`` (it may bill or refund twice). It decides what is retried.
+            safety: The effect of sending it twice: ``read`` (changes nothing), ``idempotent`` (same as
+                sending it once) or ``unsafe`` (may bill or refund twice). It decides which failures are
+                retried.
             json: The body, by wire names; numbers as ``Decimal`` or ``int``.
             query: The query parameters.
 
@@ -273,9 +275,9 @@ class FrontPayClient:
             The status, the headers and the decoded body.
 
         Raises:
-            ConfigurationError: The safety is none of the three; nothing was sent.
+            ConfigurationError: ``safety`` is not valid; nothing was sent.
             InvalidOrderError: The method, the path, the body or the query cannot be sent; nothing was sent.
-            FrontPayError: Any other; its ``outcome`` says whether it happened.
+            FrontPayError: Any other error; ``outcome`` states whether the request took effect.
         """
         stated = _checks.member("safety", safety, Safety)
         request = build_raw(method, path, safety=stated, json=json, query=query)
@@ -284,17 +286,17 @@ class FrontPayClient:
         return await self._session.execute_raw(request, self._options)
 
     async def with_raw_response(self, call: Coroutine[Any, Any, T]) -> CallResult[T]:
-        """Await a call, and return its value with the response that it was read from.
+        """Await a call, and return its value together with the response.
 
         ``result = await client.with_raw_response(client.orders.get_status(uuid))`` has the report as
-        ``result.value``, and ``result.request_id`` for the support. A call that fails raises its error, as
-        always. Of a call that makes several requests, the response is the last one's.
+        ``result.value``, and ``result.request_id`` for support requests. A failed call raises its error. For
+        a call with several requests, the response is that of the last one.
 
         Args:
-            call: A call of a client that is not awaited yet. A task is refused: it has begun already.
+            call: An unawaited call of a client. A task is rejected, because it has already started.
 
         Raises:
-            ConfigurationError: It is not a coroutine, so that nothing was awaited; or it made no call.
+            ConfigurationError: ``call`` is not a coroutine, and was not awaited; or it made no call.
             FrontPayError: The call failed.
         """
         if not iscoroutine(call):
@@ -316,7 +318,7 @@ class FrontPayClient:
 
     @cached_property
     def watch(self) -> WatchHub:
-        """Waiting for the end of orders, payments and refunds; loaded when first used."""
+        """Waiting for orders, payments and refunds; loaded on first use."""
         if self._root is not None:
             return self._root.watch
         from frontpay_async.watch.hub import WatchHub  # noqa: PLC0415
@@ -372,9 +374,9 @@ class FrontPayClient:
         return CompanyChecks(self._session, self._options)
 
     async def aclose(self) -> None:
-        """Close the connections, unless they are a pool's; calling it again does nothing.
+        """Close the connections, unless they belong to a pool; calling it again does nothing.
 
-        More calls raise ``NotSentError``.
+        Later calls raise ``NotSentError``.
         """
         if self._owns_session:
             await self._session.aclose()
@@ -428,7 +430,7 @@ def _source(
     tls: ssl.SSLContext | str | Path | None,
     trust_env: bool,
 ) -> ConnectionPool | httpx.AsyncBaseTransport:
-    """Return what the client sends through: its own connections, those of a pool, or a given transport."""
+    """Return the client's transport: its own connections, those of a pool, or the given transport."""
     check_engine(engine)
     _checks.flag("trust_env", trust_env)
     if transport is None and connection_pool is None:
@@ -444,7 +446,7 @@ def _source(
         raise ConfigurationError(f"{what} brings its own engine, proxy, trust_env and tls")
     if transport is None:
         return _checks.instance("connection_pool", connection_pool, ConnectionPool, "ConnectionPool()")
-    # Of httpx, of httpx2, or one that looks like theirs.
+    # A transport of httpx or httpx2, or one with the same methods.
     if isinstance(transport, type) or not callable(getattr(transport, "handle_async_request", None)):
         raise _checks.refusal("transport", "an async transport of httpx or httpx2", transport)
     return cast("httpx.AsyncBaseTransport", transport)
@@ -459,7 +461,7 @@ def _headers(suffix: object) -> tuple[tuple[bytes, bytes], ...]:
         agent = f"{agent} {added}"
     return (
         (b"Accept", b"application/json"),
-        # Compression saves little on these answers, and refusing it keeps the cap on their size exact.
+        # Compression saves little on these responses, and without it the limit on their size is exact.
         (b"Accept-Encoding", b"identity"),
         (b"Content-Type", b"application/json"),
         (b"User-Agent", agent.encode("ascii")),

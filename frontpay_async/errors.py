@@ -1,6 +1,6 @@
-"""The errors, and what each one knows. Pure.
+"""The error classes. Pure.
 
-Every error answers the question that decides whether a customer pays twice: did it happen?
+Every error states whether the operation took effect, in ``outcome``:
 
     FrontPayError                    .outcome  .operation  .order_uuid
     ├── ConfigurationError           the client was set up or used wrongly; NOT_SENT; also a ValueError
@@ -33,9 +33,9 @@ Every error answers the question that decides whether a customer pays twice: did
         ├── StaleCallbackError       it was made too long ago, or in the future
         └── ReplayedCallbackError    it has been accepted before
 
-An error speaks for the whole call, not for its last attempt: when an earlier attempt may have
-happened and a later one was refused, ``outcome`` is UNKNOWN. A refused callback says nothing about its
-order, so its ``outcome`` is UNKNOWN, too.
+An error is about the whole call, not only its last attempt: if an earlier attempt may have taken effect and a
+later one was rejected, ``outcome`` is UNKNOWN. A rejected callback proves nothing about its order, so its
+``outcome`` is UNKNOWN, too.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Violation:
 
     Args:
         path: The field's path on the wire, such as ``customerDetails.personalNumber`` or ``products.0.name``.
-        message: What the rule asks, without the value that broke it.
+        message: The requirement, without the invalid value.
     """
 
     path: str
@@ -129,7 +129,7 @@ class InvalidOrderError(FrontPayError, ValueError):
 
     Args:
         violations: All broken rules, in the order of the reference's table.
-        operation: The operation's name, or None if a value refused to be built.
+        operation: The operation's name; None if the value could not be constructed.
         order_uuid: The order that the call named, if it named one.
     """
 
@@ -157,7 +157,7 @@ class RateBudgetExceededError(NotSentError):
 
     Args:
         message: What happened.
-        retry_after: Seconds until it is worth trying again.
+        retry_after: Seconds until a retry can succeed.
         operation: The operation's name.
         order_uuid: The order that the call named, if it named one.
     """
@@ -187,8 +187,8 @@ class WatchTimeoutError(FrontPayError):
     """Error for a watch that saw no final status in time; the payment has not failed and may still be made.
 
     Args:
-        message: What was waited for, and what to do.
-        last_status: What the API said last; None if it has not said anything.
+        message: What the call waited for, and what to do next.
+        last_status: The last status from the API; None if there was none.
         operation: The method of the hub, such as ``watch.payment``.
         order_uuid: The order.
     """
@@ -213,10 +213,10 @@ class APIError(FrontPayError):
     Args:
         text: What happened, whether anything changed, and what to do next.
         status: The HTTP status.
-        message: The ``message`` of the answer, as sent: a code such as ``orderNotFound``, or words.
-        errors: The ``errors`` of the answer, as sent, with personal data masked.
-        request_id: The ``x-request-id`` header of the answer, if any.
-        retry_after: Seconds that the answer asked to wait, if it did.
+        message: The response's ``message``, as sent: a code such as ``orderNotFound``, or a sentence.
+        errors: The response's ``errors``, as sent, with personal data masked.
+        request_id: The response's ``x-request-id`` header, if any.
+        retry_after: Seconds to wait, if the response states them.
         outcome: What is known about the call.
         operation: The operation's name.
         order_uuid: The order that the call named, if it named one.
@@ -250,15 +250,15 @@ class APIError(FrontPayError):
 
     @property
     def code(self) -> str | None:
-        """The answer's ``message`` as a camelCase code; None if it is a sentence or missing.
+        """The response's ``message`` as a camelCase code; None if it is a sentence or missing.
 
-        Routes spell the same thing as a code or as words: ``Order Not Found`` is ``orderNotFound``.
+        Some routes send the code as words: ``Order Not Found`` becomes ``orderNotFound``.
         """
         return to_code(self.message)
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """The server's sentences, whatever form ``errors`` came in: a list, a map of lists, or text."""
+        """The server's sentences from ``errors``, which may be a list, a map of lists, or text."""
         return tuple(sentences(self.errors))
 
 
@@ -279,16 +279,16 @@ def to_code(message: str | None) -> str | None:
 
 
 def folded(message: str | None) -> str | None:
-    """Return a message's code in the form in which codes are compared: a revision may spell it otherwise."""
+    """Return a code in a normalised form for comparison: revisions of the API spell codes differently."""
     text = _GAP.sub(" ", message or "").strip()
     code = to_code(text.lower() if text.isupper() else text)
     return None if code is None else code.casefold()
 
 
 def sentences(errors: Json) -> list[str]:
-    """List the sentences in an answer's ``errors``, whatever form they came in."""
+    """List the sentences in a response's ``errors``."""
     match errors:
-        # The reference writes the placeholder "Array" where an array would stand.
+        # The reference has the placeholder "Array" instead of an array.
         case None | "" | "Array":
             return []
         case list():
@@ -312,7 +312,7 @@ class NotFoundError(APIError):
 
 
 class CycleNotFoundError(NotFoundError):
-    """A subscription has no such cycle (``cycleNotfound#cycle1``); see ``cycle``."""
+    """Error for a cycle that the subscription does not have (``cycleNotfound#cycle1``); see ``cycle``."""
 
     @property
     def cycle(self) -> str | None:
@@ -337,26 +337,26 @@ class AlreadyCancelledError(BusinessRuleError):
 
 
 class AlreadyPaidOrCancelledError(BusinessRuleError):
-    """A refusal because the order is paid or cancelled; the API does not say which.
+    """Error for an order that is already paid or cancelled; the API does not say which.
 
     The code is ``orderStatusAlreadyPaidOrCancelled``. Read the order's status to find out.
     """
 
 
 class AlreadyInvoicedError(BusinessRuleError):
-    """A refusal because the order is invoiced already (``orderStatusAlreadyInvoiced``)."""
+    """Error for an order that is already invoiced (``orderStatusAlreadyInvoiced``)."""
 
 
 class AlreadyCompletedError(BusinessRuleError):
-    """A refusal because it is completed already (``reservationStatusAlreadyCompleted``)."""
+    """Error for a reservation that is already completed (``reservationStatusAlreadyCompleted``)."""
 
 
 class PrerequisiteFailedError(BusinessRuleError):
-    """A refusal because a reservation's status does not allow it (``prerequisiteFailedTo…``)."""
+    """Error for an operation that the reservation's status does not allow (``prerequisiteFailedTo…``)."""
 
 
 class CycleRejectedError(BusinessRuleError):
-    """A refusal to refund some of a subscription's cycles (``someCyclesFailedToPassValidation``)."""
+    """Error for cycles of a subscription that cannot be refunded (``someCyclesFailedToPassValidation``)."""
 
 
 class RefundRejectedError(BusinessRuleError):
@@ -364,12 +364,12 @@ class RefundRejectedError(BusinessRuleError):
 
     @property
     def reason(self) -> str:
-        """The server's code, such as ``refundRejectionForProductAmountExceed``, or its words."""
+        """The server's code, such as ``refundRejectionForProductAmountExceed``, or its sentence."""
         return self.code or self.message or "unknown"
 
 
 class RateLimitedError(APIError):
-    """Error for a token whose requests of this minute are used up (429); see ``retry_after`` (seconds)."""
+    """Error for a token that has used up its rate limit (429); see ``retry_after`` (seconds)."""
 
 
 class ServerError(APIError):
@@ -381,18 +381,18 @@ class TerminalBusyError(ServerError):
 
 
 class CreditCheckRejectedError(ServerError):
-    """A refusal to check a number (510 ``personCurrentStatusIsWrong``): it did not happen."""
+    """Error for an identity number that cannot be checked (``personCurrentStatusIsWrong``)."""
 
 
 class CallbackError(FrontPayError):
     """Error for a rejected callback; it proves nothing about its order, so ask the API.
 
-    The message never shows what came in. ``order_uuid`` is what the callback claimed, and may be made up.
+    The message never contains the query. ``order_uuid`` is the callback's claim, and may be forged.
 
     Args:
-        message: Why it was refused.
+        message: The reason.
         is_retryable: Whether the same callback may be accepted when it is sent again.
-        operation: The operation's name; None, for a callback answers no call.
+        operation: None; a callback belongs to no call.
         order_uuid: The order that the callback named, if it named one.
     """
 
@@ -411,12 +411,12 @@ class CallbackError(FrontPayError):
 
 
 class InvalidChecksumError(CallbackError):
-    """A callback whose checksum or token was not made with the secret, or whose values it does not settle.
+    """Error for a callback with a wrong checksum or token, or with an ambiguous text.
 
     Args:
-        message: Why it was refused.
-        is_ambiguous: Whether the checksum was made with the secret, but its text has more than one
-            reading, so that not even the order and its status are certain.
+        message: The reason.
+        is_ambiguous: Whether the checksum is valid, but its text has several readings,
+            which leave the order or its status uncertain.
         is_retryable: See ``CallbackError``.
         operation: See ``CallbackError``.
         order_uuid: See ``CallbackError``.
@@ -442,7 +442,7 @@ class StaleCallbackError(CallbackError):
 
 
 class ReplayedCallbackError(CallbackError):
-    """Error for a callback that was accepted before: answer 200, nothing is left to do.
+    """Error for a callback that was accepted before: answer 200 and do nothing.
 
-    With ``is_retryable`` its first delivery is still being handled, and may yet fail.
+    If ``is_retryable``, its first delivery is still being handled and may fail.
     """

@@ -2,20 +2,20 @@
 
     client = FrontPayClient(environment="demo", telemetry=Telemetry())
 
-A call is a span (INTERNAL), and each request that it sends is a span below it (CLIENT), by the semantic
-conventions for HTTP. The call's span holds what the conventions have no word for: waits, retries, and
-whether it happened. A request's span begins when it may be sent and ends with the answer's last byte.
+A call is a span (INTERNAL), and each of its requests is a child span (CLIENT), by the semantic conventions
+for HTTP. The call's span has what the conventions do not cover: waits, retries and the outcome. A request's
+span starts when it may be sent and ends with the last byte of the response.
 
-What is written, and what is not:
-- Attributes come from the operation table, the settings and the records of the observer hooks. None is
-  made from a body, a header, a query or a URL that was sent, so none can hold personal data or a secret.
-- ``url.full`` must be there by the conventions, and they ask to redact what is sensitive: it is made from
-  the row's path, with ``REDACTED`` for the id. An order's id stands for a customer's purchase, and traces
-  are read by more people than orders are.
-- Exceptions are not recorded: their words may quote the API's, which may quote what was sent. ``error.type``
-  and the outcome say what an alert needs.
+The content of spans and metrics:
+- Attributes come from the operation table, the settings and the records of the hooks, never from a body, a
+  header, a query or a URL, so they cannot contain personal data or secrets.
+- ``url.full`` is required by the conventions, with sensitive parts redacted: it is derived from the row's
+  path, with ``REDACTED`` instead of the id. An order's id identifies a purchase, and more people can read
+  traces than orders.
+- Exceptions are not recorded: their messages may quote the API's, which may quote the request. ``error.type``
+  and the outcome are enough for alerts.
 
-The httpx and aiohttp instrumentations would make a second span for each request, with the id in its URL,
+The instrumentations of httpx and aiohttp would create a second span for each request, with the id in its URL,
 and send trace context to the payment provider. They are suppressed while a request is in flight.
 """
 
@@ -35,7 +35,7 @@ from attrs import define, field, frozen
 try:
     from opentelemetry import context, metrics, trace
 
-    # The instrumentations look for these two; the API has no public name for them.
+    # The instrumentations check these two keys; the API has no public name for them.
     from opentelemetry.context import (
         _SUPPRESS_HTTP_INSTRUMENTATION_KEY,  # pyright: ignore[reportPrivateUsage]
         _SUPPRESS_INSTRUMENTATION_KEY,  # pyright: ignore[reportPrivateUsage]
@@ -72,7 +72,7 @@ Attributes: TypeAlias = "dict[str, str | int | float | bool]"
 _SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
 _SUCCEEDED = "succeeded"
 _SLOT = re.compile(r"\{\w+\}")
-# The conventions' boundaries for the duration of requests; and with room for waits, up to a few windows.
+# The conventions' boundaries for request durations; and longer ones for waits, up to a few windows.
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _CALL_SECONDS = (*_REQUEST_SECONDS, 30, 60, 120, 300)
 _WAIT_SECONDS = (0, *_CALL_SECONDS)
@@ -83,7 +83,7 @@ class _GaugeSettings:
     name: str
     unit: str
     description: str
-    # What one number says about several clients.
+    # How a gauge combines several clients.
     worst: Callable[[Iterable[float]], float]
 
 
@@ -148,7 +148,7 @@ class _Instruments:
             )
 
     def add(self, follower: _Follower) -> None:
-        """Read the gauges of a client, too, as long as it is there."""
+        """Add the gauges of a client while it exists."""
         with self._lock:
             self._followers.add(follower)
 
@@ -172,7 +172,7 @@ class _Instruments:
         return read
 
 
-# A meter takes each gauge once, so clients of one provider share them. None is the global provider, which
+# A meter accepts each gauge once, so clients of one provider share them. None is the global provider, which
 # may be set after the first client was built.
 _of_providers: MutableMapping[MeterProvider, _Instruments] = WeakKeyDictionary()
 _of_the_global_provider: list[_Instruments] = []
@@ -224,18 +224,17 @@ def _flag(_: Telemetry, attribute: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True, eq=False)
 class Telemetry:
-    """Trace and measure calls; given to a client as ``telemetry``. One serves any number of clients.
+    """OpenTelemetry traces and metrics, passed to clients as ``telemetry``. One serves any number of clients.
 
     Args:
-        tracer_provider: Where spans go. Defaults to the global provider.
-        meter_provider: Where metrics go. Defaults to the global provider.
-        attributes: Put on every span and metric, such as the tenant whose token it is; nothing personal.
-        order_uuid: Whether spans name the order that the call named, as ``frontpay.order_uuid``. Metrics
-            never do.
-        propagate: Whether requests carry ``traceparent`` and ``tracestate``. Baggage is never sent.
+        tracer_provider: The provider of spans. Defaults to the global provider.
+        meter_provider: The provider of metrics. Defaults to the global provider.
+        attributes: Added to every span and metric, such as the tenant of the token; no personal data.
+        order_uuid: Whether spans have the order's id as ``frontpay.order_uuid``. Metrics never have it.
+        propagate: Whether requests have ``traceparent`` and ``tracestate``. Baggage is never sent.
 
     Raises:
-        ConfigurationError: An argument is of another type; also a ``ValueError``.
+        ConfigurationError: An argument has the wrong type; also a ``ValueError``.
     """
 
     tracer_provider: TracerProvider | None = field(default=None, validator=_provider("get_tracer"))
@@ -245,10 +244,10 @@ class Telemetry:
     propagate: bool = field(default=False, validator=_flag)
 
     def follow(self, base_url: str) -> Follower:
-        """Follow the calls of a client; the client asks for it.
+        """Return the follower of a client's calls; called by the client.
 
         Args:
-            base_url: Where the client sends its requests.
+            base_url: The client's base URL.
         """
         instruments = _instruments(self.meter_provider)
         tracer = trace.get_tracer("frontpay_async", __version__, self.tracer_provider, _SCHEMA)
@@ -264,7 +263,7 @@ class _Follower:
     tracer: Tracer
     instruments: _Instruments
     server: Attributes = field(init=False)
-    # What a span and a metric of a request begin with, by operation and method: the table is small.
+    # The constant attributes of a request's span and metrics, by operation and method.
     _of_request: Callable[[Operation[object], str], tuple[str, Attributes, Attributes]] = field(init=False)
     _reads: dict[Gauge, Callable[[], float | None]] = field(
         init=False, factory=dict["Gauge", "Callable[[], float | None]"]
@@ -281,11 +280,11 @@ class _Follower:
         self._of_request = cache(self._request_attributes)
 
     def observe(self, gauge: Gauge, read: Callable[[], float | None]) -> None:
-        """Read a gauge of this client from now on."""
+        """Add a gauge of this client."""
         self._reads[gauge] = read
 
     def read(self, gauge: Gauge) -> float | None:
-        """Read a gauge; None while there is nothing to read."""
+        """Read a gauge; None while it has no value."""
         read = self._reads.get(gauge)
         return None if read is None else read()
 
@@ -335,7 +334,7 @@ class _Follower:
             headers: dict[str, str] = {}
             TraceContextTextMapPropagator().inject(headers, current)
             attempt.headers = headers
-        # Older instrumentations of aiohttp ask for the second alone.
+        # Older instrumentations of aiohttp check only the second key.
         for key in (_SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY):
             current = context.set_value(key, value=True, context=current)
         token = context.attach(current)
@@ -401,7 +400,7 @@ def _answer_attributes(attempt: Attempt) -> Attributes:
 
 
 def _error_type(operation: Operation[object], response: HttpResponse) -> str | None:
-    """Name an answer's error: a 404 that says "no orders" is none, and a 200 that is not JSON is one."""
+    """Return the error type of a response; a 404 that means an empty list is not an error."""
     failure = problem(operation, response, None)
     if failure is None:
         return None

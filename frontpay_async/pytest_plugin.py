@@ -1,12 +1,12 @@
 """Fixtures and a marker for tests of programs that use this package: a pytest plugin.
 
-pytest finds it by its entry point, in every test run of an environment that has this package. So loading it
-imports nothing but pytest: what a fixture needs, the fixture imports. Nothing happens to a test that asks for
-nothing.
+pytest loads it through its entry point, in every test run of an environment that has this package. It
+therefore imports nothing but pytest; the fixtures import what they need. Tests that do not use it are not
+affected.
 
-The fixtures are not async. A client of the sandbox does no I/O: it is built without an event loop, belongs
-to the one of its first call, and leaves nothing to be closed. So they work under pytest-asyncio in both of
-its modes, under anyio's plugin with asyncio and trio, and in a test that runs its own loop.
+The fixtures are synchronous. A client of the sandbox does no I/O: it is built without an event loop, belongs
+to the loop of its first call, and needs no closing. The fixtures therefore work under pytest-asyncio in both
+modes, under anyio's plugin with asyncio and trio, and in tests that run their own loop.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Refuse a test whose faults could not be set up: it would pass for the wrong reason."""
+    """Fail a test whose faults could not be added: it would pass for the wrong reason."""
     item.stash[_passed] = False
     if item.get_closest_marker(_MARKER) is not None and not item.stash.get(_applied, False):
         pytest.fail(
@@ -54,14 +54,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             pytrace=False,
         )
     result = yield
-    # Not reached by a test that fails or skips itself.
+    # Not reached if the test fails or is skipped.
     item.stash[_passed] = True
     return result
 
 
 @pytest.fixture
 def frontpay_clock() -> Clock:
-    """A clock on which no wait takes time; override it with ``frontpay_async.Clock()`` for real waits."""
+    """A clock that skips waits; override it with ``frontpay_async.Clock()`` for real waits."""
     _check_extra()
     from frontpay_async.sandbox.instant_clock import instant_clock  # noqa: PLC0415 - loading the plugin is light
 
@@ -78,7 +78,7 @@ def frontpay_sandbox_settings() -> Mapping[str, Any]:
 def frontpay_sandbox(
     request: pytest.FixtureRequest, frontpay_clock: Clock, frontpay_sandbox_settings: Mapping[str, Any]
 ) -> Iterator[Sandbox]:
-    """A sandbox of the API, empty, in this process, with the faults that the test is marked with."""
+    """An empty sandbox in this process, with the faults of the test's markers."""
     _check_extra()
     from frontpay_async.sandbox import Sandbox  # noqa: PLC0415 - loading the plugin is light
 
@@ -86,7 +86,7 @@ def frontpay_sandbox(
     settings: dict[str, Any] = {"clock": frontpay_clock, **frontpay_sandbox_settings}
     sandbox = Sandbox(**settings)
     must_strike: list[Fault] = []
-    # From the module's marks to the test's own, and from the top one down.
+    # From the module's markers to the test's own, and from the top one down.
     for mark in reversed(list(node.iter_markers(_MARKER))):
         fault, optional = _read_mark(mark)
         sandbox.faults.add(fault)
@@ -103,13 +103,13 @@ def frontpay_sandbox(
 
 @pytest.fixture
 def frontpay_client(frontpay_sandbox: Sandbox) -> FrontPayClient:
-    """A client of the sandbox, without a socket and without a real wait."""
+    """A client of the sandbox, without sockets and real waits."""
     return frontpay_sandbox.client()
 
 
 @pytest.fixture
 def assert_no_duplicates(frontpay_sandbox: Sandbox) -> Iterator[Callable[[], None]]:
-    """Fails if anything was done twice with the same content: when called, and when the test is over."""
+    """Fails if an operation was carried out twice with the same content: when called, and after the test."""
     told = False
 
     def check() -> None:
@@ -147,7 +147,7 @@ def _read_mark(mark: pytest.Mark) -> tuple[Fault, bool]:
         try:
             return Fault(kind=mark.args[0], **settings), optional
         except (TypeError, ValueError) as error:
-            # What attrs appends is of no use to a person.
+            # The text that attrs appends is not useful here.
             problem = error.args[0]
     given = [*map(repr, mark.args), *(f"{name}={value!r}" for name, value in mark.kwargs.items())]
     pytest.fail(f"{_MARKER}({', '.join(given)}): {problem}", pytrace=False)

@@ -1,10 +1,9 @@
 """The rate governor: one queue per token, ordered by priority.
 
 Callers wait in one heap by (priority, arrival). Only the first of them, the *leader*, asks the ledger and
-sleeps; all others wait for an event. Ten thousand waiters cost ten thousand events and one
-timer, a cancelled waiter just leaves, and a 429 gates the token once: it holds the leader, and no
-other call would have been sent. There is no background task: the leader drives the queue and appoints
-the next when it leaves.
+sleeps; all others wait for an event. Ten thousand waiters therefore need ten thousand events and one timer, a
+cancelled waiter simply leaves, and a 429 blocks the token once, by delaying the leader. There is no
+background task: the leader drives the queue and appoints its successor when it leaves.
 
 The leader is woken early when a call of a higher priority arrives, and when a response has changed what
 the ledger knows.
@@ -12,8 +11,8 @@ the ledger knows.
 A NORMAL leader that has to leave requests to polls asks for the first poll behind it, too, and hands the
 grant over: a long queue of NORMAL calls does not hold up the polls.
 
-With a ledger in Redis, that one is asked, and the own ledger is charged along and fed with every answer.
-So when Redis is gone, the own one goes on from what it knows, in the middle of the window.
+With a ledger in Redis, the shared ledger decides, and the process's own ledger is charged and updated as
+well. If Redis fails, the own ledger continues with its current state, in the middle of the window.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 _TOO_MANY = 429
 # A clock may be a rounding error short of the moment that was slept for.
 _TICK = 0.0001
-# The part of a window after which a waiter looks again, where other processes' news does not wake it.
+# The part of a window after which a waiter checks again, because changes in other processes do not wake it.
 _LOOK_AGAIN = 0.05
 
 
@@ -51,11 +50,11 @@ class RateStatistics:
 
     Args:
         limit: Requests per window, as last stated by the API.
-        used: How many of them are used or spoken for, by whomever.
-        remaining: How many are left.
-        window_ends_in: Seconds until the window has ended for certain; None while that is not known.
-        waiting: How many calls wait, by priority.
-        refusals: How many 429s there were.
+        used: The number of used or reserved requests, of all programs.
+        remaining: The number of requests left.
+        window_ends_in: Seconds until the window has certainly ended; None while that is unknown.
+        waiting: The number of waiting calls, by priority.
+        refusals: The number of 429s.
     """
 
     limit: int
@@ -71,8 +70,8 @@ class Permit:
     """The grant under which an attempt was admitted.
 
     Args:
-        grant: The own ledger's grant.
-        ticket: That of the ledger in Redis, if it was asked.
+        grant: The grant of the process's ledger.
+        ticket: The grant of the ledger in Redis, if it was asked.
     """
 
     grant: Grant
@@ -98,9 +97,9 @@ class Governor:
     """The queue that admits the calls of one token, by priority.
 
     Args:
-        ledger: What may be sent when.
+        ledger: The process's ledger.
         clock: Time.
-        shared: The ledger that several processes keep together, if they do.
+        shared: The ledger in Redis, if any.
     """
 
     ledger: Ledger
@@ -120,14 +119,14 @@ class Governor:
     async def acquire(self, call: Call, user: object = None) -> Permit:
         """Wait until the call may be sent."""
         priority = call.options.priority
-        # No call of the same or a higher rank waits: the queue need not be joined to be passed.
+        # No call of the same or a higher priority waits, so the queue can be skipped.
         if self.shared is None and self._first_rank() > priority:
             verdict = self.ledger.acquire(self.clock.now(), priority)
             if isinstance(verdict, Grant):
                 return Permit(verdict)
         if call.deadline is not None and (self.shared is None or self._first_rank() <= priority):
             self._check_deadline(call, self._eta(priority))
-        # Else it is asked at once what only Redis knows.
+        # Otherwise Redis is asked at once.
         self._arrivals += 1
         waiter = _Waiter(priority, self._arrivals, call, user)
         heapq.heappush(self._heap, waiter)
@@ -158,7 +157,7 @@ class Governor:
                 continue
             if self._leader is not waiter:
                 self._leader = waiter
-                # The former leader wakes, finds that it is not the first any more, and waits.
+                # The former leader wakes, is no longer first, and waits.
                 self.poke()
             news = self._news
             verdict = await self._verdict(waiter.priority)
@@ -168,7 +167,7 @@ class Governor:
             if waiter.priority is Priority.NORMAL and self._polls:
                 verdict = min(verdict, await self._ask_for_poll())
             if self._head() is not waiter or self._news != news:
-                # Overtaken, or overtaken by events, while Redis was asked.
+                # Another call took over while Redis was asked.
                 continue
             now = self.clock.now()
             most = self.ledger.window * (1.0 if self.shared is None else _LOOK_AGAIN)
@@ -200,7 +199,7 @@ class Governor:
             return self._own_verdict(now, priority)
         gate = self.ledger.gated_for(now)
         if gate:
-            # Redis may not have heard of the 429 yet.
+            # The 429 may not have reached Redis yet.
             return now + gate
         verdict = await self.shared.acquire(priority)
         now = self.clock.now()
@@ -222,7 +221,7 @@ class Governor:
         if self._leader is waiter:
             self._leader = None
         if self._gone * 2 > len(self._heap):
-            # A storm of cancellations must not fill the heap with those who left.
+            # Many cancellations must not fill the heap with stale entries.
             self._heap = [each for each in self._heap if not each.gone]
             heapq.heapify(self._heap)
             self._gone = 0
@@ -233,7 +232,7 @@ class Governor:
     async def answered(
         self, permit: Permit, status: int, headers: Mapping[str, str], asked: float | None
     ) -> None:
-        """Take in an answer."""
+        """Record a response."""
         now = self.clock.now()
         if status == _TOO_MANY:
             was_open = not self.ledger.gated_for(now)
@@ -249,19 +248,19 @@ class Governor:
         await self._tell(permit, lambda shared, ticket: shared.report(ticket, quota), news=changed)
 
     async def lost(self, permit: Permit) -> None:
-        """Take in that no answer came."""
+        """Record a lost response."""
         self.ledger.lost(self.clock.now())
         await self._tell(permit, lambda shared, ticket: shared.lost(ticket))
 
     async def give_back(self, permit: Permit) -> None:
-        """Take back a permit by which nothing was sent."""
+        """Return an unused permit."""
         self.ledger.give_back(permit.grant)
         await self._tell(permit, lambda shared, ticket: shared.give_back(ticket))
 
     async def _tell(
         self, permit: Permit, tell: Callable[[RedisLedger, Ticket], Awaitable[None]], *, news: bool = True
     ) -> None:
-        """Let Redis know before the leader, who would else ask it too early."""
+        """Report to Redis before waking the leader, which would otherwise ask too early."""
         try:
             if self.shared is not None and permit.ticket is not None:
                 await tell(self.shared, permit.ticket)
@@ -270,7 +269,7 @@ class Governor:
                 self.poke()
 
     def dismiss(self, user: object) -> None:
-        """Fail all waiting calls of one user at once; the others continue to wait."""
+        """Fail all waiting calls of one client at once; the others continue to wait."""
         for waiter in self._heap:
             if waiter.user is user and not waiter.gone:
                 waiter.closed = True
@@ -279,20 +278,20 @@ class Governor:
         self.poke()
 
     async def release(self) -> None:
-        """Count one client less; without any, the connections to Redis are closed."""
+        """Remove one client; after the last one, the connections to Redis are closed."""
         self.users -= 1
         if self.users == 0 and self.shared is not None:
             await self.shared.aclose()
 
     def poke(self) -> None:
-        """Let the leader ask the ledger again."""
+        """Make the leader ask the ledger again."""
         self._news += 1
         if self._sleep is not None:
             self._sleep.cancel()
             self._sleep = None
 
     def statistics(self) -> RateStatistics:
-        """Show where the window stands."""
+        """Return the state of the window."""
         ledger, now = self.ledger, self.clock.now()
         open_window = now < ledger.hi
         used = min(ledger.limit, ledger.used) if open_window else 0
@@ -306,7 +305,7 @@ class Governor:
         )
 
     def estimate(self, calls: int) -> float:
-        """Return the seconds until so many more batch calls are through."""
+        """Return the seconds until a number of further batch calls have been sent."""
         return max(0.0, self._eta(Priority.BATCH, calls - 1) - self.clock.now()) if calls > 0 else 0.0
 
     def _turn_away(self, until: float) -> None:

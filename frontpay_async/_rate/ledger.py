@@ -9,52 +9,54 @@ written (as in the framework's own middleware), the count at that time. When the
 What a response proves. A request sent at *a* and answered at *b* was counted in [a, b].
 
 - n = 1: the window started in [a, b], so it ends in [a + T, b + T]: the phase is known.
-- n = 1 does not show whether that window is the one of the responses before it if none of those had come by
-  a and the old window can have ended by b. If b < a + T, it is the open one: the older bounds and counts are
-  dropped, all charges kept. Otherwise it may be over as well, and nothing is learnt.
+- n = 1 is ambiguous if no earlier response had arrived by *a* and the old window can have ended by *b*: its
+  window may be the known one or a new one. If b < a + T, it is the open window: the older bounds and counts
+  are dropped, all charges are kept. Otherwise it may have ended as well, and the response proves nothing.
 - Any n: the window had started by b, so it ends by b + T, and it ended after a.
-- Of two requests of one window, the second sent after the first was answered, the second has the greater n.
-  If it has not, a new window started after the first was sent and before the second was answered. So a
-  grant records its *floor*, the greatest n known when it was given. No threshold, no guess.
-- n bounds the count from above, too: what the server has counted in the open window is at most n plus the
-  requests of this process that it may have counted later: those that were open when this one was granted,
-  and those granted since. What is charged beyond that is dropped.
-- n above everything that this process can have sent: others use the token, at least for the difference.
-- 429: the window was full; ``Retry-After`` r, rounded in some way: it ends in [a + r - 1, b + r + 1].
-- Bounds that contradict one another belong to two windows.
+- If a request is sent after another one of the same window was answered, it has the greater n. If its n is
+  not greater, a new window started after the first request was sent and before the second was answered. Each
+  grant therefore records its *floor*, the greatest n known when it was given.
+- Upper bound: the server's count of the open window is at most n plus the requests of this process that it
+  may have counted later, which are those in flight when this one was granted, and those granted since.
+  Charges above that bound are dropped.
+- If n exceeds the number of requests that this process can have sent, other programs sent at least the
+  difference.
+- 429 with ``Retry-After`` r, rounded in some way: the window was full and ends in [a + r - 1, b + r + 1].
+- Bounds that contradict each other belong to two windows.
 
-The ledger keeps the bounds ``[lo, hi]`` of the open window's end, and charges in *generations*: one starts
-when now passes ``hi``, or with a response that proves a new window. A grant is charged when it is given. A
-request without a response when a generation starts may be counted in either window, so it is charged to
-both; so is a lost one whose loss was noticed so late that it may be counted in the new window, and so is a
-response between ``lo`` and ``hi`` that may be of the new window.
+*Charges.* The ledger keeps the bounds ``[lo, hi]`` of the open window's end, and charges requests in
+*generations*: a generation starts when now passes ``hi``, or with a response that proves a new window. A
+grant is charged when it is given. Three kinds of requests may be counted in either window and are charged to
+both: those without a response when a generation starts, lost requests whose loss was noticed so late that the
+new window may count them, and those with a response between ``lo`` and ``hi``.
 
-Only user, until a count proves otherwise. A process that starts presumes that its first request starts the
-window. So the phase is known from the first response on, also if that response is lost, has no headers, or
-its count includes requests in flight. As soon as a count shows others, the bounds fall back to those
-that are valid whichever program started the window.
+*Assumption: only user, until a count proves otherwise.* A new process assumes that its first request starts
+the window. The phase is therefore known from the first response on, even if that response is lost, has no
+headers, or its count includes requests in flight. As soon as a count shows other programs, the ledger returns
+to the bounds that are valid whichever program started the window.
 
-Invariant (only user, any latency; a lost request is counted within a sixth of a window of its loss or
-never): the count of the server's open window is at most ``used``, and ``used`` at most ``limit``. Hence no
-429. Between ``lo`` and ``hi`` only INTERACTIVE passes, charged to both windows.
+*Invariant* (only user, any latency; a lost request is counted within a sixth of a window of its loss or
+never): ``server's count <= used <= limit``. Hence no 429. Between ``lo`` and ``hi`` only INTERACTIVE requests
+are granted, and charged to both windows.
 
-Pace. WATCH and BATCH follow the line from the window's start to its end. Above the line, after a burst of
-the others, what is left, less a reserve, is spread over the rest of the window. While polls are sent,
-NORMAL leaves a part of the rest of the window to them and to INTERACTIVE, so that a burst of it does not use
-the window up.
+*Pace.* WATCH and BATCH requests follow a line from the window's start to its end. Above the line, after a
+burst of other requests, the remaining budget, less a reserve, is spread over the rest of the window. While
+polls are sent, NORMAL leaves a part of the rest of the window to them and to INTERACTIVE, so that a burst of
+it does not use the window up.
 
-With others on the token nothing is certain between two responses, and a response costs a request. Then:
+*Shared token.* If other programs use the token, nothing is certain between two responses, and each response
+costs a request. Then:
 
 - Every process paces by the same line, from its first count in the window to ``hi``, and compares the line
-  with the n last seen. The process that is due sends one request and sees what the others did: the sum
-  follows the line, and the shares are alike.
-- Paced calls pass between ``lo`` and ``hi``, too. They find the new window within a call or two of its
-  start, so the bounds are measured in each window instead of widening from one to the next.
-- What others sent since the last response is estimated by their rate in this window or the last, and paced
-  calls leave one standard deviation more free.
-- A generation that began by time alone shows nothing of what others have used of it: a few calls may go
-  before the first response.
-- A window that others used up and whose end is not known is probed, one request at a time: a 429 is not
+  with the last n. The process that is due sends one request, whose response shows the others' requests: the
+  sum follows the line, and all processes get similar shares.
+- Paced calls are granted between ``lo`` and ``hi``, too. They detect the new window within a call or two of
+  its start, so the bounds are measured in each window instead of widening from one to the next.
+- The requests of others since the last response are estimated from their rate in this window or the last, and
+  paced calls leave an additional standard deviation free.
+- If a generation started by time alone, the usage of others is unknown: only a few calls are granted before
+  the first response.
+- A window that others have used up and whose end is unknown is probed, one request at a time: a 429 is not
   counted and states the end.
 """
 
@@ -70,7 +72,7 @@ from frontpay_async.priority import Priority
 if TYPE_CHECKING:
     from frontpay_async._rate.rate_headers import Quota
 
-# While it is unknown what others have used: a few may go, not a stampede.
+# The number of requests granted while the usage of others is unknown.
 _BLIND_GRANTS = 8
 # The part of a window after its loss in which a lost request may still be counted.
 _LINGER = 1 / 6
@@ -78,11 +80,12 @@ _LINGER = 1 / 6
 _PROBES = 1 / 12
 # The part of a window for which polls are expected to go on after the last.
 _POLLING = 1 / 4
-# The part of the budget that paced requests leave to the others after a burst.
+# The part of the budget that paced requests leave free after a burst.
 _RESERVE = 0.1
 # The part that NORMAL leaves to polls and INTERACTIVE while polls are sent.
 _LEFT_TO_POLLS = 0.15
-# On a shared token: how far ahead of the line a burst is, in windows, and how many may share what is left.
+# On a shared token: the lead over the line that counts as a burst, in windows, and the assumed number of
+# processes that share the rest.
 _BURST = 1 / 12
 _SHARERS = 4
 
@@ -98,7 +101,7 @@ class Grant:
         floor: The greatest count known when it was given.
         floor_at: When the request with that count was sent.
         number: Its ordinal among all grants of the ledger.
-        open: How many earlier requests the server could still count at that time.
+        open: The number of earlier requests that the server could still count at that time.
     """
 
     at: float
@@ -115,9 +118,9 @@ class Ledger:
     """The accounting of the server's window for one token.
 
     Args:
-        limit: Requests a window, until a response states another.
+        limit: Requests per window, until a response states another limit.
         window: Seconds.
-        margin: Seconds that clocks may drift in a window.
+        margin: Maximum drift between the clocks within a window, in seconds.
     """
 
     limit: int = 240
@@ -128,28 +131,29 @@ class Ledger:
     hi: float = field(init=False, default=-math.inf)
     unanswered: int = field(init=False, default=0)
     refusals: int = field(init=False, default=0)
-    # Charges of this generation: our own with the carried ones, and what others are proven to have used.
+    # Charges of this generation: own requests, including carried ones, and the proven usage of others.
     _own: int = field(init=False, default=0)
     _foreign: int = field(init=False, default=0)
     _foreign_before: int = field(init=False, default=0)
-    # Grants of this generation, and of all.
+    # The number of grants of this generation, and of all.
     _granted: int = field(init=False, default=0)
     _grants: int = field(init=False, default=0)
-    # What the next generation is charged with as well: answers that may be of its window, and losses.
+    # Charges that the next generation inherits: responses that may be of its window, and lost requests.
     _late: int = field(init=False, default=0)
     _losses: list[float] = field(init=False, factory=list[float])
     # The greatest count of this generation, and when its request was sent.
     _greatest: int = field(init=False, default=0)
     _greatest_at: float = field(init=False, default=-math.inf)
-    # Up to which order this generation's grants may be of the window before.
+    # The order up to which this generation's grants may be of the previous window.
     _older: int = field(init=False, default=0)
-    # The pace: from when, and from what count.
+    # The start of the pacing line: time and count.
     _start: float = field(init=False, default=-math.inf)
     _start_count: int = field(init=False, default=0)
-    # The earliest end if others began the window.
+    # The earliest end if another program started the window.
     _lo_if_shared: float = field(init=False, default=-math.inf)
     _answered: bool = field(init=False, default=False)
-    # When the last answer or loss came: with nothing under way, the window ends within its length of it.
+    # The time of the last response or loss: if nothing is in flight, the window ends at most its length
+    # later.
     _quiet_since: float = field(init=False, default=-math.inf)
     _unknown: bool = field(init=False, default=True)
     _probing: bool = field(init=False, default=False)
@@ -172,7 +176,7 @@ class Ledger:
 
     @property
     def _end(self) -> float:
-        """When the window has ended for certain: by a response, or because nothing can have kept it open."""
+        """The time when the window has certainly ended: at the latest bound, or proven by a response."""
         if self.unanswered:
             return self.hi
         return min(self.hi, self._quiet_since + self.window + self.margin)
@@ -244,7 +248,7 @@ class Ledger:
         return when if when > now else None
 
     def _wait_for_end(self, now: float) -> float | None:
-        """Return when to ask again in a window that is used up; None: ask the server now."""
+        """Return when to ask again in a used-up window; None to probe the server now."""
         probe = self._probe_at
         if now < probe:
             return min(probe, self._end)
@@ -253,14 +257,14 @@ class Ledger:
 
     @property
     def _probe_at(self) -> float:
-        """When a request may test whether a used-up window has ended; infinite if never."""
+        """The time when a request may probe whether a used-up window has ended; infinite if never."""
         pause = self.window * _PROBES
         if not self.shared or self.hi - self.lo < pause:
             return math.inf
         return max(self.lo, self._probed_at + pause)
 
     def _catches_up(self, now: float, due: float, used: float, paced_at: float) -> float:
-        """Return when one more may go after a burst: the rest, less a reserve, is spread."""
+        """Return when the next paced request may be sent after a burst."""
         rest = self._line_end - now
         left = self.limit - used
         left -= min(_RESERVE * self.limit * rest / self.window, left / 2)
@@ -272,7 +276,7 @@ class Ledger:
         return paced_at + _SHARERS * rest / left if due > now + self.window * _BURST else math.inf
 
     def _due(self, used: int) -> float:
-        """Return when the pace allows one more."""
+        """Return when the pace allows the next request."""
         end, left = self._line_end, self.limit - self._start_count
         return self._start + (end - self._start) * (used - self._start_count) / left if left > 0 else end
 
@@ -283,11 +287,12 @@ class Ledger:
         return self.lo if known and not self.shared else self.hi
 
     def _roll(self, now: float) -> None:
-        """Begin a generation because the old window has ended for certain."""
+        """Start a generation because the old window has certainly ended."""
         if not self.unanswered and now >= self._quiet_since + self.window + self.margin:
             self._late = 0
             self._losses.clear()
-        # Others, or what is still under way, may have begun the next as soon as the old one could have ended.
+        # Other programs, or requests in flight, may have started the next window as soon as the old one could
+        # have ended.
         began = max(self.lo, now - self.window)
         earliest = began + self.window - self.margin
         carried = self.unanswered or self._late or self._lost_since(began) or self._probing or self.shared
@@ -329,7 +334,7 @@ class Ledger:
 
     def _take_in(self, grant: Grant, now: float, quota: Quota) -> None:
         self.limit, count = quota.limit, quota.count
-        # Small enough to be of a window that has begun since: the next generation is charged with it, too.
+        # It may belong to a window that started since: the next generation is charged with it, too.
         small = (
             now >= self.lo
             and not self.shared
@@ -337,7 +342,7 @@ class Ledger:
         )
         self._late += small
         if grant.generation != self.generation or grant.order <= self._older:
-            # Given before this window was known, and charged to it; a greater count shows an older one.
+            # Granted before this window was known, and charged to it; a greater count proves an older window.
             self._own -= count > self.used
             self._bound(grant, count)
             return
@@ -363,21 +368,21 @@ class Ledger:
             self._greatest, self._greatest_at = count, grant.at
 
     def _bound(self, grant: Grant, count: int) -> None:
-        """Drop the charges that a count proves not to be of the open window."""
+        """Drop the charges that, by a count, cannot belong to the open window."""
         self._own = min(self._own, count + grant.open + self._grants - grant.number)
 
     def _take_in_first(self, grant: Grant, now: float, end: float, *, small: bool) -> None:
-        """Record n = 1 that contradicts no bound: it started this window, or a later one."""
+        """Record n = 1 without a contradiction: the request started this window, or a later one."""
         if small and now < end:
-            # Whichever it is, it is open now: no response so far was of a later one. What is in flight may
-            # still state a count of the window before.
+            # In either case this window is open now: no response so far was of a later one. Responses in
+            # flight may still state a count of the previous window.
             self.hi, self._late = math.inf, 0
             self._greatest, self._greatest_at, self._older = 0, -math.inf, self._granted
         elif small:
             if self._granted != 1 or self.unanswered or self._losses:
-                # It took longer than a window: which one it started is unknown.
+                # It took longer than a window, so it is unknown which window it started.
                 return
-            # The only request there was: it started this window, and cannot be of a later one.
+            # It was the only request: it started this window, and cannot be of a later one.
             self._late -= 1
         if end >= self.lo:
             self.lo = self._lo_if_shared = end
@@ -388,7 +393,7 @@ class Ledger:
             return
         if not self._foreign:
             self.lo = min(self.lo, self._lo_if_shared)
-        # What was sent after it and is unanswered was most likely counted after it.
+        # Requests that were sent later and are unanswered were most likely counted later.
         after = max(0, min(self.unanswered, self._granted - grant.order))
         self._foreign = max(self._foreign, count - (self._own - after))
 
@@ -398,7 +403,7 @@ class Ledger:
         self._quiet_since = now
         self.refusals += 1
         if grant.at <= self._gated_at:
-            # Sent before the gate was closed: it states nothing new.
+            # It was sent before the gate was closed, so it adds no information.
             return
         lo, hi = grant.at, now + self.window + self.margin
         if retry_after is not None and retry_after <= self.window:
@@ -413,7 +418,7 @@ class Ledger:
         self._probing = True
 
     def lost(self, now: float) -> None:
-        """Record that no response came: the request may be counted, in this window or in the next."""
+        """Record a lost response: the request may be counted, in this window or the next."""
         self.unanswered -= 1
         self._quiet_since = now
         self._losses.append(now)
@@ -431,7 +436,7 @@ class Ledger:
         return max(0.0, self._gate - now)
 
     def eta(self, now: float, priority: Priority, ahead: int) -> float:
-        """Return about when a request with so many ahead of it would be granted."""
+        """Estimate when a request with a number of others ahead of it would be granted."""
         others = max(self._foreign, self._foreign_before)
         if now < self._gate:
             used, end, left = 0, self._gate, 0.0
@@ -450,7 +455,7 @@ class Ledger:
         return opens if priority <= Priority.NORMAL else opens + self.window * place / share
 
     def _eta_here(self, now: float, used: int, ahead: int) -> float:
-        """Return about when a paced request is granted in the open window."""
+        """Estimate when a paced request is granted in the open window."""
         paced_at = self._paced_at
         for count in range(used, used + ahead + 1):
             due = self._due(count)

@@ -1,4 +1,4 @@
-"""What an answer's headers tell of the rate limit. Pure."""
+"""The rate limit in a response's headers. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Quota:
     """The rate limit as stated by a response's headers.
 
     Args:
-        limit: Requests a window.
+        limit: Requests per window.
         count: The request's ordinal in its window.
     """
 
@@ -27,7 +27,7 @@ class Quota:
 
 
 def read_quota(headers: Mapping[str, str]) -> Quota | None:
-    """Read ``x-ratelimit-*``; None if they are missing or make no sense."""
+    """Read ``x-ratelimit-*``; None if they are missing or invalid."""
     limit, remaining = headers.get("x-ratelimit-limit", ""), headers.get("x-ratelimit-remaining", "")
     if not (limit.isascii() and limit.isdigit() and remaining.isascii() and remaining.isdigit()):
         return None

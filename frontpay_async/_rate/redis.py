@@ -1,15 +1,14 @@
-"""The ledger that several processes keep together, in Redis; the only user of ``redis``.
+"""The ledger that several processes share in Redis; the only user of ``redis``.
 
-One Lua script holds the rules of ``_rate.ledger`` and runs on Redis's own time, so the processes'
-clocks do not matter. The key is a hash of the account, and nothing of the token goes there.
+A Lua script implements the rules of ``_rate.ledger`` and uses the time of Redis, so the processes' clocks do
+not matter. The key is a hash of the account; the token is not stored.
 
-Redis is a convenience, never a condition: what it does not answer within a quarter of a second is
-decided by the process's own ledger. That is said once in the log, and Redis is tried again every few
-seconds, by one call. When it is back its account is stale, so it first admits a few calls and looks
-at their answers.
+Redis is optional at run time: if it does not answer within a quarter of a second, the process's own ledger
+decides. This is logged once, and one call tries Redis again every few seconds. After an outage, the shared
+account is stale, so it first admits only a few calls and uses their responses.
 
-A caller that is cancelled, in asyncio's way or anyio's, leaves at once: its question goes on in a task of
-its own, and a grant that comes of it is given back.
+A cancelled caller, under asyncio or anyio, leaves at once: its Redis command continues in a separate task,
+and a resulting grant is returned.
 """
 
 from __future__ import annotations
@@ -52,12 +51,12 @@ SCRIPT = files("frontpay_async._rate").joinpath("ledger.lua").read_text("utf-8")
 
 @define(eq=False, repr=False)
 class RedisLedger:
-    """Ask the ledger in Redis, as long as it is there.
+    """The shared ledger, used while Redis is available.
 
     Args:
         client: The connections.
         key: The key of the shared account.
-        ledger: The own ledger, whose settings the shared one starts with.
+        ledger: The process's ledger, whose settings the shared one starts with.
         clock: Time.
         patience: Seconds to wait for Redis.
         time: The clock of the account, if not that of Redis; for tests.
@@ -87,18 +86,18 @@ class RedisLedger:
             asyncio.get_running_loop()
             client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                 url,
-                # A command that was repeated unseen would be charged twice; and the patience is for one.
+                # A command that redis-py repeats would be charged twice, and the timeout is for one command.
                 retry=Retry(NoBackoff(), 0),
             )
         except RuntimeError:
             raise ConfigurationError("RateLimit.redis needs asyncio") from None
         except ValueError:
-            # Its text may quote a part of the URL, such as the password.
+            # The message may contain a part of the URL, such as the password.
             raise ConfigurationError("RateLimit.redis is not a usable URL") from None
         return cls(client, f"frontpay:rate:{name}", ledger, clock)
 
     async def acquire(self, priority: Priority) -> Ticket | float | None:
-        """Return a ticket, the seconds to wait, or None when Redis is not there."""
+        """Return a ticket, the seconds to wait, or None if Redis is unavailable."""
         if self._closed or (self._gone and not await self._is_back()):
             return None
         ticket = f"{self._process}:{next(self._tickets)}"
@@ -106,7 +105,7 @@ class RedisLedger:
         try:
             answer = await asyncio.shield(asked)
         except asyncio.CancelledError:
-            # It may still yield a grant, which no call would use.
+            # The command may still yield a grant, which no call would use.
             asked.add_done_callback(lambda _: self._forget(asked, ticket))
             raise
         if not isinstance(answer, list) or not answer:
@@ -115,19 +114,19 @@ class RedisLedger:
         return ticket if verdict[0] == "granted" else float(verdict[1])
 
     async def report(self, ticket: Ticket, quota: Quota | None) -> None:
-        """Pass an answer on; None if its headers tell nothing."""
+        """Report a response; None if its headers state no quota."""
         await self._tell("report", ticket, quota.limit if quota else 0, quota.count if quota else 0)
 
     async def refused(self, ticket: Ticket, retry_after: float | None) -> None:
-        """Pass a 429 on, with the seconds that it asks to wait."""
+        """Report a 429, with its wait in seconds."""
         await self._tell("refused", ticket, "" if retry_after is None else retry_after)
 
     async def lost(self, ticket: Ticket) -> None:
-        """Pass on that no answer came."""
+        """Report a lost response."""
         await self._tell("lost", ticket)
 
     async def give_back(self, ticket: Ticket) -> None:
-        """Pass on that nothing was sent."""
+        """Report that nothing was sent."""
         await self._tell("give_back", ticket)
 
     async def aclose(self) -> None:
@@ -137,12 +136,12 @@ class RedisLedger:
         await self.client.aclose()
 
     async def settle(self) -> None:
-        """Wait until nothing is under way between this process and Redis."""
+        """Wait until all commands of this process have completed."""
         while self._asking:
             await asyncio.wait(self._asking)
 
     async def _is_back(self) -> bool:
-        """Try again, by one call every few seconds."""
+        """Try Redis again, with one call every few seconds."""
         now = self.clock.now()
         if now < self._try_again_at:
             return False
@@ -154,7 +153,7 @@ class RedisLedger:
         return True
 
     async def _tell(self, command: str, ticket: Ticket, *arguments: str | float) -> None:
-        # While Redis is down, reports would be stale by the time it is back.
+        # Reports would be stale by the time Redis is available again.
         if not self._gone and not self._closed:
             await asyncio.shield(self._start(command, ticket, *arguments))
 
@@ -163,14 +162,14 @@ class RedisLedger:
             _ = self._start("give_back", ticket)
 
     def _start(self, command: str, *arguments: str | float) -> asyncio.Task[object]:
-        """Run a command in a task of its own, which no cancellation of a caller cuts off half-way."""
+        """Run a command in a separate task, so that the caller's cancellation does not interrupt it."""
         task = asyncio.create_task(self._run(command, *arguments))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
         return task
 
     async def _run(self, command: str, *arguments: str | float) -> object:
-        """Run a command; None when Redis is not there."""
+        """Run a command; None if Redis is unavailable."""
         ledger = self.ledger
         moment = "" if self.time is None else self.time()
         args = (command, ledger.limit, ledger.window, ledger.margin, moment, *arguments)

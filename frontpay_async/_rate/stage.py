@@ -1,8 +1,8 @@
 """The rate stage: each attempt waits for its token's governor and reports its result to it.
 
-Clients of the same token in one process share a governor by themselves: it is looked up by the token,
-the base URL, the limit, the process and the event loop, at the first call. A token that is given as a
-callable is the callable, whatever text it gives.
+Clients of the same token in one process share a governor automatically: it is looked up by the token, the
+base URL, the limit, the process and the event loop, at the first call. A token callable is identified by the
+callable itself, not by the tokens that it returns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.clock import Clock
     from frontpay_async.settings import RateLimit
 
-# The part of a window by which the server's clock and ours may differ at its end.
+# The maximum difference between the server's clock and ours at the window's end, as a part of the window.
 _DRIFT = 0.001
 _governors: WeakValueDictionary[Hashable, Governor] = WeakValueDictionary()
 
@@ -42,9 +42,9 @@ class Rate:
 
     Args:
         following: The next stage.
-        limit: The rate limit, and where its account is kept.
-        credential: The token, or what gives it.
-        base_url: Where the token is used.
+        limit: The rate limit and the location of its account.
+        credential: The token, or the callable that returns it.
+        base_url: The base URL of the token.
         clock: Time.
     """
 
@@ -59,11 +59,11 @@ class Rate:
 
     def __attrs_post_init__(self) -> None:
         if self.limit.redis is not None:
-            # A missing extra shows when the client is built, not at the first payment.
+            # A missing extra raises when the client is built, not at the first payment.
             importlib.import_module("frontpay_async._rate.redis")
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send the attempt on when it may be sent."""
+        """Send the attempt when the governor admits it."""
         governor = self._governor or self._find()
         if governor is None:
             return await self.following.send(attempt)
@@ -73,8 +73,8 @@ class Rate:
         try:
             response = await self.following.send(attempt)
         except BaseException:
-            # However it ended, a cancellation included, the permit is settled. A refused token was counted,
-            # too, though its response ends in the auth stage.
+            # The permit is settled however the attempt ended, even by cancellation. A request with a rejected
+            # token was counted as well, although the auth stage handles its response.
             settle = governor.lost if attempt.may_have_left else governor.give_back
             with anyio.CancelScope(shield=True):
                 await settle(permit)
@@ -85,34 +85,34 @@ class Rate:
         return response
 
     def statistics(self) -> RateStatistics | None:
-        """Return where the window stands; None without a limit, or once the client is closed."""
+        """Return the state of the window; None without a limit, or after the client was closed."""
         governor = self._find()
         return None if governor is None else governor.statistics()
 
     def estimate(self, calls: int) -> float:
-        """Return the seconds until so many more batch calls are through; 0 without a limit."""
+        """Return the seconds until a number of further batch calls have been sent; 0 without a limit."""
         governor = self._find()
         return 0.0 if governor is None else governor.estimate(calls)
 
     def remaining(self) -> int | None:
-        """Return what is left of the window, in any thread; None before the first call and after the last."""
+        """Return the remaining requests of the window, in any thread; None while there is no governor."""
         governor = self._governor
         return None if governor is None else governor.statistics().remaining
 
     async def aclose(self) -> None:
-        """Let go of the governor; the last to do so closes its connections."""
+        """Release the governor; the last client closes its connections."""
         self._closed = True
         governor, self._governor = self._governor, None
         if governor is not None:
             governor.dismiss(self)
             if governor.users == 1:
-                # It may still be in use; the next user needs one with open connections.
+                # It may still be in use; the next client needs one with open connections.
                 _governors.pop(self._key, None)
             await governor.release()
 
     def _find(self) -> Governor | None:
         if self.limit.requests is None or self._closed:
-            # Of a closed client, the send stage lets nothing through.
+            # The send stage of a closed client sends nothing.
             return None
         if self._governor is None:
             who = _who(self.credential)
@@ -128,12 +128,12 @@ class Rate:
 
 def _who(source: Secret | Callable[[], Awaitable[str]]) -> Hashable:
     if isinstance(source, Secret):
-        # Not the token itself: what lives as long as the process should not hold it.
+        # A hash, because a value that lives as long as the process should not contain the token.
         return hashlib.sha256(source.text.encode()).hexdigest()
     try:
         hash(source)
     except TypeError:
-        # A callable that compares by value. It lives as long as the stage, and so does its number.
+        # A callable that is not hashable is identified by a number, which is valid as long as the stage.
         return id(source)
     return source
 
@@ -143,7 +143,7 @@ def _open(limit: RateLimit, account: str, clock: Clock) -> Governor:
     ledger = Ledger(limit.requests, limit.window, limit.window * _DRIFT)
     if limit.redis is None:
         return Governor(ledger, clock)
-    # Imported where it is used: it needs the extra.
+    # Imported here because it needs the extra.
     from frontpay_async._rate.redis import RedisLedger  # noqa: PLC0415
 
     name = hashlib.sha256(account.encode()).hexdigest()

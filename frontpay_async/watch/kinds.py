@@ -123,7 +123,7 @@ class Watch:
     status: Status | None = None
     # The number of consecutive polls that hung.
     hedges: int = 0
-    # What the list of orders said last, and when.
+    # The last status in the list of orders, and its time.
     listed: OrderStatus | None = None
     listed_at: float = -math.inf
     # The last change reported by the list or a callback; the remaining repetitions of polls without a change;
