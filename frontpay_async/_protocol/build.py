@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode
 
 from frontpay_async._exact_json import merged, write_exact
-from frontpay_async._protocol.codec import camel, encode
+from frontpay_async._protocol.codec import camel, members_of, picked
 from frontpay_async._protocol.messages import HttpRequest
+from frontpay_async._protocol.one_pass import UnusualBody, one_pass
 from frontpay_async._protocol.operations import Operation
 from frontpay_async._protocol.rules import check, check_totals
 from frontpay_async.errors import InvalidOrderError, Violation
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from frontpay_async._exact_json import JsonObject
     from frontpay_async._protocol.operations import DateFormat, Safety
+    from frontpay_async._protocol.rules import Breach, Rules
 
 # Ids look like ODR3506777330; nothing that could leave the path segment is let through.
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
@@ -123,14 +126,35 @@ def build(
             raise TypeError(
                 f"{operation.name} takes a value of {operation.request.__name__}, not {type(value).__name__}"
             )
-        body = encode(value, operation.rules, date_format or operation.date_format, now)
-        breaches = check(operation.rules, body)
-        if strict_totals:
-            breaches += check_totals(operation.rules, body)
-        violations += [Violation(breach.path, breach.demand) for breach in breaches]
-        if not violations:
-            extra = getattr(value, "extra", None)
-            content = write_exact(merged(body, extra) if extra else body).encode()
+        written = _body(
+            value, operation.rules, date_format or operation.date_format, now, strict_totals=strict_totals
+        )
+        if isinstance(written, list):
+            violations += [Violation(breach.path, breach.demand) for breach in written]
+        elif not violations:
+            content = written
+        # Out of the reach of a traceback, which would show it.
+        del written
     if violations:
         raise InvalidOrderError(violations, operation=operation.name, order_uuid=order_uuid)
     return HttpRequest(operation, method or operation.method, path, content, order_uuid)
+
+
+def _body(
+    value: object, rules: Rules, date_format: DateFormat | None, now: datetime | None, *, strict_totals: bool
+) -> bytes | list[Breach]:
+    """Write the body, or list the rules that it breaks."""
+    members = members_of(value, date_format, now)
+    extra: JsonObject | None = getattr(value, "extra", None)
+    if not extra:
+        try:
+            text, figures = one_pass(rules)(members)
+            if not any(next(rule(figures), None) for rule in rules.across + rules.totals * strict_totals):
+                return text.encode()
+        except (UnusualBody, UnicodeEncodeError):
+            pass
+    body = picked(rules, members)
+    breaches = check(rules, body)
+    if strict_totals:
+        breaches += check_totals(rules, body)
+    return breaches or write_exact(merged(body, extra) if extra else body).encode()

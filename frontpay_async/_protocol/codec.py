@@ -182,6 +182,13 @@ def encode(
     value: object, rules: Rules, date_format: DateFormat | None, now: datetime | None = None
 ) -> WireBody:
     """Write a request's value as its JSON body, with just the members that its rules name."""
+    return picked(rules, members_of(value, date_format, now))
+
+
+def members_of(
+    value: object, date_format: DateFormat | None, now: datetime | None = None
+) -> dict[str, object]:
+    """Return all members of a request's value by their wire names."""
     full = _led_in(cast("dict[str, object]", _converter.unstructure(value)))
     full.update(next((_CONSTANTS[cls] for cls in type(value).__mro__ if cls in _CONSTANTS), _PLAIN))
     moment = full.get("orderDate")
@@ -199,7 +206,12 @@ def encode(
     if buyer is not None and buyer.get("type") == CustomerType.PRIVATE:
         # The reference asks to leave it out.
         buyer.pop("organizationId", None)
-    return WireBody(_named(rules.fields, full))
+    return full
+
+
+def picked(rules: Rules, members: Mapping[str, object]) -> WireBody:
+    """Return the body: the members that the rules name, without those that are blank."""
+    return WireBody(_named(rules.fields, members))
 
 
 def _led_in(members: dict[str, object]) -> dict[str, object]:
@@ -233,11 +245,12 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
             elif inner := _named(member.fields, cast("dict[str, object]", value)):
                 body[member.name] = inner
         else:
-            body[member.name] = _leaf(member, value)
+            body[member.name] = on_the_wire(member, value)
     return body
 
 
-def _leaf(member: Field, value: object) -> Json:
+def on_the_wire(member: Field, value: object) -> Json:
+    """Return a value as it is written: dates as text, and numbers where the API wants them so."""
     if isinstance(value, Decimal):
         return number_text(value) if member.kind is NUMERIC_TEXT else value
     if isinstance(value, date):

@@ -131,7 +131,7 @@ class Breach:
     value: str | None = None
 
 
-@frozen
+@frozen(eq=False)
 class Rules:
     """All rules for one body.
 
@@ -172,7 +172,7 @@ def _check_members(
             elif not (value.isascii() or _is_encodable(value)):
                 breaches.append(Breach(prefix + member.name, TEXT.code, "must be valid Unicode text"))
         elif value is None or is_missing(value):
-            breach = _absence(member, holder, prefix)
+            breach = absence(member, holder, prefix)
             if breach is not None:
                 breaches.append(breach)
             if kind is OBJECT:
@@ -212,7 +212,8 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _absence(member: Field, holder: JsonObject, prefix: str) -> Breach | None:
+def absence(member: Field, holder: JsonObject, prefix: str) -> Breach | None:
+    """Return the breach of a member that is missing, if it is one."""
     if member.presence is Presence.REQUIRED:
         return Breach(prefix + member.name, "required", "is required")
     if member.unless is not None and is_missing(holder.get(member.unless)):
