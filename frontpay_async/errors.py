@@ -3,13 +3,13 @@
 Every error states whether the operation took effect, in ``outcome``:
 
     FrontPayError                    .outcome  .operation  .order_uuid
-    ├── ConfigurationError           the client was set up or used wrongly; NOT_SENT; also a ValueError
-    ├── InvalidOrderError            a documented rule is broken; NOT_SENT, .violations; also a ValueError
+    ├── ConfigurationError           the client is configured or used incorrectly; NOT_SENT; also a ValueError
+    ├── InvalidOrderError            a documented rule is violated; NOT_SENT, .violations; also a ValueError
     ├── NotSentError                 the request never left this machine; NOT_SENT
     │   └── RateBudgetExceededError  the wait for the rate window would pass the deadline; .retry_after
-    ├── OutcomeUnknownError          it left, and no usable answer came back; UNKNOWN
-    ├── WatchTimeoutError            nothing final was seen in time, which says nothing; UNKNOWN, .last_status
-    ├── APIError                     an answer that was understood; .status .code .message .errors .request_id
+    ├── OutcomeUnknownError          the request was sent, without a usable response; UNKNOWN
+    ├── WatchTimeoutError            no final status in time, which proves nothing; UNKNOWN, .last_status
+    ├── APIError                     a valid response of the API; .status .code .message .errors .request_id
     │   ├── AuthenticationError      401
     │   ├── PermissionDeniedError    403
     │   ├── NotFoundError            404
@@ -26,12 +26,12 @@ Every error states whether the operation took effect, in ``outcome``:
     │   │   └── RefundRejectedError  .reason
     │   ├── RateLimitedError         429; .retry_after
     │   └── ServerError              5xx; UNKNOWN when the operation changes something
-    │       ├── TerminalBusyError    the terminal was busy: it did not happen
-    │       └── CreditCheckRejectedError  the number cannot be checked: it did not happen
-    └── CallbackError                a callback that came in and was refused; UNKNOWN; .is_retryable
+    │       ├── TerminalBusyError    the terminal was busy; nothing was done
+    │       └── CreditCheckRejectedError  the number cannot be checked; nothing was done
+    └── CallbackError                a rejected callback; UNKNOWN; .is_retryable
         ├── InvalidChecksumError     not made with the secret
-        ├── StaleCallbackError       it was made too long ago, or in the future
-        └── ReplayedCallbackError    it has been accepted before
+        ├── StaleCallbackError       too old, or from the future
+        └── ReplayedCallbackError    already accepted before
 
 An error is about the whole call, not only its last attempt: if an earlier attempt may have taken effect and a
 later one was rejected, ``outcome`` is UNKNOWN. A rejected callback proves nothing about its order, so its

@@ -1,10 +1,10 @@
-"""Durable batch invoicing: no invoice twice, none lost, whatever dies; the extra ``batch``.
+"""Durable batch invoicing: each invoice is sent once, even across crashes; the extra ``batch``.
 
     async with InvoiceBatch(client, journal="invoices.db", name="2026-05") as batch:
         await batch.submit(BatchItem(key=each.number, order=each.order) for each in invoices)
         report = await batch.run()
 
-Submitting the same again adds nothing, and running again continues where it was interrupted.
+Submitting the same orders again adds nothing, and running again continues an interrupted run.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How a batch pauses in an outage: a circuit breaker. Pure; the time is an argument.
+"""The circuit breaker that pauses a batch during an outage. Pure; the time is an argument.
 
     closed ──failures in a row──▶ open ──pause over, a read was answered──▶ one order at a time
       ▲                             ▲                                            │
       └──────────an answer──────────┼────────────────────────────────────────────┤
                                     └───────────────a failure, longer pause──────┘
 
-Each order that is sent into an outage may come out in doubt, so an outage must cost few of them.
+Each order that is sent during an outage may become unresolved, so few must be sent.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Breaker:
     """A counter of consecutive failures.
 
     Args:
-        threshold: How many open it.
-        first_pause: Seconds; doubled by each failure that follows.
+        threshold: The number of failures that opens it.
+        first_pause: Seconds; doubled by each further failure.
         longest_pause: Seconds.
     """
 
@@ -40,14 +40,14 @@ class Breaker:
         return max(0.0, self._closed_until - now)
 
     def succeed(self) -> None:
-        """Take in an answer."""
+        """Record a response."""
         self._failures = self._opened = 0
 
     def fail(self, now: float) -> bool:
-        """Take in a failure at a time in seconds; tell whether it opened the breaker."""
+        """Record a failure at a time in seconds; return whether it opened the breaker."""
         self._failures += 1
         if self.is_open and now < self._closed_until:
-            # One that was on its way when the breaker opened.
+            # The request was in flight when the breaker opened.
             return False
         if not self.is_open and self._failures < self.threshold:
             return False

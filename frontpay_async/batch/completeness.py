@@ -1,30 +1,31 @@
-"""Whether a list of orders is complete: where a row's order is missing in it, the row was not sent. Pure.
+"""Whether a list of orders is complete for a row: if it is, a missing order was not created. Pure.
 
-Completeness is one condition of absence; ``reconcile`` lists them all.
+Completeness is one condition of absence; ``reconcile`` lists all of them.
 
-*Model.* The order of a row may be missing in a list because the list is cut, lags or is incomplete in
-another way. It counts as complete for a row where
+*Model.* An existing order may be missing in a list because the list is cut, lags or is otherwise incomplete.
+A list counts as complete for a row if
 
-- it shows an order that is older than the row's, so that a list of the newest N cannot hide it; and
-- each order that is known to exist and is missing is older than that one; and
-- the missing ones are the oldest of all: a list that shows an older order than one that it lacks is not a
-  list of the newest, and proves nothing.
+- it shows an order that is older than the row's, so the row's order is not cut off in a list of the newest N;
+  and
+- each known order that is missing is older than that one; and
+- the missing orders are the oldest: a list that shows an older order than one that it lacks is not a list of
+  the newest orders, and proves nothing.
 
-Where an order is older than a row's is known from the journal (confirmed before the claim) or from an earlier
-list. That is so for all rows but the first of a new account: its orders go one at a time, until one of them
-stands there. For such a row, two lists prove it together:
+Whether an order is older than a row's is known from the journal (it was confirmed before the claim) or from
+an earlier list. An older order is known for all rows except the first ones of a new account, whose orders are
+sent one at a time until one is confirmed. For such a row, absence is proven by two lists together:
 
-- the first was read a settling delay after the row came into doubt, and did not show its order;
-- the second, when no row is left to be sent, does not show it either, shows all orders that are known to
-  exist, and has more orders than the first can have had. So the first was not cut: a list of the newest N
-  that lacks something has N orders, and no later one has more. And the second hides, or delays, none of the
-  orders by which it can be checked.
+- the first was read a settling delay after the row became unresolved, and did not show its order;
+- the second was read when no row was left to be sent, does not show it either, shows all known orders, and
+  has more orders than the first can have had. So the first list was not cut: a list of the newest N that
+  lacks an order has N orders, and no later list has more. And the second list neither hides nor delays any
+  order by which it can be checked.
 
-Where nothing at all is known, and both lists are empty (the documented 404), there is nothing to check a list
-by. Then it is believed once, for one row that was sent once: its result decides about the others. If that is
-lost, too, and the list still empty, the list hides what is sent, and all are parked.
+If no order is known, and both lists are empty (the documented 404), a list cannot be checked. It is then
+trusted once, for one row that was sent once: the result of that row decides about the others. If its response
+is lost, too, and the list is still empty, the list hides orders, and all rows are parked.
 
-*Limit*: a list that hides an order of a row, and none of those that are known, is taken for a complete one.
+*Limit*: a list that hides a row's order but none of the known orders counts as complete.
 """
 
 from __future__ import annotations
@@ -52,15 +53,15 @@ class KnownOrder:
 
 @frozen
 class Completeness:
-    """For which rows a list of orders is complete.
+    """The rows for which a list of orders is complete.
 
     Args:
         since: It is complete for rows claimed at this time or later, in Unix seconds.
         number: And for rows claimed after the list of this number.
-        lag: Seconds that the list was seen to lag.
+        lag: The observed lag of the list, in seconds.
         size: How many orders it shows.
-        known: The orders that existed when it was asked for.
-        lacks: Whether one of these is missing.
+        known: The orders that existed when it was requested.
+        lacks: Whether one of them is missing.
     """
 
     since: float = inf
@@ -72,15 +73,15 @@ class Completeness:
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is nothing to check the list by."""
+        """Whether the list cannot be checked."""
         return not self.size and not self.known
 
     def covers(self, row: UnresolvedRow) -> bool:
-        """Whether the list would show the row's order, because it shows one that is older."""
+        """Whether the list would show the row's order, because it shows an older one."""
         return self.number <= row.listing or (row.claimed_at is not None and self.since <= row.claimed_at)
 
     def proves_absence(self, row: UnresolvedRow, *, is_last: bool) -> bool:
-        """Whether the list proves a row absent; ``is_last``: nothing is left to be sent."""
+        """Whether the list proves a row absent; ``is_last``: no row is left to be sent."""
         if self.covers(row):
             return True
         if self.lacks or row.missed_at is None:
@@ -88,19 +89,19 @@ class Completeness:
         return is_last and self._has_outgrown(row.missed_at)
 
     def is_in_vain(self, row: UnresolvedRow, *, is_last: bool) -> bool:
-        """Whether the list proves nothing of a row, and further orders will not change that."""
+        """Whether the list proves nothing about a row, and further orders cannot change that."""
         if self.proves_absence(row, is_last=is_last):
             return False
         return self.lacks or is_last
 
     def _has_outgrown(self, missed_at: float) -> bool:
-        """Whether it shows more orders than the list can have shown in which a row was searched for first."""
-        # What was claimed since is not in that list, even where the clock stood still.
+        """Whether it shows more orders than the list of the row's first search can have had."""
+        # Orders claimed since are not in that list, even if the clock stood still.
         return self.size > sum(each.before <= missed_at and each.after < missed_at for each in self.known)
 
 
 def completeness(known: Sequence[KnownOrder], listed: Collection[str], looked_at: float) -> Completeness:
-    """Return for which rows a list is complete that was asked for at ``looked_at``, in Unix seconds."""
+    """Return the completeness of a list that was requested at ``looked_at``, in Unix seconds."""
     shown = [each for each in known if each.uuid in listed]
     missing = [each for each in known if each.uuid not in listed]
     begun = max((each.after for each in shown), default=-inf)

@@ -1,8 +1,8 @@
-"""Encryption of what the journal keeps of an order; the only user of cryptography.
+"""Encryption of the orders in the journal; the only user of cryptography.
 
-Rotation: a journal that is opened with a new first key is encrypted again with that key, so the old one can
-be left out as soon as the journal has been opened once with both. A runner that has only the old key stops
-at the next order, with an error that says so.
+*Rotation*: when a journal is opened with a new first key, it is re-encrypted with that key. After it has been
+opened once with both keys, the old key can be removed. A runner that has only the old key stops at the next
+order, with an error that states the reason.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ if TYPE_CHECKING:
 
 
 class Cipher(Protocol):
-    """Close what is written, and open what is read."""
+    """Encrypts what the journal writes, and decrypts what it reads."""
 
     def encrypt(self, content: bytes) -> bytes:
-        """Return what may be written."""
+        """Return the encrypted content."""
         ...
 
     def decrypt(self, written: bytes) -> bytes:
-        """Return what was encrypted."""
+        """Return the decrypted content."""
         ...
 
     def is_current(self, written: bytes) -> bool:
-        """Return whether it was encrypted as ``encrypt`` does it now."""
+        """Return whether the content is encrypted in the current way."""
         ...
 
 
 @frozen
 class NoCipher:
-    """No encryption: the file's mode protects it."""
+    """No encryption: only the file's mode protects the content."""
 
     def encrypt(self, content: bytes) -> bytes:
         """Return the content."""
         return content
 
     def decrypt(self, written: bytes) -> bytes:
-        """Return what was written."""
+        """Return the content."""
         return written
 
     def is_current(self, written: bytes) -> bool:
-        """Return True: there is but one way."""
+        """Return True."""
         del written
         return True
 
 
 @define(eq=False)
 class FernetCipher:
-    """Encrypt with Fernet; the first key writes, all of them read."""
+    """Encryption with Fernet; the first key encrypts, all keys decrypt."""
 
     _first: Fernet = field(repr=False)
     _all: MultiFernet = field(repr=False)
@@ -88,7 +88,7 @@ class FernetCipher:
 
 
 def cipher_of(key: str | None) -> Cipher:
-    """Return what protects a journal."""
+    """Return the cipher of a journal."""
     if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise _checks.refusal("key", "text: Fernet keys, separated by commas", key)
     if not key:
@@ -103,7 +103,7 @@ def cipher_of(key: str | None) -> Cipher:
         keys = [Fernet(part.strip()) for part in key.split(",")]
         return FernetCipher(keys[0], MultiFernet(keys))
     except ValueError:
-        # Not passed on: its message quotes the key's form.
+        # The original error is dropped, because its message describes the key.
         del key
     raise ConfigurationError(
         "the journal's key is not a Fernet key: create one with cryptography.fernet.Fernet.generate_key()"
@@ -114,7 +114,7 @@ _PAGE = 500
 
 
 def rotate(connection: Connection, cipher: Cipher, check: bytes) -> None:
-    """Close what the journal keeps with the first key, unless it is."""
+    """Re-encrypt the journal with the first key where needed."""
     if cipher.is_current(check):
         return
     closed = update(rows).where(rows.c.id == bindparam("row")).values(payload=bindparam("closed"))

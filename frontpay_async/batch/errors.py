@@ -1,4 +1,4 @@
-"""What can go wrong with a journal; part of the hierarchy in ``frontpay_async.errors``."""
+"""Errors of journals; part of the hierarchy in ``frontpay_async.errors``."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from frontpay_async.errors import ConfigurationError, FrontPayError
 
 
 class JournalError(FrontPayError):
-    """Error of a journal that cannot be read or written; what was in flight is found again by the next run.
+    """Error for a journal that cannot be read or written; the next run reconciles requests in flight.
 
-    Its outcome is UNKNOWN where a run had sent orders before it, and NOT_SENT otherwise.
+    The outcome is UNKNOWN if the run had sent orders before, and NOT_SENT otherwise.
     """
 
 
 class ContentMismatchError(ConfigurationError):
-    """Error of a key that was submitted before with other content.
+    """Error for a key that was submitted before with different content.
 
     Args:
-        message: Which two contents, without personal data.
+        message: The two contents as fingerprints, without personal data.
         key: The key.
     """
 
@@ -28,10 +28,10 @@ class ContentMismatchError(ConfigurationError):
 
 
 class AlreadySubmittedError(ConfigurationError):
-    """Error of an order that another batch of the account already has, under the same key.
+    """Error for an order that another batch of the account already has, under the same key.
 
     Args:
-        message: Which batch has it, and what to do.
+        message: The other batch, and what to do.
         key: The key.
         name: The other batch.
     """

@@ -1,12 +1,12 @@
-"""Group commit: many callers, one transaction at a time, one fsync for all who wait.
+"""Group commit: one transaction and one fsync for many callers.
 
-A caller queues its transition and waits. One task takes the whole line at once, writes it in
-one transaction in a worker thread, and notifies all waiters; meanwhile the next group forms. A lone
-caller waits for one fsync, and a thousand callers share one.
+A caller queues its transition and waits. One task takes the whole queue, writes it in one transaction in a
+worker thread, and notifies all waiters; meanwhile the next group forms. A single caller waits for one fsync,
+and a thousand callers share one.
 
-The result of a request is queued without waiting, and the worker that continues with the next order waits
-for that order's claim, which stands behind it. So each order costs one wait, and at no moment are more
-unresolved orders than there are callers.
+The result of a request is queued without waiting. The worker continues with the next order and waits for that
+order's claim, which is behind the result in the queue. Each order therefore costs one wait, and there are
+never more unresolved orders than callers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Written:
     """The result of a transition.
 
     Args:
-        moved: Whether the row was moved, and that is on disk.
+        moved: Whether the row was moved, durably.
         error: Why nothing was written.
     """
 
@@ -48,7 +48,7 @@ class GroupCommit:
     """A writer of transitions for many callers.
 
     Args:
-        apply: Writes transitions in one transaction, and returns of each whether the row was moved.
+        apply: Writes transitions in one transaction, and returns for each whether the row was moved.
     """
 
     apply: Callable[[Sequence[Transition]], Awaitable[Sequence[bool]]]
@@ -57,15 +57,15 @@ class GroupCommit:
     _closed: bool = field(init=False, default=False)
 
     def put(self, transition: Transition, *, then: Callable[[Written], object]) -> None:
-        """Put a transition in line."""
+        """Queue a transition."""
         if self._closed:
             raise JournalError("the journal is closed")
         self._line.append(_Entry(transition, then))
         self._wake.set()
 
     async def commit(self, transition: Transition) -> bool:
-        """Write a transition; return, when it is on disk, whether the row was moved."""
-        # A caller that is cancelled leaves; what it put in line is written all the same.
+        """Write a transition durably; return whether the row was moved."""
+        # A cancelled caller leaves, but its queued transition is still written.
         written = anyio.Event()
         came_of_it = Written()
 
@@ -77,12 +77,12 @@ class GroupCommit:
         self.put(transition, then=note)
         await written.wait()
         if came_of_it.error is not None:
-            # Each caller raises its own: a traceback belongs to one.
+            # Each caller raises its own copy, because tracebacks cannot be shared.
             raise JournalError(str(came_of_it.error)) from came_of_it.error.__cause__
         return came_of_it.moved
 
     async def run(self) -> None:
-        """Write until ``close``, and then what is left."""
+        """Write until ``close``, and then the rest of the queue."""
         try:
             while self._line or not self._closed:
                 await self._wake.wait()
@@ -93,7 +93,7 @@ class GroupCommit:
                 if self._line or self._closed:
                     self._wake.set()
         finally:
-            # If it ends otherwise, no task may wait for it any more.
+            # If the writer fails, no task may keep waiting for it.
             self._closed = True
             left, self._line = self._line, []
             for entry in left:
@@ -103,7 +103,7 @@ class GroupCommit:
         try:
             moved = await self.apply([entry.transition for entry in line])
         except BaseException as error:
-            # For each waiter: as far as is known, nothing of this group was written.
+            # Tell each waiter that, as far as known, nothing of this group was written.
             why = JournalError(f"not written: {error}")
             why.__cause__ = error
             for entry in line:
@@ -115,6 +115,6 @@ class GroupCommit:
                 entry.then(Written(moved=was_moved))
 
     def close(self) -> None:
-        """Take nothing more; ``run`` ends when the line is empty."""
+        """Accept no more transitions; ``run`` ends when the queue is empty."""
         self._closed = True
         self._wake.set()

@@ -1,4 +1,4 @@
-"""One order on its way: how far it has come, and how it is called back."""
+"""One order in flight: its progress and its cancellation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from frontpay_async.batch.store import LeasedRow
     from frontpay_async.batch.transitions import Transition
 
-# The part of a lease after which its request is given up.
+# The part of a lease after which its request is abandoned.
 _LEASE_SHARE = 0.6
 
 
@@ -29,12 +29,12 @@ class NotOursError(Exception):
 
 @define(eq=False)
 class InFlight:
-    """Follow one order.
+    """One order in flight.
 
     Args:
         leased: Its row.
-        had_turn: Called once, when the rate window has admitted it, or when it has ended.
-        scope: What cancels its request, and nothing else does.
+        had_turn: Called once, when the rate window admits it or it ends.
+        scope: The only scope that cancels its request.
         has_left: Whether its request may have left.
     """
 
@@ -46,32 +46,32 @@ class InFlight:
     _is_ahead: bool = field(init=False, default=True)
 
     def note_turn(self) -> None:
-        """Note that it waits for the rate window no longer; calling it again does nothing."""
+        """Record that it no longer waits for the rate window; calling it again does nothing."""
         if self._is_ahead:
             self._is_ahead = False
             self.had_turn()
 
     async def claim(self, commits: GroupCommit, claim: Transition) -> None:
-        """Write down that the request is about to leave, and bound its time."""
-        # The lease begins when the claim is written, at the earliest now.
+        """Commit the claim before the request leaves, and limit the request's time."""
+        # The lease starts when the claim is written, at the earliest now.
         dead_at = anyio.current_time() + claim.lease * _LEASE_SHARE
         if not await commits.commit(claim):
             raise NotOursError
         self._dead_at = min(self._dead_at, dead_at)
         if not self.may_leave():
             self.scope.cancel()
-        # Called back while the claim was written, too, it goes no further: nothing is unresolved.
+        # If it is called back while the claim is written, it stops here and nothing is unresolved.
         await checkpoint_if_cancelled()
         self.has_left = True
-        # It may be sent a second time, after a 401 and a new token: the first claim's lease goes on.
+        # It may be sent a second time, after a 401 and a new token, under the lease of the first claim.
         self.scope.deadline = min(self.scope.deadline, dead_at)
 
     def may_leave(self) -> bool:
-        """Whether no other runner can be looking for it yet; this process may have stood still."""
+        """Whether the lease is still valid; this process may have been suspended."""
         return anyio.current_time() < self._dead_at
 
     def recall(self, drain: float) -> None:
-        """Cancel the request, or give it so many seconds more if it has left."""
+        """Cancel the request, or limit it to some more seconds if it has left."""
         if self.has_left:
             self.scope.deadline = min(self.scope.deadline, anyio.current_time() + drain)
         else:

@@ -1,4 +1,4 @@
-"""A batch as its caller sees it: submit, run, resolve."""
+"""The public interface of a batch: submit, run, resolve."""
 
 from __future__ import annotations
 
@@ -41,32 +41,31 @@ _CHUNK = 500
 
 
 class InvoiceBatch:
-    """Many orders, each sent exactly once, whatever process or connection dies meanwhile.
+    """Many orders, each sent exactly once, even if processes or connections die.
 
-    Every order is in a journal on disk before it leaves, and so is what came of it. A batch that was killed
-    is continued by running it again. An order whose answer was lost is reconciled, never sent blindly.
+    Every order, and its result, is recorded in a journal on disk. Running a batch again after a crash
+    continues it. An order whose response was lost is reconciled, never sent again blindly.
 
     Several runners, on one host or many, may share a journal and a batch. Building a batch does no I/O. Use
     it as ``async with``, or call ``aclose``.
 
     Args:
-        client: The client that sends. Its retry policy does not apply; the calls have the rank
-            ``Priority.BATCH``.
+        client: The client that sends. Its retry policy does not apply; the calls have ``Priority.BATCH``.
         journal: The path of an SQLite file, an SQLAlchemy URL of SQLite or PostgreSQL, or a ``Journal`` that
-            several batches share, which stays the caller's to close.
+            several batches share and that the caller closes.
         name: The batch's name in the journal.
-        account: The name of the account whose orders these are, where a journal has several. Orders, tokens
-            and batches of two accounts are never mixed. Defaults to the one account of a journal.
-        key: A Fernet key that encrypts the orders in the journal; several, separated by commas, to change it:
-            the first writes, and what the others wrote is encrypted again. Defaults to
-            ``FRONTPAY_JOURNAL_KEY``; without one, nothing is encrypted.
-        lease: Seconds for which a runner keeps a row, and after which its request is certainly dead. What a
-            killed runner leaves behind is taken over after so long.
-        settling: Seconds after which a request whose answer was lost is not at work at the API any more. An
-            order counts as not sent when it was absent twice, each time so long after.
-        drain: Seconds that requests in flight get for their answers when a run is stopped.
-        check_account: Whether a run first proves that the token belongs to the account of the journal's
-            orders. False only where you know that it does, and the API cannot show it any more.
+        account: The account of the orders, in a journal of several accounts. Orders, tokens and batches of
+            different accounts are never mixed. Defaults to the single account of a journal.
+        key: A Fernet key that encrypts the orders in the journal; several keys, separated by commas, to
+            rotate it: the first one encrypts, and existing content is re-encrypted with it. Defaults to
+            ``FRONTPAY_JOURNAL_KEY``; without a key, nothing is encrypted.
+        lease: Seconds for which a runner owns a row, and after which its request has certainly ended. Other
+            runners take over the rows of a killed runner after this time.
+        settling: Seconds after which the API no longer processes a request whose response was lost. An order
+            counts as not sent if two searches, each after this delay, do not find it.
+        drain: Seconds for which a stopped run waits for the responses to requests in flight.
+        check_account: Whether a run first verifies that the token belongs to the account of the journal's
+            orders. Use False only if you know that it does and the API can no longer show it.
 
     Raises:
         ConfigurationError: The name, the account, the key or a duration is not valid.
@@ -113,21 +112,21 @@ class InvoiceBatch:
     async def submit(
         self, items: Iterable[BatchItem] | AsyncIterable[BatchItem], *, again: bool = False
     ) -> Submission:
-        """Write orders into the journal; nothing is sent. A key that is there already is not added again.
+        """Write orders to the journal; nothing is sent. Existing keys are not added again.
 
-        They are read and written in pieces, so that any number needs little memory. When it fails in the
-        middle, the pieces before stay; submitting all again adds what is missing.
+        Orders are read and written in chunks, so any number needs little memory. If it fails, the earlier
+        chunks remain; submitting all orders again adds the missing ones.
 
         Args:
             items: The orders with their keys.
-            again: Whether orders are taken, too, that another batch of the account has with the same key and
-                content. Defaults to False, so that a file is not sent again under another name by mistake.
+            again: Whether to accept orders that another batch of the account has with the same key and
+                content. Defaults to False, so that a file is not sent twice under another name by mistake.
 
         Returns:
-            How many were added, and how many were there.
+            The numbers of added and of existing orders.
 
         Raises:
-            ContentMismatchError: A key is there with another order.
+            ContentMismatchError: A key exists with another order.
             AlreadySubmittedError: Another batch of the account has a key with the same order.
             JournalError: The journal cannot be written.
         """
@@ -141,23 +140,22 @@ class InvoiceBatch:
     async def run(
         self, *, concurrency: int = 16, on_progress: Callable[[BatchStatus], object] | None = None
     ) -> BatchReport:
-        """Send what is not sent, look for what is unresolved, and return when nothing is left to do.
+        """Send pending orders, reconcile unresolved ones, and return when nothing is left to do.
 
-        Left to do are neither done and failed orders nor parked ones, which wait for ``resolve``. What
-        another runner has leased is waited for. Cancelled, or stopped by ``aclose``, it lets requests in
-        flight have their answers, at most ``drain`` seconds, and leaves a journal that the next run
-        continues.
+        Done, failed and parked orders need no more work; parked ones wait for ``resolve``. The run waits for
+        rows that another runner has leased. If it is cancelled, or stopped by ``aclose``, it waits up to
+        ``drain`` seconds for the responses to requests in flight; the next run continues.
 
         Args:
             concurrency: How many requests may be in flight.
             on_progress: Called with the counts about once a second.
 
         Returns:
-            The counts, and what this run did.
+            The counts, and the statistics of this run.
 
         Raises:
-            ConfigurationError: The client shows another account than the one that the journal knows.
-            AuthenticationError: The API refused the token (401); the orders are as they were.
+            ConfigurationError: The client's token belongs to another account than the journal's orders.
+            AuthenticationError: The API rejected the token (401); the orders are unchanged.
             PermissionDeniedError: The token may not do this (403).
             NotFoundError: The API does not know the route: the base URL is wrong.
             JournalError: The journal cannot be read or written.
@@ -191,7 +189,7 @@ class InvoiceBatch:
     async def resume(
         self, *, concurrency: int = 16, on_progress: Callable[[BatchStatus], object] | None = None
     ) -> BatchReport:
-        """Run a batch that was begun before: like ``run``, but an unknown name is an error.
+        """Continue an existing batch: like ``run``, but an unknown name is an error.
 
         Args:
             concurrency: How many requests may be in flight.
@@ -211,7 +209,7 @@ class InvoiceBatch:
         return BatchStatus(name=self._name, counts=await self._journal.run(store.counts, batch))
 
     async def rows(self) -> AsyncIterator[BatchRow]:
-        """Yield where each order stands, in the order of submission."""
+        """Yield the state of each order, in the order of submission."""
         store, batch = await self._open()
         after = 0
         while page := await self._journal.run(store.page, batch, after, _CHUNK):
@@ -222,16 +220,16 @@ class InvoiceBatch:
     async def resolve(
         self, key: str, *, as_sent: str | None = None, resend: Literal[True] | None = None
     ) -> None:
-        """Decide a parked order, as a person who has looked.
+        """Record a person's decision about a parked order.
 
         Args:
             key: Its key.
-            as_sent: It was sent, and is the order with this id.
+            as_sent: It was sent; the id of the order.
             resend: It was not sent; the next run sends it.
 
         Raises:
-            ConfigurationError: There is no such key, it is not parked, or the order is another row's; or not
-                exactly one of both was said.
+            ConfigurationError: There is no such key, it is not parked, or the order belongs to another row;
+                or not exactly one of ``as_sent`` and ``resend`` is given.
             NotFoundError: The API does not know the order ``as_sent``.
         """
         if (as_sent is None) == (resend is None):
@@ -245,7 +243,7 @@ class InvoiceBatch:
         if row.state is not State.PARKED:
             raise ConfigurationError(f"{key!r} is {row.state}; only a parked order can be resolved by hand")
         if as_sent is not None:
-            # The API's own spelling: another one would count as an order that the list does not show.
+            # The API's own spelling; with another one, the order would seem to be missing in the list.
             as_sent = (await self._client.orders.get_status(as_sent)).order_uuid
         event = RowEvent.DENY if as_sent is None else RowEvent.CONFIRM
         decision = Transition(row=number, fence=fence, event=event, order_uuid=as_sent)
@@ -255,7 +253,7 @@ class InvoiceBatch:
             )
 
     async def aclose(self) -> None:
-        """Stop the runs of this batch, let requests in flight have their answers, and close its journal."""
+        """Stop the runs of this batch, drain requests in flight, and close its journal."""
         self._is_closed = True
         for run in self._runs:
             run.stop()
@@ -302,7 +300,8 @@ class InvoiceBatch:
         options = evolve(
             given,
             priority=Priority.BATCH,
-            # A row may wait long for its turn, but an answer that never ends must not hold it for ever.
+            # A row may wait long for the rate window, but a response that never ends must not block it for
+            # ever.
             timeouts=evolve(given.timeouts, total=None),
             attempt_within=given.timeouts.total or Timeouts().total,
         )
@@ -317,7 +316,7 @@ class InvoiceBatch:
             batch=batch,
             owner=owner,
             session=session,
-            # Whether a create is sent again is decided here, never in the transport.
+            # The batch decides whether a create is sent again, never the transport.
             options=evolve(options, retry=RetryPolicy(attempts=1, retry_unsafe_server_errors=False)),
             reconciler=Reconciler(
                 self._journal,
@@ -338,7 +337,7 @@ class InvoiceBatch:
 
 
 def _inside(client: FrontPayClient) -> tuple[Session, CallOptions, str]:
-    """Return what a client sends by, its options and its base URL: a batch adds a hook to its calls."""
+    """Return a client's session, options and base URL: a batch adds a hook to its calls."""
     return client._session, client._options, client._url  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of one package
 
 

@@ -1,4 +1,4 @@
-"""A journal as its caller sees it: opened once, shared by any number of batches of any number of accounts."""
+"""The public interface of a journal: opened once, shared by many batches of many accounts."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _PAGE = 500
 class Journal:
     """The durable record of batches: an SQLite file or a PostgreSQL database.
 
-    One journal serves many accounts. What its batches share is bounded: the connections, and as many threads.
+    One journal serves many accounts. Its batches share a limited number of connections and threads.
 
         async with Journal.open("postgresql://journal/frontpay") as journal:
             batch = InvoiceBatch(client, journal=journal, account="merchant-17", name="2026-05")
 
-    Make one with ``Journal.open``. It does no I/O before it is used.
+    Create it with ``Journal.open``. It does no I/O before first use.
     """
 
     def __init__(
@@ -66,23 +66,23 @@ class Journal:
 
     @classmethod
     def open(cls, target: str | Path | Engine, *, key: str | None = None, connections: int = 5) -> Self:
-        """Return the journal at a place; it is made there when it is first used.
+        """Return a journal; it is created on first use.
 
         Args:
             target: The path of an SQLite file, an SQLAlchemy URL of SQLite or PostgreSQL, or an ``Engine`` of
-                SQLAlchemy for PostgreSQL, which stays the caller's to dispose.
+                SQLAlchemy for PostgreSQL, which the caller disposes of.
             key: Fernet keys that encrypt the orders, separated by commas; see ``InvoiceBatch``. Defaults to
                 ``FRONTPAY_JOURNAL_KEY``; empty for no encryption.
-            connections: The most connections to PostgreSQL, and the most threads.
+            connections: The maximum number of PostgreSQL connections and of threads.
 
         Raises:
-            ConfigurationError: The target is of another type, the key is not a Fernet key, or
-                ``connections`` is not a whole number of at least 1.
+            ConfigurationError: The target has the wrong type, the key is not a Fernet key, or ``connections``
+                is not a whole number of at least 1.
         """
         return cls(target, key=key, connections=connections)
 
     async def opened(self) -> Store:
-        """Return the store, for this package; it is opened when it is first asked for.
+        """Return the store, opened on first use; for this package.
 
         Raises:
             ConfigurationError: It cannot be opened, or is closed.
@@ -105,7 +105,7 @@ class Journal:
         return await to_thread.run_sync(do, *args, limiter=self._limiter)
 
     async def overview(self) -> AsyncIterator[AccountOverview]:
-        """Yield how the batches of all accounts stand, by account and name; one query.
+        """Yield the state of the batches of all accounts, by account and name, in one query.
 
         Raises:
             JournalError: The journal cannot be read.

@@ -1,8 +1,8 @@
-"""The file of a journal in SQLite: found, checked and protected before SQLite touches it.
+"""The file of an SQLite journal: checked and protected before SQLite opens it.
 
-*Guarantee*: a path that is not a journal's is never changed. A link, a directory or a device is refused; so
-is a file that is not an SQLite database, and a database of something else. Only a file that was made here, or
-that holds a journal, gets its mode; a file that was made here and did not become a journal is removed.
+*Guarantee*: only journals are changed. Links, directories, devices, files that are not SQLite databases, and
+databases without a journal are rejected. The mode is set only on files that are journals or were created
+here; a file that was created here and did not become a journal is removed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _KINDS = (
 
 
 def claim_file(path: str) -> Callable[[], None]:
-    """Check the file of a journal, and make it where there is none."""
-    # Checked first: another process may make the file, and these, in this moment.
+    """Check the file of a journal, and create it if it does not exist."""
+    # Checked first, because another process may be creating the file and these at the same time.
     orphans = [path + ending for ending in _ORPHANS if os.path.lexists(path + ending)]
     try:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
@@ -62,7 +62,7 @@ def claim_file(path: str) -> Callable[[], None]:
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return which file stands at a path; None if there is none."""
+    """Return the identity of the file at a path; None if there is none."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def identity(path: str) -> tuple[int, int] | None:
 
 
 def _check(path: str) -> None:
-    """Refuse what stands at a path unless it may be a journal; then keep others from reading it."""
+    """Reject a file that cannot be a journal, and protect it from other readers."""
     try:
         mode = os.lstat(path).st_mode
         wrong = next((what for is_it, what in _KINDS if is_it(mode)), "not a file")
@@ -89,12 +89,12 @@ def _check(path: str) -> None:
 
 
 def _holds_a_journal(path: str) -> bool:
-    """Whether the file holds a journal; False where it is empty."""
+    """Whether the file contains a journal; False if it is empty."""
     if 0 < os.lstat(path).st_size < _LEAST_PAGE:
-        # SQLite takes a few bytes for nothing, and overwrites them.
+        # SQLite treats a very short file as empty, and overwrites it.
         raise ConfigurationError(f"the journal {path!r} is not a journal; choose another path")
-    # It is read by SQLite and not opened here: closing any descriptor of a file drops all locks that this
-    # process has on it. `immutable` leaves nothing beside it.
+    # SQLite reads it, because closing any descriptor of a file drops all locks of this process on it.
+    # `immutable` creates no additional files.
     uri = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -111,7 +111,7 @@ def _holds_a_journal(path: str) -> bool:
 
 
 def _protect(path: str) -> None:
-    """Make the file its owner's alone, with those beside it; they may have been made before it was."""
+    """Restrict the file, and SQLite's files next to it, to the owner."""
     for each in (path, *(path + ending for ending in _BESIDE)):
         with suppress(FileNotFoundError):
             mode = os.lstat(each).st_mode
@@ -120,11 +120,11 @@ def _protect(path: str) -> None:
 
 
 def _change_mode(path: str, mode: int) -> None:
-    """Change a file's mode without following a link that was put in its place."""
+    """Change a file's mode without following links."""
     if not (hasattr(os, "O_PATH") and Path("/proc/self/fd").is_dir()):
         os.chmod(path, mode)  # noqa: PTH101 - as the calls around it
         return
-    # A descriptor that can only name the file: closing it drops no locks.
+    # With O_PATH, closing the descriptor drops no locks.
     handle = os.open(path, os.O_PATH | os.O_NOFOLLOW)
     try:
         os.chmod(f"/proc/self/fd/{handle}", mode)  # noqa: PTH101 - as the calls around it

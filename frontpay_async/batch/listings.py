@@ -1,13 +1,14 @@
 """The journal's part in reconciling: unresolved rows, unmatched orders, and the verdict.
 
-*Model.* A list of the account's orders that was noted before a row was claimed cannot show that row's order.
-So each list gets a number, only what is new in it is kept, and a claim takes the last number along: the row's
-candidates are the orders that were first seen later. Lists are noted one after another under a lock of the
-account, and the first number of an order stays. Numbers, not times: clocks may be set back.
+*Model.* A list of the account's orders that was recorded before a row was claimed cannot show that row's
+order. So each list gets a number, only its new orders are stored, and a claim stores the last number: the
+row's candidates are the orders that were first seen in later lists. Lists are recorded one after another
+under a lock of the account, and an order keeps its first number. Numbers are used instead of times because
+clocks may be set back.
 
 *Guarantee.* An order that differs from every row that could have produced it is recorded as unrelated,
-permanently: rows claimed later are newer than it. Runners of one account take turns, and a verdict is only
-written by the runner that has the turn, on what the journal says in that moment.
+permanently: rows claimed later are newer than it. Runners of one account take turns. Only the runner that has
+the turn writes verdicts, based on the journal's state at that moment.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
 
 _MOST_PARAMETERS = 500
 _KNOWN_ORDERS = 5
-# Confirmed orders that anchor a new account, at most.
+# The maximum number of confirmed orders that anchor a new account.
 _ANCHORS = 10
 _OPEN = (State.UNKNOWN.value, State.SENDING.value)
-# What is needed of a row to decide it, once its content has been read.
+# The columns needed to decide a row whose content has been read.
 _LIGHT = (
     rows.c.id,
     rows.c.kind,
@@ -57,7 +58,7 @@ _LIGHT = (
 
 @frozen
 class UnresolvedRow:
-    """A row in doubt, or one in flight that may be mistaken for it.
+    """An unresolved row, or a row in flight that may be confused with it.
 
     Args:
         id: Its number.
@@ -65,13 +66,13 @@ class UnresolvedRow:
         content: Its fingerprint.
         fence: The fence that a verdict must state.
         listing: The last list that was complete before it was claimed.
-        in_flight: Whether its answer may still come.
+        in_flight: Whether its response may still arrive.
         claimed_at: When it was claimed, in Unix seconds; None for a row of an older journal.
-        doubt_at: Since when it is unresolved, in Unix seconds.
-        missed_at: When it was searched for and not found; None before.
-        attempts: How often it was about to leave.
+        doubt_at: When it became unresolved, in Unix seconds.
+        missed_at: When a search first did not find it; None before.
+        attempts: The number of claims.
         error: Why it is unresolved.
-        payload: Its content, as the journal keeps it; empty if it was not asked for.
+        payload: Its content, as stored; empty if it was not requested.
     """
 
     id: int
@@ -88,17 +89,17 @@ class UnresolvedRow:
     payload: bytes = field(default=b"", repr=False)
 
     def due_at(self, settling: float) -> float:
-        """Return when the next look at it counts, in Unix seconds."""
+        """Return the earliest time of the next search that counts, in Unix seconds."""
         return (self.doubt_at if self.missed_at is None else self.missed_at) + settling
 
 
 @frozen
 class Verdict:
-    """What a look came to.
+    """The result of a search.
 
     Args:
-        transitions: What happens to unresolved rows.
-        unrelated: Orders that are of none of the unresolved rows or in flight.
+        transitions: The transitions of unresolved rows.
+        unrelated: Orders that belong to no row that is unresolved or in flight.
     """
 
     transitions: Sequence[Transition]
@@ -107,11 +108,11 @@ class Verdict:
 
 @define(eq=False)
 class Listings:
-    """The journal, asked on behalf of a runner that looks.
+    """The journal's queries for a runner that reconciles.
 
     Args:
         store: The journal.
-        owner: Who looks.
+        owner: The runner.
         account: The number of the account.
     """
 
@@ -122,7 +123,7 @@ class Listings:
     # Turns
 
     def take_turn(self, seconds: float) -> bool:
-        """Take the turn in looking for so long, unless another runner has it."""
+        """Take the turn for a number of seconds, unless another runner has it."""
         with self.store.writing() as connection:
             owner, until = self._turn(connection)
             now = self.store.now(connection)
@@ -132,13 +133,13 @@ class Listings:
         return True
 
     def end_turn(self) -> None:
-        """Let another runner look."""
+        """Release the turn."""
         with self.store.writing() as connection:
             if self._turn(connection)[0] == self.owner:
                 self._set_turn(connection, 0.0)
 
     def _turn(self, connection: Connection) -> tuple[str | None, float]:
-        """Return who has the turn and until when; locks the account."""
+        """Return the owner of the turn and its end; locks the account."""
         locked = select(accounts.c.turn_owner, accounts.c.turn_until).where(accounts.c.id == self.account)
         owner, until = connection.execute(locked.with_for_update()).one()
         return owner, float(until)
@@ -148,9 +149,9 @@ class Listings:
         connection.execute(mine.values(turn_owner=self.owner, turn_until=until))
 
     def is_anchored(self) -> bool:
-        """Whether an order of the account is known that is older than any that is sent from now on."""
-        # Such orders are those that a list showed, and the first ones that were confirmed, as soon as each of
-        # those that were sent before is decided, or was searched for once.
+        """Whether a known order of the account is older than any order sent from now on."""
+        # These are the orders in a list, and the first confirmed orders as soon as all orders sent before
+        # them are decided or have been searched for once.
         listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
         with self.store.reading() as connection:
             if self._is_open(connection, rows.c.listing == 0):
@@ -167,7 +168,7 @@ class Listings:
             return True
 
     def _is_open(self, connection: Connection, *more: ColumnElement[bool]) -> bool:
-        """Whether an order is on its way, or unresolved and was not searched for yet."""
+        """Whether an order is in flight, or unresolved and not searched for yet."""
         going = select(rows.c.id).where(
             rows.c.account_id == self.account, rows.c.state.in_(_OPEN), rows.c.missed_at.is_(None), *more
         )
@@ -179,7 +180,7 @@ class Listings:
         connection.execute(listings.insert().values(**made))
 
     def may_go_first(self, seconds: float) -> bool:
-        """Take the turn in sending an account's first orders, unless one is open."""
+        """Take the turn to send an account's first orders, unless one is open."""
         with self.store.writing() as connection:
             owner, until = self._turn(connection)
             now = self.store.now(connection)
@@ -192,7 +193,7 @@ class Listings:
     # Tokens
 
     def knows_token(self, mark: bytes) -> bool:
-        """Whether a token was seen to belong to the account; the first token of a new account does."""
+        """Whether a token is known to belong to the account; the first token of a new account is accepted."""
         with self.store.writing() as connection:
             self._turn(connection)
             mine = select(tokens.c.print).where(tokens.c.account_id == self.account)
@@ -202,20 +203,20 @@ class Listings:
             return not known or mark in known
 
     def holds_token(self, mark: bytes) -> bool:
-        """Whether a token belongs to the account now; once rows are leased with it, it stays so."""
+        """Whether a token belongs to the account now; this is permanent once rows are leased with it."""
         mine = (tokens.c.account_id == self.account, tokens.c.print == mark)
         with self.store.reading() as connection:
             return connection.execute(select(tokens.c.print).where(*mine)).first() is not None
 
     def adopt_token(self, mark: bytes) -> None:
-        """Note that a token belongs to the account."""
+        """Record that a token belongs to the account."""
         with self.store.writing() as connection:
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
             made = insert(tokens).values(account_id=self.account, print=mark)
             connection.execute(made.on_conflict_do_nothing())
 
     def replace_token(self, mark: bytes) -> bool:
-        """Give an account of which nothing has left to another token; return whether that was possible."""
+        """Replace the token of an account that has sent nothing; return whether that was possible."""
         with self.store.writing() as connection:
             self._turn(connection)
             if self._has_sent(connection) or self._is_in_hand(connection):
@@ -225,12 +226,12 @@ class Listings:
             return True
 
     def is_undecided(self) -> bool:
-        """Whether a runner may still come to confirm the account's first order."""
+        """Whether a runner may still confirm the account's first order."""
         with self.store.reading() as connection:
             return self._is_in_hand(connection)
 
     def _has_sent(self, connection: Connection) -> bool:
-        """Whether an order of the account may have left."""
+        """Whether an order of the account may have been sent."""
         mine = select(rows.c.id).where(rows.c.account_id == self.account)
         left = mine.where(rows.c.attempts > 0).where(
             rows.c.state.not_in([State.PENDING.value, State.FAILED.value])
@@ -242,10 +243,10 @@ class Listings:
         leased = mine.where(rows.c.lease_until >= self.store.now(connection))
         return connection.execute(leased.limit(1)).first() is not None
 
-    # Rows in doubt
+    # Unresolved rows
 
     def next_look(self, settling: float) -> float | None:
-        """Return the seconds until a look at an unresolved row counts; None if no row is unresolved."""
+        """Return the seconds until a search for an unresolved row counts; None if no row is unresolved."""
         since = func.coalesce(rows.c.missed_at, rows.c.doubt_at, 0.0)
         mine = (rows.c.account_id == self.account, rows.c.state == State.UNKNOWN.value)
         with self.store.reading() as connection:
@@ -258,7 +259,7 @@ class Listings:
             return self.store.now(connection)
 
     def unresolved(self) -> list[UnresolvedRow]:
-        """Return the account's unresolved rows and those in flight, with their content."""
+        """Return the account's rows that are unresolved or in flight, with their content."""
         with self.store.reading() as connection:
             return self._unresolved(connection, rows.c.payload)
 
@@ -285,7 +286,7 @@ class Listings:
     # Lists
 
     def known_orders(self) -> list[str]:
-        """Return some of the orders that were confirmed last."""
+        """Return some of the last confirmed orders."""
         mine = select(batches.c.id).where(batches.c.account_id == self.account).order_by(batches.c.id.desc())
         found: list[str] = []
         with self.store.reading() as connection:
@@ -298,7 +299,7 @@ class Listings:
         return found
 
     def note_list(self, uuids: Collection[str]) -> int:
-        """Keep what is new in a list of the account's orders, and return the number of the last list."""
+        """Record the new orders of a list, and return the number of the last list."""
         with self.store.writing() as connection:
             self._turn(connection)
             seen = self._seen(connection)
@@ -309,29 +310,29 @@ class Listings:
             return int(connection.scalar(mine) or 0)
 
     def last_number(self) -> int:
-        """Return the number of the last list that was noted."""
+        """Return the number of the last recorded list."""
         mine = select(func.max(listings.c.number)).where(listings.c.account_id == self.account)
         with self.store.reading() as connection:
             return int(connection.scalar(mine) or 0)
 
     def candidates(self, uuids: Collection[str], since: int) -> dict[str, int]:
-        """Return the orders without a row that were first seen after a list, with that list's number."""
-        # Unrelated orders are not among them.
+        """Return the unmatched orders that were first seen after a list, by the number of that list."""
+        # Unrelated orders are excluded.
         with self.store.reading() as connection:
             seen = self._seen(connection)
             found = {uuid: seen[uuid][0] for uuid in uuids if uuid in seen and seen[uuid][0] > since}
             left = self._unattributed(connection, found)
-        # The oldest first, so that the search does not depend on the runner.
+        # Oldest first, so that the search does not depend on the runner.
         return dict(sorted(((uuid, found[uuid]) for uuid in left), key=lambda each: (each[1], each[0])))
 
     def completeness(self, listed: Collection[str], looked_at: float, number: int) -> Completeness:
-        """Return for which rows a list is complete."""
+        """Return the completeness of a list."""
         with self.store.reading() as connection:
             known = self._known(connection, looked_at, number)
         return completeness(known, listed, looked_at)
 
     def _known(self, connection: Connection, looked_at: float, number: int) -> list[KnownOrder]:
-        """Return the orders that existed when a list was asked for."""
+        """Return the orders that existed when a list was requested."""
         seen = {uuid: each for uuid, each in self._seen(connection).items() if each[0] <= number}
         ours = select(rows.c.order_uuid, rows.c.claimed_at, rows.c.settled_at).where(
             rows.c.account_id == self.account, rows.c.order_uuid.is_not(None)
@@ -346,7 +347,7 @@ class Listings:
         return found
 
     def _seen(self, connection: Connection) -> dict[str, tuple[int, float]]:
-        """Return the number and time of the list that showed each order first."""
+        """Return the number and time of the first list that showed each order."""
         mine = select(listings.c.number, listings.c.noted_at, listings.c.uuids).where(
             listings.c.account_id == self.account
         )
@@ -357,7 +358,7 @@ class Listings:
         return found
 
     def _unattributed(self, connection: Connection, uuids: Collection[str]) -> list[str]:
-        """Return the orders that no row accounts for and that are not recorded as unrelated."""
+        """Return the orders that belong to no row and are not recorded as unrelated."""
         ordered = list(uuids)
         known: set[str] = set()
         for start in range(0, len(ordered), _MOST_PARAMETERS):
@@ -375,7 +376,7 @@ class Listings:
         verdict: Callable[[Sequence[UnresolvedRow], Mapping[str, int]], Verdict],
         seconds: float,
     ) -> list[Transition] | None:
-        """Move the unresolved rows by a verdict on what the journal says now; None without the turn."""
+        """Apply a verdict on the journal's current state to the unresolved rows; None without the turn."""
         try:
             with self.store.writing() as connection:
                 if self._turn(connection)[0] != self.owner:
@@ -387,7 +388,7 @@ class Listings:
                 moved = self.store.move(connection, found.transitions)
                 return [each for each, was_moved in zip(found.transitions, moved, strict=True) if was_moved]
         except IntegrityError:
-            # An answer came in that moment and accounts for one of the candidates: the next look will know.
+            # A response has just confirmed one of the candidates: the next search will take it into account.
             return []
 
     def _note_unrelated(self, connection: Connection, uuids: Sequence[str]) -> None:

@@ -1,24 +1,24 @@
-"""Which unresolved rows exist at the API: the decision of a reconcile round. Pure.
+"""The decision of a reconcile round: which unresolved rows exist at the API. Pure.
 
-*Model.* Rows in doubt on one side, orders that no row accounts for on the other, and for each pair whether
-they are the same (``Comparison``). It is a matching of multisets, because identical orders in one batch are
-legitimate: three rows of one content and two such orders mean two sent and one not, whichever is which. An
-order that was first seen in a list before a row was claimed is not that row's.
+*Model.* The matching is between unresolved rows and unmatched orders, with a ``Comparison`` for each pair. It
+is a matching of multisets, because identical orders in one batch are legitimate: three identical rows and two
+such orders mean that two rows were sent and one was not, whichever they are. An order that was first seen in
+a list before a row was claimed does not belong to that row.
 
 *Invariants*:
-- A row is Absent only if every order that no row accounts for is clearly another one, or is accounted for by
-  rows of its own content.
-- Rows that the API shows alike, but that are not the same request (they differ in what it does not show, such
-  as a reference), are not interchangeable. Unless all of them are absent, they are Undecidable.
-- More orders than rows: another user of the token sends identical orders, and any of them may be ours.
-  Undecidable.
-- A row in flight takes part, so that its order is not given to another row; what depends on it is decided
-  later.
+- A row is Absent only if every unmatched order is DIFFERENT from it or already matched by a row with the same
+  fingerprint.
+- Rows that look the same at the API but are different requests (they differ in an invisible field, such as a
+  reference) are not interchangeable. Unless all of them are absent, they are Undecidable.
+- If there are more orders than rows, another user of the token sends identical orders, and any of them may be
+  ours: the rows are Undecidable.
+- Rows in flight take part, so that their orders are not assigned to other rows; rows that depend on them are
+  decided later.
 
-*Limit*: one identical order of another user of the token, sent in the same minutes, is taken for a row whose
-own was never stored. Nothing that the API shows could tell the difference.
+*Limit*: an identical order of another user of the token, sent within the same minutes, is mistaken for a row
+whose own order was not stored. The API shows no difference between them.
 
-*Cost*: near-linear in rows and orders; only pairs that are not DIFFERENT are looked at.
+*Cost*: near-linear in rows and orders; only pairs that are not DIFFERENT are considered.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Unresolved:
 
     Args:
         row: Its number in the journal.
-        content: Its fingerprint: rows of one content are interchangeable.
-        listing: The last list before it was claimed; orders that this or an earlier one showed are not its.
-        in_flight: Whether its answer may still come.
+        content: Its fingerprint; rows with the same fingerprint are interchangeable.
+        listing: The last list before it was claimed; orders in this or an earlier list do not belong to it.
+        in_flight: Whether its response may still arrive.
     """
 
     row: int
@@ -70,21 +70,21 @@ class Found:
 
 @frozen
 class Absent:
-    """The order was not there."""
+    """The order does not exist."""
 
 
 @frozen
 class Later:
-    """It depends on a request that is in flight."""
+    """The decision depends on a request in flight."""
 
 
 @frozen
 class Undecidable:
-    """Looking cannot decide it.
+    """The search cannot decide it.
 
     Args:
-        reason: Why, for people.
-        candidates: Orders that may be this one; the first of them, where there are many.
+        reason: The reason, for people.
+        candidates: Orders that may be this one, or the first of many.
     """
 
     reason: str
@@ -149,7 +149,7 @@ def _leftover(  # noqa: PLR0917 - what is known of one row
     in_flight: Sequence[Unresolved],
     alike: Mapping[str, Mapping[bytes, Comparison] | None],
 ) -> Resolution:
-    """Decide a row that no order is the same as."""
+    """Decide a row without a SAME order."""
     its = [uuid for uuid in unclear if candidates[uuid] > row.listing]
     if not its and latest <= row.listing:
         return Absent()
@@ -164,7 +164,7 @@ def _leftover(  # noqa: PLR0917 - what is known of one row
 
 
 def _groups(same: Mapping[str, Sequence[bytes]]) -> Iterator[_Group]:
-    """Yield the connected parts."""
+    """Yield the connected components."""
     by_content: defaultdict[bytes, list[str]] = defaultdict(list)
     for uuid, contents in same.items():
         for content in contents:
@@ -190,7 +190,7 @@ def _groups(same: Mapping[str, Sequence[bytes]]) -> Iterator[_Group]:
 def _decide(
     group: _Group, rows: Mapping[bytes, Sequence[Unresolved]], candidates: Mapping[str, int]
 ) -> dict[int, Resolution]:
-    """Decide the rows of a group; those that are left out have no order of their own."""
+    """Decide the rows of a group; rows without a verdict have no order."""
     newest = max(candidates[uuid] for uuid in group.uuids)
     those = [each for content in group.contents for each in rows[content] if each.listing < newest]
     searched = [each for each in those if not each.in_flight]
@@ -206,9 +206,9 @@ def _decide(
 
 
 def _assign(rows: Sequence[Unresolved], ordered: list[str], candidates: Mapping[str, int]) -> dict[int, str]:
-    """Give as many orders as possible a row of their own."""
-    # The orders that a row can own are the newest of all, from some number on: so the row that can own the
-    # fewest chooses first, and takes any of them.
+    """Match as many orders to rows as possible."""
+    # The orders that a row can own are the newest ones, from some number on. So the row with the fewest
+    # candidates chooses first, and takes any of them.
     found: dict[int, str] = {}
     for each in sorted(rows, key=lambda row: row.listing, reverse=True):
         if ordered and candidates[ordered[-1]] > each.listing:

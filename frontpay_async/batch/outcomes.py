@@ -1,4 +1,4 @@
-"""What the end of a call means for its row and for the run. Pure.
+"""The consequences of a call's result for its row and for the run. Pure.
 
     the call ended in                     row         run
     CreatedOrder                          confirm     goes on
@@ -10,7 +10,7 @@
     401, 403, 404, 405                    withdraw    stops: not this order is wrong, but the token or the URL
     ConfigurationError                    withdraw    stops
 
-A 500 or 510 says that the API failed, not that it did nothing: it loses, it never withdraws.
+A 500 or 510 means that the API failed, not that it did nothing: the event is ``lose``, never ``withdraw``.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _LONGEST_ERROR = 2000
 
 @frozen
 class Judgement:
-    """The meaning of an error for a row.
+    """The consequences of an error.
 
     Args:
-        event: What happens to the row.
+        event: The event of the row.
         error: The error text of the row.
         stops: Whether the run must stop.
         is_outage: Whether it is a sign that the API is down.
@@ -59,7 +59,7 @@ class Judgement:
 
 
 def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
-    """Say what an error means for its row and for the run."""
+    """Return the consequences of an error for its row and for the run."""
     told = _told(error)
     match error:
         case InvalidOrderError():
@@ -81,7 +81,7 @@ def judge(error: FrontPayError) -> Judgement:  # noqa: PLR0911 - a table
 
 
 def is_outage(error: FrontPayError) -> bool:
-    """Return whether a request that only reads failed because the API is not there, or not itself."""
+    """Return whether a read failed because the API is unavailable."""
     if isinstance(error, APIError) and error.status in CUT_OFF:
         return True
     return isinstance(error, (NotSentError, OutcomeUnknownError, RateLimitedError, ServerError))
@@ -91,5 +91,5 @@ def _told(error: FrontPayError) -> str:
     said = str(error)
     if isinstance(error, APIError) and error.messages:
         said = f"{error.status}: {' '.join(error.messages)}"
-    # What no database takes as text: a lone surrogate, which JSON can spell, and on PostgreSQL a NUL.
+    # Text that databases reject: a lone surrogate, which is possible in JSON, and NUL on PostgreSQL.
     return said[:_LONGEST_ERROR].encode("utf-8", "replace").decode().replace("\0", "?")

@@ -1,13 +1,12 @@
-"""An order as the journal keeps it: JSON with the exact digits and days, and back. Pure.
+"""The stored form of an order: JSON with exact digits and dates. Pure.
 
-Not the wire form: that depends on the client's settings, such as the form of dates. Not pickle: a journal is
-shared by hosts, and reading it must not run code.
+It is not the wire format, which depends on the client's settings, such as the date format. It is not pickle,
+because hosts share a journal, and reading it must not run code.
 
-Where the content is removed, a keyed fingerprint of it stays. It answers one question: is this the order that
-was submitted under this key before? Two orders have the same fingerprint where they would be sent as the same
-request: 51 is 51.00, and a moment is the same in any zone. The key is a salt that each journal draws for
-itself: an order can be guessed, so without a salt, a reader of the fingerprint could try personal numbers
-until one fits.
+After the content is deleted, a keyed fingerprint remains. It shows whether an order is the one that was
+submitted under this key before. Two orders have the same fingerprint if they would be sent as the same
+request: 51 equals 51.00, and a time is the same in any zone. The key is a random salt of the journal: without
+a salt, a reader of the fingerprint could try all personal numbers until one matches.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ _write_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_k
 
 
 def kind_named(name: str) -> OrderKind:
-    """Return the kind of a row; the journal names it by the operation that sends it."""
+    """Return the kind of a row; the journal stores it as the operation that sends it."""
     return _BY_OPERATION[name]
 
 
 def write(order: BatchOrder) -> bytes:
-    """Write an order. Equal orders are written alike: 51 as 51.00, a moment in any zone."""
-    # What a subclass adds is not sent, and not kept.
+    """Serialise an order. Equal orders have equal text: 51 and 51.00, a time in any zone."""
+    # Fields of a subclass are neither sent nor stored.
     written = _converter.unstructure(order, kind_of_order(order).order)
     return _write_json(written).encode("utf-8", "surrogatepass")
 
@@ -73,7 +72,7 @@ def read(kind: str, content: bytes) -> BatchOrder:
         problem = type(error).__name__
     else:
         return order
-    # Raised out here, so that the content is not in reach of the traceback.
+    # Raised here, so that the traceback does not reach the content.
     raise ValueError(f"an order of the journal cannot be read ({problem})")
 
 
@@ -81,7 +80,7 @@ def _writer(cls: type[Any]) -> Callable[[object], dict[str, object]]:
     names = tuple(each.alias or each.name for each in attrs.fields(cls) if each.init)
 
     def write_members(value: object) -> dict[str, object]:
-        # A None is not written, so that a field of a later version does not make an old order a new one.
+        # None is omitted, so that new fields of later versions do not change the text of old orders.
         members = ((name, getattr(value, name)) for name in names)
         return {
             name: _written(member, name) for name, member in members if member is not None and member != {}
@@ -92,7 +91,7 @@ def _writer(cls: type[Any]) -> Callable[[object], dict[str, object]]:
 
 def _written(member: object, name: str) -> object:
     if isinstance(member, dict):
-        # The exact text: a number must come back as the number that it was.
+        # The exact text, so that a number is restored unchanged.
         return write_exact(_sorted(cast("JsonObject", member)))
     if not (isinstance(member, _WRITABLE) or attrs.has(type(member))):
         raise InvalidOrderError([Violation(name, f"cannot be a {type(member).__name__}")])
@@ -146,14 +145,14 @@ def _exactly(value: object, cls: type[ValueT]) -> ValueT:
 
 
 def _is_scalar(kind: object) -> bool:
-    """Whether an annotation is of text, numbers and enumerations: JSON has them as they are."""
+    """Whether an annotation consists of text, numbers and enums, which JSON represents directly."""
     members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     return all(isinstance(each, type) and issubclass(each, (str, int, NoneType)) for each in members)
 
 
 def _read_scalar(value: object, kind: Any) -> object:  # noqa: ANN401 - an annotation
     members = get_args(kind) or (kind,)
-    # True is an int, but no quantity of days.
+    # True is an int, but not a number of days.
     if not any(
         type(value) is each or (issubclass(each, type(value)) and each is not bool) for each in members
     ):
@@ -171,7 +170,7 @@ _converter.register_structure_hook_func(_is_scalar, _read_scalar)
 _converter.register_structure_hook_func(_is_mapping, _read_mapping)
 _converter.register_unstructure_hook_factory(attrs.has, _writer)
 _converter.register_structure_hook_factory(attrs.has, _reader)
-# Made now and not when they are first used, whatever stands for a date by then.
+# Created at import, before tests can replace the date classes.
 for _kind in ORDER_KINDS.values():
     _converter.get_structure_hook(_kind.order)
     _converter.get_unstructure_hook(_kind.order)
@@ -183,5 +182,5 @@ FINGERPRINT_BYTES = 20
 
 def fingerprint(salt: bytes, kind: str, content: bytes) -> bytes:
     """Return the fingerprint of an order."""
-    # The kind is not free text, so the pairs cannot be ambiguous.
+    # The kind is from a fixed set, so the concatenation is unambiguous.
     return blake2b(kind.encode() + b"\0" + content, key=salt, digest_size=FINGERPRINT_BYTES).digest()

@@ -1,15 +1,14 @@
 """Batches of many merchants as tasks of procrastinate, a queue on PostgreSQL; the extra ``procrastinate``.
 
-*Model*: procrastinate decides when a batch runs, the journal decides what is sent. A job holds two names: an
-account and a batch. It may be lost, run twice or be retried: each order is still sent once.
+*Model*: procrastinate decides when a batch runs, the journal decides what is sent. A job consists of two
+names: an account and a batch. It may be lost, run twice or be retried: each order is still sent once.
 
 *Invariants*: jobs of one account share a lock, so that at most one of them runs at a time. The queueing lock
 is the account and the batch, so that at most one job of a batch waits.
 
-*Recovery*: a job that a worker gives up when it is shut down is queued again at once. A job that failed is
-retried after the lease, when the rows of a dead runner can be taken over; what only a person can correct is
-not. The periodic sweep queues the jobs of dead workers again, and each batch in which something is left to do
-and that no runner has leased.
+*Recovery*: when a worker shuts down, it queues its jobs again at once. A failed job is retried after the
+lease, when the rows of a dead runner can be taken over, unless only a person can fix the cause. The periodic
+sweep queues the jobs of dead workers again, and all unfinished batches without a runner.
 
 *Cost*: a sweep is two queries for stalled and running jobs, and one over the journal for all accounts.
 """
@@ -52,12 +51,12 @@ OpenClient: TypeAlias = "Callable[[str], AbstractAsyncContextManager[FrontPayCli
 
 logger = logging.getLogger("frontpay_async")
 
-# Another attempt would end the same way until a person has corrected something.
+# Errors that recur until a person fixes the cause.
 _FOR_A_PERSON = (ConfigurationError, AuthenticationError, PermissionDeniedError, NotFoundError)
 
 
 class _AfterTheLease(BaseRetryStrategy):
-    """Retry what may pass after a lease, and what a shutdown cut off at once."""
+    """Retry temporary failures after a lease, and interrupted jobs at once."""
 
     def __init__(self, wait: float, attempts: int) -> None:
         self._wait, self._attempts = wait, attempts
@@ -79,17 +78,17 @@ class BatchTasks:
         app.add_tasks_from(tasks.blueprint, namespace="frontpay")
 
     Args:
-        journal: The journal of all accounts; it stays the caller's to close. A worker needs one of its own.
+        journal: The journal of all accounts, which the caller closes. Each worker needs its own.
         open_client: Returns the client of an account, as an async context manager; a job enters it once.
         queue: The queue of the jobs.
         sweep: When the sweep runs, as a cron expression.
         concurrency: How many requests of a batch may be in flight.
-        lease: Seconds for which a runner keeps a row. A failed job is retried after so long.
-        settling: Seconds after which a request whose response was lost is not processed any more; see
+        lease: Seconds for which a runner owns a row. A failed job is retried after this time.
+        settling: Seconds after which the API no longer processes a request whose response was lost; see
             ``InvoiceBatch``.
         heartbeat: Seconds without a heartbeat after which a worker counts as dead. More than the worker's
             ``update_heartbeat_interval``, or living workers would count as dead.
-        attempts: How often a job is retried before it is left to the sweep.
+        attempts: How often a job is retried; after that, only the sweep queues it.
         is_wanted: Whether the sweep may run a batch, such as one whose merchant is not paused. Defaults to
             all.
 
@@ -138,7 +137,7 @@ class BatchTasks:
             name: The batch's name.
 
         Returns:
-            Whether it was queued; False where a job of this batch waits already.
+            Whether it was queued; False if a job of this batch is already waiting.
         """
         job = self._task.configure(
             lock=f"frontpay:{account}", queueing_lock=f"frontpay:{account}:{name}", queue=self._queue
@@ -164,7 +163,7 @@ class BatchTasks:
             ):
                 report = await batch.resume(concurrency=self._concurrency)
         except asyncio.CancelledError:
-            # What had left has its answer, or is reconciled by the next run.
+            # Requests in flight have their responses, or are reconciled by the next run.
             if context.should_abort():
                 raise JobAborted from None
             raise
@@ -193,5 +192,5 @@ class BatchTasks:
             try:
                 await manager.retry_job(job)
             except UniqueViolation:
-                # Another job of this batch waits already.
+                # Another job of this batch is already waiting.
                 await manager.finish_job(job, status=Status.FAILED, delete_job=False)

@@ -1,30 +1,30 @@
-"""Reconciling: unresolved rows are resolved by looking, never by sending again.
+"""Reconciling: unresolved rows are resolved by searching the API's orders, never by sending again.
 
-A round lists the account's orders once, takes those that no row accounts for and that were first seen after
-the doubtful requests were made, reads their details (each once, whatever the number of rounds), and matches
-them.
-Found: done. Not found in two looks, each a settling delay after the last: it may be sent again. Undecidable:
-parked. What was found is written down now and then, and which orders are unrelated, so that a runner that
-dies meanwhile has not looked in vain; other verdicts wait for the last candidate. So do rows with identical
-content: an early match could give a newer order to an older row, and leave the older order without a row.
+A round lists the account's orders once, selects the unmatched orders that were first seen after the
+unresolved requests were made, reads their details (each once, in all rounds together), and matches them.
+If the order is found, the row is done. If two searches, a settling delay apart, do not find it, the row may
+be sent again. If it is undecidable, the row is parked. Matches and unrelated orders are stored during the
+round, so that little is lost if the runner dies; other verdicts wait for the last candidate. So do rows with
+identical content: an early match could assign a newer order to an older row and leave the older order without
+a row.
 
-*Invariant*: absence is never concluded from what is missing in an answer. It needs all of this:
+*Invariant*: a missing order alone never proves absence. All of the following is required:
 
-- The list was read whole, and is complete for the row (see ``completeness``): it is not cut above the row's
-  order, and does not lag behind it. Of the first rows of a new account that is known only when all others
-  have been sent: until then they stay in doubt.
-- Each order that is new since the row was claimed is another customer's, or clearly another order by more
-  than one trait (see ``order_comparison``); it is the same as another row's, or does not have the row's goods
-  and date. One that cannot be read, or whose id cannot be asked for, may be the row's.
-- The look began a settling delay after the doubt, because a request that was lost on the way back may still
-  be at work at the API; and twice the lag of the list after it, where it was seen to lag.
+- The list was read completely, and is complete for the row (see ``completeness``): it is not cut above the
+  row's order, and does not lag behind it. For the first rows of a new account, this is known only after all
+  other rows have been sent: until then they remain unresolved.
+- No order that appeared since the row was claimed can be the row's. Each must belong to another customer or
+  differ in more than one trait (see ``order_comparison``), and must match another row or have other goods or
+  another date. An order that cannot be read, or whose id is invalid, may be the row's.
+- The search started a settling delay after the row became unresolved, because the API may still be processing
+  a request whose response was lost; if the list was observed to lag, at least twice that lag.
 
-Where that cannot be had in a few rounds, the row is parked. An order at which the API fails each time would
-go round for ever: after ten attempts it is parked.
+If these conditions are not met after a few rounds, the row is parked. A row for which the API always fails is
+parked after ten attempts.
 
-*The account* is proven before anything is sent: by a confirmed order that its list shows, or that can be read
-by its id. Before the first order is confirmed, one token stands for the account: the first that leased rows
-while it was the account's. Runners check that after each lease, and give the rows back if it is not theirs.
+*The account* is verified before anything is sent: by a confirmed order that is in its list or can be read by
+its id. Before the first order is confirmed, one token identifies the account: the first one that leased rows.
+Runners check this after each lease, and release the rows if it is not their token.
 """
 
 from __future__ import annotations
@@ -73,12 +73,11 @@ if TYPE_CHECKING:
 
 _MOST_INCOMPLETE_LISTS = 5
 _MOST_ATTEMPTS = 10
-# Candidates that are read before what was found is written down: more each time, because each time all rows
-# in doubt are read.
+# The number of candidates read between two writes; it grows, because each write reads all unresolved rows.
 _AT_FIRST = 8
 _AT_ONCE = 128
 _LONGEST_LAG = 600.0
-# Looks in which an order alone could not be read.
+# The number of searches in which only this order could not be read.
 _MOST_FAILURES = 5
 _POLL = 1.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
@@ -89,14 +88,14 @@ IN_VAIN = f"it was sent {_MOST_ATTEMPTS} times, and never stood there"
 
 @frozen(eq=False)
 class _View:
-    """What a verdict goes by.
+    """The input of a verdict.
 
     Args:
         candidates: The orders that were read, with the number of the list that showed them first.
-        looked_at: When the look began, in Unix seconds.
+        looked_at: When the search started, in Unix seconds.
         completeness: What the list proves.
-        is_whole: Whether no candidate is left to be read.
-        is_last: Whether nothing is left to be sent, so that no list will prove more.
+        is_whole: Whether all candidates have been read.
+        is_last: Whether no row is left to be sent, so that later lists cannot prove more.
     """
 
     candidates: Mapping[str, int]
@@ -112,13 +111,13 @@ class Reconciler:
 
     Args:
         journal: The journal, whose threads are used.
-        listings: The journal's part.
-        session: What executes the calls.
-        options: What the caller chose, with rank BATCH.
-        cipher: What protects the content of orders.
+        listings: The journal's queries.
+        session: Executes the calls.
+        options: The caller's options, with priority BATCH.
+        cipher: Encrypts the content of orders.
         settling: Seconds after which the API no longer works on a lost request.
-        turn: Seconds for which no other runner looks; taken again while looking.
-        checks_account: Whether the account is proven before anything is sent.
+        turn: Seconds of a runner's turn; extended during the search.
+        checks_account: Whether the account is verified before anything is sent.
     """
 
     journal: Journal
@@ -130,7 +129,7 @@ class Reconciler:
     turn: float
     checks_account: bool = True
     requests: int = field(init=False, default=0)
-    """How many requests the looking cost."""
+    """The number of requests made."""
     _seen: dict[str, OrderIdentity | None] = field(init=False, factory=dict[str, "OrderIdentity | None"])
     _sent: SentOrders[bytes] = field(init=False, factory=SentOrders[bytes])
     _unreadable: set[bytes] = field(init=False, factory=set[bytes])
@@ -146,11 +145,11 @@ class Reconciler:
     # The account
 
     async def begin(self) -> None:
-        """List the account before anything is sent: existing orders are not candidates."""
+        """List the account's orders before anything is sent: existing orders are not candidates."""
         await self._list()
 
     async def _prove(self, listed: frozenset[str]) -> None:
-        """Prove once that the client and the journal are of the same account."""
+        """Verify once that the client and the journal belong to the same account."""
         if self._is_proven or not self.checks_account:
             return
         mark = await self._mark()
@@ -174,21 +173,20 @@ class Reconciler:
                     " confirmed yet, so nothing shows whether it is the same account. Use that token until an"
                     " order is confirmed, or check_account=False if it is the same account"
                 )
-            # Another runner is about to have its first order confirmed: that one will tell.
+            # Another runner is about to confirm its first order, which will decide.
             await self.session.clock.sleep(_POLL)
         await self.journal.run(self.listings.adopt_token, mark)
         self._is_proven = True
 
     async def holds_account(self) -> bool:
-        """Whether rows that are leased may be sent with the client's token."""
-        # Of a new account the token may have been replaced since it was proven; once rows are leased it
-        # stays.
+        """Whether leased rows may be sent with the client's token."""
+        # The token of a new account may have been replaced since; once rows are leased, it is fixed.
         if self._is_proven or not self.checks_account:
             return True
         return await self.journal.run(self.listings.holds_token, await self._mark())
 
     async def confirm(self) -> None:
-        """Prove the account again, where another token has taken the place of the client's."""
+        """Verify the account again if another token has replaced the client's."""
         if not await self.holds_account():
             await self._prove(frozenset())
 
@@ -200,7 +198,7 @@ class Reconciler:
         return blake2b(source.text.encode(), key=self.listings.store.salt, digest_size=20).digest()
 
     async def _can_read(self, uuids: Sequence[str]) -> bool:
-        """Whether one of several orders can be read: the list may be cut, or lag."""
+        """Whether one of several orders can be read, because the list may be cut or lag."""
         for uuid in uuids:
             self.requests += 1
             try:
@@ -210,10 +208,10 @@ class Reconciler:
             return True
         return False
 
-    # Looking
+    # Searching
 
     async def next_look(self) -> float | None:
-        """Return the seconds until a look counts; None if no row is unresolved."""
+        """Return the seconds until a search counts; None if no row is unresolved."""
         return await self.journal.run(self.listings.next_look, self._delay)
 
     @property
@@ -221,7 +219,7 @@ class Reconciler:
         return max(self.settling, 2 * self._lag)
 
     async def look(self, *, is_last: bool) -> list[Transition] | None:
-        """Look once, and return what was decided; None while another runner has the turn."""
+        """Search once, and return the verdicts; None while another runner has the turn."""
         if not await self.journal.run(self.listings.take_turn, self.turn):
             return None
         try:
@@ -245,7 +243,7 @@ class Reconciler:
         await self.journal.run(self._learn, unresolved)
         since = min(each.listing for each in searched)
         candidates = await self.journal.run(self.listings.candidates, listed, since)
-        # One that could not be read is asked for again.
+        # An order that could not be read is requested again.
         unread = [uuid for uuid in candidates if self._seen.get(uuid) is None]
         size = _AT_FIRST
         decided: list[Transition] = []
@@ -265,14 +263,14 @@ class Reconciler:
                 return decided
 
     def _gives_up(self, uuid: str, error: FrontPayError) -> bool:
-        """Whether an order that cannot be asked for is left out, so that it does not block the others."""
+        """Whether to skip an order that cannot be read, so that it does not block the others."""
         if not isinstance(error, (ServerError, OutcomeUnknownError)):
             return False
         self._failures[uuid] += 1
         return self._failures[uuid] >= _MOST_FAILURES
 
     async def _list(self) -> tuple[int, frozenset[str]]:
-        """List the account's orders; return the number of the last list before, and what is listed now."""
+        """List the account's orders; return the number of the previous list, and the orders."""
         self.requests += 1
         before = await self.journal.run(self.listings.last_number)
         entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
@@ -282,7 +280,7 @@ class Reconciler:
         return before, listed
 
     def _learn(self, unresolved: Sequence[UnresolvedRow]) -> None:
-        """Take in what the unresolved rows will be recognised by."""
+        """Load the traits of the unresolved rows."""
         new = {each.content: each for each in unresolved if each.content not in self._sent}
         for content, each in new.items():
             try:
@@ -332,7 +330,7 @@ class Reconciler:
 
     def _may_be_ours(self, uuid: str, number: int, first: Mapping[bytes, int]) -> bool:
         alike = self._alike[uuid]
-        # What cannot be read today may be read tomorrow.
+        # An order that cannot be read now may be readable later.
         return alike is None or any(number > first[content] for content in alike if content in first)
 
     def _transition(  # noqa: PLR0911 - a table
@@ -349,7 +347,7 @@ class Reconciler:
             case Absent() if row.content in self._unreadable:
                 return evolve(named, error="its content in the journal cannot be read")
             case Absent() if row.content not in self._sent:
-                # It came into doubt during this round: the next one looks for it.
+                # It became unresolved during this round: the next round searches for it.
                 return None
             case Absent() if view.looked_at < row.due_at(self._delay):
                 return None
@@ -364,25 +362,25 @@ class Reconciler:
 
 
 def _provably_absent(view: _View, rows: Sequence[UnresolvedRow]) -> frozenset[int]:
-    """Return the rows of which it counts that the list does not show their orders."""
+    """Return the rows whose orders the list proves absent."""
     searched = [row for row in rows if not row.in_flight]
     is_first_time = len(searched) == len(rows) and all(row.attempts <= 1 for row in rows)
     found = {row.id for row in searched if view.completeness.proves_absence(row, is_last=view.is_last)}
     if view.is_last and view.completeness.is_blank and is_first_time:
-        # Only once: where the order that was sent again is not shown either, the list hides it.
+        # Only once: if the repeated order is not shown either, the list hides it.
         found.update(row.id for row in searched[:1])
     return frozenset(found)
 
 
 def _name(uuid: str) -> str:
-    """Return an id in the form in which it is kept; one that cannot be asked for gets a name."""
+    """Return an id in its stored form; an invalid one is replaced by a name."""
     if _ID.fullmatch(uuid):
         return uuid
     return _mark(uuid)
 
 
 def _names(rows: Iterable[object]) -> Iterator[str]:
-    """Yield a name for each row of a list that has no id: by what is in its place, and how often."""
+    """Yield a name for each list row without an id, from its content and ordinal."""
     count: Counter[str] = Counter()
     for row in rows:
         members = cast("dict[str, object]", row) if isinstance(row, dict) else {"uuid": row}

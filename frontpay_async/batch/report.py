@@ -1,11 +1,11 @@
-"""The report of a batch as a file: one row for each order, and nothing personal beyond the server's words.
+"""The report of a batch as a file: one row per order, without personal data but in server messages.
 
-A report is written beside its place and put there when it is complete and on disk, so that a reader finds
-the old one or the new one, never a part. Only its owner may read it: the errors are sentences of the server,
-which may quote what they refuse.
+A report is written to a temporary file, which replaces the old report when it is complete and on disk, so
+readers never see a part. Only its owner may read it: the errors are the server's messages, which may quote
+the request.
 
-A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@``. In CSV such a cell gets an apostrophe
-in front; a program that needs the exact text reads the JSON lines.
+A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@``. In CSV such a cell gets a leading
+apostrophe; programs that need the exact text should read the JSON lines.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REPORT_COLUMNS = ("key", "state", "order_uuid", "customer_uuid", "error")
 """The columns of a report, in their order."""
 
-# Tab and line ends, too: spreadsheets pass over them. The last four are the full-width forms.
+# Also tabs and line ends, which spreadsheets skip. The last four are the full-width forms.
 _RUN = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant
 
 _PAGE = 500
@@ -61,19 +61,19 @@ class ReportRow(Protocol):
 
     @property
     def error(self) -> str | None:
-        """Why it was refused, parked or put off."""
+        """Why it was rejected, parked or postponed."""
         ...
 
 
 def write_csv(rows: Iterable[ReportRow], target: _Target, *, delimiter: str = ",", bom: bool = False) -> None:
-    """Write a report as CSV: UTF-8, a header, all cells quoted, none that a spreadsheet would run.
+    """Write a report as CSV: UTF-8, with a header, all cells quoted, and formulas disarmed.
 
     Args:
         rows: The rows; taken one by one.
-        target: A path, which is replaced at once and is readable for its owner only (0600); or an open text
-            file, which is written to and left open.
-        delimiter: What stands between cells; spreadsheets set up for Norway expect ``;``.
-        bom: Whether it begins with a byte order mark, by which Excel knows UTF-8.
+        target: A path, which is replaced atomically and readable only by its owner (0600); or an open text
+            file, which stays open.
+        delimiter: The delimiter; Norwegian spreadsheets expect ``;``.
+        bom: Whether to write a byte order mark, by which Excel recognises UTF-8.
 
     Raises:
         OSError: The file cannot be written; what stood at the path is still there.
@@ -91,8 +91,8 @@ def write_jsonl(rows: Iterable[ReportRow], target: _Target) -> None:
 
     Args:
         rows: The rows; taken one by one.
-        target: A path, which is replaced at once and is readable for its owner only (0600); or an open text
-            file, which is written to and left open.
+        target: A path, which is replaced atomically and readable only by its owner (0600); or an open text
+            file, which stays open.
 
     Raises:
         OSError: The file cannot be written; what stood at the path is still there.
@@ -110,16 +110,16 @@ async def write_report(
     delimiter: str = ",",
     bom: bool = False,
 ) -> None:
-    """Write a report from rows that are awaited, such as ``batch.rows()``; the file is written in a thread.
+    """Write a report from an async iterable, such as ``batch.rows()``; the file is written in a thread.
 
     Args:
-        rows: The rows; taken one by one.
-        path: Where the report is to be: ``.csv`` for ``write_csv``, ``.jsonl`` for ``write_jsonl``.
-        delimiter: What stands between the cells of a CSV file.
-        bom: Whether a CSV file begins with a byte order mark, by which Excel knows UTF-8.
+        rows: The rows; read one by one.
+        path: The file: ``.csv`` or ``.jsonl``.
+        delimiter: The delimiter of a CSV file.
+        bom: Whether a CSV file gets a byte order mark, by which Excel recognises UTF-8.
 
     Raises:
-        ConfigurationError: The path ends in neither.
+        ConfigurationError: The path has another suffix.
         OSError: The file cannot be written; what stood at the path is still there.
     """
     ending = Path(path).suffix.lower()
@@ -164,18 +164,18 @@ def _opened(target: _Target) -> Generator[TextIO]:
     if not isinstance(target, (str, os.PathLike)):
         yield target
         return
-    # What is replaced is the file that a link points to, not the link.
+    # The target of a link is replaced, not the link.
     path = Path(os.path.realpath(target))
-    # The mode of a file made so is 0600.
+    # Such a file has mode 0600.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        # A lone surrogate, which no server sends and a caller's key cannot hold, must not cost the report.
+        # A lone surrogate must not make the report fail.
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:  # Whatever ended it, no part of a report is left behind.
+    except BaseException:  # However it ended, no partial report is left behind.
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise
@@ -183,7 +183,7 @@ def _opened(target: _Target) -> Generator[TextIO]:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Have the new name on disk, where the system can open a directory."""
+    """Sync the directory, if the system supports it."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -20,7 +20,7 @@ class BatchRow:
         key: Your key.
         kind: The operation that sends it, such as ``orders.send_invoice``.
         state: pending, sending, unknown, done, failed or parked.
-        attempts: How often it was about to leave.
+        attempts: The number of claims.
         order_uuid: The order's id, once it is done.
         customer_uuid: The customer's id, if the API returned it.
         error: Why it failed, was parked, or waits for another attempt; None otherwise.
@@ -56,22 +56,22 @@ class BatchStatus:
 
     @property
     def done(self) -> int:
-        """How many were sent and stand at the API."""
+        """How many exist at the API."""
         return self.counts.get(State.DONE, 0)
 
     @property
     def failed(self) -> int:
-        """How many were refused."""
+        """How many were rejected."""
         return self.counts.get(State.FAILED, 0)
 
     @property
     def parked(self) -> int:
-        """How many wait for a person."""
+        """How many wait for a person's decision."""
         return self.counts.get(State.PARKED, 0)
 
     @property
     def is_settled(self) -> bool:
-        """Whether there is nothing left that a runner could do."""
+        """Whether no work is left for a runner."""
         return self.total == self.done + self.failed + self.parked
 
 
@@ -84,7 +84,7 @@ class BatchReport(BatchStatus):
         counts: How many rows are in each state.
         elapsed: Seconds that the run took.
         sent: The number of orders confirmed in this run.
-        reconciled: How many unresolved rows this run decided by looking.
+        reconciled: How many unresolved rows this run decided.
     """
 
     elapsed: float
@@ -98,7 +98,7 @@ class Submission:
 
     Args:
         added: How many orders are new in the batch.
-        known: How many were there already, with the same content.
+        known: How many already existed, with the same content.
     """
 
     added: int
@@ -107,13 +107,13 @@ class Submission:
 
 @frozen(kw_only=True)
 class AccountOverview(BatchStatus):
-    """How one batch of one account stands, in a journal of several.
+    """The state of one batch of one account.
 
     Args:
-        account: The account; empty for the one of a journal that has no others.
+        account: The account; empty for the single account of a journal.
         name: The batch.
         counts: How many rows are in each state.
-        in_hand: Whether a runner has rows of it now.
+        in_hand: Whether a runner has leased rows of it.
     """
 
     account: str

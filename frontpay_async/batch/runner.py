@@ -1,13 +1,13 @@
 """One run of a batch: rows are leased, sent, and recorded, until nothing is left to do.
 
-A feeder leases pending rows in groups; workers send them. The request waits for its turn in the
-rate window; when it is granted, and only then, the row is claimed on disk, and when that is done the request
-leaves. So after a crash at most as many rows are unresolved as requests were in flight.
+A feeder leases pending rows in groups; workers send them. A request waits for the rate window. When it is
+granted, and not before, the row is claimed on disk, and then the request leaves. After a crash, at most as
+many rows are unresolved as requests were in flight.
 
-How it ends. A send is shielded from the cancellation of the run (Ctrl-C, ``aclose``): what waits for the rate
-window is called back, and what has left gets ``drain`` seconds for its answer. What has no answer by then is
-in doubt, like one whose sender was killed. A send is given up, at the latest, well before its lease ends:
-from then on another runner may look for it.
+*Shutdown.* A send is shielded from the cancellation of the run (Ctrl-C, ``aclose``): requests that wait for
+the rate window are cancelled, and requests in flight get ``drain`` seconds for their responses. Without a
+response by then, the row is unresolved, as if its runner had been killed. A send is abandoned well before its
+lease ends, because from then on another runner may reconcile the row.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from frontpay_async.batch.store import LeasedRow, Store
     from frontpay_async.models.orders import CreatedOrder
 
-# Seconds between two looks at the journal while others work, and between two reports of progress.
+# Seconds between two queries of the journal while others work, and between two progress reports.
 _POLL = 1.0
 _TELL_EVERY = 1.0
 _SHORTEST_WAIT = 0.01
-# Answers in a row that cannot be read, after which the run ends: about half a minute.
+# Consecutive unreadable responses after which the run ends, about half a minute.
 _MOST_UNREADABLE = 6
 
 AnswerT = TypeVar("AnswerT")
@@ -65,17 +65,17 @@ class Run:
 
     Args:
         journal: The journal, whose threads are used.
-        store: Where the rows are.
+        store: The journal's store.
         batch: The batch's number.
-        owner: Who runs it.
-        session: What executes the calls.
-        options: What the caller chose, with rank BATCH and without retries.
-        reconciler: Who looks for unresolved rows.
-        cipher: What protects the content of orders.
+        owner: The runner.
+        session: Executes the calls.
+        options: The caller's options, with priority BATCH and without retries.
+        reconciler: Reconciles unresolved rows.
+        cipher: Encrypts the content of orders.
         concurrency: How many requests may be in flight.
-        lease: Seconds after a claim when its request is dead for certain.
+        lease: Seconds after a claim by which its request has certainly ended.
         drain: Seconds that requests in flight get when the run is stopped.
-        on_counts: Called with the rows by state, now and then.
+        on_counts: Called periodically with the counts by state.
     """
 
     journal: Journal
@@ -95,7 +95,7 @@ class Run:
     _commits: GroupCommit = field(init=False)
     _breaker: Breaker = field(init=False, factory=Breaker)
     _trial: anyio.Lock = field(init=False, factory=anyio.Lock)
-    # By fence, too: a row that waited longer than its lease may be leased again.
+    # The fence is part of the key, because a row that waited longer than its lease may be leased again.
     _in_hand: dict[tuple[int, int], LeasedRow] = field(init=False, factory=dict[tuple[int, int], "LeasedRow"])
     _active: set[InFlight] = field(init=False, factory=set[InFlight])
     _idle: anyio.Event = field(init=False, factory=anyio.Event)
@@ -127,14 +127,14 @@ class Run:
                 with self._scope:
                     await self._send_all()
             finally:
-                # In any case the writer ends, and everything it received is on disk.
+                # In any case the writer ends after everything it received is on disk.
                 self._commits.close()
                 await self._release()
         if self._failure is not None:
             raise self.speak_for(self._failure)
 
     def speak_for(self, error: FrontPayError) -> FrontPayError:
-        """Return an error that ends this run; that of a journal says whether the run had sent something."""
+        """Return the error that ends this run; a journal's error states whether the run had sent anything."""
         if isinstance(error, JournalError):
             error.operation = "batch.run"
             if self._has_sent:
@@ -152,12 +152,12 @@ class Run:
             try:
                 await self._feed(work_queue)
             except FrontPayError as error:
-                # Raised by ``run``, as it is and not in a group.
+                # Raised by ``run`` directly, not in a group.
                 self._failure = self._failure or error
             tasks.cancel_scope.cancel()
 
     async def _watch_for_the_end(self) -> None:
-        """When the run is cancelled, call back what has not left, and give what has left a while."""
+        """When the run is cancelled, cancel waiting requests, and drain those in flight."""
         try:
             await anyio.sleep_forever()
         finally:
@@ -166,7 +166,7 @@ class Run:
                 sending.recall(self.drain)
 
     async def _release(self) -> None:
-        """Release the rows that were leased and not sent, so that the next run need not wait for them."""
+        """Release leased rows that were not sent, so that the next run need not wait for them."""
         left = self._in_hand.values()
         unsent = [Transition(row=each.id, fence=each.fence, event=RowEvent.WITHDRAW) for each in left]
         if unsent and not isinstance(self._failure, JournalError):
@@ -213,7 +213,7 @@ class Run:
             await self._wait_or_look(others_at_work=others_at_work, is_blocked=not most)
 
     async def _give_back(self, leased: Sequence[LeasedRow]) -> None:
-        """Put back rows of which none was sent."""
+        """Release rows that were not sent."""
         unsent = [Transition(row=each.id, fence=each.fence, event=RowEvent.WITHDRAW) for each in leased]
         await self.journal.run(self.store.apply, unsent)
         for each in leased:
@@ -221,8 +221,8 @@ class Run:
 
     async def _may_send(self, size: int) -> int:
         """Return how many rows may be taken now: 0 while another order must be reconciled first."""
-        # Absence is proven by something that is older than the row and known. So of a new account one order
-        # is sent at a time, by one runner, and reconciled if it becomes unresolved, until one stands there.
+        # Absence is proven with a known order that is older than the row. So the orders of a new account are
+        # sent one at a time, by one runner, and reconciled if necessary, until one is confirmed.
         if not self._has_begun:
             if await self.journal.run(self.store.next_due, self.batch) is None:
                 return 0
@@ -236,7 +236,7 @@ class Run:
         return 1 if may_go else 0
 
     async def _report(self) -> None:
-        """Report the counts if a callback is set: counting reads all rows of the batch."""
+        """Report the counts only if a callback is set, because counting reads all rows of the batch."""
         self._told_at = self.session.clock.now()
         if self.on_counts is not None:
             self.on_counts(await self.journal.run(self.store.counts, self.batch))
@@ -247,7 +247,7 @@ class Run:
             await self._idle.wait()
 
     async def _wait_or_look(self, *, others_at_work: bool, is_blocked: bool) -> None:
-        """Wait until a row may be sent, or look for those in doubt."""
+        """Wait until a row may be sent, or reconcile unresolved rows."""
         due = None if is_blocked else await self.journal.run(self.store.next_due, self.batch)
         look = await self.reconciler.next_look()
         if look is not None:
@@ -257,7 +257,7 @@ class Run:
             if decided:
                 self.reconciled += sum(each.event is not RowEvent.MISS for each in decided)
                 return
-            # Another runner looks; or it depends on what is in flight, or on a list that is complete.
+            # Another runner has the turn, or the verdict depends on requests in flight or on a later list.
             look = _POLL if decided is None else max(_POLL, self.reconciler.settling / 4)
             self._may_look_at = self.session.clock.now() + look
         most = min(_POLL, self.lease / 4) if others_at_work else self.lease / 4
@@ -265,9 +265,9 @@ class Run:
         await self.session.clock.sleep(max(_SHORTEST_WAIT, min(waits)))
 
     async def _ask(self, question: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
-        """Ask the API for something that only reads; an outage pauses, and any other error ends the run."""
-        # So does an answer that cannot be read, when it comes several times in a row: a wrong base URL, a
-        # login page, an account of another revision.
+        """Make a read call; an outage pauses the run, and any other error ends it."""
+        # Several consecutive unreadable responses also end it: a wrong base URL, a login page, an account of
+        # another revision.
         clock = self.session.clock
         unreadable = 0
         while True:
@@ -294,18 +294,18 @@ class Run:
         if not self._breaker.is_open:
             await self._send(sending)
             return
-        # One at a time, until one is answered.
+        # One at a time, until there is a response.
         async with self._trial:
             if self._breaker.is_open:
                 await self._until_answered()
             await self._send(sending)
 
     async def _until_answered(self) -> None:
-        """Wait for the end of an outage: a read shows it, and leaves nothing unresolved."""
+        """Wait for the end of an outage, with reads, which leave nothing unresolved."""
         clock = self.session.clock
         await clock.sleep(self._breaker.pause(clock.now()))
         uuid = self._last_uuid
-        # A refusal is an answer, too.
+        # A rejection is also a response.
         with suppress(APIError):
             await self._ask(
                 partial(self.session.execute, LIST_ORDER_STATUSES, self.options)
@@ -319,7 +319,7 @@ class Run:
         del self._in_hand[sending.leased.id, sending.leased.fence]
         ended: Transition | None = None
         try:
-            # The bookkeeping is never cut off; the request may be, in a scope of its own.
+            # The bookkeeping is shielded; the request can be cancelled in its own scope.
             with anyio.CancelScope(shield=True):
                 ended = await self._attempt(sending)
                 if ended is not None:
@@ -336,7 +336,7 @@ class Run:
                 self._discard(sending)
 
     def _written(self, sending: InFlight, ended: Transition, came_of_it: Written) -> None:
-        """Note that what came of a row is on disk, or is not."""
+        """Record whether the result of a row is on disk."""
         if came_of_it.error is not None:
             self._fail(came_of_it.error)
         elif not came_of_it.moved:
@@ -378,7 +378,7 @@ class Run:
         except FrontPayError as error:
             return self._judged(leased, named, error)
         except ValueError as error:
-            # Its content is damaged: nothing was sent, and nothing can be.
+            # Its content is damaged, so it cannot be sent.
             return evolve(named, event=RowEvent.REFUSE, error=str(error))
         if sending.has_left:
             return evolve(named, event=RowEvent.LOSE, error="the run ended before it was answered")

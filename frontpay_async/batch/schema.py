@@ -1,16 +1,15 @@
-"""The journal's tables, and how its database is opened: SQLite or PostgreSQL, durable in both.
+"""The journal's tables and database connections, durable on SQLite and PostgreSQL.
 
 *SQLite*: WAL with synchronous FULL, so that a committed intent is on disk; every write transaction takes the
-write lock when it begins, so that none fails in its middle; what is deleted is overwritten. A file that is
-moved or deleted could still be written, and what was written would be lost with it: so each write transaction
-begins by checking that it is the file that was opened (``journal_file``).
+write lock at its start, so that it cannot fail in the middle; deleted data is overwritten. A moved or deleted
+file could still be written, and the data would be lost. Each write transaction therefore first checks that
+the path still leads to the opened file (``journal_file``).
 
 *PostgreSQL*: commits are synchronous, and transactions see what others committed, whatever the server's
-defaults. Nothing is kept in the session, and no statement is prepared on the server, so that a pooler in
-transaction mode (PgBouncer) may stand between. ``?prepare_threshold=5`` in the URL turns prepared statements
-on where there is none.
+defaults. There is no session state and there are no prepared statements, so a pooler in transaction mode
+(PgBouncer) can be used. Without a pooler, ``?prepare_threshold=5`` in the URL enables prepared statements.
 
-*Time* is the database's: the hosts that share a journal must agree on when a lease is over.
+*Time* is the database's, because the hosts that share a journal must agree on the end of a lease.
 """
 
 from __future__ import annotations
@@ -75,10 +74,10 @@ accounts = Table(
     "frontpay_accounts",
     metadata,
     Column("id", _Serial, primary_key=True),
-    # The caller's name for it; the account of a journal that has only one is called "".
+    # The caller's name for it; "" is the single account of a journal.
     Column("name", String(LONGEST_KEY), nullable=False, unique=True),
     Column("base_url", Text),
-    # The runner that reconciles, and until when no other does.
+    # The runner that reconciles, and the end of its turn.
     Column("turn_owner", String(32)),
     Column("turn_until", Float, nullable=False),
 )
@@ -86,7 +85,7 @@ tokens = Table(
     "frontpay_tokens",
     metadata,
     Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), primary_key=True),
-    # A keyed hash of a token that was seen to belong to the account.
+    # A keyed hash of a token that belongs to the account.
     Column("print", LargeBinary, primary_key=True),
 )
 batches = Table(
@@ -103,7 +102,7 @@ rows = Table(
     metadata,
     Column("id", _Serial, primary_key=True),
     Column("batch_id", _Serial, ForeignKey("frontpay_batches.id"), nullable=False),
-    # That of its batch, so that no two rows of an account are one order.
+    # The account of its batch, so that an order belongs to at most one row of an account.
     Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), nullable=False),
     Column("key", String(LONGEST_KEY), nullable=False),
     Column("kind", String(40), nullable=False),
@@ -113,14 +112,14 @@ rows = Table(
     Column("submitted_at", Float, nullable=False),
     Column("due_at", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
-    # Grows with each lease; a response with an older one comes too late.
+    # Incremented with each lease; responses with an older fence are rejected.
     Column("fence", Integer, nullable=False),
     Column("owner", String(32)),
-    # Of a pending row: leased until then. Of a sending one: its request has ended by then.
+    # The end of a pending row's lease, or the time by which a sending row's request has ended.
     Column("lease_until", Float),
     # The last list of the account's orders that was complete before the row was claimed.
     Column("listing", Integer, nullable=False),
-    # When it was last claimed and when it was confirmed: its order was created between the two.
+    # The times of its last claim and its confirmation: its order was created in between.
     Column("claimed_at", Float),
     Column("settled_at", Float),
     Column("doubt_at", Float),
@@ -130,7 +129,7 @@ rows = Table(
     Column("error", Text),
     Column("candidates", Text),
     UniqueConstraint("batch_id", "key"),
-    # Not even a journal that is wrong may count one order twice.
+    # Even a damaged journal must not count an order twice.
     UniqueConstraint("account_id", "order_uuid"),
     Index("frontpay_rows_by_state", "batch_id", "state", "id"),
     Index("frontpay_rows_by_key", "account_id", "key"),
@@ -160,7 +159,7 @@ unrelated = Table(
 
 
 def open_engine(target: str | Path, connections: int = 5) -> tuple[Engine, Callable[[], None]]:
-    """Set up the connections to a journal; none is made yet."""
+    """Set up the connections to a journal, without connecting."""
     written = os.fspath(target)
     if "\0" in written:
         raise ConfigurationError("the journal's path or URL contains a NUL character")
@@ -181,14 +180,14 @@ def open_engine(target: str | Path, connections: int = 5) -> tuple[Engine, Calla
 def now_of(connection: Connection) -> float:
     """Return the database's time, in Unix seconds."""
     if connection.dialect.name == "sqlite":
-        # The database is this process, and its clock this host's: no need to ask it.
+        # SQLite uses this host's clock, so no query is needed.
         return time.time()
     return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
 
 
 def forget(engine: Engine) -> None:
-    """Empty SQLite's log, where copies of what was removed would stay until it is written over."""
-    # Where another connection is at work it is left to the last one that closes.
+    """Empty SQLite's log, which otherwise keeps copies of deleted data."""
+    # If another connection is active, the last connection that closes does this.
     if engine.dialect.name != "sqlite":
         return
     connection = engine.raw_connection()
@@ -215,7 +214,7 @@ def _sqlite(path: str) -> tuple[Engine, Callable[[], None]]:
     undo = claim_file(path)
     opened = identity(path)
     engine = create_engine(
-        # A URI, because a plain path would be created again when it is gone.
+        # A URI, because with a plain path SQLite would create a missing file again.
         URL.create("sqlite", database=Path(path).absolute().as_uri(), query={"mode": "rw", "uri": "true"}),
         connect_args={"timeout": _BUSY_SECONDS},
         hide_parameters=True,
@@ -223,7 +222,7 @@ def _sqlite(path: str) -> tuple[Engine, Callable[[], None]]:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:  # noqa: ANN401
-        # Transactions are begun below; the driver would begin them at the first write.
+        # Transactions are started below; the driver would start them at the first write.
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
@@ -263,11 +262,11 @@ def _postgres(url: URL, connections: int) -> Engine:
 
 
 def set_up_events(engine: Engine) -> None:
-    """Have each transaction of a PostgreSQL engine that writes for the journal commit synchronously."""
+    """Make the journal's write transactions on PostgreSQL commit synchronously."""
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # Of the transaction, not of the session: a pooler may give each transaction another session.
+        # Set for the transaction, because a pooler may use another session for each transaction.
         if connection.get_execution_options().get("frontpay_writing"):
             connection.exec_driver_sql(
                 "SELECT set_config('synchronous_commit', 'on', true)"

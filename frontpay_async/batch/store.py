@@ -1,7 +1,7 @@
-"""The store of a journal: every row of every batch of every account, and how it moves; sync, for threads.
+"""The store of a journal: the rows of all batches of all accounts; synchronous, for threads.
 
-Each method is one transaction. A row moves only by its state table, and only by the holder of its
-fence. Nothing of one account is ever read on behalf of another.
+Each method is one transaction. A row changes only by the state table, and only by the holder of its fence.
+The data of one account is never read for another.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class LeasedRow:
         id: Its number.
         key: Its key.
         kind: The operation that sends it.
-        payload: Its content, as the journal keeps it.
-        fence: What later changes must name.
+        payload: Its content, as stored.
+        fence: The fence that later changes must state.
         attempts: How often it was claimed before.
     """
 
@@ -81,9 +81,9 @@ class Store:
 
     Args:
         engine: The database.
-        cipher: What protects the content of orders.
+        cipher: Encrypts the content of orders.
         clock: The time in Unix seconds, for tests. Defaults to the database's.
-        is_ours: Whether the engine was made here, and is closed here.
+        is_ours: Whether the engine was created here, and is closed here.
     """
 
     engine: Engine
@@ -101,7 +101,7 @@ class Store:
         *,
         connections: int = 5,
     ) -> Self:
-        """Open a journal, and make it where there is none."""
+        """Open a journal, and create it if it does not exist."""
         if isinstance(target, (str, os.PathLike)):
             engine, undo = open_engine(target, connections)
             store = cls(engine, cipher, clock)
@@ -111,7 +111,7 @@ class Store:
             with store.writing() as connection:
                 is_new = store._set_up(connection)
             if is_new and store.is_ours:
-                # Its tables are in the file itself, which is how a journal is recognised.
+                # The tables are in the main file, by which a journal is recognised.
                 forget(store.engine)
         except BaseException:
             # No other code could close the connections.
@@ -127,22 +127,22 @@ class Store:
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        """Run a transaction, and translate what the database raises."""
+        """Run a transaction, and translate database errors."""
         with _translated(), self.engine.execution_options(**_WRITING).begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """Run a transaction that writes nothing."""
+        """Run a read-only transaction."""
         with _translated(), self.engine.execution_options(**READING).begin() as connection:
             yield connection
 
     def now(self, connection: Connection) -> float:
-        """Return the time that leases are measured by, in Unix seconds."""
+        """Return the time used for leases, in Unix seconds."""
         return now_of(connection) if self.clock is None else self.clock()
 
     def _set_up(self, connection: Connection) -> bool:
-        """Make the tables, or check and upgrade them; return whether the journal is new."""
+        """Create the tables, or check and upgrade them; return whether the journal is new."""
         if connection.dialect.name == "postgresql":
             # Two runners that start together must not both create the tables.
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})"))
@@ -181,11 +181,11 @@ class Store:
         self.cipher.decrypt(check)
 
     def notes(self, connection: Connection) -> dict[str, bytes]:
-        """Return what the journal knows about itself."""
+        """Return the journal's metadata."""
         return {name: bytes(content) for name, content in connection.execute(select(notes).limit(20))}
 
     def join(self, name: str, base_url: str, account: str = "") -> int:
-        """Return the number of a batch, which is made where there is none."""
+        """Return the number of a batch, which is created if it does not exist."""
         with self.writing() as connection:
             self._add(connection, accounts, {"name": account, "base_url": base_url, "turn_until": 0.0})
             mine = select(accounts.c.id, accounts.c.base_url).where(accounts.c.name == account)
@@ -256,7 +256,7 @@ class Store:
         self, connection: Connection, batch: int, keys: Mapping[str, bytes]
     ) -> dict[str, tuple[bytes, str]]:
         if connection.dialect.name == "postgresql":
-            # Two submissions of one batch take turns, so that what is not there now is not there a moment
+            # Two submissions of one batch take turns, so a key that is missing now cannot appear a moment
             # later.
             connection.execute(select(batches.c.id).where(batches.c.id == batch).with_for_update())
         columns = (rows.c.key, rows.c.fingerprint, rows.c.state, rows.c.order_uuid, rows.c.kind)
@@ -271,7 +271,7 @@ class Store:
     def _refuse_repeated(
         self, connection: Connection, account: int, batch: int, prints: Mapping[str, bytes]
     ) -> None:
-        """Refuse what another batch of the account has: the same file under another name."""
+        """Reject orders that another batch of the account has, such as the same file under another name."""
         columns = (rows.c.key, rows.c.fingerprint, rows.c.state, batches.c.name)
         others = (
             select(*columns)
@@ -303,7 +303,7 @@ class Store:
                 .order_by(rows.c.id)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
-                # As an IN (SELECT ...) PostgreSQL might run it more than once, and lock more than the limit.
+                # PostgreSQL might run an IN (SELECT ...) more than once, and lock more rows than the limit.
                 .cte("free")
             )
             taken = (
@@ -316,19 +316,18 @@ class Store:
         leased = [
             LeasedRow(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found
         ]
-        # A database returns what it changed in any order.
+        # Databases return changed rows in any order.
         return sorted(leased, key=lambda each: each.id)
 
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
-        """Move rows, all in one transaction; say of each whether it was moved."""
-        # A row is not moved when another runner has leased it, or when it is not leased but is somewhere
-        # that the event does not start from.
+        """Move rows in one transaction; return for each whether it was moved."""
+        # A row is not moved if another runner has leased it, or if the event is not possible in its state.
         try:
             with self.writing() as connection:
                 return self.move(connection, transitions)
         except IntegrityError:
             pass
-        # An order that another row accounts for. Which one is found by going one by one.
+        # The order already belongs to another row. Moving rows one by one shows which.
         return [self._apply_one(each) for each in transitions]
 
     def _apply_one(self, transition: Transition) -> bool:
@@ -346,7 +345,7 @@ class Store:
         return move(connection, transitions, self.now(connection))
 
     def expire(self, batch: int) -> int:
-        """Put in doubt what its sender has left behind, in the batch's account; return how many rows."""
+        """Mark the rows of dead runners in the batch's account as unknown; return how many."""
         account = _account_of(batch).scalar_subquery()
         with self.reading() as connection:
             mine = (rows.c.account_id == account, rows.c.state == State.SENDING.value)
@@ -374,7 +373,7 @@ class Store:
             return {State(state): count for state, count in connection.execute(counted)}
 
     def open_states(self, batch: int) -> set[State]:
-        """Return the states that rows of a batch are in and that a runner can do something about."""
+        """Return the states of a batch's rows in which a runner has work to do."""
         with self.reading() as connection:
             return {
                 state
@@ -455,7 +454,7 @@ def _account_of(batch: int) -> Select[Any]:
 
 
 def _borrowed(engine: Engine) -> Engine:
-    """Return a caller's engine, with the transactions that a journal needs."""
+    """Return a caller's engine, with the transaction settings that a journal needs."""
     if not isinstance(cast("object", engine), Engine) or engine.dialect.name != "postgresql":
         raise ConfigurationError(
             "a journal takes a path, a URL, or an Engine of SQLAlchemy for PostgreSQL (not an AsyncEngine)"

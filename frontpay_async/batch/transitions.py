@@ -1,7 +1,7 @@
-"""How a row is moved: each event of the state table as one statement, that checks state and fence itself.
+"""The SQL of transitions: one statement for each event, which checks state and fence itself.
 
-The statements are made once; a group of rows to which the same happens is one executemany. Where fewer rows
-were moved than named, one more query finds which.
+The statements are built once; rows with the same event are one executemany. If fewer rows were moved than
+given, one more query finds which.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Transition:
     Args:
         row: Its number.
         fence: The fence of its lease.
-        event: What happened.
-        owner: For a claim: who sends it.
-        lease: For a claim: seconds until the request is dead for certain.
+        event: The event.
+        owner: For a claim: the runner.
+        lease: For a claim: seconds until the request has certainly ended.
         delay: For a withdrawal: seconds until it may be sent again.
         order_uuid: For a confirmation: the order.
         customer_uuid: For a confirmation: the customer, if it is known.
-        error: What to tell about it.
+        error: The error text of the row.
         candidates: For parking: the orders that it may be.
     """
 
@@ -79,7 +79,7 @@ _STATEMENTS: Mapping[RowEvent, Update] = {
         RowEvent.CLAIM,
         owner=_given("by"),
         lease_until=_given("until"),
-        # An order in a list taken before the claim is on disk is not this row's.
+        # An order in a list from before the committed claim does not belong to this row.
         listing=select(func.coalesce(func.max(listings.c.number), 0))
         .where(listings.c.account_id == rows.c.account_id)
         .scalar_subquery(),
@@ -127,12 +127,12 @@ def _parameters(transition: Transition, now: float) -> dict[str, object]:
 
 
 def move(connection: Connection, transitions: Sequence[Transition], now: float) -> list[bool]:
-    """Move rows within a transaction; say of each whether it was moved."""
+    """Move rows within a transaction; return for each whether it was moved."""
     by_event: defaultdict[RowEvent, list[Transition]] = defaultdict(list)
     for each in transitions:
         by_event[each.event].append(each)
     missed: set[tuple[int, RowEvent]] = set()
-    # A claim comes before whatever follows it under the same fence.
+    # A claim precedes other events with the same fence.
     for event, group in sorted(by_event.items(), key=lambda each: each[0] is not RowEvent.CLAIM):
         done = connection.execute(_STATEMENTS[event], [_parameters(each, now) for each in group])
         if done.rowcount != len(group):

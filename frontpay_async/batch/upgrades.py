@@ -1,9 +1,9 @@
 """Upgrades of a journal from earlier schemas, in the transaction that opens it.
 
-    1 -> 2   the unrelated orders are kept
-    2 -> 3   accounts; when rows were claimed and confirmed; keys and names in one Unicode form
+    1 -> 2   unrelated orders are stored
+    2 -> 3   accounts; the times of claims and confirmations; keys and names in one Unicode form
 
-The tables of a version 2 become those of one account, whose name is empty. They are created again and copied,
+The tables of version 2 become those of one account with an empty name. They are created again and copied,
 because SQLite cannot change the constraints of a table. *Invariant*: rows keep their numbers, states,
 payloads and fingerprints.
 """
@@ -36,11 +36,11 @@ _PAGE = 1000
 
 
 def upgrade(connection: Connection, now: float) -> None:
-    """Bring an older journal to this version."""
+    """Upgrade an older journal to this version."""
     found = inspect(connection)
     here = [table for table in _MOVED if found.has_table(table.name)]
     for table in here:
-        # The names of indexes are one namespace; those of the new tables are to be free.
+        # Index names share one namespace; the names for the new tables must be free.
         for index in found.get_indexes(table.name):
             if index["name"] and not index.get("duplicates_constraint"):
                 connection.execute(text(f'DROP INDEX "{index["name"]}"'))
@@ -90,7 +90,7 @@ def _copy(
 
 
 def _normalise(connection: Connection) -> None:
-    """Write keys and names in the form in which they are looked up; one that is there in both stays."""
+    """Normalise keys and names; one that exists in both forms stays unchanged."""
     for table, column in ((batches, batches.c.name), (rows, rows.c.key)):
         after = 0
         while page := connection.execute(

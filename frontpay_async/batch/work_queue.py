@@ -1,12 +1,11 @@
-"""The leased rows that wait for a worker, and the workers that wait for a row.
+"""The queue between leased rows and workers.
 
-*Model*: a row that was taken waits for its turn in the rate window; when that has come, it makes room for the
-next. Only a few rows wait there at a time, whatever the concurrency: a waiting call holds an order, a request
-and a task, and one behind the first two is not sent any sooner.
+*Model*: a worker takes a row and waits for the rate window. Only a few rows wait there at a time, whatever
+the concurrency: a waiting call holds an order, a request and a task, and more waiting calls would not be sent
+any sooner.
 
-*Cost*: workers are added when one is needed, so a batch that waits for its token costs two tasks, not as many
-as it may have requests in flight. An anyio memory stream would cost two event-loop passes per row (about 10 %
-of a row).
+*Cost*: workers are started on demand, so a batch that waits for the rate limit costs two tasks instead of one
+per possible request. An anyio memory stream would cost two event-loop passes per row (about 10 % of a row).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from frontpay_async.batch.store import LeasedRow
 
-# Rows that wait for their turn: the next one is built while the first is asked for.
+# The number of rows that wait for the rate window: the second is built while the first waits.
 _MOST_AHEAD = 2
 
 
@@ -31,7 +30,7 @@ class WorkQueue:
     """The queue from the feeder, which leases rows, to the workers, which send them.
 
     Args:
-        most: The most workers. With fewer rows than this, more rows are asked for.
+        most: The maximum number of workers. If there are fewer rows, more are requested.
         add_worker: Starts one more worker.
     """
 
@@ -44,12 +43,12 @@ class WorkQueue:
     _few: anyio.Event = field(init=False, factory=anyio.Event)
 
     def put(self, rows: Iterable[LeasedRow]) -> None:
-        """Add rows, in their order."""
+        """Add rows, in order."""
         self._rows.extend(rows)
         self._call()
 
     async def take(self) -> LeasedRow:
-        """Return the next row; wait while there is none, or while enough rows wait for their turn."""
+        """Return the next row; wait while there is none, or while enough rows wait for the rate window."""
         while not self._may_take():
             called = anyio.Event()
             self._idle.append(called)
@@ -62,12 +61,12 @@ class WorkQueue:
         return row
 
     def had_turn(self) -> None:
-        """Make room: a row that was taken has had its turn, or will have none."""
+        """Record that a taken row no longer waits for the rate window."""
         self._ahead -= 1
         self._call()
 
     async def until_low(self) -> None:
-        """Wait until so few rows are left that more should be put in."""
+        """Wait until more rows should be added."""
         while len(self._rows) >= self.most:
             self._few = anyio.Event()
             await self._few.wait()
@@ -76,7 +75,7 @@ class WorkQueue:
         return bool(self._rows) and self._ahead < _MOST_AHEAD
 
     def _call(self) -> None:
-        """Call one worker, or add one, if a row may be taken."""
+        """Wake or start a worker if a row may be taken."""
         if not self._may_take():
             return
         if self._idle:

@@ -1,18 +1,21 @@
 """The sandbox's own routes below ``/_sandbox``, for programs and tests in another process.
 
-GET  /_sandbox/orders | requests | duplicates | callbacks     look
+GET  /_sandbox/orders | requests | duplicates | callbacks     lists
 POST /_sandbox/orders/{uuid}/{event}                pay, cancel, expire, invoice, remind, collect; approve,
                                                     decline, approve-refund, decline-refund; repeat-callback
-GET  /_sandbox/orders/{uuid}                        an order's details, masked POST
-/_sandbox/orders/{uuid}/decline | decline-refund   {"reason": …}, or no body POST /_sandbox/sales
-{"terminal": …, "item": …, "amount": …, "callback_url": …}: a new order POST /_sandbox/terminals/{uuid}
-{"offline": …} POST /_sandbox/behaviour           {"one_at_a_time": …, "magic_amounts": …} POST
-/_sandbox/faults/clear        forget all faults POST /_sandbox/faults    {"kind": …, "operation": …, "times":
-…} or {"rates": {…: …}, "seed": …} POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …,
-"every": …, "seconds": …} POST /_sandbox/callbacks/deliver   send what is due, where nothing sends by itself
-POST /_sandbox/callbacks/listener  {"url": …}: send all callbacks there; null for the orders' own URLs POST
-/_sandbox/callbacks/{number}/resend POST /_sandbox/reset GET  /openapi.json                 the API as an
-OpenAPI document, with this sandbox as its server
+GET  /_sandbox/orders/{uuid}                        an order's details, masked
+POST /_sandbox/orders/{uuid}/decline | decline-refund   {"reason": …}, or no body
+POST /_sandbox/sales               {"terminal": …, "item": …, "amount": …, "callback_url": …}: a new order
+POST /_sandbox/terminals/{uuid}    {"offline": …}
+POST /_sandbox/behaviour           {"one_at_a_time": …, "magic_amounts": …}
+POST /_sandbox/faults/clear        clear all faults
+POST /_sandbox/faults    {"kind": …, "operation": …, "times": …} or {"rates": {…: …}, "seed": …}
+POST /_sandbox/callbacks/faults    {"kind": …, "times": …, "skip": …, "every": …, "seconds": …}
+POST /_sandbox/callbacks/deliver   send the callbacks that are due, if they are not sent automatically
+POST /_sandbox/callbacks/listener  {"url": …}: send all callbacks there; null for the orders' own URLs
+POST /_sandbox/callbacks/{number}/resend
+POST /_sandbox/reset
+GET  /openapi.json                 the API as an OpenAPI document, with this sandbox as its server
 
 Requests from other sites, and to host names other than this machine's, are rejected; see ``origin``.
 """

@@ -1,8 +1,8 @@
 """The virtual terminal: a page at ``/`` on which a person acts as the cardholder.
 
 GET  /                             the page; its parts are below /_sandbox/page
-GET  /_sandbox/feed                the state, and then each change, as server-sent events GET
-/_sandbox/requests/{number}   a request and its response, masked
+GET  /_sandbox/feed                the state, and then each change, as server-sent events
+GET  /_sandbox/requests/{number}   a request and its response, masked
 
 The page uses the control routes. A reader of the feed that reconnects with ``Last-Event-ID``, or ``?after=``,
 gets the events that it missed. Without readers nothing runs: the stream itself waits for changes and for
