@@ -1,8 +1,11 @@
 """Group commit: one transaction and one fsync for many callers.
 
-A caller queues its transition and waits. One task takes the whole queue, writes it in one transaction in a
-worker thread, and notifies all waiters; meanwhile the next group forms. A single caller waits for one fsync,
-and a thousand callers share one.
+*Model*: the batches of a journal share one queue of transitions, and each run has a lane to it. One lane at a
+time takes the whole queue and writes it in one transaction in a worker thread; meanwhile the next group
+forms. A single caller waits for one fsync, and a thousand callers share one, whatever their batch or account.
+
+*Invariant*: groups are written one after the other, in the order of the queue: a withdrawal never overtakes
+the claim before it.
 
 The result of a request is queued without waiting. The worker continues with the next order and waits for that
 order's claim, which is behind the result in the queue. Each order therefore costs one wait, and there are
@@ -37,22 +40,73 @@ class Written:
     error: JournalError | None = None
 
 
-@frozen
+@frozen(eq=False)
 class _Entry:
     transition: Transition
     then: Callable[[Written], object]
+    lane: Lane
 
 
 @define(eq=False)
 class GroupCommit:
-    """A writer of transitions for many callers.
+    """The queue of the transitions of all batches of a journal.
 
     Args:
         apply: Writes transitions in one transaction, and returns for each whether the row was moved.
     """
 
     apply: Callable[[Sequence[Transition]], Awaitable[Sequence[bool]]]
-    _line: list[_Entry] = field(init=False, factory=list[_Entry])
+    _queue: list[_Entry] = field(init=False, factory=list[_Entry])
+    # One writer at a time.
+    _turn: anyio.Lock = field(init=False, factory=lambda: anyio.Lock(fast_acquire=True))
+
+    def lane(self) -> Lane:
+        """Return a lane, for one run."""
+        return Lane(self)
+
+    def add(self, entry: _Entry) -> None:
+        """Queue an entry; called by lanes."""
+        self._queue.append(entry)
+
+    def remove(self, lane: Lane) -> list[_Entry]:
+        """Remove a lane's entries from the queue; called by lanes."""
+        mine = [entry for entry in self._queue if entry.lane is lane]
+        self._queue = [entry for entry in self._queue if entry.lane is not lane]
+        return mine
+
+    async def write(self) -> None:
+        """Write the queue, after the group that is being written; called by lanes."""
+        async with self._turn:
+            entries, self._queue = self._queue, []
+            if entries:
+                await self._write(entries)
+
+    async def _write(self, entries: list[_Entry]) -> None:
+        try:
+            moved = await self.apply([entry.transition for entry in entries])
+        except BaseException as error:
+            # Tell each waiter that, as far as known, nothing of this group was written.
+            why = JournalError(f"not written: {error}")
+            why.__cause__ = error
+            for entry in entries:
+                entry.lane.settle(entry, Written(error=why))
+            if not isinstance(error, JournalError):
+                raise
+        else:
+            for entry, was_moved in zip(entries, moved, strict=True):
+                entry.lane.settle(entry, Written(moved=was_moved))
+
+
+@define(eq=False)
+class Lane:
+    """One run's access to the queue; its transitions are written while ``run`` runs.
+
+    Args:
+        group: The queue.
+    """
+
+    group: GroupCommit
+    _unwritten: int = field(init=False, default=0)
     _wake: anyio.Event = field(init=False, factory=anyio.Event)
     _closed: bool = field(init=False, default=False)
 
@@ -60,7 +114,8 @@ class GroupCommit:
         """Queue a transition."""
         if self._closed:
             raise JournalError("the journal is closed")
-        self._line.append(_Entry(transition, then))
+        self._unwritten += 1
+        self.group.add(_Entry(transition, then, self))
         self._wake.set()
 
     async def commit(self, transition: Transition) -> bool:
@@ -84,37 +139,26 @@ class GroupCommit:
     async def run(self) -> None:
         """Write until ``close``, and then the rest of the queue."""
         try:
-            while self._line or not self._closed:
+            while self._unwritten or not self._closed:
                 await self._wake.wait()
                 self._wake = anyio.Event()
-                line, self._line = self._line, []
-                if line:
-                    await self._write(line)
-                if self._line or self._closed:
+                if self._unwritten:
+                    # Another lane may write it while this one waits for its turn.
+                    await self.group.write()
+                if self._closed:
                     self._wake.set()
         finally:
             # If the writer fails, no task may keep waiting for it.
             self._closed = True
-            left, self._line = self._line, []
-            for entry in left:
-                entry.then(Written(error=JournalError("the writer has ended")))
+            for entry in self.group.remove(self):
+                self.settle(entry, Written(error=JournalError("the writer has ended")))
 
-    async def _write(self, line: list[_Entry]) -> None:
-        try:
-            moved = await self.apply([entry.transition for entry in line])
-        except BaseException as error:
-            # Tell each waiter that, as far as known, nothing of this group was written.
-            why = JournalError(f"not written: {error}")
-            why.__cause__ = error
-            for entry in line:
-                entry.then(Written(error=why))
-            if not isinstance(error, JournalError):
-                raise
-        else:
-            for entry, was_moved in zip(line, moved, strict=True):
-                entry.then(Written(moved=was_moved))
+    def settle(self, entry: _Entry, written: Written) -> None:
+        """Pass on the result of an entry of this lane; called by the queue."""
+        self._unwritten -= 1
+        entry.then(written)
 
     def close(self) -> None:
-        """Accept no more transitions; ``run`` ends when the queue is empty."""
+        """Accept no more transitions; ``run`` ends when those of this lane are written."""
         self._closed = True
         self._wake.set()

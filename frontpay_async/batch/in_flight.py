@@ -15,7 +15,7 @@ from frontpay_async.batch.states import RowEvent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from frontpay_async.batch.group_commit import GroupCommit
+    from frontpay_async.batch.group_commit import Lane
     from frontpay_async.batch.store import LeasedRow
     from frontpay_async.batch.transitions import Transition
 
@@ -51,7 +51,7 @@ class InFlight:
             self._is_ahead = False
             self.had_turn()
 
-    async def claim(self, commits: GroupCommit, claim: Transition) -> None:
+    async def claim(self, commits: Lane, claim: Transition) -> None:
         """Commit the claim before the request leaves, and limit the request's time."""
         # The lease starts when the claim is written, at the earliest now.
         dead_at = anyio.current_time() + claim.lease * _LEASE_SHARE

@@ -12,17 +12,19 @@ from sqlalchemy import Engine
 
 from frontpay_async import _checks
 from frontpay_async.batch.encryption import cipher_of
+from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.store import Store
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import TypeVarTuple
 
     from frontpay_async.batch.encryption import Cipher
     from frontpay_async.batch.results import AccountOverview
+    from frontpay_async.batch.transitions import Transition
 
     PosArgsT = TypeVarTuple("PosArgsT")
 
@@ -62,6 +64,7 @@ class Journal:
         self._store: Store | None = None
         self._opening = anyio.Lock()
         self._limiter: CapacityLimiter | None = None
+        self._commits: GroupCommit | None = None
         self._is_closed = False
 
     @classmethod
@@ -103,6 +106,16 @@ class Journal:
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._connections)
         return await to_thread.run_sync(do, *args, limiter=self._limiter)
+
+    def commits(self, store: Store) -> GroupCommit:
+        """Return the line of transitions that all batches of the journal share, for this package."""
+
+        async def apply(transitions: Sequence[Transition]) -> Sequence[bool]:
+            return await self.run(store.apply, transitions)
+
+        if self._commits is None:
+            self._commits = GroupCommit(apply)
+        return self._commits
 
     async def overview(self) -> AsyncIterator[AccountOverview]:
         """Yield the state of the batches of all accounts, by account and name, in one query.

@@ -26,7 +26,6 @@ from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.backoff import backoff
 from frontpay_async.batch.circuit_breaker import Breaker
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.in_flight import InFlight, NotOursError
 from frontpay_async.batch.outcomes import is_outage, judge
 from frontpay_async.batch.payload import kind_named, read
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from frontpay_async._session import Session
     from frontpay_async._transport.call import CallOptions
     from frontpay_async.batch.encryption import Cipher
-    from frontpay_async.batch.group_commit import Written
+    from frontpay_async.batch.group_commit import Lane, Written
     from frontpay_async.batch.journal import Journal
     from frontpay_async.batch.reconcile import Reconciler
     from frontpay_async.batch.store import LeasedRow, Store
@@ -92,7 +91,7 @@ class Run:
     on_counts: Callable[[Mapping[State, int]], object] | None = None
     sent: int = field(init=False, default=0)
     reconciled: int = field(init=False, default=0)
-    _commits: GroupCommit = field(init=False)
+    _commits: Lane = field(init=False)
     _breaker: Breaker = field(init=False, factory=Breaker)
     _trial: anyio.Lock = field(init=False, factory=anyio.Lock)
     # The fence is part of the key, because a row that waited longer than its lease may be leased again.
@@ -110,10 +109,7 @@ class Run:
     _may_look_at: float = field(init=False, default=-inf)
 
     def __attrs_post_init__(self) -> None:
-        self._commits = GroupCommit(self._apply)
-
-    async def _apply(self, transitions: Sequence[Transition]) -> Sequence[bool]:
-        return await self.journal.run(self.store.apply, transitions)
+        self._commits = self.journal.commits(self.store).lane()
 
     def stop(self) -> None:
         """End the run early; what is in flight is drained."""

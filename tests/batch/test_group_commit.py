@@ -13,7 +13,7 @@ from anyio import to_thread
 from attrs import define, field
 
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.group_commit import GroupCommit, Written
+from frontpay_async.batch.group_commit import GroupCommit, Lane, Written
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.transitions import Transition
 from tests.support.virtual_time import settle
@@ -42,8 +42,12 @@ def move(row: int, event: RowEvent) -> Transition:
     return Transition(row=row, fence=1, event=event)
 
 
-def commits(journal: FakeJournal) -> GroupCommit:
+def shared(journal: FakeJournal) -> GroupCommit:
     return GroupCommit(partial(to_thread.run_sync, journal.apply))
+
+
+def commits(journal: FakeJournal) -> Lane:
+    return shared(journal).lane()
 
 
 async def test_an_end_is_written_with_the_claim_that_follows_it() -> None:
@@ -127,3 +131,66 @@ async def test_a_write_that_fails_is_told_to_all_who_stood_in_line(error: BaseEx
     assert str(error) in str(raised[0])
     with pytest.raises(JournalError, match="closed"):
         line.put(move(3, RowEvent.CLAIM), then=told.append)
+
+
+async def test_batches_of_one_journal_share_a_transaction() -> None:
+    """What several runs put in line while one group is written is the next group, whoever writes it."""
+    journal, told = FakeJournal(), list[int]()
+    group = shared(journal)
+    lanes = [group.lane() for _ in range(3)]
+    async with anyio.create_task_group() as tasks:
+        for lane in lanes:
+            tasks.start_soon(lane.run)
+        lanes[0].put(move(1, RowEvent.CLAIM), then=lambda _: told.append(1))
+        await settle()
+        for row, lane in enumerate(lanes, start=2):
+            lane.put(move(row, RowEvent.CLAIM), then=lambda _, row=row: told.append(row))
+        await settle()
+        journal.gate.release(2)
+        while len(told) < 4:
+            await anyio.lowlevel.checkpoint()
+        for lane in lanes:
+            lane.close()
+    assert [[row for row, _ in each] for each in journal.groups] == [[1], [2, 3, 4]]
+    assert told == [1, 2, 3, 4]
+
+
+async def test_a_run_ends_when_its_own_rows_are_written() -> None:
+    """Another run of the journal may still be at work."""
+    journal, told = FakeJournal(), list[Written]()
+    group = shared(journal)
+    ending, other = group.lane(), group.lane()
+    ending.put(move(1, RowEvent.CONFIRM), then=told.append)
+    ending.close()
+    journal.gate.release()
+    await ending.run()
+    assert told == [Written(moved=True)]
+    other.put(move(2, RowEvent.CLAIM), then=told.append)
+    other.close()
+    journal.gate.release()
+    await other.run()
+    assert [[row for row, _ in each] for each in journal.groups] == [[1], [2]]
+
+
+async def test_the_rows_of_a_run_that_broke_off_are_given_up_and_no_others() -> None:
+    journal, told = FakeJournal(error=KeyboardInterrupt()), dict[int, Written]()
+    group = shared(journal)
+    broken, other = group.lane(), group.lane()
+
+    async def write() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            await broken.run()
+
+    async with anyio.create_task_group() as tasks:
+        broken.put(move(1, RowEvent.CLAIM), then=lambda written: told.update({1: written}))
+        tasks.start_soon(write)
+        await settle()
+        for row, lane in ((2, broken), (3, other)):
+            lane.put(move(row, RowEvent.CLAIM), then=lambda written, row=row: told.update({row: written}))
+        journal.gate.release()
+    assert {row: written.error is not None for row, written in told.items()} == {1: True, 2: True}
+    journal.error = None
+    other.close()
+    journal.gate.release()
+    await other.run()
+    assert told[3] == Written(moved=True)

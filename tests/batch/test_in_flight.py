@@ -21,7 +21,7 @@ from tests.support.batches import item, rows_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from frontpay_async.batch.group_commit import GroupCommit
+    from frontpay_async.batch.group_commit import Lane
 
 
 @define(eq=False)
@@ -45,7 +45,7 @@ async def test_called_back_when_its_claim_is_written_it_has_not_left() -> None:
 
     async def work() -> None:
         with sending.scope:
-            await sending.claim(cast("GroupCommit", commits), claim)
+            await sending.claim(cast("Lane", commits), claim)
             await checkpoint()
             sent.append("sent")
 
