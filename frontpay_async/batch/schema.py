@@ -14,12 +14,13 @@ defaults. There is no session state and there are no prepared statements, so a p
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import (
     URL,
@@ -41,7 +42,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.journal_file import claim_file, identity
@@ -52,12 +53,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 SCHEMA_VERSION = 3
 READING = {"frontpay_reading": True}
 """The execution options of a transaction that writes nothing."""
 
 _BUSY_SECONDS = 30.0
+# Seconds unused after which a connection is tried before it is used: no server has restarted sooner.
+_TRIED_AFTER = 0.1
+_BEGAN = "frontpay_began"
+_USED = "frontpay_used"
 # The first that returns what an UPDATE has changed.
 _OLDEST_SQLITE = (3, 35)
 _OPEN_STATES = text("state IN ('sending', 'unknown')")
@@ -185,6 +192,11 @@ def now_of(connection: Connection) -> float:
     return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
 
 
+def began_at(connection: Connection) -> float:
+    """Return when a transaction that writes began, by the database's time; this asks nothing."""
+    return time.time() if connection.dialect.name == "sqlite" else cast("float", connection.info[_BEGAN])
+
+
 def forget(engine: Engine) -> None:
     """Empty SQLite's log, which otherwise keeps copies of deleted data."""
     # If another connection is active, the last connection that closes does this.
@@ -247,7 +259,6 @@ def _postgres(url: URL, connections: int) -> Engine:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg").difference_update_query(["prepare_threshold"]),
             hide_parameters=True,
-            pool_pre_ping=True,
             pool_size=connections,
             max_overflow=0,
             isolation_level="READ COMMITTED",
@@ -258,7 +269,25 @@ def _postgres(url: URL, connections: int) -> Engine:
             "a journal on PostgreSQL needs the extra: pip install 'frontpay_async[postgres]'"
         ) from None
     set_up_events(engine)
+    _try_unused(engine)
     return engine
+
+
+def _try_unused(engine: Engine) -> None:
+    """Have connections tried before they are used, like ``pool_pre_ping``, but not those just used."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_: object, record: ConnectionPoolEntry) -> None:
+        record.info[_USED] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def try_it(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+        if record.info.get(_USED, math.inf) + _TRIED_AFTER < time.monotonic():
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                # The pool opens another one.
+                raise DisconnectionError from error
 
 
 def set_up_events(engine: Engine) -> None:
@@ -268,7 +297,9 @@ def set_up_events(engine: Engine) -> None:
     def begin(connection: Connection) -> None:
         # Set for the transaction, because a pooler may use another session for each transaction.
         if connection.get_execution_options().get("frontpay_writing"):
-            connection.exec_driver_sql(
-                "SELECT set_config('synchronous_commit', 'on', true)"
-                " WHERE current_setting('synchronous_commit') = 'off'"
+            found = connection.exec_driver_sql(
+                "SELECT extract(epoch FROM clock_timestamp()), CASE"
+                " WHEN current_setting('synchronous_commit') = 'off'"
+                " THEN set_config('synchronous_commit', 'on', true) END"
             )
+            connection.info[_BEGAN] = float(found.one()[0])

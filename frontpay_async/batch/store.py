@@ -27,6 +27,7 @@ from frontpay_async.batch.schema import (
     SCHEMA_VERSION,
     accounts,
     batches,
+    began_at,
     forget,
     metadata,
     notes,
@@ -52,6 +53,15 @@ if TYPE_CHECKING:
 _KEY_CHECK = b"frontpay_async"
 _CREATION_LOCK = 0x66706179
 _WRITING = {"frontpay_writing": True}
+
+
+# PostgreSQL ends one of two transactions that wait for one another; it is as if it had not begun.
+_DEADLOCK = "40P01"
+_MOST_DEADLOCKS = 5
+
+
+class _DeadlockError(JournalError):
+    """Two transactions waited for one another."""
 
 
 @frozen
@@ -140,6 +150,9 @@ class Store:
     def now(self, connection: Connection) -> float:
         """Return the time used for leases, in Unix seconds."""
         return now_of(connection) if self.clock is None else self.clock()
+
+    def _began_at(self, connection: Connection) -> float:
+        return began_at(connection) if self.clock is None else self.clock()
 
     def _set_up(self, connection: Connection) -> bool:
         """Create the tables, or check and upgrade them; return whether the journal is new."""
@@ -291,7 +304,7 @@ class Store:
     def lease_rows(self, batch: int, owner: str, limit: int, seconds: float) -> list[LeasedRow]:
         """Lease pending rows in the order of their submission; this leaves nothing unresolved."""
         with self.writing() as connection:
-            now = self.now(connection)
+            now = self._began_at(connection)
             free = (
                 select(rows.c.id)
                 .where(
@@ -322,11 +335,14 @@ class Store:
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows in one transaction; return for each whether it was moved."""
         # A row is not moved if another runner has leased it, or if the event is not possible in its state.
-        try:
-            with self.writing() as connection:
-                return self.move(connection, transitions)
-        except IntegrityError:
-            pass
+        for _ in range(_MOST_DEADLOCKS):
+            try:
+                with self.writing() as connection:
+                    return self.move(connection, transitions)
+            except _DeadlockError:
+                continue
+            except IntegrityError:
+                break
         # The order already belongs to another row. Moving rows one by one shows which.
         return [self._apply_one(each) for each in transitions]
 
@@ -342,7 +358,7 @@ class Store:
 
     def move(self, connection: Connection, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows within a transaction; see ``apply``."""
-        return move(connection, transitions, self.now(connection))
+        return move(connection, transitions, self._began_at(connection))
 
     def expire(self, batch: int) -> int:
         """Mark the rows of dead runners in the batch's account as unknown; return how many."""
@@ -445,8 +461,10 @@ def _translated() -> Generator[None]:
     except IntegrityError:
         raise
     except SQLAlchemyError as error:
-        said = str(error.orig if isinstance(error, DBAPIError) else error).split("\n")[0]
-        raise JournalError(f"the journal cannot be used ({type(error).__name__}: {said})") from None
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        kind = _DeadlockError if getattr(cause, "sqlstate", None) == _DEADLOCK else JournalError
+        said = str(cause).split("\n")[0]
+        raise kind(f"the journal cannot be used ({type(error).__name__}: {said})") from None
 
 
 def _account_of(batch: int) -> Select[Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from sqlalchemy import create_engine, select, text, update
 
@@ -488,3 +490,37 @@ def test_an_sqlite_that_is_too_old_is_told(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ConfigurationError, match=r"needs SQLite 3\.35 or newer"):
         open_engine(tmp_path / "journal.db")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_two_writers_that_wait_for_one_another_both_get_through(database: str) -> None:
+    """PostgreSQL ends one of them; when it is the journal's, the same rows are moved once more."""
+    books = Books(database)
+    books.journal.submit(books.batch, [item(number) for number in range(2)])
+    first, second = books.lease_rows()
+    claims = [
+        Transition(row=held.id, fence=held.fence, event=RowEvent.CLAIM, owner="me", lease=100.0)
+        for held in (second, first)
+    ]
+    touch = "UPDATE frontpay_rows SET error = 'touched' WHERE id = {}"
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    other, _ = open_engine(database)
+    moved: list[bool] = []
+
+    async def move() -> None:
+        moved.extend(await anyio.to_thread.run_sync(books.journal.apply, claims))
+
+    with other.connect() as connection, books.journal.reading() as watching:
+        # Whoever finds the deadlock gives way: not this one.
+        connection.execute(text("SET LOCAL deadlock_timeout = '60s'"))
+        connection.execute(text(touch.format(second.id)))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(move)
+            while not watching.scalar(waiting):
+                await anyio.lowlevel.checkpoint()
+            await anyio.to_thread.run_sync(connection.execute, text(touch.format(first.id)))
+            connection.commit()
+    assert moved == [True, True]
+    assert (books.state("I-0"), books.state("I-1")) == (State.SENDING, State.SENDING)
+    books.journal.close()
+    metadata.drop_all(other)
+    other.dispose()
