@@ -13,6 +13,7 @@ lease ends, because from then on another runner may reconcile the row.
 from __future__ import annotations
 
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
@@ -143,7 +144,13 @@ class Run:
 
     async def _send_all(self) -> None:
         async with anyio.create_task_group() as tasks:
-            work_queue = WorkQueue(self.concurrency, lambda: tasks.start_soon(self._work, work_queue))
+            # A worker is started where another's call has made room, but it is not part of that call's trace.
+            context = copy_context()
+
+            def add_worker() -> None:
+                tasks.start_soon(self._work, work_queue)
+
+            work_queue = WorkQueue(self.concurrency, lambda: context.run(add_worker))
             tasks.start_soon(self._watch_for_the_end)
             try:
                 await self._feed(work_queue)
