@@ -83,7 +83,8 @@ async def test_five_hundred_in_flight_flow_over_a_hundred_connections(
     # However slow the machine is, the last ones do wait for their turn.
     await all_at_once(connect(server, timeouts=Timeouts(pool=60)), 5 * CONNECTIONS)
     assert len(server.requests) == 5 * CONNECTIONS
-    assert server.most_open == server.connections == CONNECTIONS
+    # Where the machine stands still for as long as an idle connection is kept, further ones are opened.
+    assert server.most_open == CONNECTIONS
 
 
 async def test_calls_over_tls_reuse_their_connections(
