@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 from attrs import define, field
 
 from benchmarks.common.serving import serve
-from frontpay_async.sandbox.throttle import Throttle, Verdict
+from frontpay_async.sandbox.throttle import Admission, Throttle
 
 _END: Final = b"\r\n\r\n"
 _BODY: Final = json.dumps(
@@ -56,7 +56,7 @@ class Account:
         self.throttle = Throttle(self.limit, self.window)
         self.chance = random.Random(self.window)  # noqa: S311 - no secret
 
-    def hit(self, tag: str) -> Verdict:
+    def hit(self, tag: str) -> Admission:
         """Count a request and write it down."""
         now = time.monotonic()
         verdict = self.throttle.hit("", now)

@@ -36,8 +36,8 @@ longer than that; otherwise about n/B, one round of all watches. The remainder o
 (``least_gap``).
 
 *Sweeps.* The list of orders shows all orders in one request, which pays off for many watches: ``sweeps.py``.
-While sweeps run, the watches that the list shows are polled only every ``LONGEST``, in case the list lags,
-and a new watch is first polled after the next list.
+While sweeps run, the watches that the list shows are polled only every ``LONGEST`` and for audits, in case the
+list lags, and a new watch is first polled after the next list.
 
 *Changes in the list.* A new status in the list is confirmed by a poll, with precedence over all other polls.
 If the response shows no change, the poll is repeated a few times, at growing intervals. A change that is seen
@@ -260,7 +260,8 @@ class Schedule:
         else:
             resting = self._resting.first()
             single = resting[0] if resting else math.inf
-        return min(told[0] if told else math.inf, early, self.sweeps.due(budget), single)
+        audit = self.sweeps.audit_due(now, budget) if self._audited() else math.inf
+        return min(told[0] if told else math.inf, early, self.sweeps.due(budget), audit, single)
 
     def take(self, now: float, budget: float) -> Watch | Sweep | None:
         """Return the next poll or sweep; None if nothing is due."""
@@ -276,6 +277,10 @@ class Schedule:
         if self.sweeps.due(budget) <= now:
             self.sweeps.begin(now)
             return Sweep.LIST
+        audited = self._audited()
+        if audited is not None and self.sweeps.audit_due(now, budget) <= now:
+            self.sweeps.audit(now)
+            return self._ask(audited, now)
         watch = self._most_due(now)
         if watch is None:
             return None if early is None else self._ask(early, now)
@@ -367,6 +372,8 @@ class Schedule:
         watch.seen_at = now
         watch.hedges = 0
         watch.status = status
+        if not status.is_final and self.sweeps.looks_after(watch):
+            self.sweeps.vouch(self._kinds[watch.kind].hazard.at(now - watch.since), now)
         confirmed = changed or (first and status.is_final)
         if confirmed and watch.claimed:
             self._claims = min(self._claims + 1, _CLAIMS)
@@ -466,6 +473,11 @@ class Schedule:
                     best = watch
                 break
         return best
+
+    def _audited(self) -> Watch | None:
+        """Return the watch whose poll would test the list: the one that has rested for longest."""
+        resting = self._resting.first()
+        return resting[1] if resting and self.sweeps.looks_after(resting[1]) else None
 
     def _ask(self, watch: Watch, now: float) -> Watch:
         self._take_out(watch)

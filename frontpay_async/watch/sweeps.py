@@ -17,6 +17,11 @@ The list is not trusted for a kind, for ``RELEARN`` seconds, after it shows an o
 returned a final status before the list was requested: the list lags. A list with none of the orders that it
 showed before counts as unreadable. If some rows cannot be read, missing orders prove nothing. While a list is
 overdue, single polls are used.
+
+*Audit.* A lagging list shows nothing of its lag by itself, so some watches that it shows as open are polled. A
+poll catches a list that lags by L seconds with a probability of about h·L, where h is the hazard. Once the
+polls without a catch sum up to ``_ENOUGH`` for L = ``_LAG``, the list is trusted without further audits for
+``RELEARN`` seconds.
 """
 
 from __future__ import annotations
@@ -51,6 +56,10 @@ _MOST_ENDS = 1000
 # Hysteresis: running sweeps continue until single polls are clearly better.
 _STAY = 0.7
 _AFTER_FAILURE = 1.0
+# An audit after so many periods, until so many catches of a lag of so many seconds were to be expected.
+_AUDITS = 1.5
+_ENOUGH = 3.0
+_LAG = 3.0
 
 _NEWS_OF_REFUND = frozenset({OrderStatus.REFUNDED, OrderStatus.PARTIAL_REFUNDED})
 _OPEN = frozenset({OrderStatus.SENT, OrderStatus.UNKNOWN})
@@ -80,6 +89,10 @@ class Sweeps:
         factory=_Has,
     )
     _missed_at: dict[WatchKind, float] = field(init=False, factory=dict[WatchKind, float])
+    # The expected catches so far, when they were last enough, and when the last audit was.
+    _expected: float = field(init=False, default=0.0)
+    _vouched_at: float = field(init=False, default=-math.inf)
+    _audited_at: float = field(init=False, default=math.inf)
     # Orders with a final status from their own route, and its time, until a later list is compared.
     _ends: OrderedDict[str, tuple[WatchKind, float]] = field(
         init=False, factory=OrderedDict[str, tuple[WatchKind, float]]
@@ -118,6 +131,8 @@ class Sweeps:
     def begin(self, now: float) -> None:
         """Record that the list was requested."""
         self.under_way, self.asked_at = True, now
+        if self._audited_at == math.inf:
+            self._audited_at = now
 
     def give_up(self) -> None:
         """Record that a sweep was abandoned: it is repeated at once."""
@@ -127,6 +142,22 @@ class Sweeps:
         """Record that a sweep failed: they become less frequent."""
         self.under_way, self.overdue = False, True
         self._took = max(_AFTER_FAILURE, 2 * self._took, now - self.asked_at)
+
+    def audit_due(self, now: float, budget: float) -> float:
+        """Return when a watch is polled in order to test the list; infinite for never."""
+        if now < self._vouched_at + RELEARN:
+            return math.inf
+        return self._audited_at + _AUDITS * self.period(budget)
+
+    def audit(self, now: float) -> None:
+        """Record that a watch is polled in order to test the list."""
+        self._audited_at = now
+
+    def vouch(self, hazard: float, now: float) -> None:
+        """Record that a watch of this hazard, which the list shows as open, is open."""
+        self._expected += hazard * _LAG
+        if self._expected >= _ENOUGH:
+            self._expected, self._vouched_at = 0.0, now
 
     def ended(self, watch: Watch, now: float) -> None:
         """Record a final status from a watch's own route, which no later list may contradict."""
@@ -185,6 +216,7 @@ class Sweeps:
 
     def _distrust(self, kind: WatchKind, now: float) -> None:
         self._has[kind], self._missed_at[kind] = False, now
+        self._expected, self._vouched_at = 0.0, -math.inf
 
 
 def _may_have_ended(watch: Watch, before: OrderStatus | None) -> bool:

@@ -234,20 +234,55 @@ def test_while_sweeps_run_nothing_else_is_asked_until_they_show_a_change() -> No
     assert schedule.take(1.1, BUDGET) is None
 
 
-def test_what_sweeps_look_after_is_asked_for_now_and_then() -> None:
-    """In case that the list lags."""
-    schedule = Schedule()
-    watches = set(begin(schedule, 40, age=20.0))
-    seen: set[Watch] = set()
-    for step in range(int((LONGEST + 30) * BUDGET)):
+def swept_for(schedule: Schedule, seconds: float, ends: float = math.inf) -> list[tuple[float, Watch]]:
+    """Drive it with a list that always shows all watches as open; they end after so many seconds."""
+    listed = {watch.order_uuid: OrderStatus.SENT for watch in schedule.watches.values()}
+    asked: list[tuple[float, Watch]] = []
+    for step in range(int(seconds * BUDGET)):
         now = step / BUDGET
-        asked = poll(schedule, now)
-        if asked is Sweep.LIST:
-            schedule.swept({watch.order_uuid: OrderStatus.SENT for watch in watches}, now)
-        elif isinstance(asked, Watch):
-            assert now >= LONGEST
-            seen.add(asked)
-    assert seen == watches
+        found = schedule.take(now, BUDGET)
+        if found is Sweep.LIST:
+            schedule.swept(listed, now)
+        elif isinstance(found, Watch):
+            asked.append((now, found))
+            if now >= ends:
+                schedule.sweeps.ended(found, now)
+                schedule.end(found)
+            else:
+                schedule.looked(found, OPEN, now)
+    return asked
+
+
+def test_what_sweeps_look_after_is_asked_for_now_and_then() -> None:
+    """In case that the list lags: for an audit, until it has proved fresh, and at least once a minute."""
+    schedule = Schedule()
+    watches = begin(schedule, 40, age=20.0)
+    asked = swept_for(schedule, LONGEST + 30)
+    audits = [now for now, _ in asked if now < LONGEST]
+    assert len({watch for _, watch in asked[: len(audits)]}) == len(audits)
+    assert 20 <= len(audits) <= 30
+    assert min(later - earlier for earlier, later in pairwise(audits)) >= 1.5
+    assert max(audits) < 50
+    assert {watch for now, watch in asked if now >= LONGEST} >= set(watches[len(audits) :])
+
+
+def test_an_audit_finds_out_that_the_list_lags() -> None:
+    """Though no order is polled for another reason: single polls look after them from then on."""
+    schedule = Schedule()
+    begin(schedule, 40, age=20.0)
+    asked = swept_for(schedule, 9.0, ends=5.0)
+    assert schedule.sweeps.has(WatchKind.PAYMENT, 9.0) is False
+    assert len([now for now, _ in asked if now >= 7.5]) == 6
+
+
+def test_a_list_that_has_proved_fresh_is_audited_again_later() -> None:
+    schedule = Schedule()
+    begin(schedule, 1, age=20.0)
+    schedule.sweeps.begin(0.0)
+    for _ in range(30):
+        schedule.sweeps.vouch(0.04, 10.0)
+    assert schedule.sweeps.audit_due(10.0 + RELEARN - 1, BUDGET) == math.inf
+    assert schedule.sweeps.audit_due(10.0 + RELEARN, BUDGET) < 10.0 + RELEARN
 
 
 def test_a_watch_that_is_gone_from_the_list_is_asked_for() -> None:
