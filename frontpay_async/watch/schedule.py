@@ -36,8 +36,8 @@ longer than that; otherwise about n/B, one round of all watches. The remainder o
 (``least_gap``).
 
 *Sweeps.* The list of orders shows all orders in one request, which pays off for many watches: ``sweeps.py``.
-While sweeps run, the watches that the list shows are polled only every ``LONGEST`` and for audits, in case the
-list lags, and a new watch is first polled after the next list.
+While sweeps run, the watches that the list shows are polled only every ``LONGEST`` and for audits, in case
+the list lags, and a new watch is first polled after the next list.
 
 *Changes in the list.* A new status in the list is confirmed by a poll, with precedence over all other polls.
 If the response shows no change, the poll is repeated a few times, at growing intervals. A change that is seen

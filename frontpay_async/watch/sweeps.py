@@ -18,8 +18,8 @@ returned a final status before the list was requested: the list lags. A list wit
 showed before counts as unreadable. If some rows cannot be read, missing orders prove nothing. While a list is
 overdue, single polls are used.
 
-*Audit.* A lagging list shows nothing of its lag by itself, so some watches that it shows as open are polled. A
-poll catches a list that lags by L seconds with a probability of about h·L, where h is the hazard. Once the
+*Audit.* A lagging list shows nothing of its lag by itself, so some watches that it shows as open are polled.
+A poll catches a list that lags by L seconds with a probability of about h·L, where h is the hazard. Once the
 polls without a catch sum up to ``_ENOUGH`` for L = ``_LAG``, the list is trusted without further audits for
 ``RELEARN`` seconds.
 """
