@@ -1,7 +1,7 @@
-"""Checks of settings, made when they are built, so that a wrong one never fails a payment later. Pure.
+"""Checks of settings at construction, so that an invalid one never fails a payment later. Pure.
 
-Each returns the value in the form that the package works with, or raises ``ConfigurationError`` with the
-argument's name, what it must be, and the kind of what was given; never the value, which may be a secret.
+Each returns the value in its internal form, or raises ``ConfigurationError`` with the argument's name, the
+requirement, and the type of the value, but never the value itself, which may be a secret.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EnumT = TypeVar("EnumT", bound=Enum)
 
 
 def refusal(name: str, must: str, value: object) -> ConfigurationError:
-    """Return the error for an argument, what it must be, and what was given."""
+    """Return the error for an argument, its requirement, and the given value's type."""
     given = "" if isinstance(value, Real) else f", not {type(value).__name__}"
     return ConfigurationError(f"{name} must be {must}{given}")
 
@@ -98,7 +98,7 @@ def path(name: str, value: object, what: str = "a path") -> None:
 
 
 def texts(name: str, value: object) -> tuple[str, ...]:
-    """Return the texts of a collection; one text alone would count as its letters."""
+    """Return the strings of a collection; a single string is rejected, not taken as its letters."""
     return tuple(text(f"each of {name}", each) for each in _several(name, value, "texts"))
 
 
@@ -160,13 +160,13 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def hook(name: str, value: object) -> None:
-    """Check that a hook is a plain callable: it is called, and not awaited."""
+    """Check that a hook is a plain callable, which is called and not awaited."""
     if isinstance(value, type) or not callable(value):
         raise refusal(name, "a function that takes a record", value)
     called: Callable[..., object] = value
     while isinstance(called, functools.partial):
         called = called.func
-    # An object may be called by an async def, too.
+    # An object's __call__ may also be an async def.
     if any(map(inspect.iscoroutinefunction, (called, type(called).__call__))):
         raise ConfigurationError(
             f"{name} must be a plain function: it is not awaited, so an async def would never run; to await"

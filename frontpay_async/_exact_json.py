@@ -1,4 +1,4 @@
-"""JSON with exact numbers: its types, writing, reading, and merging. Pure."""
+"""JSON with exact numbers: types, writing, reading and merging. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _refuse(name: str) -> NoReturn:
 
 
 def merged(base: Json, extra: Json) -> Json:
-    """Return a value with another merged into it, deeply; where both have a value, the other's wins."""
+    """Return a value with another deeply merged into it; the other's values take precedence."""
     # Lists are merged row by row. An object with the rows' numbers as names (`"0"`, `"1"`, …) counts as a
     # list, whichever of the two has it: the terminal route writes its products so.
     match base, extra:
@@ -62,9 +62,9 @@ def _numbered(rows: list[Json]) -> JsonObject:
 
 
 def write_exact(value: object, depth: int = 0) -> str:  # noqa: PLR0911 - by type
-    """Write plain data as JSON: a Decimal as a number with just its digits."""
+    """Write plain data as JSON; a Decimal becomes a number with exactly its digits."""
     if isinstance(value, str):
-        # An enum of texts is one, too.
+        # A string enum is text, too.
         return encode_basestring(str.__str__(value))
     if isinstance(value, dict):
         return _write_members(cast("dict[object, object]", value), depth)
@@ -86,7 +86,7 @@ def write_exact(value: object, depth: int = 0) -> str:  # noqa: PLR0911 - by typ
 def _write_members(members: Mapping[object, object], depth: int) -> str:
     if depth == _DEEPEST:
         raise ValueError("nested too deeply")
-    # Nearly all names and values are plain text: a call for each of them is most of what a body costs.
+    # Nearly all names and values are plain text, and a call for each would be most of the cost of a body.
     parts = [
         f"{encode_basestring(name) if type(name) is str else _name(name)}"
         f":{encode_basestring(each) if type(each) is str else write_exact(each, depth + 1)}"
@@ -102,14 +102,14 @@ def _write_rows(rows: Sequence[object], depth: int) -> str:
 
 
 def number_text(value: Decimal) -> str:
-    """Write a number with just its digits."""
+    """Write a number with exactly its digits."""
     text = str(value)
     if value.is_finite() and not value.is_signed() and "E" not in text:
         # Nearly all numbers; formatting takes three times as long.
         return text
     if not value.is_finite():
         raise ValueError("a number must be finite")
-    # A negative zero would be written "-0". No step may depend on the caller's decimal context.
+    # Avoids "-0". No step may depend on the caller's decimal context.
     return format(value or value.copy_abs(), "f")
 
 

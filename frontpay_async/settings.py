@@ -30,7 +30,7 @@ class Environment(StrEnum):
 
     @property
     def base_url(self) -> str:
-        """The URL that all paths are below."""
+        """The base URL."""
         return f"https://{_HOSTS[self]}/api/v1/connect"
 
 
@@ -63,15 +63,15 @@ def _flag(_: RetryPolicy, attribute: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """How failed attempts are repeated; the retry table decides which may be repeated.
+    """The retry policy: how often and after which delays; the retry table decides which failures are retried.
 
     Args:
-        attempts: The most attempts for one call, the first included; 1 means no retry.
+        attempts: The maximum number of attempts per call, including the first; 1 means no retry.
         base_delay: Seconds; the wait before retry n is random, up to ``base_delay * 2 ** (n - 1)``.
-        max_delay: Seconds; the cap on that.
-        retry_unsafe_server_errors: Whether a create, refund, charge or resend that the API answered with 500
-            or 510 is sent again. The API says that it failed, but it may fail after it has stored the order.
-        max_retry_after: Seconds; an answer that asks to wait longer is raised instead of waited for.
+        max_delay: Seconds; the upper limit of that.
+        retry_unsafe_server_errors: Whether a create, refund, charge or resend is retried after a 500 or 510.
+            The API reports a failure, but it may have failed after it stored the order.
+        max_retry_after: Seconds; if a response asks for a longer wait, the error is raised at once.
     """
 
     attempts: int = field(default=4, validator=_attempts)
@@ -92,8 +92,7 @@ def _window(_: RateLimit, __: Attribute[Any], value: object) -> None:
 
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
-# What redis-py reads from the query of a URL, and may be chosen here. What decodes answers, or waits, or
-# repeats, is decided by this package.
+# The parameters of a Redis URL that may be set. This package sets those for decoding, waits and retries.
 _REDIS_OPTIONS = frozenset(
     {
         "client_name",
@@ -118,7 +117,7 @@ _REAL_OPTIONS = frozenset({"socket_connect_timeout", "socket_timeout"})
 
 
 def _redis(_: RateLimit, __: Attribute[Any], value: object) -> None:
-    # The errors show no value: it may hold a password.
+    # The errors do not contain the value, which may contain a password.
     if value is None:
         return
     name = "RateLimit.redis"
@@ -163,26 +162,27 @@ def _account(_: RateLimit, __: Attribute[Any], value: object) -> None:
 
 @frozen(kw_only=True)
 class RateLimit:
-    """The rate limit of a token, and where its account is kept.
+    """The rate limit of a token, and the location of its account.
 
     Args:
         requests: Requests per window, until a response states another limit; None for no limit.
         window: Seconds.
-        redis: The URL of a Redis in which all processes with the token keep one account; the
-            extra ``redis``. Without it each process keeps its own, and sees the others in the answers.
-        account: The name of the account in Redis. Required if the token is
-            given as a callable, because the token itself may differ from process to process.
+        redis: The URL of a Redis in which all processes with the token share one account; needs the extra
+            ``redis``. Without it, each process keeps its own account and learns about the others from
+            responses.
+        account: The name of the account in Redis. Required if the token is a callable, because the tokens may
+            differ between processes.
     """
 
     requests: int | None = field(default=240, validator=_requests)
     window: float = field(default=60.0, validator=_window)
-    # It may hold a password.
+    # It may contain a password.
     redis: str | None = field(default=None, validator=_redis, repr=lambda url: repr(url and "***"))
     account: str | None = field(default=None, validator=_account)
 
     @classmethod
     def unlimited(cls) -> Self:
-        """Return no limit: every call is sent at once, and a 429 is waited for by the call that gets it."""
+        """Return a setting without a limit; after a 429, only the call that got it waits."""
         return cls(requests=None)
 
 
@@ -197,13 +197,13 @@ class Timeouts:
     """The limits for the phases of an attempt and for the whole call, in seconds; None for no limit.
 
     Args:
-        connect: To open a connection.
-        read: Between two pieces of the answer.
-        write: Between two pieces of the request.
-        pool: To get a free connection.
-        total: For the whole call: every attempt, every wait, those for the rate window included, and the
-            reading of a slow answer. Defaults to five minutes: more than four attempts that each take all of
-            the other bounds. None if a call may wait for its turn without end.
+        connect: Opening a connection.
+        read: Between two chunks of the response.
+        write: Between two chunks of the request.
+        pool: Waiting for a free connection.
+        total: The whole call: all attempts and all waits, including those for the rate window, and the
+            reading of a slow response. Defaults to five minutes, which is more than four attempts at all
+            other limits. None if a call may wait for the rate window without limit.
     """
 
     connect: float | None = field(default=5.0, validator=_bound)
@@ -240,7 +240,7 @@ def resolve_base_url(
 def base_url_source(
     environment: Environment | str | None, base_url: str | None, variables: Mapping[str, str] = os.environ
 ) -> str:
-    """Return which setting decides where requests go, for errors; see ``resolve_base_url``."""
+    """Return the setting that determines the base URL, for errors; see ``resolve_base_url``."""
     if base_url is not None:
         return "base_url"
     if environment is not None:
@@ -249,8 +249,8 @@ def base_url_source(
 
 
 def token_problem(text: object) -> str | None:
-    """Say why something cannot be a token, or return None."""
-    # It raises nothing, because a traceback would keep the token in reach.
+    """Return why a value cannot be a token; None if it can."""
+    # It does not raise, because a traceback would contain the token.
     if not isinstance(text, str):
         return f"the token must be text, not {type(text).__name__}"
     if not text:

@@ -1,20 +1,20 @@
-"""The aiohttp engine: aiohttp's session as a transport of httpx's, made to keep this client's promises.
+"""The aiohttp engine: aiohttp's session as an httpx transport, with the guarantees of this client.
 
-As it comes, aiohttp breaks six of them:
+By default, aiohttp violates six of them:
 
-- It does not tell when it begins to write. Here the connector does: a request leaves when it has got its
+- It does not report when it starts to write. Here the connector does: a request leaves when it gets its
   connection.
-- It sends a GET again by itself when its connection is lost. An attempt is one request, paid for once: the
-  loss is turned into an error that aiohttp does not repeat.
-- It has no timeout for writing: a server that does not read would hang a call for ever. A request that
-  has got its connection has ``write`` and ``read`` seconds until the answer's head is there.
-- It reuses an idle connection without looking at it. The peer may have closed it, and the request would be
-  lost; or unexpected data may have arrived, which would be taken for the response. A connection
-  on which anything came while it was idle is closed instead.
-- It drops bytes that come in one piece with the end of an answer, and uses the connection again: the rest of
-  what they begin would be taken for the next answer. Such a connection is closed.
-- Requests that wait for a connection are overtaken by those that come later. ``ConcurrencyLimit`` keeps that
-  queue empty.
+- It repeats a GET when the connection is lost. An attempt must be one request, charged once: the loss is
+  converted into an error that aiohttp does not retry.
+- It has no write timeout: a server that does not read would block a call for ever. A request with a
+  connection has ``write`` plus ``read`` seconds until the response's headers arrive.
+- It reuses idle connections without checking them. The peer may have closed the connection, and the request
+  would be lost; or unexpected data may have arrived, which would be mistaken for the response. A connection
+  that received anything while idle is closed instead.
+- It drops surplus bytes at the end of a response, and reuses the connection: the continuation of these bytes
+  would be mistaken for the next response. Such a connection is closed.
+- Requests that wait for a connection are overtaken by later ones. ``ConcurrencyLimit`` keeps that queue
+  empty.
 
 A request that waits for a connection when the engine is closed gets an error; it is not cancelled.
 """
@@ -50,9 +50,9 @@ _URLS_KEPT = 512
 
 
 class _Protocol(ResponseHandler):
-    """A connection that is closed where anything comes after the end of an answer.
+    """A connection that is closed if data follows the end of a response.
 
-    The last byte of each piece is parsed by itself: if the answer was whole without it, it is one too many.
+    The last byte of each chunk is parsed separately: if the response was complete without it, it is surplus.
     """
 
     _former: object = None
@@ -63,7 +63,7 @@ class _Protocol(ResponseHandler):
         super().set_response_params(**settings)
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece of a response."""
+        """Process a chunk of a response."""
         if len(data) > 1:
             super().data_received(data[:-1])
         payload = self._payload
@@ -74,14 +74,14 @@ class _Protocol(ResponseHandler):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """A connector that reports new connections, and drops connections that broke while idle."""
+    """A connector that reports assigned connections, and drops idle connections that received data."""
 
     def __init__(self, *, limit: int, keepalive_timeout: float, ssl: ssl.SSLContext) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - its socket factory is half typed
             limit=limit, keepalive_timeout=keepalive_timeout, ssl=ssl
         )
         self._used: WeakSet[object] = WeakSet()
-        # Should aiohttp rename it, connections are as aiohttp makes them.
+        # If aiohttp renames it, its connections are used unchanged.
         self._factory = partial(_Protocol, loop=self._loop)  # type: ignore[assignment]
 
     async def connect(
@@ -98,7 +98,8 @@ class _Connector(aiohttp.TCPConnector):
             except aiohttp.ClientProxyConnectionError as error:
                 raise httpx.ProxyError(str(error)) from None
             except aiohttp.ClientError as error:
-                # Also where a proxy closed instead of opening a tunnel: to aiohttp, that is a lost answer.
+                # Also if a proxy closed instead of opening a tunnel, which aiohttp reports as a lost
+                # response.
                 raise httpx.ConnectError(str(error)) from None
             if connection.protocol not in self._used or not _has_news(connection):
                 break
@@ -107,14 +108,14 @@ class _Connector(aiohttp.TCPConnector):
         try:
             _leaving.get()()
         except BaseException:
-            # The client was closed, and others share the engine: the connection is theirs.
+            # The client was closed, but others share the engine: the connection stays open for them.
             connection.release()
             raise
         return connection
 
 
 def _has_news(connection: Connection) -> bool:
-    """Return whether an idle connection received anything: its end, or unexpected bytes."""
+    """Return whether an idle connection received anything: a close, or unexpected bytes."""
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or protocol.should_close:
         return True
@@ -142,7 +143,7 @@ class _Transport(httpx.AsyncBaseTransport):
         try:
             response = await self._request(request, timeouts, request.extensions["leaving"])
         except BaseException:
-            # However it ended, a cancellation included, the request is no longer in flight.
+            # However it ended, even by cancellation, the request is no longer in flight.
             self.limit.release()
             raise
         return httpx.Response(
@@ -200,7 +201,7 @@ class _Transport(httpx.AsyncBaseTransport):
 
 @define(eq=False, repr=False)
 class _Body(httpx.AsyncByteStream):
-    """An answer's body; its place is free when it has been read, or closed."""
+    """A response body, which releases its place when it has been read or closed."""
 
     response: aiohttp.ClientResponse
     limit: ConcurrencyLimit
@@ -223,7 +224,7 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         if not self.closed:
             self.closed = True
-            # A connection whose answer was not read to its end is closed with it.
+            # If the response was not read completely, its connection is closed as well.
             self.response.close()
             self.limit.release()
 
@@ -241,7 +242,7 @@ async def _once(
 def open_aiohttp(
     tls: ssl.SSLContext, proxy: httpx.Proxy | None, connections: int, keepalive: float
 ) -> httpx.AsyncBaseTransport:
-    """Open the engine; no connection is made yet."""
+    """Open the engine, without connecting."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -252,9 +253,9 @@ def open_aiohttp(
         proxy_headers = {"Proxy-Authorization": f"Basic {credentials}"}
     session = aiohttp.ClientSession(
         connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=tls),
-        # The default jar would send back what the API's session cookies hold.
+        # The default jar would return the API's session cookies.
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Decoded where the size of the answer is bounded.
+        # Decoded later, where the size of the response is limited.
         auto_decompress=False,
         middlewares=(_once,),
     )

@@ -1,15 +1,14 @@
-"""The bearer credential: fresh for every attempt, renewed once when the API refuses it.
+"""The bearer token: fresh for every attempt, renewed once after a 401.
 
-A token given as text never changes. A token given as an async callable is asked for before each
-attempt (it should cache), and asked again after a 401: if it then gives another token, the call goes
-once more through the rate stage and here; if not, the 401 stands. A 401 means that nothing was done,
-so this is safe for every operation.
+A token passed as text never changes. An async callable is called before each attempt (it should cache) and
+again after a 401: if it then returns another token, the request is repeated once, through the rate stage;
+otherwise the 401 is final. A 401 means that nothing was done, so this is safe for every operation.
 
-A ``CancelledError`` that the callable raises while the call is not being cancelled is a failure of the
-callable: it must not end the caller's task without a word.
+If the callable raises a ``CancelledError`` although the call is not being cancelled, this counts as a failure
+of the callable: it must not end the caller's task silently.
 
-The token is text only inside a ``Secret`` and in the header that is sent: never in a local variable of
-a frame that an exception can pass through, where an error reporter would show it.
+The token is text only inside a ``Secret`` and in the header, never in a local variable of a frame through
+which an exception can pass, where an error reporter would show it.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ if TYPE_CHECKING:
 
 @frozen
 class Secret:
-    """Text that no repr shows."""
+    """Text that is hidden in reprs."""
 
     text: str = field(repr=lambda _: "'***'")
 
 
 class CredentialRenewed(Exception):  # noqa: N818 - a signal to the retry stage, not an error
-    """The refused token has a successor, and nothing was done.
+    """A signal that the rejected token has a successor, and nothing was done.
 
     Args:
         credential: The successor.
@@ -50,7 +49,7 @@ class CredentialRenewed(Exception):  # noqa: N818 - a signal to the retry stage,
 
 
 def check_credential(credential: Secret) -> None:
-    """Refuse what cannot be a token."""
+    """Reject an invalid token."""
     problem = token_problem(credential.text)
     if problem is not None:
         raise ConfigurationError(problem)
@@ -58,18 +57,18 @@ def check_credential(credential: Secret) -> None:
 
 @define(eq=False, repr=False)
 class Auth:
-    """Put the credential on each attempt.
+    """The stage that adds the token to each attempt.
 
     Args:
         following: The next stage.
-        source: The token, or what gives it.
+        source: The token, or the callable that returns it.
     """
 
     following: Stage
     source: Secret | Callable[[], Awaitable[str]]
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send the attempt with a credential."""
+        """Send the attempt with a token."""
         source = self.source
         if isinstance(source, Secret):
             attempt.credential = source
@@ -92,7 +91,7 @@ async def _ask(source: Callable[[], Awaitable[str]], call: Call, before: str = "
     except Exception as error:  # noqa: BLE001 - the caller's own code may raise anything
         failure = error
     except BaseException as error:
-        # A refresh that calls share ends so for all of them when the one that began it is cancelled.
+        # A refresh shared by several calls ends this way for all of them if the first one is cancelled.
         if not _cancelled_itself(error):
             raise
         failure = error
@@ -111,7 +110,7 @@ def _cancelled_itself(error: BaseException) -> bool:
     try:
         task = asyncio.current_task()
     except RuntimeError:
-        # Under trio, no cancellation is asyncio's.
+        # Under trio there is no asyncio cancellation.
         return True
     return task is None or task.cancelling() == 0
 

@@ -1,8 +1,8 @@
-"""The stage before the wire: the caller's hook decides what is sent, or records that it is about to leave.
+"""The stage before the wire: the caller's hook may replace the request, or record that it is about to leave.
 
-It stands after the rate stage, because a request may wait there for minutes, and a crash in that time should
-leave nothing in doubt. The stages before it see that nothing was sent when the hook fails or is cancelled:
-the rate stage takes its permit back, and the call's outcome is NOT_SENT.
+It is after the rate stage, because a request may wait there for minutes, and a crash in that time should
+leave nothing unresolved. If the hook fails or is cancelled, nothing was sent: the rate stage gets its permit
+back, and the call's outcome is NOT_SENT.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class BeforeSend:
     following: Stage
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send what the hook returns."""
+        """Send the request that the hook returns."""
         call = attempt.call
         if call.options.before_send is not None:
             attempt.request = await call.options.before_send(attempt.request)
-            # Of a call that was tentative until now, this is the beginning.
+            # A tentative call starts here.
             call.report.begin(attempt.request.operation)
         return await self.following.send(attempt)

@@ -1,4 +1,4 @@
-"""The state of one call, and of each of its attempts, on their way through the pipeline."""
+"""The state of a call and of its attempts in the pipeline."""
 
 from __future__ import annotations
 
@@ -24,20 +24,18 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class CallOptions:
-    """What a caller may choose for each call.
+    """The options of a call.
 
     Args:
-        timeouts: Bounds, in seconds.
-        retry: How failed attempts are repeated.
-        priority: The rank among the calls that share the token.
-        attempt_within: Seconds from the moment that an attempt may be sent until its whole response is there;
-            None for no bound. For calls without ``Timeouts.total``, which may wait long for their turn.
-        before_send: Awaited with the request before each attempt leaves, when the rate is granted and the
-            credential is there. Returns the request to send, which may be another one. What it raises ends
-            the call, and nothing was sent.
-        may_leave: Asked again when a connection is there and the first byte is about to be written: the
-            process may have stood still since. Where it says no, nothing was sent. With a transport of the
-            caller's it is asked before that connects.
+        timeouts: The time limits.
+        attempt_within: Seconds from an attempt's admission until its complete response; None for no limit.
+            For calls without ``Timeouts.total``, which may wait long for the rate window.
+        before_send: Awaited with the request before each attempt leaves, after the rate limit and the token.
+            Returns the request to send, which may be another one. If it raises, the call ends and nothing was
+            sent.
+        may_leave: Called again when a connection is open and the first byte is about to be written, because
+            the process may have been suspended since. If it returns False, nothing is sent. With a caller's
+            transport it is called before the transport connects.
     """
 
     timeouts: Timeouts = field(factory=Timeouts)
@@ -50,24 +48,23 @@ class CallOptions:
 
 @define(eq=False, repr=False)
 class Call:
-    """One call: what was asked for, and what its attempts have shown so far.
+    """One call: its request, and the results of its attempts so far.
 
-    Invariant: every field below ``report`` only ever moves forward; none is set in one stage and cleared in
-    another. What belongs to a single request is in ``Attempt``.
+    *Invariant*: the fields below ``report`` only move forward; no field is set in one stage and cleared in
+    another. The state of a single request is in ``Attempt``.
 
     Args:
-        request: What each attempt begins with.
-        options: What the caller chose.
-        deadline: The clock's time by which the call must end; None for no bound.
+        request: The initial request of each attempt.
+        options: The caller's options.
+        deadline: The clock's time by which the call must end; None for no limit.
         report: Reports to the observers.
         last: The latest attempt; None before the first. Written by the retry stage.
-        unresolved: The error of an earlier attempt that may have taken effect, or that the API received, if
-            the operation only reads. Written by the retry stage.
-        final: Whether no attempt may follow, whatever the retry table says: the client was closed, or the
-            deadline has passed. Written by the rate, send and retry stages.
-        renewed: Whether a refused token was followed by another, which happens once; written by the retry
-            stage.
-        requests: How many requests were sent; more than attempts where a token was renewed. Counted by the
+        unresolved: The error of an earlier attempt that may have taken effect, or, for a read, that the API
+            received. Written by the retry stage.
+        final: Whether no further attempt is allowed, regardless of the retry table: the client was closed, or
+            the deadline has passed. Written by the rate, send and retry stages.
+        renewed: Whether a rejected token was replaced, which happens once; written by the retry stage.
+        requests: The number of requests sent; more than the attempts if a token was renewed. Counted by the
             instrumentation stage.
     """
 
@@ -83,7 +80,7 @@ class Call:
 
     @property
     def sent(self) -> HttpRequest:
-        """What the latest attempt sends, or would send."""
+        """The request of the latest attempt."""
         return self.request if self.last is None else self.last.request
 
     @property
@@ -99,7 +96,7 @@ class Call:
         return Outcome.NOT_SENT
 
     def not_sent(self, why: str) -> NotSentError:
-        """Return the error of a call that did not leave, for a reason in words."""
+        """Return the error of a call that was not sent, for a reason in words."""
         name = self.request.operation.name
         text = f"{name}: not sent: {why}. It is safe to try again."
         return NotSentError(text, operation=name, order_uuid=self.request.order_uuid)
@@ -116,7 +113,7 @@ class Call:
         )
 
     def outcome_unknown(self, why: str) -> OutcomeUnknownError:
-        """Return the error of a call that left and got no usable answer, for a reason in words."""
+        """Return the error of a call without a usable response, for a reason in words."""
         operation = self.request.operation
         text = f"{operation.name}: the request left, but {why}. {consequence(operation, Outcome.UNKNOWN)}"
         return OutcomeUnknownError(text, operation=operation.name, order_uuid=self.request.order_uuid)
@@ -126,22 +123,23 @@ class Call:
 class Attempt:
     """One request of a call, made by the retry stage.
 
-    A request that is repeated with a renewed token is an ``Attempt`` of its own, with the same number.
-    Invariant: every field is written once.
+    A request that is repeated with a renewed token is a separate ``Attempt`` with the same number.
+    *Invariant*: every field is written once.
 
     Args:
         call: The call.
         number: 1 for the first; a repetition with a renewed token keeps its number.
-        request: What is sent; written by the before_send stage.
-        successor: The token that follows a refused one, where this attempt repeats the request with it.
-        credential: The token that is sent; written by the auth stage.
-        waited: Seconds that it waited for the rate window; None without one. Written by the rate stage.
-        headers: What it carries beside what every request does; written by the instrumentation stage.
+        request: The request; written by the before_send stage.
+        successor: The token that replaces a rejected one, if this attempt repeats the request with it.
+        credential: The token; written by the auth stage.
+        waited: Seconds of waiting for the rate window; None without a limit. Written by the rate stage.
+        headers: Additional headers; written by the instrumentation stage.
         may_have_left: Whether bytes of it may have reached the API; written by the send stage.
-        head: The HTTP status and the protocol's version (empty if the transport does not report it), as
-            soon as the head of the response is there; written by the send stage.
+        head: The HTTP status and the protocol version (empty if the transport does not report it), as soon as
+            the headers have arrived; written by the send stage.
         response: The response; written by the retry stage.
-        did_nothing: Whether the response says that it changed nothing; written by the auth and retry stages.
+        did_nothing: Whether the response shows that nothing was changed; written by the auth and retry
+            stages.
     """
 
     call: Call
@@ -157,15 +155,15 @@ class Attempt:
     did_nothing: bool = False
 
     def sent_values(self) -> frozenset[str]:
-        """Return what it sent that no error may show, however spelt: the token, and what is personal."""
+        """Return the sent values that errors must not contain: the token and personal data."""
         token = "" if self.credential is None else self.credential.text
-        # Laravel's tokens are a number, a bar and the secret.
+        # A token of Laravel consists of a number, a bar and the secret.
         credential = {part for part in (token, token.rpartition("|")[2]) if part}
         return spellings(credential | values_in(self.request.body))
 
     @property
     def is_unresolved(self) -> bool:
-        """Whether it may have taken effect, as far as is known now."""
+        """Whether it may have taken effect, as far as known."""
         return self.may_have_left and not self.did_nothing
 
 

@@ -1,4 +1,4 @@
-"""Time and chance, behind one small value, so that tests decide both."""
+"""Time and randomness as a value, so that tests can control both."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Clock:
     """Time, waiting and randomness.
 
     Args:
-        now: Seconds on a clock that never jumps.
-        sleep: Wait for some seconds.
-        chance: Draw a number in [0, 1).
-        wall: Seconds since 1970, by which an order date of today is written.
+        now: Seconds on a monotonic clock.
+        sleep: Waits for a number of seconds.
+        chance: Draws a number in [0, 1).
+        wall: Unix seconds, for order dates of today.
     """
 
     now: Callable[[], float] = time.monotonic

@@ -1,7 +1,8 @@
 """The limit on requests in flight: first come, first served, the same for every engine.
 
-Guarantee: no request overtakes one that came before it. The engines have queues of their own, which this one
-keeps empty: aiohttp's lets newcomers pass those that wait, and httpcore's costs the square of its length.
+*Guarantee*: no request overtakes an earlier one. The engines have their own queues, which this one keeps
+empty: aiohttp's lets later requests overtake waiting ones, and the cost of httpcore's is quadratic in its
+length.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class ConcurrencyLimit:
     """The limit of one engine.
 
     Args:
-        count: The most requests in flight, and so the most connections in use.
+        count: The maximum number of requests in flight, and of connections in use.
     """
 
     count: int
@@ -40,5 +41,5 @@ class ConcurrencyLimit:
             raise httpx.PoolTimeout("the client was closed")
 
     def release(self) -> None:
-        """End a request; the one that has waited longest goes on."""
+        """End a request; the one that has waited longest continues."""
         self._free.release()

@@ -1,4 +1,4 @@
-"""Opening the HTTP engine that the settings name."""
+"""Opening the configured HTTP engine."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def check_engine(name: Engine) -> None:
 def open_engine(
     name: Engine, tls: ssl.SSLContext, proxy: Proxy | None, connections: int, keepalive: float
 ) -> httpx.AsyncBaseTransport:
-    """Open an engine in the running event loop; no connection is made yet."""
+    """Open an engine in the running event loop, without connecting."""
     through = None if proxy is None else proxy.proxy
     if name == "aiohttp":
-        # Imported here: the extra may be missing, and it costs more to import than all the rest.
+        # Imported here, because the extra may be missing, and its import takes longer than the whole package.
         from frontpay_async._transport.aiohttp_engine import open_aiohttp  # noqa: PLC0415
 
         return open_aiohttp(tls, through, connections, keepalive)

@@ -1,15 +1,16 @@
-"""One pool for each connection, behind one limit: httpx's transport without its weak spots.
+"""The httpx engine: one pool for each connection, behind one limit.
 
-Measured on httpx 0.28.1 with httpcore 1.0.9: every pass over a pool costs the square of what is in flight,
-and looks at the socket of each idle connection, so one pool of a hundred collapses; and a task that is
-cancelled while it waits in a pool can leave its slot taken for good. Hence:
+Measured on httpx 0.28.1 with httpcore 1.0.9: the cost of each pass over a pool is quadratic in the number of
+requests in flight, and each pass checks the socket of every idle connection, so one pool of a hundred
+connections collapses. A task that is cancelled while it waits in a pool can occupy its slot permanently.
+Therefore:
 
-- ``ConcurrencyLimit`` bounds what is in flight, in order of arrival: no request ever waits inside httpcore.
-- Each pool serves one request at a time, over one connection: a pass over it costs next to nothing.
-- The pool that was used last is taken first. So at low load one connection is reused, and what a burst has
-  opened grows old at the bottom, where it is closed.
-- A pool in which a task was cancelled is closed, and takes no other request with it. Its place is free at
-  once, so a cancelled task costs no capacity. So is a pool with bytes left over after an answer.
+- ``ConcurrencyLimit`` limits the requests in flight, in order of arrival: no request waits inside httpcore.
+- Each pool serves one request at a time, over one connection, so passes are cheap.
+- The last used pool is used first. At low load one connection is reused, and connections of an earlier burst
+  grow idle and are closed.
+- A pool in which a task was cancelled is closed, without effect on other requests. Its place is free at once,
+  so a cancelled task costs no capacity. A pool with surplus bytes after a response is closed, too.
 
 What httpcore does on the network is seen by ``Network``, which also calls the request's ``leaving``
 extension when the request is about to be written.
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import ModuleType
 
-# Closing says goodbye to the peer, which may not answer.
+# Closing waits for the peer, which may not respond.
 _CLOSE_WITHIN = 2.0
 
 
@@ -51,9 +52,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     Args:
         open_pool: Opens a pool of one connection over a network.
-        http: httpx or httpx2, whichever the pools are of.
+        http: httpx or httpx2.
         core: httpcore or httpcore2, likewise.
-        connections: The most requests in flight, and so the most connections in use.
+        connections: The maximum number of requests in flight, and of connections in use.
         keepalive: Seconds after which an idle pool is closed.
     """
 
@@ -62,7 +63,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
     core: ModuleType
     connections: int
     keepalive: float
-    # The one used last at the end.
+    # The last used pool is last.
     _idle: deque[_Pool] = field(init=False, factory=deque["_Pool"])
     _busy: set[_Pool] = field(init=False, factory=set["_Pool"])
     _limit: ConcurrencyLimit = field(
@@ -71,7 +72,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request through an idle pool, or a new one."""
-        # Before anything leaves: a cancellation while they close leaves nothing in doubt.
+        # Before anything is sent, so that a cancellation while they close leaves nothing unresolved.
         if self._idle and self._is_old(self._idle[0]):
             await self._close_old()
         await self._limit.acquire(request.extensions["timeout"]["pool"])
@@ -80,7 +81,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
             pool.network.leaving = request.extensions["leaving"]
             pool.network.has_body = bool(request.content)
         except BaseException:
-            # Whatever kept the pool from opening, the place is free again.
+            # Whatever the failure, the place is free again.
             self._limit.release()
             raise
         try:
@@ -99,7 +100,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         return response
 
     async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
-        """Free a pool's place; keep the pool unless its bookkeeping is unreliable."""
+        """Release a pool's place; keep the pool unless its bookkeeping is unreliable."""
         self._busy.discard(pool)
         self._limit.release()
         if retire or self._limit.closed or pool.network.has_leftover():
@@ -109,7 +110,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
             self._idle.append(pool)
 
     async def aclose(self) -> None:
-        """Close all pools, and cut off what is still in flight; new requests are refused."""
+        """Close all pools, and abort requests in flight; new requests are rejected."""
         self._limit.closed = True
         while self._idle:
             await _close(self._idle.pop())
@@ -134,21 +135,21 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
 
 async def _close(pool: _Pool) -> None:
-    # In a task of its own, which no cancellation of the caller's reaches: httpcore forgets the connections
-    # that it had no time to close.
+    # In a separate task, which the caller's cancellation does not reach: httpcore forgets connections whose
+    # closing was interrupted.
     async with anyio.create_task_group() as group:
         group.start_soon(_close_unhindered, pool)
 
 
 async def _close_unhindered(pool: _Pool) -> None:
-    # What goes wrong here must not cost an answer that is there already.
+    # An error here must not discard a complete response.
     with anyio.move_on_after(_CLOSE_WITHIN, shield=True), suppress(Exception):
         await pool.transport.aclose()
 
 
 @define(eq=False, repr=False)
 class _PlaceHolder(httpx.AsyncByteStream):
-    """A response body that keeps its place until it has been read."""
+    """A response body that occupies its place until it has been read."""
 
     owner: PooledTransport
     pool: _Pool
@@ -168,7 +169,7 @@ class _PlaceHolder(httpx.AsyncByteStream):
         except (StopAsyncIteration, self.owner.http.TransportError):
             raise
         except BaseException:
-            # A cancellation, above all: what httpcore holds of this answer cannot be trusted any more.
+            # After a cancellation, httpcore's state of this response is no longer reliable.
             self.interrupted = True
             raise
         self._unread = unread
@@ -180,8 +181,8 @@ class _PlaceHolder(httpx.AsyncByteStream):
         self.closed = True
         try:
             await self.stream.aclose()
-            # An answer that was not read to its end is, over the closed connection, until that fails:
-            # httpcore's generators would be left to the garbage collector, of which trio warns.
+            # An incomplete response is read on over the closed connection until that fails: otherwise
+            # httpcore's generators would be left to the garbage collector, about which trio warns.
             if self._unread is not None:
                 with suppress(self.owner.http.TransportError):
                     async for _ in self._unread:
@@ -201,7 +202,7 @@ def open_pools(
     connections: int,
     keepalive: float,
 ) -> PooledTransport:
-    """Open the engine of one of the two libraries; no connection is made yet."""
+    """Open the engine of one of the two libraries, without connecting."""
     http, core = import_module(name), import_module("httpcore" if name == "httpx" else "httpcore2")
     limits = http.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive)
     through = proxy and http.Proxy(str(proxy.url), auth=proxy.auth, headers=proxy.headers)

@@ -1,8 +1,8 @@
-"""Observer hooks, telemetry and the log: what they may contain, and that they never break a payment.
+"""Observer hooks, telemetry and logging. They contain no personal data, and their failures never break a
+call.
 
-Hooks are called at the end. Telemetry is also called at the beginning, because what runs in
-between belongs to it: a span is the current one while its call runs. ``frontpay_async.otel`` is the one
-implementation; nothing here knows it.
+Hooks are called at the end of attempts and calls. Telemetry is also called at the start, because a span is
+current while its call runs. ``frontpay_async.otel`` implements it, and nothing here depends on that module.
 """
 
 from __future__ import annotations
@@ -51,43 +51,43 @@ class Observers:
 
 
 captured: ContextVar[list[ResultRecord] | None] = ContextVar("frontpay_async.captured", default=None)
-"""Where the records of the calls that one ``with_raw_response`` awaits are kept."""
+"""The records of the calls within one ``with_raw_response``."""
 
 _NOBODY = Observers()
 _CLOCK = Clock()
 
 
 class Follower(Protocol):
-    """Follow one client's calls while they run.
+    """The telemetry of one client's calls.
 
-    What ``call`` and ``request`` return is called when that has ended, in the same task.
+    ``call`` and ``request`` return a function that is called at the end, in the same task.
     """
 
     def call(
         self, operation: Operation[object], priority: Priority
     ) -> Callable[[ResultRecord], object] | None:
-        """Follow a whole call from its beginning."""
+        """Start the telemetry of a call."""
         ...
 
     def request(self, attempt: Attempt) -> Callable[[HttpResponse | None, float, str | None], object] | None:
-        """Follow one request of a call; its end has the answer, the seconds, and the kind of its error."""
+        """Start the telemetry of a request; the returned function takes response, seconds and error type."""
         ...
 
     def observe(self, gauge: Gauge, read: Callable[[], float | None]) -> None:
-        """Take note of a number that is read now and then, in any thread; None while there is none."""
+        """Register a gauge, which is read periodically in any thread; None while it has no value."""
         ...
 
 
 class TelemetryProvider(Protocol):
-    """Follow clients; ``frontpay_async.otel`` has the one for OpenTelemetry."""
+    """A factory of followers; ``frontpay_async.otel`` has the one for OpenTelemetry."""
 
     def follow(self, base_url: str) -> Follower:
-        """Follow the calls of a client."""
+        """Return the follower of a client's calls."""
         ...
 
 
 def tell(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """Call a hook; what it raises is logged, and goes no further: None is returned."""
+    """Call a hook; an exception is logged and None is returned."""
     try:
         returned = hook(*args, **kwargs)
         if not isinstance(returned, CoroutineType):
@@ -103,13 +103,13 @@ def tell(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
 class CallReport:
     """The reports to the observers of one call.
 
-    A call is reported from its beginning. A tentative one, of which ``before_send`` decides what is sent, if
-    anything, is reported from that decision on, and not at all where there was none.
+    A call is reported from its start. A tentative call, whose request is chosen by ``before_send``, is
+    reported from that choice on, and not at all if nothing was chosen.
 
     Args:
         observers: The caller's hooks.
-        follower: Telemetry, if there is any.
-        priority: The rank of the call.
+        follower: Telemetry, if enabled.
+        priority: The priority of the call.
         clock: Time.
     """
 
@@ -122,14 +122,14 @@ class CallReport:
     _end: Callable[[ResultRecord], object] | None = field(init=False, default=None)
 
     def begin(self, operation: Operation[object]) -> None:
-        """Report the beginning of the call, once."""
+        """Report the start of the call, once."""
         if not self._begun:
             self._begun = True
             if self.follower is not None:
                 self._end = tell(self.follower.call, operation, self.priority)
 
     def attempted(self, attempt: Attempt, outcome: Outcome | None, started: float) -> None:
-        """Tell that an attempt has ended; the outcome is None when it succeeded."""
+        """Report the end of an attempt; the outcome is None if it succeeded."""
         hook = self.observers.on_attempt
         if hook is None or not self._begun:
             return
@@ -146,7 +146,7 @@ class CallReport:
     def end(
         self, operation: Operation[object], call: Call | None, outcome: Outcome | None, error: str | None
     ) -> None:
-        """Tell that the call has ended."""
+        """Report the end of the call."""
         hook, kept = self.observers.on_result, captured.get()
         if not self._begun or (hook is None and self._end is None and kept is None):
             return
@@ -179,16 +179,16 @@ def _raw(response: HttpResponse) -> RawResponse:
     try:
         json = response.json()
     except ValueError:
-        # A page that stands for an empty list.
+        # A 404 that means an empty list.
         json = None
     return RawResponse(status=response.status, headers=response.headers, json=json)
 
 
 @define(eq=False, repr=False)
 class Instrumentation:
-    """The stage that reports when a request begins and how it ends; composed only with telemetry.
+    """The stage that reports the start and end of requests; used only with telemetry.
 
-    It is the last one before the wire: the wait for the rate and for a token is not part of a request.
+    It is the last stage before the wire, so waits for the rate window and the token are not included.
 
     Args:
         following: The next stage.
@@ -201,7 +201,7 @@ class Instrumentation:
     clock: Clock
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send the attempt on."""
+        """Send the attempt."""
         attempt.call.requests += 1
         response = None
         kind: str | None = None
@@ -210,7 +210,7 @@ class Instrumentation:
         try:
             response = await self.following.send(attempt)
         except BaseException as error:
-            # A cancellation ends the request for telemetry, too.
+            # A cancellation also ends the request for telemetry.
             kind = _kind(error)
             raise
         else:
@@ -221,6 +221,6 @@ class Instrumentation:
 
 
 def _kind(error: BaseException) -> str:
-    """Name what went wrong on the wire: the engine's error, where ours has one for its cause."""
+    """Return the error type: that of the engine's error if there is one, otherwise ours."""
     cause = error.__cause__
     return cause.kind if isinstance(cause, TransportFailure) else type(error).__name__

@@ -1,4 +1,4 @@
-"""Where connections belong: to the process and the event loop that first used them."""
+"""Connections belong to the process and the event loop that first used them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from frontpay_async.errors import ConfigurationError
 
 @define(eq=False, repr=False)
 class LoopGuard:
-    """A guard that remembers the process and event loop of the first use."""
+    """A guard that records the process and event loop of the first use."""
 
     _where: tuple[int, object] | None = field(init=False, default=None)
 
     def check(self, operation: str | None) -> None:
-        """Refuse any other process or event loop."""
+        """Reject any other process or event loop."""
         here = (os.getpid(), current_token())
         if self._where is None:
             self._where = here

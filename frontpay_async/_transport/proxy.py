@@ -1,4 +1,4 @@
-"""The proxy that requests go through: named by an argument or by the environment."""
+"""The proxy for requests, from an argument or the environment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Proxy:
         try:
             proxy = httpx.Proxy(url.text)
         except (ValueError, httpx.InvalidURL):
-            # Their texts show the URL, which may hold a password.
+            # Their messages contain the URL, which may contain a password.
             proxy = None
         if proxy is None or proxy.url.scheme not in ("http", "https") or not _is_place(proxy.url):
             raise ConfigurationError(
@@ -73,17 +73,17 @@ class Proxy:
 
 
 def _is_place(url: httpx.URL) -> bool:
-    # One engine takes any port, and another raises an error of its own for it.
+    # The engines treat invalid ports differently.
     return _HOST.fullmatch(url.host) is not None and (url.port is None or 0 < url.port <= _LAST_PORT)
 
 
 def environment_proxy(base_url: str) -> str | None:
     """Return the proxy for a base URL, from HTTPS_PROXY, ALL_PROXY and NO_PROXY or the system's settings."""
-    # One without a scheme, such as `proxy:3128`, is an http proxy.
+    # A value without a scheme, such as `proxy:3128`, is an http proxy.
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     proxies = getproxies()
-    # NO_PROXY may name a host, or a host and its port.
+    # NO_PROXY may contain a host, or a host and port.
     if is_loopback(host) or proxy_bypass(host) or proxy_bypass(parts.netloc):
         return None
     # A variable that was read from a file may end with a line break.

@@ -1,18 +1,17 @@
 """Repeating failed attempts; the only user of tenacity.
 
-The first attempt runs plainly: tenacity costs more than everything else in this stage, so it comes in
-only when a first attempt has failed. It is handed that failure and then drives the waits and the
-further attempts; what may be repeated is decided in ``_protocol.retry_policy``, and after how long in
-``_protocol.retry_delay``.
+The first attempt runs without tenacity, which costs more than the rest of this stage. After a failure,
+tenacity drives the waits and the further attempts; ``_protocol.retry_policy`` decides which failures are
+retried, and ``_protocol.retry_delay`` the delays.
 
-An error is about the whole call. An attempt after which the operation may have happened is recorded
-(``call.unresolved``), and a later error that says "not sent" or "refused" is corrected by it. Two refusals of
-an idempotent operation resolve it, and its row names them: "already cancelled" after an unresolved cancel
-is the success that was asked for, "already paid" shows that no attempt cancelled it. A read is recorded
-wherever it was received, so that it is not reported as "not sent".
+An error is about the whole call. An attempt that may have taken effect is recorded (``call.unresolved``), and
+corrects a later error with the outcome "not sent" or "rejected". For idempotent operations, two rejections
+resolve the outcome, as listed in the operation's row: "already cancelled" after an unresolved cancel is a
+success, "already paid" shows that no attempt cancelled the order. A read that the API received is recorded as
+well, so that it is not reported as "not sent".
 
-The deadline bounds everything from here inwards: the wait for the rate, the token callable, the pool,
-the send, and the reading of a slow answer.
+The deadline limits everything inside this stage: the wait for the rate window, the token callable, the pool,
+the sending, and the reading of a slow response.
 """
 
 from __future__ import annotations
@@ -56,9 +55,9 @@ class Retry:
 
     Args:
         following: The next stage.
-        clock: Time and chance.
-        budget: The share of retries that this client grants itself.
-        governed: Whether the rate stage holds back what follows a 429, so that no wait is needed here.
+        clock: Time and randomness.
+        budget: The retry budget.
+        governed: Whether the rate stage delays attempts after a 429, so that no wait is needed here.
     """
 
     following: Stage
@@ -79,11 +78,11 @@ class Retry:
                 return await self._repeat(call, wait)
             except FrontPayError as error:
                 failure = error
-        # Raised out here, so that the attempts before it are not its context.
+        # Raised here, so that earlier attempts are not its context.
         return _conclude(call, failure)
 
     async def _repeat(self, call: Call, wait: float) -> HttpResponse:
-        """Make further attempts, the first of them after the seconds that were planned for it."""
+        """Make further attempts, the first of them after a number of seconds."""
 
         def goes_on(error: BaseException) -> bool:
             nonlocal wait
@@ -115,7 +114,7 @@ class Retry:
         ):
             call.unresolved = error
         if self.governed and isinstance(error, RateLimitedError):
-            # The governor holds it back until the gate opens.
+            # The governor delays it until the gate opens.
             return 0.0
         wait = delay(policy, last.number, self.clock.chance(), error)
         now = self.clock.now()
@@ -153,7 +152,7 @@ class Retry:
             outcome = error.outcome
             raise
         except BaseException:
-            # The caller gave up: what left may have taken effect.
+            # The caller cancelled: a request in flight may have taken effect.
             outcome = Outcome.UNKNOWN if call.last.is_unresolved else Outcome.NOT_SENT
             raise
         finally:
@@ -187,7 +186,7 @@ class Retry:
 
 
 def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
-    """Raise what is known of the whole call, in the light of an earlier attempt that may have happened."""
+    """Raise the error of the whole call, considering an earlier attempt that may have taken effect."""
     earlier = call.unresolved
     if earlier is None or last is earlier:
         raise last.with_traceback(None)

@@ -1,19 +1,19 @@
-"""Sending one attempt through an httpx transport; here httpx's world ends.
+"""Sending one attempt through an httpx transport; no other stage uses httpx.
 
-The transport is called directly with a request of our own: no redirects, no cookies, no merging of
-headers, which is where a third to a half of httpx's time goes.
+The transport is called directly with a prepared request, without redirects, cookies and merging of headers,
+which take a third to a half of httpx's time.
 
-Whether the request left is the fact that everything else is built on. Our own engines tell: they call
-the request's ``leaving`` extension when they have a connection and are about to write. From that moment
-on, the request may have left; before it, a cancelled one did not. A transport of the caller's does not
-tell, so it counts as writing from the start.
+All outcomes depend on whether the request may have left. Our engines report it: they call the request's
+``leaving`` extension when they have a connection and are about to write. From then on, the request may have
+left; before that, a cancelled request did not leave. A caller's transport does not report it, so its requests
+may have left from the start.
 
-An error means that nothing left only where it also says that there was no connection: that keeps the
-outcome honest when a test's mock stands in for an engine. httpx-aiohttp's own transport says so for
-connections lost *after* the request had been written, too: there, the aiohttp error behind is asked.
+An error proves that nothing left only if it is also a connection error, which keeps the outcome correct if a
+test's mock replaces an engine. httpx-aiohttp's own transport reports connections lost *after* the request was
+written as connection errors as well: there, the underlying aiohttp error decides.
 
-An engine's message is passed on if the connection was not made. Later its message
-may quote the answer, which is personal: then they end before the first quotation.
+An engine's message is passed on if there was no connection. A later message may quote the response, which may
+be personal: such messages are cut before the first quotation.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.connection_pool import Route
     from frontpay_async.errors import FrontPayError
 
-# The aiohttp errors that are raised while a connection is made, and only then.
+# The aiohttp errors that are raised only while connecting.
 _AIOHTTP_CONNECTING = frozenset(
     {"ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "InvalidURL"}
 )
@@ -50,7 +50,7 @@ _QUOTATION = re.compile(r"""[\s:(]*(?:b?["'<]|bytearray).*""", re.DOTALL)
 _URLS_KEPT = 512
 _TOO_LATE = "it was too late to send it"
 _GZIP_OR_ZLIB = 47
-# Empty where the transport does not report it.
+# Empty if the transport does not report it.
 _VERSIONS = frozenset({"", "1.0", "1.1", "2", "3"})
 
 
@@ -58,7 +58,7 @@ class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never ra
     """The message of an engine's error, without the request and its frames.
 
     Args:
-        reason: Its words.
+        reason: The text.
         kind: The class of its error.
     """
 
@@ -68,14 +68,14 @@ class TransportFailure(Exception):  # noqa: N818 - the cause of errors, never ra
 
 
 class _HeldBackError(Exception):
-    """The client was closed, or the request is too late, before it was written."""
+    """An exception for a request that is not written: the client was closed, or it is too late."""
 
 
 class _UnreadableError(Exception):
-    """The answer cannot be read whole; the text says why."""
+    """An exception for a response that cannot be read completely; the text has the reason."""
 
 
-# By name, because httpx2 has them, too.
+# By name, because httpx2 has its own classes.
 _NEVER_LEFT = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 )
@@ -88,12 +88,12 @@ class Send:
     """The stage that sends attempts through a transport.
 
     Args:
-        source: What opens the engine, at the first attempt; or a transport of the caller's.
-        shared: Whether others send through the source, too, so that it is not closed here.
-        base_url: What all paths are below.
-        url_source: The setting that the base URL comes from, for errors.
-        headers: What every request carries.
-        max_body: The most bytes of an answer, decoded.
+        source: The function that opens the engine at the first attempt, or a caller's transport.
+        shared: Whether other clients use the source, so that it is not closed here.
+        base_url: The base URL.
+        url_source: The setting with the base URL, for errors.
+        headers: The headers of every request.
+        max_body: The maximum size of a decoded response, in bytes.
     """
 
     source: ConnectionPool | httpx.AsyncBaseTransport
@@ -108,7 +108,7 @@ class Send:
     _open: Callable[[], httpx.AsyncBaseTransport] = field(init=False)
     _route: Route | None = field(init=False)
     _tells_when_leaving: bool = field(init=False)
-    # Building these costs as much as encoding an order, and they seldom change.
+    # Cached: building them costs as much as encoding an order, and they rarely change.
     _url: Callable[[str], httpx.URL] = field(init=False)
     _headers: Callable[[Secret | None], httpx.Headers] = field(init=False)
     # httpx or httpx2: requests must be of the transport's own library.
@@ -143,7 +143,7 @@ class Send:
         self._headers = lru_cache(1)(authorize)
 
     async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send one attempt and read the whole answer."""
+        """Send one attempt and read the complete response."""
         within = attempt.call.options.attempt_within
         if within is None:
             return await self._send(attempt)
@@ -170,9 +170,9 @@ class Send:
             attempt.may_have_left = attempt.may_have_left or not _never_left(error)
             reason, kind = _reason(error, attempt), type(error).__name__.lstrip("_")
         except BaseException as error:  # noqa: BLE001 - a cancellation, which goes on
-            # What does not tell when it writes may have been writing.
+            # A transport that does not report writing may have been writing.
             attempt.may_have_left = attempt.may_have_left or not self._tells_when_leaving
-            # The frames of the engine hold the token and the body: they end here.
+            # The engine's frames contain the token and the body, so the traceback ends here.
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None)  # noqa: B904 - the same, without what is behind it
         call = attempt.call
@@ -183,11 +183,11 @@ class Send:
             where = f" (connecting to {self._route}, from {self.url_source})"
             connecting = kind in _CONNECTING and self._route is not None
             translated = call.not_sent(self._closed_by() or reason + where * connecting)
-        # Raised out here, so that the engine's exception, which holds the request, is not its context.
+        # Raised here, so that the engine's exception, which contains the request, is not its context.
         raise translated from TransportFailure(reason, kind)
 
     async def aclose(self) -> None:
-        """Send nothing more, and close the source for good unless it is shared."""
+        """Reject further requests, and close the source unless it is shared."""
         self._closed = True
         if not (self.shared or self._let_go):
             await self.source.aclose()
@@ -195,7 +195,7 @@ class Send:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more is sent."""
+        """Whether it is closed."""
         return self._closed_by() is not None
 
     def _closed_by(self) -> str | None:
@@ -230,7 +230,7 @@ class Send:
 
             extensions["leaving"] = leaving
         method, body = attempt.request.method, attempt.request.body or b""
-        # Given as a stream, because content would make httpx prepare headers that stand here already.
+        # Passed as a stream, because with content httpx would prepare headers that are already set.
         request: httpx.Request = self._http.Request(
             method,
             self._url(attempt.request.path),
@@ -242,7 +242,7 @@ class Send:
             request.headers["Content-Length"] = str(len(body))
         if attempt.headers:
             request.headers.update(attempt.headers)
-        # Transports may ask for the content as well as for the stream.
+        # Transports may use the content or the stream.
         request.read()
         return request
 
@@ -257,7 +257,7 @@ class Send:
         try:
             if _version(response) not in _VERSIONS:
                 raise _UnreadableError("it is of an HTTP version that does not exist")
-            # Not by httpx's decoders, which inflate a chunk whole before its size is known.
+            # httpx's decoders are not used, because they inflate a whole chunk before its size is known.
             inflate = _decompressor(headers.get("content-encoding", "identity"))
             async for received in stream:
                 chunk = inflate.decompress(received, self.max_body - size + 1) if inflate else received
@@ -295,7 +295,7 @@ def _library(source: ConnectionPool | httpx.AsyncBaseTransport) -> str:
 
 
 class _Body(httpx.ByteStream):
-    """A request's body that is not a generator: an abandoned one leaves nothing to the garbage collector."""
+    """A request body that is not a generator, so an abandoned one leaves nothing to the garbage collector."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)

@@ -1,4 +1,4 @@
-"""How servers are verified: by the usual authorities, a CA bundle or a context of the caller's."""
+"""The verification of servers: by the default authorities, a CA bundle or a caller's context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frontpay_async.errors import ConfigurationError
 
 
 def read_tls(tls: object) -> ssl.SSLContext | None:
-    """Return what verifies servers, if it is named: an ``ssl.SSLContext`` or a CA bundle's path."""
+    """Return the configured verification, if any: an ``ssl.SSLContext`` or the path of a CA bundle."""
     if tls is None or isinstance(tls, ssl.SSLContext):
         return tls
     if not isinstance(tls, (str, Path)):
@@ -23,19 +23,19 @@ def read_tls(tls: object) -> ssl.SSLContext | None:
 
 
 def default_tls() -> ssl.SSLContext:
-    """Return what verifies servers by default: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's authorities."""
+    """Return the default verification: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's authorities."""
     return _default_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 def check_default_tls() -> None:
-    """Check what the variables name, before a payment depends on it; certifi's authorities need no check."""
+    """Check the paths in the variables before a payment depends on them; certifi needs no check."""
     if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
         default_tls()
 
 
 @cache
 def _default_tls(file: str | None, directory: str | None) -> ssl.SSLContext:
-    # 20 ms each: one for all clients of the process.
+    # Building one takes 20 ms, so all clients of the process share it.
     if file:
         return _context("SSL_CERT_FILE", file, directory=False)
     if directory:
@@ -59,5 +59,5 @@ def _context(source: str, path: str, *, directory: bool) -> ssl.SSLContext:
 
 @cache
 def no_tls() -> ssl.SSLContext:
-    """Return a context that trusts no server, for routes without TLS; it costs no time to make."""
+    """Return a context that trusts no server, for routes without TLS; it is cheap to build."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""Reading of large responses in a worker thread, so that the event loop goes on."""
+"""Parsing of large responses in a worker thread, so that the event loop is not blocked."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Bytes. Reading that many takes a few milliseconds; a thread costs a tenth of one.
+# Bytes. Parsing this many takes a few milliseconds; a thread costs a tenth of a millisecond.
 _LARGE = 128 * 1024
 
 
 async def in_worker_thread(size: int, read: Callable[[], T]) -> T:
-    """Return what a function returns; where its input is large, it runs in a worker thread."""
+    """Call a function, in a worker thread if its input is large."""
     if size < _LARGE:
         return read()
     return await to_thread.run_sync(read, abandon_on_cancel=True)

@@ -68,7 +68,7 @@ class CheckoutSession(Value):
         customer_reference: The customer's reference.
         invoice_references: References that an invoice shows.
         invoice_interval: How often invoices are gathered.
-        separate_invoices: Whether each order gets an invoice of its own.
+        separate_invoices: Whether each order gets a separate invoice.
         callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
         extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
     """
@@ -111,7 +111,7 @@ class InvoiceSession(Value):
         invoice_fee_applicable: Whether the invoice fee is added.
         invoice_interval: How often invoices are gathered; daily by default.
         invoice_maturity: Days until it is due.
-        separate_invoices: Whether each order gets an invoice of its own.
+        separate_invoices: Whether each order gets a separate invoice.
         reference_no: Your reference.
         customer_reference: The customer's reference.
         secure_details: Show the order only after the customer has proved who they are with BankID.
@@ -178,7 +178,7 @@ class CheckoutLink(Value):
         customer_uuid: The customer's id, if the API returned it.
         payment_url: The page on which the customer pays, or proves who they are; None if there is none,
             as for a company's invoice. A secret: it can carry a BankID session. Masked in reprs.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     order_uuid: str

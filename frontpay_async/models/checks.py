@@ -28,9 +28,9 @@ class CreditCheck(Value):
         msisdn: The phone number.
         default_probability: The probability of default, as the API writes it.
         score: The score.
-        score_message: What the score means.
+        score_message: The meaning of the score.
         risk_level: The level of risk.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     checked_on: datetime | date | str | None = None
@@ -55,7 +55,7 @@ class StartedCompanyCheck(Value):
     Args:
         company_check_uuid: The check's id, such as ``COMCHK3506777330``.
         url: Where a person of the company proves who they are with BankID. A secret, masked in reprs.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     company_check_uuid: str
@@ -74,8 +74,8 @@ class CompanyCheck(Value):
         company_name: The company's name.
         score: The score. Masked in reprs.
         risk_level: The level of risk. Masked in reprs.
-        score_message: What the score means. Masked in reprs.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        score_message: The meaning of the score. Masked in reprs.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     company_check_uuid: str

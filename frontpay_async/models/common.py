@@ -60,13 +60,13 @@ class Product(Value):
     another quantity (``attrs.evolve``, ``copy.replace``) has another amount.
 
     Args:
-        name: What is sold.
+        name: The product or service.
         quantity: How many units (Decimal, int or numeric text).
         rate: The price of one unit, in the order's currency.
         tax: The VAT rate in percent: 0, 12, 15 or 25 unless your account is set up otherwise.
-        amount: What the line costs, in the order's currency. Defaults to ``rate * quantity - discount`` in
+        amount: The amount of the line, in the order's currency. Defaults to ``rate * quantity - discount`` in
             whole øre, rounded half up.
-        discount: What is taken off the line, in the order's currency.
+        discount: The discount on the line, in the order's currency.
         product_id: Your own identifier.
         id: The API's numeric id of the line, from order details; a refund names it. Never sent with an order.
 
@@ -136,7 +136,7 @@ class OrderSummary(Value):
         sub_total: The sum before tax and discount.
         total_tax: The VAT.
         total_discount: The discounts.
-        grand_total: What the customer pays.
+        grand_total: The total to pay.
 
     Raises:
         TypeError: A number is a float.
@@ -181,15 +181,15 @@ class OrderSummary(Value):
 class PartialProduct(Value):
     """A line of an order as the API shows it, of which a ``Product`` cannot be made: a number is missing.
 
-    What the API left out, or what could not be read, is None.
+    Missing and unreadable values are None.
 
     Args:
-        name: What was sold.
+        name: The product or service.
         quantity: How many units.
         rate: The price of one unit, in the order's currency.
         tax: The VAT rate in percent.
-        amount: What the line costs, in the order's currency.
-        discount: What was taken off the line, in the order's currency.
+        amount: The amount of the line, in the order's currency.
+        discount: The discount on the line, in the order's currency.
         product_id: Your own identifier.
         id: The API's numeric id of the line; a refund names it.
     """
@@ -208,13 +208,13 @@ class PartialProduct(Value):
 class PartialSummary(Value):
     """Totals as the API shows them, of which an ``OrderSummary`` cannot be made: one of them is missing.
 
-    What the API left out, or what could not be read, is None.
+    Missing and unreadable values are None.
 
     Args:
         sub_total: The sum before tax and discount, in the order's currency.
         total_tax: The VAT.
         total_discount: The discounts.
-        grand_total: What the customer pays.
+        grand_total: The total to pay.
     """
 
     sub_total: Decimal | None = None

@@ -29,7 +29,7 @@ class CustomerRecord(Value):
         status: The customer's status, such as ``Active``.
         billing_address: Where invoices are sent.
         shipping_address: Where goods are sent.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     uuid: str

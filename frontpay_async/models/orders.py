@@ -193,7 +193,7 @@ class RefundLine(Value):
 
     Args:
         id: The line's numeric id, from ``OrderDetails.products[n].id``.
-        amount: What is paid back, in the order's currency.
+        amount: The refunded amount, in the order's currency.
     """
 
     id: int
@@ -205,7 +205,7 @@ class RefundLine(Value):
 
         Args:
             product: The line, from ``OrderDetails.products``.
-            amount: What is paid back, in the order's currency. Defaults to what the line cost.
+            amount: The refunded amount, in the order's currency. Defaults to what the line cost.
 
         Raises:
             InvalidOrderError: The line has no id, its amount is not known, the amount is not more than 0, or
@@ -311,7 +311,7 @@ class Refund(Value):
     before.
 
     Args:
-        grand_total: What is paid back in all, in the order's currency: the sum of the lines.
+        grand_total: The total refund, in the order's currency: the sum of the lines.
         lines: What is paid back on which line; at least one.
         type: ``regular``, or ``invoiced`` for an invoiced order.
     """
@@ -367,7 +367,7 @@ class CreatedOrder(Value):
     Args:
         order_uuid: The order's id.
         customer_uuid: The customer's id, if the API returned it.
-        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
+        unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 
     order_uuid: str
@@ -382,7 +382,7 @@ class OrderStatusEntry(Value):
     Args:
         order_uuid: The order's id.
         status: The status; open.
-        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
+        unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 
     order_uuid: str
@@ -397,9 +397,9 @@ class OrderStatusReport(Value):
     Args:
         order_uuid: The order's id.
         status: The status; open.
-        order_amount: What was ordered, in the order's currency; None if the API left it out.
-        refunded_amount: What was paid back, in the order's currency; None if the API left it out.
-        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
+        order_amount: The order's amount, in its currency; None if the API omitted it.
+        refunded_amount: The refunded amount, in the order's currency; None if the API omitted it.
+        unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 
     order_uuid: str
@@ -424,7 +424,7 @@ class OrderDetails(Value):
             ``PartialProduct``.
         summary: The totals; a ``PartialSummary`` where one of them is missing, None if all are.
         customer: The customer; texts that the API left out are empty. None if it left out all.
-        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
+        unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 
     order_uuid: str
@@ -447,7 +447,7 @@ class InvoiceNumber(Value):
         order_uuid: The order's id.
         invoice_number: The number; None while the order has none.
         status: The order's status; open.
-        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
+        unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 
     order_uuid: str

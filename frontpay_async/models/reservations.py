@@ -177,7 +177,7 @@ class CreatedReservation(Value):
         reservation_uuid: The reservation's id, such as ``RES3506777330``.
         customer_uuid: The customer's id, if the API returned it.
         payment_url: Where the customer accepts it. A secret, masked in reprs.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     reservation_uuid: str
@@ -193,7 +193,7 @@ class ReservationPayment(Value):
     Args:
         uuid: Its id (``CAP…`` or ``CHA…``), which a refund names; None if the API left it out, though it
             confirmed the payment.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     uuid: str | None = None
@@ -206,7 +206,7 @@ class ReservedProduct(Value):
 
     Args:
         id: The API's numeric id of the line; a capture and a refund name it.
-        name: What is sold.
+        name: The product or service.
         product_id: Your own identifier.
         quantity: How many units.
         rate: The price of one unit.
@@ -288,7 +288,7 @@ class ReservationDetails(Value):
         customer_reference: The customer's reference.
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     reservation_uuid: str
@@ -324,7 +324,7 @@ class ReservationHistoryEntry(Value):
         payment_method: How it was paid.
         is_refundable: Whether it can be paid back.
         amount: How much, in the reservation's currency.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     reservation_uuid: str

@@ -101,7 +101,7 @@ class CreatedSubscription(Value):
         order_uuid: The id of its order, if the API returned it.
         customer_uuid: The customer's id, if the API returned it.
         payment_url: Where the customer accepts it. A secret, masked in reprs.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     subscription_uuid: str
@@ -131,7 +131,7 @@ class SubscriptionEntry(Value):
         is_paid: Whether it is paid.
         is_refundable: Whether it can be refunded.
         paid_cycles: How many cycles were paid.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     subscription_uuid: str
@@ -166,7 +166,7 @@ class FailedOrderEntry(Value):
         msisdn: The phone number. Masked in reprs.
         currency: The currency.
         amount: How much.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     order_uuid: str
@@ -236,7 +236,7 @@ class SubscriptionDetails(Value):
         customer: Who is billed.
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     subscription_uuid: str
@@ -276,7 +276,7 @@ class FailedOrderDetails(Value):
         customer: Who is billed.
         invoice_status: The invoice's status, as the API writes it.
         payment_status: The payment's status, as the API writes it.
-        unknown_fields: What the answer held beyond the documented members, by wire path.
+        unknown_fields: Undocumented members of the response, by wire path.
     """
 
     order_uuid: str | None = None

@@ -131,7 +131,7 @@ class CreatedTerminalOrder(Value):
 
     Args:
         order_uuid: The order's id.
-        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
+        unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 
     order_uuid: str
@@ -148,7 +148,7 @@ class Terminal(Value):
         status: The API's status number; the reference shows 1 for an active terminal. None if the API
             left it out.
         organization_uuid: The organisation it belongs to.
-        unknown_fields: What the answer held beyond the reference, and what could not be read, by wire path.
+        unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 
     uuid: str

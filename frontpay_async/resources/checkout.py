@@ -37,7 +37,7 @@ class Checkout:
 
         Raises:
             InvalidOrderError: The session breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was done.
+            RequestRejectedError: The API's validation rejected it; nothing was done.
             OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
                 your records do not know; ``orders.get_details`` shows its content.
         """
@@ -58,7 +58,7 @@ class Checkout:
 
         Raises:
             InvalidOrderError: The session breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was done.
+            RequestRejectedError: The API's validation rejected it; nothing was done.
             OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
                 your records do not know; ``orders.get_details`` shows its content.
         """
@@ -79,7 +79,7 @@ class Checkout:
 
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was done.
+            RequestRejectedError: The API's validation rejected it; nothing was done.
             OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
                 your records do not know; ``orders.get_details`` shows its content.
         """

@@ -53,7 +53,7 @@ class Customers:
 
         Args:
             customer_uuid: The customer, such as ``CSRT3463048878``.
-            update: The whole record as it is from now on.
+            update: The complete new record.
 
         Raises:
             InvalidOrderError: The update breaks a documented rule, such as a missing address; nothing was
@@ -73,7 +73,7 @@ class Customers:
 
         Args:
             customer_uuid: The customer, such as ``CSRT3463048878``.
-            update: The whole record as it is from now on.
+            update: The complete new record.
 
         Raises:
             InvalidOrderError: The update breaks a documented rule, such as a missing address; nothing was

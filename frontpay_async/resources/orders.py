@@ -64,7 +64,7 @@ class Orders:
 
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was created.
+            RequestRejectedError: The API's validation rejected it; nothing was created.
             OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
                 your records do not know and that ``orders.find`` recognises by its content.
         """
@@ -81,7 +81,7 @@ class Orders:
 
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was created.
+            RequestRejectedError: The API's validation rejected it; nothing was created.
             OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
                 your records do not know and that ``orders.find`` recognises by its content.
         """
@@ -98,7 +98,7 @@ class Orders:
 
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was created.
+            RequestRejectedError: The API's validation rejected it; nothing was created.
             OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
                 your records do not know and that ``orders.find`` recognises by its content.
         """
@@ -115,7 +115,7 @@ class Orders:
 
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was created.
+            RequestRejectedError: The API's validation rejected it; nothing was created.
             OutcomeUnknownError: The response was lost. Look in ``orders.list_statuses`` for an order that
                 your records do not know and that ``orders.find`` recognises by its content.
         """
@@ -181,11 +181,11 @@ class Orders:
 
         Args:
             order_uuid: The order.
-            refund: What is paid back.
+            refund: The refund.
 
         Raises:
             InvalidOrderError: The refund breaks a documented rule; nothing was sent.
-            RefundRejectedError: The API refused it; ``reason`` says why.
+            RefundRejectedError: The API rejected it; see ``reason``.
             NotFoundError: There is no such order.
             OutcomeUnknownError: The response was lost. Look at ``orders.get_status``: ``refunded_amount``
                 has grown if it took effect.

@@ -51,7 +51,7 @@ class Reservations:
 
         Raises:
             InvalidOrderError: The reservation breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was done.
+            RequestRejectedError: The API's validation rejected it; nothing was done.
             OutcomeUnknownError: The response was lost. Look in ``reservations.list_history`` for a
                 reservation that your records do not know; nothing else lists reservations.
         """
@@ -70,7 +70,7 @@ class Reservations:
 
         Raises:
             InvalidOrderError: The session breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was done.
+            RequestRejectedError: The API's validation rejected it; nothing was done.
             OutcomeUnknownError: The response was lost. Look in ``reservations.list_history`` for a
                 reservation that your records do not know; nothing else lists reservations.
         """
@@ -102,7 +102,7 @@ class Reservations:
 
         Args:
             reservation_uuid: The reservation, such as ``RES3506777330``.
-            capture: What is captured.
+            capture: The lines and amounts to capture.
 
         Returns:
             The id of the capture, which a refund names.
@@ -110,7 +110,7 @@ class Reservations:
         Raises:
             InvalidOrderError: The capture breaks a documented rule; nothing was sent.
             NotFoundError: There is no such reservation.
-            BusinessRuleError: The API refused it, such as a capture above what is reserved.
+            BusinessRuleError: The API rejected it, such as a capture above what is reserved.
             OutcomeUnknownError: The response was lost. Look at ``reservations.get_details``:
                 ``payments.captured`` has grown, and ``history`` has a new capture, if it took effect.
         """
@@ -127,7 +127,7 @@ class Reservations:
 
         Args:
             reservation_uuid: The reservation, such as ``RES3506777330``.
-            charge: What is charged, and for what.
+            charge: The lines and amounts to charge.
 
         Returns:
             The id of the charge, which a refund names.
@@ -135,7 +135,7 @@ class Reservations:
         Raises:
             InvalidOrderError: The charge breaks a documented rule; nothing was sent.
             NotFoundError: There is no such reservation.
-            BusinessRuleError: The API refused it, such as a charge after its validity.
+            BusinessRuleError: The API rejected it, such as a charge after its validity.
             OutcomeUnknownError: The response was lost. Look at ``reservations.get_details``:
                 ``payments.charged`` has grown, and ``history`` has a new charge, if it took effect.
         """
@@ -235,7 +235,7 @@ class Reservations:
 
         Raises:
             InvalidOrderError: The refund breaks a documented rule; nothing was sent.
-            RefundRejectedError: The API refused it; ``reason`` says why.
+            RefundRejectedError: The API rejected it; see ``reason``.
             NotFoundError: There is no such reservation.
             OutcomeUnknownError: The response was lost. Look at ``reservations.get_details``:
                 ``payments.refunded_from_captured`` or ``payments.refunded_from_charged`` has grown if it

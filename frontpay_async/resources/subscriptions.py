@@ -56,7 +56,7 @@ class Subscriptions:
 
         Raises:
             InvalidOrderError: The subscription breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was done.
+            RequestRejectedError: The API's validation rejected it; nothing was done.
             OutcomeUnknownError: The response was lost. Look in ``subscriptions.list`` for one that your
                 records do not know.
         """
@@ -75,7 +75,7 @@ class Subscriptions:
 
         Raises:
             InvalidOrderError: The session breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was done.
+            RequestRejectedError: The API's validation rejected it; nothing was done.
             OutcomeUnknownError: The response was lost. Look in ``subscriptions.list`` for one that your
                 records do not know.
         """
@@ -187,7 +187,7 @@ class Subscriptions:
         Args:
             subscription_uuid: The subscription, such as ``SUB3506777330``.
             cycles: The names of the cycles, such as ``Cycle 1``, from ``get_details``.
-            amount: What is paid back in all, in the subscription's currency.
+            amount: The total refund, in the subscription's currency.
 
         Raises:
             InvalidOrderError: No cycle is named; nothing was sent.

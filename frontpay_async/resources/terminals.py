@@ -48,7 +48,7 @@ class Terminals:
 
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.
-            RequestRejectedError: The API's own validation refused it; nothing was created.
+            RequestRejectedError: The API's validation rejected it; nothing was created.
             TerminalBusyError: The terminal stayed busy; nothing was created.
             OutcomeUnknownError: The response was lost. Look at the terminal's display; no source says
                 whether ``orders.list_statuses`` includes terminal orders.
@@ -110,11 +110,11 @@ class Terminals:
 
         Args:
             order_uuid: The order.
-            refund: What is paid back.
+            refund: The refund.
 
         Raises:
             InvalidOrderError: The refund breaks a documented rule; nothing was sent.
-            RefundRejectedError: The API refused it; ``reason`` says why.
+            RefundRejectedError: The API rejected it; see ``reason``.
             NotFoundError: There is no such order.
             OutcomeUnknownError: The response was lost. Look at ``terminals.get_refund_status``: a refund
                 where there was none (it shows the last one only); once that is accepted,
