@@ -138,7 +138,7 @@ class FrontPayClient:
             token = os.environ.get("FRONTPAY_TOKEN", "")
         credential = token if callable(token) else Secret(token)
         named_proxy = None if proxy is None else Secret(proxy)
-        # Out of the reach of the traceback of whatever goes wrong from here on.
+        # Deleted so that later tracebacks do not contain it.
         del token, proxy
         if isinstance(credential, Secret):
             check_credential(credential)
@@ -281,7 +281,7 @@ class FrontPayClient:
         """
         stated = _checks.member("safety", safety, Safety)
         request = build_raw(method, path, safety=stated, json=json, query=query)
-        # Out of the reach of a traceback, which would show them.
+        # Deleted so that tracebacks do not contain them.
         del json, query
         return await self._session.execute_raw(request, self._options)
 

@@ -87,7 +87,7 @@ class FrontPayError(Exception):
         message: What happened, whether anything changed, and what to do next.
         outcome: What is known about the call.
         operation: The operation's name, such as ``orders.send_invoice``.
-        order_uuid: The order that the call named, if it named one.
+        order_uuid: The order that the call was about, if any.
     """
 
     outcome: Outcome
@@ -130,7 +130,7 @@ class InvalidOrderError(FrontPayError, ValueError):
     Args:
         violations: All broken rules, in the order of the reference's table.
         operation: The operation's name; None if the value could not be constructed.
-        order_uuid: The order that the call named, if it named one.
+        order_uuid: The order that the call was about, if any.
     """
 
     violations: tuple[Violation, ...]
@@ -159,7 +159,7 @@ class RateBudgetExceededError(NotSentError):
         message: What happened.
         retry_after: Seconds until a retry can succeed.
         operation: The operation's name.
-        order_uuid: The order that the call named, if it named one.
+        order_uuid: The order that the call was about, if any.
     """
 
     retry_after: float
@@ -219,7 +219,7 @@ class APIError(FrontPayError):
         retry_after: Seconds to wait, if the response states them.
         outcome: What is known about the call.
         operation: The operation's name.
-        order_uuid: The order that the call named, if it named one.
+        order_uuid: The order that the call was about, if any.
     """
 
     status: int

@@ -133,7 +133,7 @@ def build(
             violations += [Violation(breach.path, breach.demand) for breach in written]
         elif not violations:
             content = written
-        # Out of the reach of a traceback, which would show it.
+        # Deleted so that tracebacks do not contain it.
         del written
     if violations:
         raise InvalidOrderError(violations, operation=operation.name, order_uuid=order_uuid)

@@ -1,5 +1,4 @@
-"""Observer hooks, telemetry and logging. They contain no personal data, and their failures never break a
-call.
+"""Observer hooks, telemetry and logging, without personal data; their failures never break a call.
 
 Hooks are called at the end of attempts and calls. Telemetry is also called at the start, because a span is
 current while its call runs. ``frontpay_async.otel`` implements it, and nothing here depends on that module.

@@ -1,4 +1,4 @@
-"""Callbacks: what the API reports to a merchant by HTTP GET, read, checked, and accepted once."""
+"""Callbacks: the API's HTTP GETs to a merchant, parsed, verified, and accepted once."""
 
 from __future__ import annotations
 

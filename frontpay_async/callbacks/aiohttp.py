@@ -1,6 +1,6 @@
-"""Callbacks received by aiohttp.web; ``answer_callback`` says which answer they get.
+"""Callbacks received by aiohttp.web; ``answer_callback`` has the responses.
 
-Needs ``aiohttp``, which this package installs with its extra of that name.
+Needs ``aiohttp``, which is installed by the extra of that name.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def callback_route(
     check_route(guard, handler, path, start="/")
 
     async def endpoint(request: web.Request) -> web.Response:
-        # Not request.query: repeated parameters, and their sequence, have to be seen as they are.
+        # Not request.query, which does not preserve repeated parameters and their order.
         query = request.raw_path.partition("?")[2].encode(errors="surrogateescape")
         answer = await answer_callback(guard, query, handler)
         return web.Response(text=answer.text, status=answer.status, headers=answer.headers)
 
-    # A HEAD must not use a callback up.
+    # A HEAD must not consume a callback.
     return web.get(path, endpoint, allow_head=False)

@@ -1,4 +1,4 @@
-"""The answer to a callback, for any web framework, so that nothing is lost or done twice.
+"""The response to a callback, for any web framework, so that no callback is lost or handled twice.
 
 | what came | answer |
 |---|---|
@@ -9,7 +9,7 @@
 | anything else, such as a callback that is too old or ambiguous | 400 |
 | the handler raised, or the request was cancelled | the error is raised on; the callback is as new again |
 
-No answer repeats anything of the request.
+Responses contain nothing from the request.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _STORE_PATIENCE = 5
 
 @frozen
 class CallbackAnswer:
-    """The HTTP answer to a callback.
+    """The HTTP response to a callback.
 
     Args:
         status: The HTTP status.
         text: The body, plain text.
-        headers: The headers beside those of the body.
+        headers: Additional headers.
     """
 
     status: int
@@ -54,7 +54,7 @@ class CallbackAnswer:
 
 
 def check_route(guard: object, handler: object, path: object, *, start: str = "") -> None:
-    """Check the arguments of a route when it is built, not when the first callback comes."""
+    """Check the arguments of a route at construction, not at the first callback."""
     _checks.instance("guard", guard, CallbackGuard, "CallbackGuard(secret)")
     _checks.function("handler", handler, "the callback")
     if not _checks.text("path", path).startswith(start):
@@ -64,11 +64,11 @@ def check_route(guard: object, handler: object, path: object, *, start: str = ""
 async def answer_callback(
     guard: CallbackGuard, query: Query, handler: Callable[[Callback], object]
 ) -> CallbackAnswer:
-    """Check a callback, hand it to a handler once, and return the answer to send.
+    """Verify a callback, pass it to a handler once, and return the response to send.
 
     Args:
         guard: The check.
-        query: The query string as it came, still encoded.
+        query: The query string as received, still encoded.
         handler: Called with the callback; it may be asynchronous. When it raises, the callback is not done,
             and is accepted when it comes again.
 
@@ -76,7 +76,7 @@ async def answer_callback(
         The answer.
 
     Raises:
-        Exception: What the handler or the guard's store raised; answer with status 500.
+        Exception: Any error of the handler or the guard's store; answer with status 500.
     """
     try:
         acceptance = await guard.claim(query)
@@ -87,7 +87,7 @@ async def answer_callback(
         if isawaitable(result):
             await result
     except BaseException:
-        # A cancelled request, too, has not handled it: it must be as new again.
+        # A cancelled request has not handled it either, so it must be released.
         await _settle(acceptance.release)
         raise
     await _settle(acceptance.commit)
@@ -95,7 +95,7 @@ async def answer_callback(
 
 
 async def _settle(step: Callable[[], Awaitable[None]]) -> None:
-    """Tell the store, even while the request is being cancelled: a mark stays until its time is over."""
+    """Update the store even if the request is being cancelled: otherwise the claim stays until it expires."""
     with anyio.fail_after(_STORE_PATIENCE, shield=True):
         await step()
 

@@ -1,26 +1,26 @@
-"""Which values of a callback its checksum vouches for. Pure.
+"""The values of a callback that its checksum verifies. Pure.
 
-*Model.* A checksum is SHA-256 over a text and the secret. The text is made of parameter values, without
-their names and without separators, so that a reader of one genuine query could move characters from one value
-to its neighbour, or exchange names, and keep the checksum. A *reading* is one way to divide the text into
-values of the documented forms, in a documented sequence or in the sequence received.
+*Model.* A checksum is SHA-256 over a text and the secret. The text consists of parameter values without names
+and separators. With one genuine query, an attacker could move characters from one value to its neighbour, or
+exchange names, and keep the checksum. A *reading* is one way to divide the text into values of the documented
+forms, in a documented sequence or in the sequence received.
 
 *Sequences.* The vendor's example URL and the vendor's table of parameters differ, and there are two older
 formulas: ``EXAMPLE``, ``TABLE``, ``WITHOUT_METHOD`` and ``SHORTEST``. The newest formula covers every
-parameter of the query in the sequence received, the merchant's own included. The older ones cover fixed
+parameter of the query in the sequence received, including the merchant's own. The older ones cover fixed
 parameters in a fixed sequence, whatever else is in the query.
 
-*Ranking.* Readings are ranked by what is known of the API, the most certain first: times lie between 2015 and
-2100, and an order is created before its callback; the status is a listed one, which decides the border
-between status and payment method; an id ends in digits only; the payment method is a listed word, which
-decides the border between payment method and amount.
+*Ranking.* Readings are ranked by known properties of the API, the most certain first: times are between 2015
+and 2100, and an order is created before its callback; the status is a listed one, which separates status and
+payment method; an id ends in digits; the payment method is a listed word, which separates payment method and
+amount.
 
-*Guarantee.* A value is vouched for if all readings that rank as high as the received one agree on it. A
-callback is accepted only if its order id is vouched for and, unless its status is unlisted, its status, too.
-In a sequence that is not documented it is accepted only if no reading in a documented one contradicts it.
+*Guarantee.* A value is verified if all readings of the same rank as the received one agree on it. A callback
+is accepted only if its order id is verified and, unless the status is unlisted, its status as well. A
+callback in an undocumented sequence is accepted only if no reading in a documented sequence contradicts it.
 
-*Limit.* "Visa4" and 5.00 would be taken for "Visa" and 45.00 if the API had a payment method "Visa4". A
-method that is not listed never vouches for an amount that follows it.
+*Limit.* "Visa4" and 5.00 would be read as "Visa" and 45.00 if the API had a payment method "Visa4". The
+amount after an unlisted method is never verified.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ EXAMPLE = ("orderUuid", "status", "paymentMethod", "amount", "createdAt", "times
 TABLE = ("orderUuid", "status", "createdAt", "paymentMethod", "amount", "timestamp")
 """The sequence of the vendor's table of parameters."""
 WITHOUT_METHOD = ("orderUuid", "status", "createdAt", "amount", "timestamp")
-"""What an older formula covers."""
+"""The parameters of an older formula."""
 SHORTEST = ("orderUuid", "status", "createdAt")
-"""What the oldest formula covers."""
+"""The parameters of the oldest formula."""
 CHECKSUM = "checksum"
 DOCUMENTED = (*TABLE, CHECKSUM, "type", "totalAmount", "baseAmount", "vatAmount", "currency")
 
-# Of orders, reservations and subscriptions; documented or seen, in any case.
+# Statuses of orders, reservations and subscriptions, documented or observed; case-insensitive.
 STATUSES = (
     "SENT", "PAID", "CANCELLED", "EXPIRED", "INVOICED", "REFUNDED", "PARTIAL REFUNDED", "PURRING", "INKASSO",
     "RESERVED", "RESERVED NOT PAID", "CAPTURED", "CHARGED", "COMPLETED", "ONGOING", "SUCCESS", "SUCCESSFUL",
@@ -57,7 +57,7 @@ PAYMENT_METHODS = frozenset({
     "visa", "mastercard", "vipps", "invoice", "card", "mobilepay", "amex", "american express", "maestro",
     "dankort", "bankaxept", "swish", "apple pay", "google pay", "faktura", "efaktura", "ehf",
 })  # fmt: skip
-"""Words for payment methods, lower case: those that were seen, and brands that no digit continues."""
+"""Payment methods in lower case: observed ones, and brands whose names do not continue with a digit."""
 
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "orderUuid": re.compile("(?:ODR|RES|SUB|CAP|CHA|COMCHK)(?=[A-Za-z]*[0-9])[0-9A-Za-z]{1,30}"),
@@ -69,7 +69,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
 }
 """The form of each value."""
 
-# A longer word of the same beginning is another status: "RESERVED" does not match in "RESERVED NOT PAID".
+# A longer status with the same beginning does not match: "RESERVED" does not match in "RESERVED NOT PAID".
 _LISTED = re.compile(
     f"(?:{'|'.join(each.replace(' ', '[ _]') for each in sorted(STATUSES, key=len, reverse=True))})(?![ _-])",
     re.IGNORECASE,
@@ -77,14 +77,14 @@ _LISTED = re.compile(
 _HEX = re.compile("[0-9a-f]{64}")
 _ID_START = re.compile("ODR|RES|SUB|CAP|CHA|COMCHK")
 _DIGITS_LAST = re.compile("[A-Z]+[0-9]+")
-# A callback is sent after its order was created; the clocks of two servers differ.
+# A callback is sent after its order was created; clocks of servers may differ.
 _SKEW = 60
 _EARLIEST, _LATEST = 1_420_070_400, 4_102_444_800  # 2015 and 2100
-# More than any text needs that the API sends; a text that needs more is ambiguous.
+# More than any text of the API needs; a text that needs more counts as ambiguous.
 _MOST_STEPS = 20_000
 
 _Sequence: TypeAlias = tuple[str | None, ...]
-"""Names of values; None for the merchant's own values, of any length."""
+"""The names of values; None for the merchant's own values, of any length."""
 _DOCUMENTED_SEQUENCES: frozenset[_Sequence] = frozenset({
     EXAMPLE, (None, *EXAMPLE), TABLE, (None, *TABLE), WITHOUT_METHOD, SHORTEST,
 })  # fmt: skip
@@ -92,12 +92,12 @@ _DOCUMENTED_SEQUENCES: frozenset[_Sequence] = frozenset({
 
 @frozen
 class Verdict:
-    """What is known of a checksum.
+    """The result of checking a checksum.
 
     Args:
-        formula: The names that it covers; none where it was not made with the secret.
-        signed: The names whose values are vouched for; none where the text is ambiguous.
-        is_older: Whether it was made with a formula that was not accepted.
+        formula: The names that it covers; empty if it was not made with the secret.
+        signed: The names of the verified values; empty if the text is ambiguous.
+        is_older: Whether it was made with an older formula that is not accepted.
     """
 
     formula: tuple[str, ...] = ()
@@ -112,11 +112,11 @@ def check_checksum(
     or_older: bool,
     payment_methods: frozenset[str] = PAYMENT_METHODS,
 ) -> Verdict:
-    """Return what a callback's checksum covers and vouches for."""
+    """Check a callback's checksum; return the formula and the verified values."""
     given = fields.get(CHECKSUM, "")
     if _HEX.fullmatch(given) is None:
         return Verdict()
-    # The newest formula hashes the whole query, so a parameter that was not sent is not part of it.
+    # The newest formula covers the whole query, so omitted parameters are not part of it.
     if fields.keys() >= (set(SHORTEST) if or_older else set(TABLE)):
         for covered in _coverings(fields):
             if _is_hash(given, covered, key):
@@ -138,7 +138,7 @@ _Values: TypeAlias = Sequence[tuple[str | None, str]]
 
 
 def _coverings(fields: Mapping[str, str]) -> Iterator[_Values]:
-    """Yield what may have been hashed: all values, the documented ones, or these and own ones before them."""
+    """Yield the possible texts: all values, only the documented ones, or these after own ones."""
     everything = [
         (name if name in TABLE else None, value) for name, value in fields.items() if name != CHECKSUM
     ]
@@ -157,11 +157,11 @@ def _is_hash(given: str, covered: _Values, key: bytes) -> bool:
 
 
 def _vouched_for(covered: _Values, payment_methods: frozenset[str]) -> frozenset[str]:
-    """Return the names whose values all rivals agree on; none where these are too few."""
+    """Return the names on whose values all readings agree; empty if too few."""
     text = "".join(value for _, value in covered)
     received = {name: value for name, value in covered if name is not None}
     rank = _rank(received, payment_methods)
-    # The merchant's own values that are neighbours are one text; an empty one has no place.
+    # Adjacent own values of the merchant count as one text; empty ones are skipped.
     kept = [name for name, value in covered if name is not None or value]
     sequence = tuple(
         name for name, before in zip(kept, ["", *kept], strict=False) if name or before is not None
@@ -198,7 +198,7 @@ def _rank(values: Mapping[str, str], payment_methods: frozenset[str]) -> tuple[b
 
 
 class _TooManyStepsError(Exception):
-    """The text has more readings than are worth looking at."""
+    """An exception for a text with too many readings."""
 
 
 @define(eq=False)
@@ -208,19 +208,18 @@ class _Reader:
     Args:
         text: The text.
         names: The sequence.
-        only_listed: Whether a status that is not listed is left out.
+        only_listed: Whether to skip unlisted statuses.
     """
 
     text: str
     names: _Sequence
     only_listed: bool
     steps: int = 0
-    # By place and start: where the value may end so that the rest of the text can be read; no way is a dead
-    # end.
+    # By position and start: the possible ends of the value, such that the rest of the text has a reading.
     _ends: dict[tuple[int, int], list[int]] = field(factory=dict[tuple[int, int], list[int]])
 
     def readings(self, place: int = 0, start: int = 0) -> Iterator[dict[str, str]]:
-        """Yield the values of each reading of the text from ``start`` on."""
+        """Yield the values of each reading of the text from ``start``."""
         self._step()
         if place == len(self.names):
             yield {}
@@ -271,7 +270,7 @@ class _Reader:
 def _readings(
     text: str, sequence: _Sequence, *, only_listed: bool
 ) -> Iterator[tuple[_Sequence, dict[str, str]]]:
-    """Yield the readings of a text, in the documented sequences and in this one."""
+    """Yield the readings of a text, in the documented sequences and in the received one."""
     for names in dict.fromkeys([(None, *EXAMPLE), (None, *TABLE), sequence]):
         for values in _Reader(text, names, only_listed).readings():
             yield names, values

@@ -1,10 +1,9 @@
-"""Callbacks received by Django, under ASGI or WSGI; ``answer_callback`` says which answer they get.
+"""Callbacks received by Django, under ASGI or WSGI; ``answer_callback`` has the responses.
 
-A handler that is not a coroutine function runs in Django's thread for synchronous code, so that it may use
-the ORM. The view is not part of ``ATOMIC_REQUESTS``: a callback is done when its handler has committed its
-own transaction.
+A plain function as handler runs in Django's thread for synchronous code, so it may use the ORM. The view is
+not part of ``ATOMIC_REQUESTS``: the handler commits its own transaction.
 
-Needs ``django``, which this package does not install by itself.
+Needs ``django``, which this package does not install.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def callback_route(
 
     @transaction.non_atomic_requests
     async def view(request: HttpRequest) -> HttpResponse:
-        # A HEAD must not use a callback up.
+        # A HEAD must not consume a callback.
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         answer = await answer_callback(guard, _query(request), handle)
@@ -70,9 +69,9 @@ def callback_route(
 
 
 def _query(request: HttpRequest) -> bytes:
-    """Return the query as it came; not ``request.GET``, which hides the sequence of different parameters."""
+    """Return the raw query; ``request.GET`` does not preserve the order of parameters."""
     scope = getattr(request, "scope", None)
     if scope is not None:
         return bytes(scope["query_string"])
-    # WSGI hands bytes on as the characters of the same numbers.
+    # WSGI passes bytes as latin-1 characters.
     return str(request.META.get("QUERY_STRING", "")).encode("latin-1")

@@ -3,15 +3,15 @@
     guard = CallbackGuard(secret)
     callback = await guard.check(request.url.query)
 
-*Guarantee.* What is known of a callback that the guard accepted:
+*Guarantee.* For a callback that the guard has accepted:
 
 - An ``OrderCallback`` was made with the secret, at most ``max_age`` seconds ago, and is accepted once. Its
-  order and its status are certain; of its other values, those that ``signed_fields`` names.
-- A ``TerminalCallback`` is not signed by the API. Its token proves that it came to a URL that was made for
-  ``order_reference`` and nothing else: neither its order, nor its outcome, nor its amounts.
+  order and its status are verified, and so are the fields in ``signed_fields``.
+- A ``TerminalCallback`` is not signed by the API. Its token proves only that its URL was made for
+  ``order_reference``, not its order, its outcome or its amounts.
 
-*Limit.* If the capacity is used up, a callback and its copies are accepted without being remembered.
-So a callback is a reason to look: ask the API for the status before goods are handed over.
+*Limit.* If the capacity is used up, a callback and its copies are accepted without being recorded. A callback
+is therefore a reason to poll: ask the API for the status before you deliver.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def parse_callback(query: Query, *, accept_older_form: bool = True) -> Callback:
     """Read a callback without checking who made it; see ``CallbackGuard`` for that.
 
     Args:
-        query: The query string as it came (text or bytes, still encoded), or its parameters as a mapping or
+        query: The query string as received (text or bytes, still encoded), or its parameters as a mapping or
             pairs.
         accept_older_form: Whether payment method, amount and timestamp may be missing, as in callbacks with
             an older formula of the checksum. Defaults to True.
@@ -73,7 +73,7 @@ def verify_checksum(
     accept_older_form: bool = True,
     payment_methods: Collection[str] = (),
 ) -> OrderCallback:
-    """Return the callback about an order, if its checksum was made with the secret.
+    """Return the callback about an order if its checksum is valid.
 
     Args:
         query: See ``parse_callback``.
@@ -84,13 +84,13 @@ def verify_checksum(
         payment_methods: See ``CallbackGuard``.
 
     Returns:
-        The callback. Only the fields that its ``signed_fields`` names are certain.
+        The callback. Only the fields in ``signed_fields`` are verified.
 
     Raises:
         InvalidChecksumError: The checksum was not made with the secret, or its text ``is_ambiguous``.
         StaleCallbackError: Its timestamp is too far away.
         CallbackError: See ``parse_callback``; a callback about a terminal order has no checksum.
-        ConfigurationError: The secret or another argument cannot be used.
+        ConfigurationError: The secret or another argument is not valid.
     """
     key, words = to_key(secret), _known_methods(payment_methods)
     _checks.flag("accept_older_form", accept_older_form)
@@ -118,7 +118,7 @@ def _verified(
     verdict = check_checksum(fields, key, or_older=or_older, payment_methods=payment_methods)
     if not verdict.signed:
         raise _invalid(verdict, callback.order_uuid)
-    # A value that the formula does not cover is left out; one that it covers ambiguously is only not signed.
+    # A value that the formula does not cover is None; an ambiguous one is kept, but is not in signed_fields.
     covers = verdict.formula.__contains__
     return evolve(
         callback,
@@ -161,8 +161,8 @@ def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> st
 
     Args:
         url: The URL that receives callbacks; it may already have a query string.
-        order_reference: Your own name for the order, of at most 200 characters. It can be read in the URL.
-        secret: The guard's ``token_secret``; its ``secret``, if it has no other.
+        order_reference: Your own name for the order, of at most 200 characters. It is readable in the URL.
+        secret: The guard's ``token_secret``, or its ``secret`` if it has no ``token_secret``.
 
     Raises:
         ValueError: It is not an absolute ``http(s)`` URL, it has a fragment, a token, or a parameter that the
@@ -187,9 +187,9 @@ def sign_callback_url(url: str, order_reference: str, secret: str | bytes) -> st
 
 @define(eq=False)
 class Acceptance:
-    """A callback that was accepted and is yet to be handled.
+    """A claimed callback, which has yet to be handled.
 
-    An ``async with`` block commits it at its end, and releases it when it raises.
+    An ``async with`` block commits it at the end, or releases it after an exception.
 
     Args:
         callback: The callback.
@@ -201,16 +201,16 @@ class Acceptance:
 
     @property
     def is_remembered(self) -> bool:
-        """Whether the next callback like it is a replay; otherwise it is accepted again."""
+        """Whether a copy is rejected as a replay; otherwise it is accepted again."""
         return self._key is not None
 
     async def commit(self) -> None:
-        """Record that it was handled: the next one like it is a replay."""
+        """Record that it was handled: further copies are replays."""
         if self._key is not None:
             await self._store.commit(self._key)
 
     async def release(self) -> None:
-        """Give it back: the next one like it is accepted."""
+        """Release it: the next copy is accepted."""
         if self._key is not None:
             await self._store.release(self._key)
 
@@ -232,31 +232,31 @@ def _system_time() -> float:
 
 
 class CallbackGuard:
-    """A check that lets genuine callbacks through, each of them once.
+    """The verification of callbacks: genuine ones are accepted, each of them once.
 
     Args:
         secret: The merchant's secret key, with which checksums are made.
-        token_secret: The secret that ``sign_callback_url`` was given. Defaults to ``secret``.
-        replay_store: The record of what was accepted. Defaults to one in this process.
+        token_secret: The secret for ``sign_callback_url``. Defaults to ``secret``.
+        replay_store: The record of accepted callbacks. Defaults to one in this process.
         max_age: The largest distance of a callback's timestamp from now, either way; in seconds.
-        require_token: Whether a terminal callback needs a token. Without one nothing about it is known, and
-            it is not remembered either. A token that is there is always checked.
+        require_token: Whether a terminal callback needs a token. Without a token nothing is verified or
+            recorded. A token that is present is always checked.
         accept_older_form: Whether checksums of the two older formulas are accepted: over order, status,
-            creation date, amount and timestamp, and over order, status and creation date alone. What a
-            formula does not cover is None. The last has no age: a copy is accepted again after ``remember``.
-            Defaults to True.
+            creation date, amount and timestamp, and over order, status and creation date. Fields that a
+            formula does not cover are None. The last formula has no age: a copy is accepted again after
+            ``remember``. Defaults to True.
         remember: How long a callback without a signed timestamp is remembered, in seconds. Two refunds of the
-            same amount on one terminal order look alike: the second within this time is taken for a replay.
-        token_capacity: The most callbacks of one token that are remembered at a time; further ones are
-            accepted without being remembered.
-        payment_methods: Words for payment methods, in any case, beside those that are known (visa,
-            mastercard, vipps, invoice and some more). The amount beside a word that is not known is not
-            vouched for.
+            same amount on one terminal order look the same: the second one within this time counts as a
+            replay.
+        token_capacity: The maximum number of recorded callbacks per token; further ones are accepted without
+            being recorded.
+        payment_methods: Additional payment methods, case-insensitive. Known are visa, mastercard, vipps,
+            invoice and some others. The amount after an unknown method is not verified.
         now: The time, in Unix seconds.
 
     Raises:
         ConfigurationError: A secret is empty, or has blanks, quotes or invisible characters around it, or
-            another argument is of another type or out of range; also a ``ValueError``.
+            another argument has the wrong type or is out of range; also a ``ValueError``.
         TypeError: A secret is neither text nor bytes.
     """
 
@@ -291,10 +291,10 @@ class CallbackGuard:
         self._now = now
 
     async def check(self, query: Query) -> Callback:
-        """Return a callback that is genuine, fresh and new; from now on it is a replay.
+        """Verify and accept a callback; further copies are replays.
 
         Args:
-            query: The query string as it came (text or bytes, still encoded), or its parameters.
+            query: The query string as received (text or bytes, still encoded), or its parameters.
 
         Raises:
             CallbackError: It is not a callback, or a parameter is missing, malformed, too long or repeated.
@@ -308,9 +308,9 @@ class CallbackGuard:
         return acceptance.callback
 
     async def claim(self, query: Query) -> Acceptance:
-        """Return a callback that is genuine, fresh and new, for the caller to commit or release.
+        """Verify a callback and return it as a claim, which the caller commits or releases.
 
-        Until then the same callback is refused with a ``ReplayedCallbackError`` that ``is_retryable``.
+        Until then, copies are rejected with a ``ReplayedCallbackError`` that ``is_retryable``.
 
             async with await guard.claim(query) as callback:
                 await handle(callback)
@@ -340,7 +340,7 @@ class CallbackGuard:
         return Acceptance(callback.callback, self._store, claimed)
 
     async def _claim(self, callback: _Verified, now: float) -> Claim:
-        """Claim a callback where it can be remembered and its token has places left."""
+        """Claim a callback if it can be recorded and its token has capacity left."""
         if callback.key is None:
             return Claim.FULL
         if callback.token is None:
@@ -370,8 +370,8 @@ class CallbackGuard:
                 callback, fields, self._key, self._payment_methods, or_older=self._accept_older_form
             )
             _check_age(callback, now, self._max_age)
-            # The checksum is the same however its text is divided, and the age of a copy cannot be changed.
-            # Once more ``max_age``, in case the clock is set back.
+            # Readings share the checksum, and the age of a copy cannot be changed. ``max_age`` is added again
+            # in case the clock is set back.
             made = callback.timestamp
             until = now + self._remember if made is None else made.timestamp() + 2 * self._max_age
             return _Verified(_with_reference(callback, reference), f"order:{fields[CHECKSUM]}", until)
@@ -389,9 +389,9 @@ class CallbackGuard:
 
 @frozen
 class _Verified:
-    """A callback with the key to remember it by, until when, and the reference of its token if that counts.
+    """A callback with its key, its expiry, and the reference of its token if that is limited.
 
-    A callback that nothing vouches for has no key: made-up ones would fill the store.
+    An unverified callback has no key, because forged ones would fill the store.
     """
 
     callback: Callback

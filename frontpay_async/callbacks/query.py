@@ -1,8 +1,9 @@
-"""Callbacks on the wire: reading a query, what it says. Pure.
+"""Parsing of a callback's query. Pure.
 
-**The query.** Values are percent-decoded as UTF-8 and ``+`` is a space, as in any form. The decoded values
-are what is hashed: the reference says "values", and proxies change the encoding (``+`` and ``%20``, ``%c3``
-and ``%C3``). A provider that appends ``?orderUuid=…`` to a URL that already has a query is understood, too.
+**The query.** Values are percent-decoded as UTF-8 and ``+`` is a space, as in any form. The checksum is
+computed over the decoded values: the reference says "values", and proxies change the encoding (``+`` and
+``%20``, ``%c3`` and ``%C3``). A provider that appends ``?orderUuid=…`` to a URL with a query is supported,
+too.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _decoded(query: str | bytes) -> Iterable[tuple[str, str]]:
 
 
 def _unmerged(name: str, value: str) -> Iterable[tuple[str, str]]:
-    """Part a value of the callback URL from a ``?`` and what the provider appended to it."""
+    """Separate a value of the callback URL from a ``?`` and the parameters that the provider appended."""
     merged = None if name in DOCUMENTED else _MERGED.fullmatch(value)
     return [(name, value)] if merged is None else [(name, merged[1]), (merged[2], merged[3])]
 
@@ -103,8 +104,8 @@ def _not_text() -> CallbackError:
 
 
 def read_callback(fields: Mapping[str, str], *, accept_older_form: bool) -> Callback:
-    """Read what a callback says, without checking who made it."""
-    # A query that has a checksum must pass it, whatever else is added to the query.
+    """Parse a callback without verifying it."""
+    # A query with a checksum must have a valid one, whatever other parameters it has.
     if CHECKSUM in fields or "type" not in fields:
         return _read_order(fields, accept_older_form=accept_older_form)
     return _read_terminal(fields)

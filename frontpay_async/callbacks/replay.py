@@ -1,15 +1,13 @@
-"""Which callbacks were handled already.
+"""The record of handled callbacks.
 
 *Model.* A mark is claimed, and then committed or released. A claimed mark is neither new nor done: its
-handling may still fail, so that a second delivery in the meantime is neither handled nor answered with
-success.
+handling may still fail, so a second delivery in the meantime is neither handled nor answered with success.
 
-*Keys.* ``order:…`` is a callback that the API signed, ``terminal:…`` one that anyone can make who knows a
-callback URL. Each kind has room of its own, so that a flood of made-up callbacks leaves the room of the
-genuine ones alone.
+*Keys.* ``order:…`` is a callback signed by the API; ``terminal:…`` is one that anyone who knows a callback URL
+can forge. Each kind has separate capacity, so a flood of forged callbacks does not displace genuine ones.
 
-*Limit.* Beyond the capacity, a callback is accepted without being remembered: it is a reason to look at
-the order, and looking twice does no harm, while a refused callback may be lost.
+*Limit.* Beyond the capacity, callbacks are accepted without being recorded: a callback is only a reason to
+poll, and polling twice does no harm, while a rejected callback may be lost.
 """
 
 from __future__ import annotations
@@ -28,31 +26,31 @@ if TYPE_CHECKING:
 
 
 class Claim(StrEnum):
-    """Whether a callback may be handled now."""
+    """The result of claiming a callback."""
 
     NEW = "new"
-    """It may, and it is the caller's until ``commit`` or ``release``."""
+    """It is claimed by the caller, until ``commit`` or ``release``."""
     BUSY = "busy"
     """Another task is handling it."""
     DONE = "done"
-    """It was handled before."""
+    """It was already handled."""
     FULL = "full"
-    """Accepted, but not remembered: the capacity is used up."""
+    """Accepted, but not recorded: the capacity is used up."""
 
 
 class ReplayStore(Protocol):
     """The record of handled callbacks; asynchronous, so that several processes can share one.
 
-    A mark may be forgotten when its time is over, and never before: not even to make room.
+    A mark may be deleted after its expiry, but never before, not even to free capacity.
     """
 
     async def claim(self, key: str, *, now: float, until: float) -> Claim:
-        """Take a key that is free, atomically for all that share the store.
+        """Claim a free key, atomically for all processes that share the store.
 
         Args:
-            key: The callback: its kind, a colon, and text without any secret.
+            key: The callback's kind, a colon, and text without secrets.
             now: The time, in Unix seconds.
-            until: How long it must be remembered, in Unix seconds.
+            until: The expiry, in Unix seconds.
         """
         ...
 
@@ -61,7 +59,7 @@ class ReplayStore(Protocol):
         ...
 
     async def release(self, key: str) -> None:
-        """Give a claimed key back: it was not handled."""
+        """Release a claimed key: it was not handled."""
         ...
 
 
@@ -69,7 +67,7 @@ class ReplayStore(Protocol):
 class _Room:
     """The marks of one kind."""
 
-    # None: given back, but still in the queue of expiries.
+    # None: released, but still in the queue of expiries.
     marks: dict[str, Claim | None] = field(factory=dict[str, "Claim | None"])
     expiries: list[tuple[float, str]] = field(factory=list[tuple[float, str]])
 
@@ -87,7 +85,7 @@ class _Room:
         return Claim.NEW
 
     def settle(self, key: str, mark: Claim | None) -> None:
-        # Its time may be over by now.
+        # It may have expired by now.
         if key in self.marks:
             self.marks[key] = mark
 
@@ -101,8 +99,8 @@ class MemoryReplayStore:
     """A record of handled callbacks in this process, for any number of threads and event loops.
 
     Args:
-        capacity: The most callbacks of one kind that are remembered; signed and unsigned ones are two kinds.
-            Further ones are accepted without being remembered; none is forgotten early.
+        capacity: The maximum number of recorded callbacks of each kind, signed and unsigned. Further ones are
+            accepted without being recorded; none is deleted early.
 
     Raises:
         ConfigurationError: The capacity is not a whole number of at least 1.
@@ -113,7 +111,7 @@ class MemoryReplayStore:
     _lock: Lock = field(init=False, factory=Lock, repr=False)
 
     async def claim(self, key: str, *, now: float, until: float) -> Claim:
-        """Take a key that is free; see ``ReplayStore``."""
+        """Claim a free key; see ``ReplayStore``."""
         with self._lock:
             return self._room(key).claim(key, now, until, self.capacity)
 
@@ -123,7 +121,7 @@ class MemoryReplayStore:
             self._room(key).settle(key, Claim.DONE)
 
     async def release(self, key: str) -> None:
-        """Give a claimed key back: it was not handled."""
+        """Release a claimed key: it was not handled."""
         with self._lock:
             self._room(key).settle(key, None)
 
@@ -133,23 +131,23 @@ class MemoryReplayStore:
 
 @define(eq=False)
 class TokenAllowance:
-    """The number of callbacks that are remembered for each token.
+    """The number of recorded callbacks of each token.
 
-    A token is part of a URL, so it may leak from an access log. With it anyone can make up callbacks; this
-    bounds what they take of a store that all tokens share.
+    A token is part of a URL, so it may leak from an access log, and anyone who has it can forge callbacks.
+    This limits their part of a store that all tokens share.
 
     Args:
-        capacity: The most callbacks of one token that are remembered at a time.
+        capacity: The maximum number of recorded callbacks per token.
     """
 
     capacity: int
-    # By reference: how many were taken, and until when that counts.
+    # By reference: the number of used places, and their expiry.
     _taken: dict[str, tuple[int, float]] = field(init=False, factory=dict[str, tuple[int, float]], repr=False)
     _sweep_at: int = field(init=False, default=1000, repr=False)
     _lock: Lock = field(init=False, factory=Lock, repr=False)
 
     def take(self, reference: str, *, now: float, until: float) -> bool:
-        """Take one of a token's places, if there is one left."""
+        """Take one of a token's places, if any is left."""
         with self._lock:
             taken, over = self._taken.get(reference, (0, until))
             if over < now:

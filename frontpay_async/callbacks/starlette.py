@@ -1,6 +1,6 @@
-"""Callbacks received by Starlette or FastAPI; ``answer_callback`` says which answer they get.
+"""Callbacks received by Starlette or FastAPI; ``answer_callback`` has the responses.
 
-Needs ``starlette``, which this package does not install by itself.
+Needs ``starlette``, which FastAPI or the extra ``starlette`` installs.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def callback_route(
     check_route(guard, handler, path, start="/")
 
     async def endpoint(request: Request) -> Response:
-        # Not request.query_params: repeated parameters, and their sequence, have to be seen as they are.
+        # Not request.query_params, which does not preserve repeated parameters and their order.
         query: bytes = request.scope["query_string"]
         answer = await answer_callback(guard, query, handler)
         return PlainTextResponse(answer.text, answer.status, dict(answer.headers))
 
     route = Route(path, endpoint, methods=["GET"])
-    # Starlette adds HEAD, and a HEAD must not use a callback up.
+    # Starlette adds HEAD, which must not consume a callback.
     route.methods = {"GET"}
     return route

@@ -1,4 +1,4 @@
-"""Secrets, and the tokens that are made with them. Pure.
+"""Secrets and the tokens made with them. Pure.
 
 *Model.* The token of a callback URL is ``v1.<reference>.<HMAC-SHA256>``, in base64url: characters that no URL
 has to escape. It is the last parameter of the URL, so that it ends where the provider's parameters begin.
@@ -20,11 +20,10 @@ _TOKEN_PURPOSE = b"frontpay_async callback token v1\0"
 
 
 class _InvalidSecretError(ConfigurationError, ValueError):
-    """A secret that was copied or read wrongly."""
+    """An exception for a secret that was copied or read incorrectly."""
 
 
-# What a copy from a page, a file or a shell leaves at the ends: blanks, line breaks, a BOM, zero-width
-# characters.
+# Residues of copying from a page, a file or a shell: blanks, line breaks, a BOM, zero-width characters.
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
 _QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
 
@@ -33,7 +32,7 @@ def to_key(secret: str | bytes, *, name: str = "secret") -> bytes:
     """Read a secret."""
     if not isinstance(secret, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"{name} must be text or bytes, not {type(secret).__name__}")
-    # An error of the codec's would hold the secret.
+    # The codec's error would contain the secret.
     key = secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
     problem = _problem(secret if isinstance(secret, str) else _text_of(secret))
     if problem:
@@ -42,7 +41,7 @@ def to_key(secret: str | bytes, *, name: str = "secret") -> bytes:
 
 
 def _text_of(secret: bytes) -> str:
-    """Return the text of a key that is one; a binary key is taken as it is."""
+    """Return the text of a key; a binary key is used unchanged."""
     text = secret.decode(errors="replace")
     inner = text.strip().strip(_INVISIBLE)
     return text if not inner or (inner.isprintable() and "\ufffd" not in inner) else "binary"
@@ -64,7 +63,7 @@ def _problem(text: str) -> str | None:
 
 def make_token(reference: str, key: bytes) -> str:
     """Return the token of a reference."""
-    # A lone surrogate is text to Python, and cannot be sent.
+    # A lone surrogate is valid in Python, but cannot be encoded.
     if not 0 < len(reference) <= LONGEST_REFERENCE or any("\ud800" <= c <= "\udfff" for c in reference):
         raise ValueError(f"an order reference must have 1 to {LONGEST_REFERENCE} characters")
     body = _base64(reference.encode())

@@ -192,7 +192,7 @@ def refund(
     invoiced: bool,
     reversal: bool,
 ) -> int:
-    """Pay an order back, wholly or in part. The API accepts it, and works on it."""
+    """Pay an order back, fully or partly. The API accepts it, and works on it."""
     if everything == bool(named):
         raise click.UsageError("pass what to refund: --line ID=AMOUNT, once or more, or --all")
     if reversal and terminal is False:

@@ -104,7 +104,7 @@ def history(command: CommandContext) -> None:
 @_LINES
 @click.pass_obj
 def capture(command: CommandContext, reservation_uuid: str, named: tuple[tuple[int, Decimal], ...]) -> int:
-    """Capture reserved money, wholly or in part."""
+    """Capture reserved money, fully or partly."""
     from frontpay_async.models.reservations import Capture, CaptureLine
 
     lines = [CaptureLine(id=line, amount=amount) for line, amount in named]
@@ -178,7 +178,7 @@ def refund(
     source: str,
     reference: str,
 ) -> int:
-    """Refund a capture or a charge, wholly or in part."""
+    """Refund a capture or a charge, fully or partly."""
     from frontpay_async.models.orders import RefundLine
     from frontpay_async.models.reservations import ReservationRefund
 

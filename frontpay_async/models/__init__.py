@@ -1,1 +1,1 @@
-"""The values that go in and come out: frozen attrs classes in Python's names and types. Pure."""
+"""The values that calls accept and return: frozen attrs classes with Python names and types. Pure."""

@@ -1,4 +1,4 @@
-"""How the values read their arguments: exact numbers, zone-aware dates, masked reprs. Pure.
+"""The fields of values: exact numbers, zone-aware dates, masked reprs. Pure.
 
 Only what can never be right is refused here (a float, a naive datetime, text that is not a number);
 the documented rules are checked against the wire form when the order is sent, so that all broken
@@ -247,5 +247,5 @@ def is_a_or_none(cls: type[object]) -> Callable[[object, Attribute[Any], object]
 
 
 def masked(value: object) -> str:
-    """Hide personal data and secrets in a repr, but show whether there is any."""
+    """Hide personal data and secrets in a repr, but show whether there is a value."""
     return repr(value) if value is None or value == "" else "'***'"

@@ -1,4 +1,4 @@
-"""What a callback says. Pure."""
+"""The values of callbacks. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frontpay_async.models.value import Value
 
 
 class CallbackKind(StrEnum):
-    """What a callback about a terminal order is about."""
+    """The kind of a callback about a terminal order."""
 
     PAYMENT = "payment"
     REFUND = "refund"
@@ -28,12 +28,13 @@ class TerminalCallback(Value):
         order_uuid: The order.
         kind: A payment or a refund.
         is_approved: Whether the cardholder approved it; otherwise it was cancelled.
-        total_amount: What was paid or paid back, in ``currency``.
+        total_amount: The paid or refunded amount, in ``currency``.
         currency: The ISO 4217 code.
         base_amount: The amount without VAT; None if it was not returned, as for refunds.
         vat_amount: The VAT; None if it was not returned.
-        order_reference: What the URL was signed for; None if it has no token or the token was not checked.
-        signed_fields: The fields that were vouched for: ``order_reference`` or none.
+        order_reference: The reference in the URL's token; None if it has no token or the token was not
+            checked.
+        signed_fields: The verified fields: ``order_reference`` or none.
     """
 
     order_uuid: str
@@ -63,7 +64,7 @@ class OrderCallback(Value):
         payment_method: How it was paid, in the API's words; may be empty.
         amount: The amount, in the order's currency.
         timestamp: When the callback was made, in UTC.
-        order_reference: What the URL was signed for, if it was.
+        order_reference: The reference in the URL's token, if any.
         signed_fields: The fields that were vouched for; none before the checksum was checked. A field that is
             not among them is as received, and may have been divided wrongly.
 

@@ -1,4 +1,4 @@
-"""Checkout sessions: orders that the customer pays on a page which your shop redirects to. Pure."""
+"""Checkout sessions: orders that the customer pays on a page to which your shop redirects. Pure."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ class CheckoutSession(Value):
             ``shipping_cost`` is not documented; both are accepted.
         order_date: A date or a zone-aware datetime.
         customer: As for a payment link; needs ``personal_number`` when ``via`` is ``invoice``.
-        via: How the customer pays. ``visa`` and ``invoice`` were seen; the pages also name mastercard, vipps,
-            Apple Pay and Google Pay, without the spelling.
-        success_url: Where the customer's browser is sent after the payment.
-        failure_url: Where it is sent after a failure.
-        shipping_cost: What shipping costs, in the order's currency. Defaults to 0.
+        via: How the customer pays. ``visa`` and ``invoice`` were observed; the pages also mention mastercard,
+            vipps, Apple Pay and Google Pay, without the spelling.
+        success_url: The URL to which the browser returns after the payment.
+        failure_url: The URL to which it returns after a failure.
+        shipping_cost: The shipping cost, in the order's currency. Defaults to 0.
         currency: The currency, such as ``NOK``; not sent by default.
         with_customer: Sent as it is where given; the newest example has it, its rule is not known.
-        payment_link_due_date: Until when the page is good: a date or a zone-aware datetime. Accounts on an
+        payment_link_due_date: The expiry of the page: a date or a zone-aware datetime. Accounts on an
             older revision require it.
         send_order_by: How the order is sent. Accounts on an older revision require it.
         reference_no: Your reference.
         customer_reference: The customer's reference.
         invoice_references: References that an invoice shows.
-        invoice_interval: How often invoices are gathered.
+        invoice_interval: How often invoices are collected.
         separate_invoices: Whether each order gets a separate invoice.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
-        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; not validated.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -106,17 +106,17 @@ class InvoiceSession(Value):
         order_date: A date or a zone-aware datetime, today or later.
         customer: Needs ``type``, country code, phone number and e-mail address; if corporate, also an
             organisation number.
-        success_url: Where the customer's browser is sent afterwards.
-        failure_url: Where it is sent after a failure.
+        success_url: The URL to which the browser returns afterwards.
+        failure_url: The URL to which it returns after a failure.
         invoice_fee_applicable: Whether the invoice fee is added.
-        invoice_interval: How often invoices are gathered; daily by default.
+        invoice_interval: How often invoices are collected; daily by default.
         invoice_maturity: Days until it is due.
         separate_invoices: Whether each order gets a separate invoice.
         reference_no: Your reference.
         customer_reference: The customer's reference.
-        secure_details: Show the order only after the customer has proved who they are with BankID.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
-        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
+        secure_details: Show the order only after the customer has identified with BankID.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; not validated.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -144,15 +144,15 @@ class HostedCheckout(Value):
         products: The lines; at least one.
         summary: The totals; see ``OrderSummary.of``.
         order_date: A date or a zone-aware datetime.
-        payment_link_due_date: Until when the page is good: a date or a zone-aware datetime.
+        payment_link_due_date: The expiry of the page: a date or a zone-aware datetime.
         customer: Country code, phone number, e-mail address, name and postal address.
-        success_url: Where the customer's browser is sent after the payment.
-        failure_url: Where it is sent after a failure.
+        success_url: The URL to which the browser returns after the payment.
+        failure_url: The URL to which it returns after a failure.
         checkout_language: The language of the page, such as ``en`` or ``no``.
         reference_no: Your reference.
         customer_notes: Notes for the customer.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
-        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; not validated.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)

@@ -18,7 +18,7 @@ class CreditCheck(Value):
     """One row of the account's credit checks (page "Credit Check History"); personal data is masked in reprs.
 
     Args:
-        checked_on: When it was made; text where it could not be read.
+        checked_on: When it was made; text if it could not be read.
         name: Who was checked.
         type: ``private`` or ``corporate``, in lower case.
         company_type: The form of the company.

@@ -253,7 +253,7 @@ class Customer(Value):
         country_code: The country code of the phone number, such as ``+47``.
         msisdn: The phone number without country code.
         email: The e-mail address.
-        preferred_language: en, no, sv, da or de; the API takes no when it is missing.
+        preferred_language: en, no, sv, da or de; the API defaults to ``no``.
         first_name: The first name.
         personal_number: The Norwegian identity number: 11 digits. Required for e-faktura.
         organization_id: The organisation number: digits only. Required for corporate customers and EHF.

@@ -1,4 +1,4 @@
-"""Customers: what the API has on file, and changes to it. Pure."""
+"""Customers: their records, and updates. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from frontpay_async.models.value import Value
 
 @frozen(kw_only=True)
 class CustomerRecord(Value):
-    """What the API has on file about a customer (page "Customer Details"); personal data is masked in reprs.
+    """A customer's record (page "Customer Details"); personal data is masked in reprs.
 
     Args:
         uuid: The customer's id, such as ``CSRT3463048878``.
-        type: ``private`` or ``corporate``, in lower case; None if the API left it out.
+        type: ``private`` or ``corporate``, in lower case; None if the API omitted it.
         name: The full name.
         country_code: The country code of the phone number.
         msisdn: The phone number without country code.
@@ -49,7 +49,7 @@ class CustomerRecord(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class PrivateCustomerUpdate(Value):
-    """What a private customer's record becomes (page "Update Private Customer").
+    """The new record of a private customer (page "Update Private Customer").
 
     Args:
         name: The full name.
@@ -100,7 +100,7 @@ def to_contacts(values: Iterable[CustomerContact]) -> tuple[CustomerContact, ...
 
 @frozen(kw_only=True, field_transformer=exact)
 class CorporateCustomerUpdate(Value):
-    """What a corporate customer's record becomes (page "Update Corporate Customer").
+    """The new record of a corporate customer (page "Update Corporate Customer").
 
     Args:
         name: The company's name.

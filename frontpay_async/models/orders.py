@@ -71,10 +71,10 @@ class PaymentLinkOrder(Value):
         send_order_by: How the link is sent. Defaults to not at all.
         reference_no: Your reference.
         customer_reference: The customer's reference.
-        secure_details: Show the order only after the customer has proved who they are with BankID.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        secure_details: Show the order only after the customer has identified with BankID.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
         extra: Members that are merged deeply into the body, under their wire names, such as
-            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
+            ``{"isCreditCheckAvailable": False}``. They are not validated.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -122,9 +122,9 @@ class InvoiceOrder(_InvoicedOrder):
         separate_invoices: Whether each order gets its own invoice. The API defaults to True.
         reference_no: Your reference.
         customer_reference: The customer's reference.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
         extra: Members that are merged deeply into the body, under their wire names, such as
-            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
+            ``{"isCreditCheckAvailable": False}``. They are not validated.
     """
 
 
@@ -143,9 +143,9 @@ class EFakturaOrder(_InvoicedOrder):
         separate_invoices: Whether each order gets its own invoice. The API defaults to True.
         reference_no: Your reference.
         customer_reference: The customer's reference.
-        callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
+        callback_url: Required: the URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
         extra: Members that are merged deeply into the body, under their wire names, such as
-            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
+            ``{"isCreditCheckAvailable": False}``. They are not validated.
     """
 
 
@@ -164,9 +164,9 @@ class EhfOrder(_InvoicedOrder):
         separate_invoices: Whether each order gets its own invoice. The API defaults to True.
         reference_no: Your reference.
         customer_reference: The customer's reference.
-        callback_url: Required here: where the API reports changes, by HTTP GET. Masked in reprs.
+        callback_url: Required: the URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
         extra: Members that are merged deeply into the body, under their wire names, such as
-            ``{"isCreditCheckAvailable": False}``. They are checked against nothing.
+            ``{"isCreditCheckAvailable": False}``. They are not validated.
     """
 
 
@@ -305,14 +305,14 @@ def _choices(lines: list[RefundLine], amount: Decimal) -> list[tuple[RefundLine,
 
 @frozen(kw_only=True, field_transformer=exact)
 class Refund(Value):
-    """Refund an order, wholly or in part (page "Refund Order").
+    """Refund an order, fully or partly (page "Refund Order").
 
     Whether it took effect shows in ``refunded_amount`` of ``orders.get_status``: compare it with what it was
     before.
 
     Args:
         grand_total: The total refund, in the order's currency: the sum of the lines.
-        lines: What is paid back on which line; at least one.
+        lines: The refunded lines; at least one.
         type: ``regular``, or ``invoiced`` for an invoiced order.
     """
 
@@ -415,7 +415,7 @@ class OrderDetails(Value):
 
     Args:
         order_uuid: The order's id.
-        type: The kind of order; open. None if the API left it out.
+        type: The kind of order; open. None if the API omitted it.
         status: The status; open.
         invoice_number: The invoice number, once there is one.
         order_date: A zone-aware datetime or a date where the API's text could be read as one, else the text.
@@ -423,7 +423,7 @@ class OrderDetails(Value):
         products: The lines, with their ``id`` if the API returns it. A line that lacks a number is a
             ``PartialProduct``.
         summary: The totals; a ``PartialSummary`` where one of them is missing, None if all are.
-        customer: The customer; texts that the API left out are empty. None if it left out all.
+        customer: The customer; omitted texts are empty. None if it omitted all of it.
         unknown_fields: Undocumented and unreadable members of the response, by wire path.
     """
 

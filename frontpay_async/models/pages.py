@@ -1,4 +1,4 @@
-"""One page of a list that the API gives in pages. Pure."""
+"""One page of a list. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Page(Generic[T]):
     Args:
         items: The rows on this page.
         number: The page's number, from 1.
-        last: The number of the last page; None if the API left it out.
-        total: How many rows the list has; None if the API left it out.
-        per_page: How many rows a page has at most; None if the API left it out.
+        last: The number of the last page; None if the API omitted it.
+        total: How many rows the list has; None if the API omitted it.
+        per_page: How many rows a page has at most; None if the API omitted it.
         has_next: Whether another page follows.
     """
 

@@ -18,7 +18,7 @@ def _frozen(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 @frozen(kw_only=True)
 class RawResponse(Value):
-    """A response as the API sent it; what it holds stays out of reprs, because it may be personal.
+    """A response as sent by the API; its content is hidden in reprs, because it may be personal.
 
     Args:
         status: The HTTP status.

@@ -20,11 +20,11 @@ class AttemptRecord(Value):
 
     Args:
         operation: The operation's name.
-        order_uuid: The order that the call named, if it named one.
+        order_uuid: The order that the call was about, if any.
         attempt: 1 for the first.
-        status: The HTTP status; None if no answer came.
-        elapsed: Seconds that the attempt took, waiting for the rate window included.
-        outcome: None when it succeeded, else what is known.
+        status: The HTTP status; None without a response.
+        elapsed: The duration in seconds, including the wait for the rate window.
+        outcome: The outcome; None if it succeeded.
     """
 
     operation: str
@@ -37,16 +37,16 @@ class AttemptRecord(Value):
 
 @frozen(kw_only=True)
 class ResultRecord(Value):
-    """How a whole call ended; its repr shows no body, header or personal data.
+    """The record of a whole call; its repr contains no body, header or personal data.
 
     Args:
         operation: The operation's name.
-        order_uuid: The order that the call named, if it named one.
+        order_uuid: The order that the call was about, if any.
         attempts: How many attempts were made.
-        status: The last attempt's HTTP status; None if no answer came.
-        elapsed: Seconds that the call took, waits included.
-        outcome: None when it succeeded, else what is known of the whole call.
-        error: The class of what was raised, such as ``ServerError``; None when it succeeded.
+        status: The last attempt's HTTP status; None without a response.
+        elapsed: The duration in seconds, including waits.
+        outcome: The outcome of the whole call; None if it succeeded.
+        error: The class of the error, such as ``ServerError``; None when it succeeded.
         may_have_happened_twice: It succeeded, but an earlier attempt was answered with a server error after
             which this operation may already have been done.
         response: The response of a success, with its headers and request id; None for a failure. It may hold
@@ -66,13 +66,13 @@ class ResultRecord(Value):
 
 @frozen(kw_only=True)
 class CallResult(Generic[T_co]):
-    """What a call returned, with the response that it was read from; ``client.with_raw_response`` returns it.
+    """The result of a call with its response; ``client.with_raw_response`` returns it.
 
     Args:
-        value: What the call returned.
+        value: The result of the call.
         response: The response, with its status, headers, request id and JSON; masked in reprs.
         attempts: How many attempts were made.
-        elapsed: Seconds that the call took, waits included.
+        elapsed: The duration in seconds, including waits.
     """
 
     value: T_co

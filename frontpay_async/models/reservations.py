@@ -35,11 +35,11 @@ def to_single_products(values: Iterable[Product]) -> tuple[Product, ...]:
 
 @frozen(kw_only=True, field_transformer=exact)
 class CaptureLine(Value):
-    """One line of a reservation to capture, wholly or in part.
+    """One line of a reservation to capture, fully or partly.
 
     Args:
         id: The line's numeric id, from ``ReservationDetails.products[n].id``.
-        amount: What is captured, in the reservation's currency.
+        amount: The amount to capture, in the reservation's currency.
     """
 
     id: int
@@ -61,17 +61,17 @@ class ReservationOrder(Value):
         order_date: A date or a zone-aware datetime.
         customer: Needs ``type``, country code, phone number, e-mail address and preferred language; if
             corporate, also an organisation number.
-        payment_link_due_date: Until when the link is good: a date or a zone-aware datetime.
+        payment_link_due_date: The expiry of the link: a date or a zone-aware datetime.
         send_order_by: How the link is sent.
         reference_no: Your reference.
         customer_reference: The customer's reference.
-        charge_validity: For how many days a charge is possible; the API takes 90 when it is missing.
+        charge_validity: For how many days a charge is possible; the API defaults to 90.
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
-        secure_details: Show the reservation only after the customer has proved who they are with BankID.
+        secure_details: Show the reservation only after the customer has identified with BankID.
         is_charge_partially_refundable: Whether a charge can be refunded in part.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
-        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; not validated.
     """
 
     products: tuple[Product, ...] = field(converter=to_single_products)
@@ -101,20 +101,20 @@ class ReservationSession(ReservationOrder):
         order_date: A date or a zone-aware datetime.
         customer: Needs ``type``, country code, phone number, e-mail address and preferred language; if
             corporate, also an organisation number.
-        payment_link_due_date: Until when the page is good: a date or a zone-aware datetime.
+        payment_link_due_date: The expiry of the page: a date or a zone-aware datetime.
         send_order_by: How the link is sent.
-        via: How the customer pays; ``visa`` was seen.
-        success_url: Where the customer's browser is sent after the reservation.
-        failure_url: Where it is sent after a failure.
+        via: How the customer pays; ``visa`` was observed.
+        success_url: The URL to which the browser returns after the reservation.
+        failure_url: The URL to which it returns after a failure.
         reference_no: Your reference.
         customer_reference: The customer's reference.
-        charge_validity: For how many days a charge is possible; the API takes 90 when it is missing.
+        charge_validity: For how many days a charge is possible; the API defaults to 90.
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
-        secure_details: Show the reservation only after the customer has proved who they are with BankID.
+        secure_details: Show the reservation only after the customer has identified with BankID.
         is_charge_partially_refundable: Whether a charge can be refunded in part.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
-        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; not validated.
     """
 
     via: str
@@ -124,11 +124,11 @@ class ReservationSession(ReservationOrder):
 
 @frozen(kw_only=True, field_transformer=exact)
 class Capture(Value):
-    """Capture of reserved money, wholly or in part (page "Capture Reservation").
+    """Capture of reserved money, fully or partly (page "Capture Reservation").
 
     Args:
-        grand_total: What is captured in all, in the reservation's currency.
-        lines: What is captured on which line; at least one.
+        grand_total: The captured total, in the reservation's currency.
+        lines: The captured lines; at least one.
         additional_text: A text for the customer.
     """
 
@@ -142,8 +142,8 @@ class Charge(Value):
     """Charge beyond what was reserved, such as for a late return (page "Charge Reservation").
 
     Args:
-        grand_total: What is charged in all, in the reservation's currency.
-        products: What it is charged for; at least one. Each has the quantity 1 and no discount.
+        grand_total: The charged total, in the reservation's currency.
+        products: The charged lines; at least one. Each has the quantity 1 and no discount.
         additional_text: A text for the customer.
     """
 
@@ -154,12 +154,12 @@ class Charge(Value):
 
 @frozen(kw_only=True, field_transformer=exact)
 class ReservationRefund(Value):
-    """Refund of a capture or a charge, wholly or in part (page "Refund Reservation").
+    """Refund of a capture or a charge, fully or partly (page "Refund Reservation").
 
     Args:
-        grand_total: What is paid back in all, in the reservation's currency.
-        lines: What is paid back on which line; at least one.
-        source: Whether a capture or a charge is paid back.
+        grand_total: The refunded total, in the reservation's currency.
+        lines: The refunded lines; at least one.
+        source: Whether a capture or a charge is refunded.
         reference: The id of that capture (``CAP…``) or charge (``CHA…``).
     """
 
@@ -191,7 +191,7 @@ class ReservationPayment(Value):
     """The capture or charge that was made.
 
     Args:
-        uuid: Its id (``CAP…`` or ``CHA…``), which a refund names; None if the API left it out, though it
+        uuid: Its id (``CAP…`` or ``CHA…``), which a refund names; None if the API omitted it, though it
             confirmed the payment.
         unknown_fields: Undocumented members of the response, by wire path.
     """
@@ -210,11 +210,11 @@ class ReservedProduct(Value):
         product_id: Your own identifier.
         quantity: How many units.
         rate: The price of one unit.
-        discount: What is taken off the line.
+        discount: The discount on the line.
         tax: The VAT rate in percent.
-        amount: What the line costs.
-        reserved: What is reserved of it.
-        captured: What was captured of it.
+        amount: The amount of the line.
+        reserved: The reserved amount of the line.
+        captured: The captured amount of the line.
     """
 
     id: int | None = None
@@ -231,15 +231,15 @@ class ReservedProduct(Value):
 
 @frozen(kw_only=True)
 class ReservationPayments(Value):
-    """What has been done with the money of a reservation, in its currency.
+    """The payments of a reservation, in its currency.
 
     Args:
-        reserved_at: When it was reserved; text where the API wrote it without a zone.
-        reserved: What was reserved.
-        captured: What was captured.
-        charged: What was charged beyond the reservation.
-        refunded_from_captured: What was paid back of captures.
-        refunded_from_charged: What was paid back of charges.
+        reserved_at: When it was reserved; text if the API sent it without a zone.
+        reserved: The reserved amount.
+        captured: The captured amount.
+        charged: The amount charged beyond the reservation.
+        refunded_from_captured: The refunded amount of captures.
+        refunded_from_charged: The refunded amount of charges.
     """
 
     reserved_at: datetime | date | str | None = None
@@ -255,10 +255,10 @@ class ReservationEvent(Value):
     """One entry of a reservation's payment history.
 
     Args:
-        kind: What happened, such as ``reserved``, ``captured`` or ``charged``.
+        kind: The kind, such as ``reserved``, ``captured`` or ``charged``.
         uuid: The id of the capture or charge, where the API shows it.
-        at: When; text where the API wrote it without a zone.
-        amount: How much, in the reservation's currency.
+        at: When; text if the API sent it without a zone.
+        amount: The amount, in the reservation's currency.
     """
 
     kind: str
@@ -276,13 +276,13 @@ class ReservationDetails(Value):
         status: The status; open.
         is_paid: Whether it is paid.
         products: The lines, with their ids.
-        grand_total: What is reserved in all.
-        payments: What has been done with the money.
+        grand_total: The reserved total.
+        payments: The payments.
         history: Each reservation, capture, charge and refund.
-        reservation_date: When it was made; text where it could not be read.
-        payment_link_due_date: Until when the link is good; text where it could not be read.
+        reservation_date: When it was made; text if it could not be read.
+        payment_link_due_date: The expiry of the link; text if it could not be read.
         send_order_by: How the link was sent.
-        customer: Who it is reserved from.
+        customer: The customer.
         charge_validity: For how many days a charge is possible.
         reference_no: Your reference.
         customer_reference: The customer's reference.
@@ -316,14 +316,14 @@ class ReservationHistoryEntry(Value):
 
     Args:
         reservation_uuid: The reservation's id.
-        title: What happened, such as ``refund-sent-from-captured``.
+        title: The event, such as ``refund-sent-from-captured``.
         at: When, as the API writes it (``21.01.2024 04:00``): it names no zone.
-        sent_to: Where a message went. Masked in reprs.
-        action_by: Who did it. Masked in reprs.
+        sent_to: The recipient of a message. Masked in reprs.
+        action_by: The person who did it. Masked in reprs.
         note: A note. Masked in reprs.
         payment_method: How it was paid.
-        is_refundable: Whether it can be paid back.
-        amount: How much, in the reservation's currency.
+        is_refundable: Whether it can be refunded.
+        amount: The amount, in the reservation's currency.
         unknown_fields: Undocumented members of the response, by wire path.
     """
 

@@ -49,7 +49,7 @@ class OrderStatus(_OpenStatus):
     INKASSO = "INKASSO"
     """The invoice has gone to debt collection."""
     UNKNOWN = "UNKNOWN"
-    """The answer named no status."""
+    """The response has no status."""
 
     @property
     def is_final(self) -> bool:
@@ -63,7 +63,7 @@ class PaymentStatus(_OpenStatus):
     PAID = "PAID"
     CANCELLED = "CANCELLED"
     UNKNOWN = "UNKNOWN"
-    """The answer named no status: the payment is not decided yet."""
+    """The response has no status: the payment is not decided yet."""
 
     @property
     def is_final(self) -> bool:
@@ -77,7 +77,7 @@ class RefundStatus(_OpenStatus):
     REFUNDED = "REFUNDED"
     REJECTED = "REJECTED"
     UNKNOWN = "UNKNOWN"
-    """The answer named no status: the refund is not decided yet."""
+    """The response has no status: the refund is not decided yet."""
 
     @property
     def is_final(self) -> bool:
@@ -114,7 +114,7 @@ class ReservationStatus(_OpenStatus):
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     UNKNOWN = "UNKNOWN"
-    """The answer named no status."""
+    """The response has no status."""
 
     @property
     def is_final(self) -> bool:
@@ -130,11 +130,11 @@ class SubscriptionStatus(_OpenStatus):
     COMPLETED = "COMPLETED"
     CANCELLED = "CANCELLED"
     UNKNOWN = "UNKNOWN"
-    """The answer named no status."""
+    """The response has no status."""
 
     @property
     def is_final(self) -> bool:
-        """Whether it bills no more: COMPLETED or CANCELLED."""
+        """Whether it has ended: COMPLETED or CANCELLED."""
         return self in _FINAL_SUBSCRIPTION
 
 

@@ -22,21 +22,21 @@ class SubscriptionOrder(Value):
     Args:
         products: The lines; at least one. A ``product_id`` has at most 25 characters.
         summary: The totals of one cycle; see ``OrderSummary.of``.
-        payable_per_cycle: What the customer pays each cycle.
-        billing_frequency: How often; ``month`` was seen, and ``monthly``, ``weekly`` and ``daily`` in a
-            comment.
-        repeats: How many cycles there are.
-        start_date: The day on which it begins: a date, or a zone-aware datetime whose day in Norway is sent.
-        end_date: The day on which it ends.
-        payment_link_due_date: Until when the link is good: a date or a zone-aware datetime.
+        payable_per_cycle: The amount of each cycle.
+        billing_frequency: The frequency; ``month`` was observed, and ``monthly``, ``weekly`` and ``daily`` in
+            a comment.
+        repeats: The number of cycles.
+        start_date: The first day: a date, or a zone-aware datetime whose day in Norway is sent.
+        end_date: The last day.
+        payment_link_due_date: The expiry of the link: a date or a zone-aware datetime.
         send_order_by: How the link is sent.
         customer: Needs ``type``, country code, phone number and e-mail address; if corporate, also an
             organisation number.
-        initial_cycle_amount: What the first cycle costs, where that differs.
+        initial_cycle_amount: The amount of the first cycle, if it differs.
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
-        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; not validated.
     """
 
     products: tuple[Product, ...] = field(converter=to_products)
@@ -63,26 +63,26 @@ class SubscriptionSession(SubscriptionOrder):
     Args:
         products: The lines; at least one. A ``product_id`` has at most 25 characters.
         summary: The totals of one cycle; see ``OrderSummary.of``.
-        payable_per_cycle: What the customer pays each cycle.
-        billing_frequency: How often; ``month`` was seen, and ``monthly``, ``weekly`` and ``daily`` in a
-            comment.
-        repeats: How many cycles there are.
-        start_date: The day on which it begins: a date, or a zone-aware datetime whose day in Norway is sent.
-        end_date: The day on which it ends.
-        payment_link_due_date: Until when the page is good: a date or a zone-aware datetime.
+        payable_per_cycle: The amount of each cycle.
+        billing_frequency: The frequency; ``month`` was observed, and ``monthly``, ``weekly`` and ``daily`` in
+            a comment.
+        repeats: The number of cycles.
+        start_date: The first day: a date, or a zone-aware datetime whose day in Norway is sent.
+        end_date: The last day.
+        payment_link_due_date: The expiry of the page: a date or a zone-aware datetime.
         send_order_by: How the link is sent.
         customer: Needs ``type``, country code, phone number and e-mail address; if corporate, also an
             organisation number.
-        via: How the customer pays; ``visa`` was seen.
-        success_url: Where the customer's browser is sent after the payment.
-        failure_url: Where it is sent after a failure.
+        via: How the customer pays; ``visa`` was observed.
+        success_url: The URL to which the browser returns after the payment.
+        failure_url: The URL to which it returns after a failure.
         currency: The currency. Defaults to ``NOK``.
-        secure_details: Show the order only after the customer has proved who they are with BankID.
-        initial_cycle_amount: What the first cycle costs, where that differs.
+        secure_details: Show the order only after the customer has identified with BankID.
+        initial_cycle_amount: The amount of the first cycle, if it differs.
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
-        extra: Members that are merged deeply into the body, under their wire names; checked against nothing.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
+        extra: Members that are merged deeply into the body, under their wire names; not validated.
     """
 
     via: str
@@ -119,11 +119,11 @@ class SubscriptionEntry(Value):
         subscription_uuid: The subscription's id.
         status: The status; open.
         order_uuid: The id of its order.
-        repeats: How many cycles there are.
+        repeats: The number of cycles.
         frequency: How often it bills.
         amount: The price of a cycle.
         currency: The currency.
-        created_at: When it was created; text where the API wrote it without a zone.
+        created_at: When it was created; text if the API sent it without a zone.
         customer_name: The customer's name. Masked in reprs.
         customer_email: The customer's e-mail address. Masked in reprs.
         country_code: The country code of the phone number.
@@ -160,7 +160,7 @@ class FailedOrderEntry(Value):
         order_uuid: The order's id.
         status: What became of it: ``paid``, ``invoiced`` and ``debtCollection`` are documented.
         subscription_uuid: The subscription's id, where the API shows it.
-        order_date: The order's date; text where it could not be read.
+        order_date: The order's date; text if it could not be read.
         customer_name: The customer's name. Masked in reprs.
         country_code: The country code of the phone number.
         msisdn: The phone number. Masked in reprs.
@@ -191,8 +191,8 @@ class SubscriptionCycle(Value):
         status: Its status, as the API writes it.
         invoiced: Whether it was invoiced.
         amount: What it costs.
-        start_date: Its first day; text where it could not be read.
-        end_date: Its last day; text where it could not be read.
+        start_date: Its first day; text if it could not be read.
+        end_date: Its last day; text if it could not be read.
         is_refunded: Whether it was refunded.
         refunded_at: When it was refunded.
         refunded_amount: What was paid back.
@@ -224,12 +224,12 @@ class SubscriptionDetails(Value):
         amount_refunded: What was paid back.
         payable_per_cycle: What a cycle costs.
         frequency: How often it bills.
-        repeats: How many cycles there are.
+        repeats: The number of cycles.
         current_cycle: The number of the present cycle.
         currency: The currency.
-        start_date: The day on which it begins; text where it could not be read.
-        end_date: The day on which it ends; text where it could not be read.
-        payment_link_due_date: Until when the link is good; text where it could not be read.
+        start_date: The day on which it begins; text if it could not be read.
+        end_date: The day on which it ends; text if it could not be read.
+        payment_link_due_date: The expiry of the link; text if it could not be read.
         is_paid: Whether it is paid.
         is_refundable: Whether it can be refunded.
         send_order_by: How the link was sent.
@@ -270,7 +270,7 @@ class FailedOrderDetails(Value):
     Args:
         order_uuid: The order's id, if the API returned it.
         subscription_uuid: The subscription's id.
-        order_date: The order's date; text where it could not be read.
+        order_date: The order's date; text if it could not be read.
         products: The lines.
         summary: The totals, if the API returned all of them.
         customer: Who is billed.

@@ -56,7 +56,7 @@ class TerminalOrder(Value):
         receipt_print: Whether the terminal prints a receipt.
         send_order_by: How the order is sent; at least one of the two ways must be True.
         invoice_references: References and notes.
-        callback_url: Where the API reports changes, by HTTP GET. Masked in reprs.
+        callback_url: The URL to which the API sends callbacks, by HTTP GET. Masked in reprs.
         extra: Members that are merged deeply into the body, under their wire names. They are checked against
             nothing.
     """
@@ -84,7 +84,7 @@ class TerminalRefund(Value):
 
     Args:
         grand_total: What is paid back in all, in the order's currency.
-        lines: What is paid back on which line; at least one.
+        lines: The refunded lines; at least one.
         is_reversal: Reverse the payment instead of refunding it.
     """
 

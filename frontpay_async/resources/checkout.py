@@ -1,4 +1,4 @@
-"""Checkout: orders that the customer pays on a page which your shop redirects to.
+"""Checkout: orders that the customer pays on a page to which your shop redirects.
 
 Every method may raise any ``FrontPayError``; "Raises" names those that the operation adds.
 """
@@ -30,10 +30,10 @@ class Checkout:
         Evidence: recorded.
 
         Args:
-            session: The order, with how it is paid and where the browser goes afterwards.
+            session: The order, with how it is paid and the URLs to which the browser returns.
 
         Returns:
-            The ids, and the page to send the browser to.
+            The ids, and the page to which to redirect the browser.
 
         Raises:
             InvalidOrderError: The session breaks a documented rule; nothing was sent.
@@ -51,7 +51,7 @@ class Checkout:
         Evidence: vendor page.
 
         Args:
-            session: The order, and where the browser goes afterwards.
+            session: The order, and the URLs to which the browser returns.
 
         Returns:
             The ids, and for a private customer the BankID page to send the browser to.
@@ -72,10 +72,10 @@ class Checkout:
         Evidence: vendor page.
 
         Args:
-            checkout: The order, and where the browser goes afterwards.
+            checkout: The order, and the URLs to which the browser returns.
 
         Returns:
-            The ids, and the page to send the browser to.
+            The ids, and the page to which to redirect the browser.
 
         Raises:
             InvalidOrderError: The order breaks a documented rule; nothing was sent.

@@ -33,9 +33,9 @@ class CompanyChecks:
 
         Args:
             company_id: The company's number.
-            success_url: Where the browser is sent afterwards.
-            failure_url: Where it is sent after a failure.
-            callback_url: Where the API reports the result, by HTTP GET.
+            success_url: The URL to which the browser returns afterwards.
+            failure_url: The URL to which it returns after a failure.
+            callback_url: The URL to which the API sends the result, by HTTP GET.
 
         Returns:
             The id of the check, and the BankID page to send the browser to.

@@ -45,7 +45,7 @@ class CreditChecks:
                 a second one costs money and is shown to the one who is checked.
         """
         who = rows.PrivateCreditCheck(personal_id, country_code, msisdn)
-        # Out of the reach of a traceback, which would show them.
+        # Deleted so that tracebacks do not contain them.
         del personal_id, msisdn
         await self._session.execute(rows.CHECK_PRIVATE, self._options, value=who)
 

@@ -1,4 +1,4 @@
-"""Customers: what the API has on file, and changes to it.
+"""Customers: their records, and updates.
 
 Every method may raise any ``FrontPayError``; "Raises" names those that the operation adds.
 """
@@ -29,7 +29,7 @@ class Customers:
     _options: CallOptions
 
     async def get_details(self, customer_uuid: str) -> CustomerRecord:
-        """Get what the API has on file about a customer (page "Customer Details").
+        """Get a customer's record (page "Customer Details").
 
         Evidence: vendor page.
 
@@ -45,7 +45,7 @@ class Customers:
         return await self._session.execute(rows.GET_CUSTOMER_DETAILS, self._options, uuid=customer_uuid)
 
     async def update_private(self, customer_uuid: str, update: PrivateCustomerUpdate) -> None:
-        """Replace what is on file about a private customer (page "Update Private Customer").
+        """Replace a private customer's record (page "Update Private Customer").
 
         Safe to repeat: the whole record is written.
 
@@ -65,7 +65,7 @@ class Customers:
         )
 
     async def update_corporate(self, customer_uuid: str, update: CorporateCustomerUpdate) -> None:
-        """Replace what is on file about a corporate customer (page "Update Corporate Customer").
+        """Replace a corporate customer's record (page "Update Corporate Customer").
 
         Safe to repeat: the whole record is written.
 

@@ -48,7 +48,7 @@ FILTERS = (
 
 @frozen(eq=False, repr=False)
 class Orders:
-    """Offer the operations on orders; reached as ``client.orders``."""
+    """The operations on orders; reached as ``client.orders``."""
 
     _session: Session
     _options: CallOptions
@@ -144,11 +144,11 @@ class Orders:
             AlreadyPaidError: The order is paid.
             AlreadyCancelledError: The order is cancelled.
             NotFoundError: There is no such order.
-            OutcomeUnknownError: The response was lost. The API shows no trace of it; a second message is
-                the worst that sending again can cause.
+            OutcomeUnknownError: The response was lost. The API shows no trace of it; sending it
+                again causes a second message at worst.
         """
         where = request_bodies.Resend(country_code, msisdn, email)
-        # Out of the reach of a traceback, which would show them.
+        # Deleted so that tracebacks do not contain them.
         del msisdn, email
         await self._session.execute(
             operations.RESEND_PAYMENT_LINK, self._options, uuid=order_uuid, value=where
@@ -161,7 +161,7 @@ class Orders:
 
         Args:
             order_uuid: The order.
-            note: Why; required by the API.
+            note: The reason; required by the API.
 
         Raises:
             InvalidOrderError: The note is empty; nothing was sent.
@@ -170,14 +170,14 @@ class Orders:
             NotFoundError: There is no such order.
         """
         why = request_bodies.Cancellation(note)
-        # Out of the reach of a traceback, which would show it.
+        # Deleted so that tracebacks do not contain it.
         del note
         await self._session.execute(operations.CANCEL_ORDER, self._options, uuid=order_uuid, value=why)
 
     async def refund(self, order_uuid: str, refund: Refund) -> None:
-        """Refund an order, wholly or in part (page "Refund Order").
+        """Refund an order, fully or partly (page "Refund Order").
 
-        The API accepts the refund (202) and works on it; ``get_status`` shows the refunded amount.
+        The API accepts the refund (202) and processes it; ``get_status`` shows the refunded amount.
 
         Args:
             order_uuid: The order.
@@ -195,20 +195,20 @@ class Orders:
     async def request_refund_approval(
         self, order_uuid: str, refund: Refund | ReservationRefund, *, reason: str
     ) -> None:
-        """Ask Front Payment to approve a refund that was refused (page "Request Refund Approval").
+        """Ask Front Payment to approve a rejected refund (page "Request Refund Approval").
 
-        For a refund that a threshold refused. Not below the base URL's ``connect``.
+        For a refund above a threshold of the account. The path is not below the base URL's ``connect``.
 
         Evidence: vendor page.
 
         Args:
             order_uuid: The order, or the reservation.
-            refund: The refund that was refused.
-            reason: Why it was refused: the ``reason`` of the ``RefundRejectedError``.
+            refund: The rejected refund.
+            reason: The ``reason`` of the ``RefundRejectedError``.
 
         Raises:
             InvalidOrderError: The refund breaks a documented rule; nothing was sent.
-            RefundRejectedError: It was asked for before.
+            RefundRejectedError: It was requested before.
             NotFoundError: There is no such order.
             OutcomeUnknownError: The response was lost. Look at ``orders.get_status``: ``status`` may have
                 become ``Refund Pending``; a person sees every request.
@@ -255,7 +255,7 @@ class Orders:
         return await self._session.execute(operations.GET_ORDER_STATUS, self._options, uuid=order_uuid)
 
     async def get_details(self, order_uuid: str) -> OrderDetails:
-        """Get all that the API knows of an order (page "Get Order Details By UUID").
+        """Get all details of an order (page "Get Order Details By UUID").
 
         Args:
             order_uuid: The order.
@@ -274,17 +274,17 @@ class Orders:
         *,
         among: Iterable[str],
     ) -> OrderMatches:
-        """Look for an order whose answer was lost, by its content; one request for each order looked at.
+        """Find an order whose response was lost by its content, with one request per candidate.
 
         The API has no idempotency keys, so the order is recognised by its products, totals, date
         and customer. An identical order of another program cannot be distinguished.
 
         Args:
-            order: What was sent.
-            among: The orders to look at: those of ``list_statuses`` that you cannot account for otherwise.
+            order: The order that was sent.
+            among: The candidates: the orders in ``list_statuses`` that are not in your records.
 
         Returns:
-            The orders that are the same, and those that are unclear. Both empty: it is not there.
+            The orders that are the same, and those that are unclear. If both are empty, it was not found.
 
         Raises:
             FrontPayError: One of them could not be read.
@@ -311,7 +311,7 @@ class Orders:
         return await self._session.execute(operations.GET_INVOICE_NUMBER, self._options, uuid=order_uuid)
 
     async def charge_delayed(self, order_uuid: str) -> None:
-        """Charge an order whose charge was delayed (page "Delayed Charge").
+        """Charge an order with a delayed charge (page "Delayed Charge").
 
         Args:
             order_uuid: The order.

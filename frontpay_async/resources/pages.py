@@ -1,4 +1,4 @@
-"""A list that the API gives in pages, each asked for when it is needed."""
+"""A list in pages, each requested on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``client.rate``: where the token's rate window stands."""
+"""``client.rate``: the state of the token's rate window."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class RateView:
     _stage: Rate
 
     def statistics(self) -> RateStatistics | None:
-        """Show where the window stands; None with ``RateLimit.unlimited()``, or once the client is closed."""
+        """Return the state of the window; None with ``RateLimit.unlimited()`` or a closed client."""
         return self._stage.statistics()
 
     def estimate(self, calls: int) -> float:
-        """Return the seconds until so many more batch calls are through; 0 with ``RateLimit.unlimited()``.
+        """Return the seconds until more batch calls have been sent; 0 with ``RateLimit.unlimited()``.
 
         Args:
-            calls: How many.
+            calls: The number of calls.
         """
         return self._stage.estimate(calls)

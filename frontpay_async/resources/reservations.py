@@ -63,10 +63,10 @@ class Reservations:
         Evidence: vendor page.
 
         Args:
-            session: The reservation, with how it is paid and where the browser goes afterwards.
+            session: The reservation, with how it is paid and the URLs to which the browser returns.
 
         Returns:
-            The ids, and the page to send the browser to.
+            The ids, and the page to which to redirect the browser.
 
         Raises:
             InvalidOrderError: The session breaks a documented rule; nothing was sent.
@@ -77,7 +77,7 @@ class Reservations:
         return await self._session.execute(rows.CREATE_RESERVATION_SESSION, self._options, value=session)
 
     async def get_details(self, reservation_uuid: str) -> ReservationDetails:
-        """Get all that the API knows of a reservation (page "Reservation Details").
+        """Get all details of a reservation (page "Reservation Details").
 
         Evidence: vendor page.
 
@@ -93,7 +93,7 @@ class Reservations:
         return await self._session.execute(rows.GET_RESERVATION_DETAILS, self._options, uuid=reservation_uuid)
 
     async def capture(self, reservation_uuid: str, capture: Capture) -> ReservationPayment:
-        """Capture reserved money, wholly or in part (page "Capture Reservation").
+        """Capture reserved money, fully or partly (page "Capture Reservation").
 
         The uncaptured rest is released within some days. A reservation can be captured for 7 to 31 days,
         depending on the card.
@@ -153,7 +153,7 @@ class Reservations:
 
         Args:
             reservation_uuid: The reservation, such as ``RES3506777330``.
-            note: Why; required by the API.
+            note: The reason; required by the API.
 
         Raises:
             InvalidOrderError: The note is empty; nothing was sent.
@@ -163,7 +163,7 @@ class Reservations:
             NotFoundError: There is no such reservation.
         """
         why = Note(note)
-        # Out of the reach of a traceback, which would show it.
+        # Deleted so that tracebacks do not contain it.
         del note
         await self._session.execute(rows.CANCEL_RESERVATION, self._options, uuid=reservation_uuid, value=why)
 
@@ -174,7 +174,7 @@ class Reservations:
 
         Args:
             reservation_uuid: The reservation, such as ``RES3506777330``.
-            note: Why; required by the API.
+            note: The reason; required by the API.
 
         Raises:
             InvalidOrderError: The note is empty; nothing was sent.
@@ -184,7 +184,7 @@ class Reservations:
                 become ``COMPLETED`` if it took effect.
         """
         why = Note(note)
-        # Out of the reach of a traceback, which would show it.
+        # Deleted so that tracebacks do not contain it.
         del note
         await self._session.execute(
             rows.COMPLETE_RESERVATION, self._options, uuid=reservation_uuid, value=why
@@ -218,14 +218,14 @@ class Reservations:
                 message; a second one is the worst that sending again can cause.
         """
         where = Resend(country_code, msisdn, email)
-        # Out of the reach of a traceback, which would show them.
+        # Deleted so that tracebacks do not contain them.
         del msisdn, email
         await self._session.execute(
             rows.RESEND_RESERVATION, self._options, uuid=reservation_uuid, value=where
         )
 
     async def refund(self, reservation_uuid: str, refund: ReservationRefund) -> None:
-        """Refund a capture or a charge, wholly or in part (page "Refund Reservation").
+        """Refund a capture or a charge, fully or partly (page "Refund Reservation").
 
         Evidence: vendor page.
 

@@ -68,10 +68,10 @@ class Subscriptions:
         Evidence: vendor page.
 
         Args:
-            session: The subscription, with how it is paid and where the browser goes afterwards.
+            session: The subscription, with how it is paid and the URLs to which the browser returns.
 
         Returns:
-            The ids, and the page to send the browser to.
+            The ids, and the page to which to redirect the browser.
 
         Raises:
             InvalidOrderError: The session breaks a documented rule; nothing was sent.
@@ -82,7 +82,7 @@ class Subscriptions:
         return await self._session.execute(rows.CREATE_SUBSCRIPTION_SESSION, self._options, value=session)
 
     async def get_details(self, subscription_uuid: str) -> SubscriptionDetails:
-        """Get all that the API knows of a subscription (page "Subscription Details").
+        """Get all details of a subscription (page "Subscription Details").
 
         Evidence: vendor page.
 
@@ -100,7 +100,7 @@ class Subscriptions:
         )
 
     async def get_failed_details(self, order_uuid: str) -> FailedOrderDetails:
-        """Get what the API knows of a cycle whose payment failed (page "Failed Order Details").
+        """Get the order of a cycle whose payment failed (page "Failed Order Details").
 
         Evidence: vendor page.
 
@@ -140,11 +140,11 @@ class Subscriptions:
         Raises:
             InvalidOrderError: No complete address; nothing was sent.
             NotFoundError: There is no such subscription.
-            OutcomeUnknownError: The response was lost. The API shows no trace of it; a second message is
-                the worst that sending again can cause.
+            OutcomeUnknownError: The response was lost. The API shows no trace of it; sending it
+                again causes a second message at worst.
         """
         where = rows.SubscriptionResend(order_uuid, country_code, msisdn, email)
-        # Out of the reach of a traceback, which would show them.
+        # Deleted so that tracebacks do not contain them.
         del msisdn, email
         await self._session.execute(
             rows.RESEND_SUBSCRIPTION, self._options, uuid=subscription_uuid, value=where
@@ -159,7 +159,7 @@ class Subscriptions:
 
         Args:
             subscription_uuid: The subscription, such as ``SUB3506777330``.
-            note: Why; required by the API.
+            note: The reason; required by the API.
 
         Raises:
             InvalidOrderError: The note is empty; nothing was sent.
@@ -167,7 +167,7 @@ class Subscriptions:
             NotFoundError: There is no such subscription.
         """
         why = Note(note)
-        # Out of the reach of a traceback, which would show it.
+        # Deleted so that tracebacks do not contain it.
         del note
         await self._session.execute(
             rows.CANCEL_SUBSCRIPTION, self._options, uuid=subscription_uuid, value=why

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @frozen(eq=False, repr=False)
 class Terminals:
-    """Offer the operations on card terminals; reached as ``client.terminals``."""
+    """The operations on card terminals; reached as ``client.terminals``."""
 
     _session: Session
     _options: CallOptions
@@ -94,7 +94,7 @@ class Terminals:
             order_uuid: The order.
 
         Returns:
-            PAID or CANCELLED once it is decided; anything else means that it is not.
+            PAID or CANCELLED once it is decided; any other status means that it is undecided.
 
         Raises:
             NotFoundError: There is no such order.
@@ -133,7 +133,7 @@ class Terminals:
             order_uuid: The order.
 
         Returns:
-            REFUNDED or REJECTED once it is decided; anything else means that it is not.
+            REFUNDED or REJECTED once it is decided; any other status means that it is undecided.
 
         Raises:
             NotFoundError: There is no such order.

@@ -106,7 +106,7 @@ class SandboxSubscription:
         created_at: When it was created, in Unix seconds.
         lines: Its lines.
         amount: The price of a cycle.
-        repeats: How many cycles there are.
+        repeats: The number of cycles.
         status: Its status.
         cycles: The cycles that were billed.
         failing: The number of next cycles whose payments fail.
