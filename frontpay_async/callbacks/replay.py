@@ -3,7 +3,7 @@
 *Model.* A mark is claimed, and then committed or released. A claimed mark is neither new nor done: its
 handling may still fail, so a second delivery in the meantime is neither handled nor answered with success.
 
-*Keys.* ``order:…`` is a callback signed by the API; ``terminal:…`` is one that anyone who knows a callback URL
+*Keys.* ``order:…`` is a callback signed by the API; ``terminal:…`` is one that anyone with a callback URL
 can forge. Each kind has separate capacity, so a flood of forged callbacks does not displace genuine ones.
 
 *Limit.* Beyond the capacity, callbacks are accepted without being recorded: a callback is only a reason to
