@@ -1,12 +1,13 @@
 """The fleet benchmark: many merchants on one journal and one queue, while workers are killed.
 
 - Doubled and lost: what the sandbox was sent, beside what was asked.
-- Budget: the seconds that a merchant's requests need at its token's limit, as a part of those that they took.
-- Memory: what a worker's resident size grew by, for each batch that it had open.
+- Budget: the requests of all tokens, as a part of what their limits allowed while they had demand.
+- Memory: what another open batch adds to a process.
 - Connections: the most that PostgreSQL had at once.
 
-Beside it, a plain loop with a file for each merchant's place, killed in the same way. The defaults are scaled
-to two cores, on which the API, the databases and the workers run, too.
+Beside it, killed in the same way: a queue with one task for each invoice and no journal, and a plain loop
+with a file for each merchant's place. The limits are scaled to two cores, on which the API, the databases and
+the workers run, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -22,24 +24,24 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import psycopg
 from attrs import asdict, evolve
 
 from benchmarks.common.machine import facts, load_average, version_of
 from benchmarks.common.processes import ROOT, environment
+from benchmarks.fleet.api import FleetApi
 from benchmarks.fleet.report import FILE, write_fleet_report
-from benchmarks.fleet.worker import Plan, Worker, account
+from benchmarks.fleet.worker import Contender, Plan, Worker, account
 from frontpay_async.batch import Journal
-from frontpay_async.sandbox import Sandbox
 from tests.support.chaos_stores import postgres
 from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-_PATIENCE: Final = 300.0
+_PATIENCE: Final = 400.0
 
 
 def _say(text: str) -> None:
@@ -47,20 +49,12 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _memory(pid: int) -> int:
-    """Return a process's resident size in KiB; 0 where it has ended."""
+def _cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process has used; 0 where it has ended."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-    return 0
-
-
-async def _resting(worker: subprocess.Popen[str]) -> int:
-    """Return a worker's resident size when it is ready, before its first job."""
-    assert worker.stdout is not None  # noqa: S101 - for the type checkers
-    await asyncio.to_thread(worker.stdout.readline)
-    return _memory(worker.pid)
+        used = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _start(plan: Plan, share: int) -> subprocess.Popen[str]:
@@ -79,102 +73,102 @@ def _places(folder: str) -> int:
 
 
 async def _is_done(plan: Plan, journal: Journal) -> bool:
-    if plan.loop:
+    if plan.contender == "plain loop":
         return _places(plan.folder) == plan.merchants * plan.invoices
+    if plan.contender == "queue alone":
+        async with await psycopg.AsyncConnection.connect(plan.queue) as connection:
+            left = await connection.execute(
+                "SELECT 1 FROM procrastinate_jobs"
+                " WHERE task_name = 'frontpay:send' AND status IN ('todo', 'doing') LIMIT 1"
+            )
+            return await left.fetchone() is None
     return all([each.is_settled async for each in journal.overview()])
+
+
+async def _connections(plan: Plan) -> int:
+    async with await psycopg.AsyncConnection.connect(plan.queue) as connection:
+        counted = await connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'journal%'"
+        )
+        return int((await counted.fetchone() or (1,))[0]) - 1
 
 
 async def _killed(plan: Plan, kill_every: float, is_done: Callable[[], Awaitable[bool]]) -> dict[str, Any]:
     """Run the workers until all is done; kill one every few seconds, and start another in its place."""
     chance, kills, connections = random.Random(7), 0, 0  # noqa: S311 - which worker dies
     workers = [_start(plan, share) for share in range(plan.workers)]
-    at_rest = {each.pid: asyncio.create_task(_resting(each)) for each in workers}
-    grown = 0
     begun = last = time.monotonic()
+    cpu = 0.0
     try:
         while not await is_done() and time.monotonic() - begun < _PATIENCE:
-            await asyncio.sleep(0.5)
-            for each in workers:
-                resting = at_rest.get(each.pid)
-                if resting is not None and resting.done():
-                    grown = max(grown, _memory(each.pid) - resting.result())
-            with psycopg.connect(plan.queue) as connection:
-                found = connection.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'journal%'"
-                ).fetchone()
-            connections = max(connections, (found or (0,))[0] - 1)
+            await asyncio.sleep(1.0)
+            connections = max(connections, await _connections(plan))
             if time.monotonic() - last >= kill_every:
                 last = time.monotonic()
                 share = chance.randrange(len(workers))
+                cpu += _cpu(workers[share].pid)
                 workers[share].kill()
                 workers[share].wait()
-                workers[share] = new = _start(plan, share)
-                at_rest[new.pid] = asyncio.create_task(_resting(new))
+                workers[share] = _start(plan, share)
                 kills += 1
     finally:
         for each in workers:
+            cpu += _cpu(each.pid)
             each.kill()
             each.wait()
-        await asyncio.gather(*at_rest.values())
     return {
         "seconds": time.monotonic() - begun,
+        "cpu_s": cpu,
         "kills": kills,
         "connections": connections,
-        "grown_kib": grown,
     }
 
 
-def _counted(plan: Plan, sandbox: Sandbox) -> dict[str, Any]:
-    """Compare what the sandbox has with what was asked, and the seconds with those that the limit needs."""
-    needed = taken = 0.0
-    doubled = lost = 0
-    requests = 0
-    for number in range(plan.merchants):
-        name = account(number)
-        orders = list(sandbox._api.state.accounts[name].orders.values())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        references = {str(order.body.get("referenceNo")) for order in orders}
-        doubled += len(orders) - len(references)
-        lost += plan.invoices - len(references)
-        mine = sum(each.token == name for each in sandbox.requests)
-        requests += mine
-        times = sorted(order.created_at for order in orders)
-        # The first request opens the window; the last is let through at the pace of the limit.
-        needed += (mine - 1) / plan.limit * plan.window
-        taken += times[-1] - times[0] if times else 0.0
-    return {
-        "doubled": doubled,
-        "lost": lost,
-        "budget": min(1.0, needed / taken) if taken else 0.0,
-        "requests": requests,
-    }
-
-
-async def _contender(plan: Plan, kill_every: float) -> dict[str, Any]:
-    tokens = [account(number) for number in range(plan.merchants)]
-    sandbox = Sandbox(
-        tokens=tokens, rate_limit=plan.limit, rate_window=plan.window, request_history=1_000_000
-    )
-    async with sandbox.serve() as base_url:
+async def _contender(plan: Plan, kill_every: float, latency: float) -> dict[str, Any]:
+    api = FleetApi([account(number) for number in range(plan.merchants)], plan.limit, plan.window)
+    api.sandbox.fail("latency", times=None, seconds=latency)
+    async with api.sandbox.serve() as base_url:
         plan = evolve(plan, base_url=base_url)
-        if not plan.loop:
+        if plan.contender != "plain loop":
             await Worker(plan).submit()
         async with Journal.open(plan.journal, connections=1) as journal:
             ran = await _killed(plan, kill_every, lambda: _is_done(plan, journal))
-    figures = {"contender": "a plain loop" if plan.loop else "journal and queue", "workers": plan.workers}
-    figures |= ran | _counted(plan, sandbox)
+    figures = {"contender": plan.contender, "workers": plan.workers} | ran
+    figures |= asdict(api.counts(plan.invoices))
     _say(f"  {figures}")
     return figures
 
 
+async def _memory(plan: Plan, count: int) -> float:
+    """Return what another open batch adds to a process, in KiB."""
+    api = FleetApi([account(number) for number in range(2 * count)], plan.limit, plan.window)
+    async with api.sandbox.serve() as base_url:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.fleet.memory"),
+            *(evolve(plan, base_url=base_url).json(), str(count)),
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+        )
+        printed, _ = await process.communicate()
+    return float(json.loads(printed))
+
+
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks fleet", description=__doc__)
-    parser.add_argument("--merchants", type=int, default=30)
-    parser.add_argument("--invoices", type=int, default=20)
+    parser.add_argument("--merchants", type=int, default=300)
+    parser.add_argument("--invoices", type=int, default=50)
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--limit", type=int, default=10, help="requests of a token in a window")
-    parser.add_argument("--window", type=float, default=10.0)
-    parser.add_argument("--kill-every", type=float, default=10.0, help="seconds between two kills")
+    parser.add_argument("--window", type=float, default=45.0)
+    parser.add_argument("--kill-every", type=float, default=15.0, help="seconds between two kills")
+    parser.add_argument("--latency", type=float, default=0.3, help="seconds that the API needs for an answer")
+    parser.add_argument("--lease", type=float, default=6.0, help="seconds")
+    parser.add_argument("--contenders", nargs="+", choices=get_args(Contender), default=get_args(Contender))
     parser.add_argument("--connections", type=int, default=4, help="of the journal and the queue, each")
+    parser.add_argument(
+        "--batches", type=int, default=100, help="open batches, then twice as many, for memory"
+    )
     parser.add_argument("--quick", action="store_true", help="a smoke run, not to be quoted")
     parser.add_argument("--report", action="store_true", help="write the table again, measure nothing")
     parser.add_argument("--output", type=Path, help="folder of the results")
@@ -188,7 +182,7 @@ def main(arguments: list[str]) -> int:
     output: Path = options.output or (results / "smoke" if options.quick else results)
     output.mkdir(parents=True, exist_ok=True)
     if options.quick:
-        options.merchants, options.invoices, options.workers = 4, 5, [2]
+        options.merchants, options.invoices, options.workers, options.batches = 4, 5, [2], 4
         options.window, options.kill_every = 2.0, 4.0
     if not options.report:
         begun, load = time.monotonic(), load_average()
@@ -196,28 +190,37 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="fleet-") as scratch, postgres() as databases:
             server = RedisServer(Path(scratch))
             server.start()
+
+            def plan(workers: int, contender: Contender) -> Plan:
+                folder = Path(tempfile.mkdtemp(dir=scratch))
+                return Plan(
+                    base_url="",
+                    journal=databases.new(),
+                    queue=databases.new().replace("+psycopg", "", 1),
+                    redis=server.url,
+                    folder=str(folder),
+                    merchants=options.merchants,
+                    invoices=options.invoices,
+                    limit=options.limit,
+                    window=options.window,
+                    workers=workers,
+                    connections=options.connections,
+                    lease=options.lease,
+                    settling=options.lease / 2,
+                    contender=contender,
+                )
+
             try:
-                for workers in options.workers:
-                    for loop in (False, True):
-                        folder = Path(scratch, f"places-{workers}-{loop}")
-                        folder.mkdir()
-                        plan = Plan(
-                            base_url="",
-                            journal=databases.new(),
-                            queue=databases.new().replace("+psycopg", "", 1),
-                            redis=server.url,
-                            folder=str(folder),
-                            merchants=options.merchants,
-                            invoices=options.invoices,
-                            limit=options.limit,
-                            window=options.window,
-                            workers=workers,
-                            connections=options.connections,
-                            lease=6.0,
-                            settling=2.0,
-                            loop=loop,
-                        )
-                        runs.append(asyncio.run(_contender(plan, options.kill_every)))
+                # One request each 10 s: the batches wait.
+                waiting = evolve(plan(1, "journal and queue"), limit=60, window=600.0)
+                memory = asyncio.run(_memory(waiting, options.batches)) if options.batches else None
+                for contender in options.contenders:
+                    # Beside the journal, the fewest workers are enough.
+                    counts = options.workers if contender == "journal and queue" else options.workers[:1]
+                    runs += [
+                        asyncio.run(_contender(plan(workers, contender), options.kill_every, options.latency))
+                        for workers in counts
+                    ]
             finally:
                 server.stop()
         raw = {
@@ -226,7 +229,9 @@ def main(arguments: list[str]) -> int:
             "quick": options.quick,
             "machine": facts() | {"load": load},
             "versions": {name: version_of(name) for name in ("procrastinate", "sqlalchemy", "psycopg")},
-            "plan": asdict(plan) | {"kill_every": options.kill_every},
+            "plan": vars(options) | {"output": None, "settling": options.lease / 2},
+            "batches": options.batches,
+            "kib_per_batch": memory,
             "runs": runs,
         }
         (output / FILE).write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
