@@ -9,6 +9,7 @@ from attrs import frozen
 from frontpay_async._rate.stage import Rate
 from frontpay_async._transport.auth import Auth
 from frontpay_async._transport.before_send import BeforeSend
+from frontpay_async._transport.deadline import Deadline
 from frontpay_async._transport.instrumentation import Instrumentation
 from frontpay_async._transport.retry import Retry
 
@@ -49,7 +50,7 @@ def compose(
     """Compose the stages: each attempt waits for the rate window and carries a fresh credential."""
     wire = send if follower is None else Instrumentation(send, follower, clock)
     rate = Rate(
-        Auth(BeforeSend(wire), source=credential),
+        Deadline(Auth(BeforeSend(wire), source=credential), clock),
         limit=rate_limit,
         credential=credential,
         base_url=base_url,

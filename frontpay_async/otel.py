@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._protocol.operations import Operation
-    from frontpay_async._transport.call import Attempt
+    from frontpay_async._transport.call import Attempt, Call
     from frontpay_async._transport.instrumentation import Follower, Gauge
     from frontpay_async.models.records import ResultRecord
     from frontpay_async.priority import Priority
@@ -313,11 +313,11 @@ class _Follower:
 
         return end
 
-    def request(self, attempt: Attempt) -> Callable[[HttpResponse | None, float, str | None], object] | None:
+    def request(self, call: Call) -> Callable[[HttpResponse | None, float, str | None], object] | None:
         """Begin the span of a request."""
         if context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
             return None
-        call, request = attempt.call, attempt.request
+        attempt, request = call.attempt, call.attempt.request
         operation = request.operation
         name, of_span, of_metric = self._of_request(operation, request.method)
         span = self.tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=of_span)

@@ -127,6 +127,14 @@ class Governor:
         if call.deadline is not None and (self.shared is None or self._first_rank() <= priority):
             self._check_deadline(call, self._eta(priority))
         # Otherwise Redis is asked at once.
+        if call.deadline is None:
+            return await self._queue(call, user)
+        with anyio.move_on_after(call.deadline - self.clock.now()):
+            return await self._queue(call, user)
+        raise call.past_deadline()
+
+    async def _queue(self, call: Call, user: object) -> Permit:
+        priority = call.options.priority
         self._arrivals += 1
         waiter = _Waiter(priority, self._arrivals, call, user)
         heapq.heappush(self._heap, waiter)
@@ -260,10 +268,11 @@ class Governor:
     async def _tell(
         self, permit: Permit, tell: Callable[[RedisLedger, Ticket], Awaitable[None]], *, news: bool = True
     ) -> None:
-        """Report to Redis before waking the leader, which would otherwise ask too early."""
+        """Report to Redis, even when cancelled, before waking the leader, which would ask too early."""
         try:
             if self.shared is not None and permit.ticket is not None:
-                await tell(self.shared, permit.ticket)
+                with anyio.CancelScope(shield=True):
+                    await tell(self.shared, permit.ticket)
         finally:
             if news:
                 self.poke()

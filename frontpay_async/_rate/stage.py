@@ -13,7 +13,6 @@ import os
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-import anyio
 from anyio.lowlevel import current_token
 from attrs import define, field
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._rate.governor import RateStatistics
-    from frontpay_async._transport.call import Attempt, Stage
+    from frontpay_async._transport.call import Call, Stage
     from frontpay_async._transport.clock import Clock
     from frontpay_async.settings import RateLimit
 
@@ -62,26 +61,25 @@ class Rate:
             # A missing extra raises when the client is built, not at the first payment.
             importlib.import_module("frontpay_async._rate.redis")
 
-    async def send(self, attempt: Attempt) -> HttpResponse:
+    async def send(self, call: Call) -> HttpResponse:
         """Send the attempt when the governor admits it."""
         governor = self._governor or self._find()
         if governor is None:
-            return await self.following.send(attempt)
+            return await self.following.send(call)
+        attempt = call.attempt
         arrived = self.clock.now()
-        permit = await governor.acquire(attempt.call, self)
+        permit = await governor.acquire(call, self)
         attempt.waited = self.clock.now() - arrived
         try:
-            response = await self.following.send(attempt)
+            response = await self.following.send(call)
         except BaseException:
             # The permit is settled however the attempt ended, even by cancellation. A request with a rejected
             # token was counted as well, although the auth stage handles its response.
             settle = governor.lost if attempt.may_have_left else governor.give_back
-            with anyio.CancelScope(shield=True):
-                await settle(permit)
+            await settle(permit)
             raise
-        with anyio.CancelScope(shield=True):
-            asked = retry_after(response.headers)
-            await governor.answered(permit, response.status, response.headers, asked)
+        asked = retry_after(response.headers)
+        await governor.answered(permit, response.status, response.headers, asked)
         return response
 
     def statistics(self) -> RateStatistics | None:

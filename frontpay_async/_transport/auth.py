@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Attempt, Call, Stage
+    from frontpay_async._transport.call import Call, Stage
 
 
 @frozen
@@ -67,17 +67,17 @@ class Auth:
     following: Stage
     source: Secret | Callable[[], Awaitable[str]]
 
-    async def send(self, attempt: Attempt) -> HttpResponse:
+    async def send(self, call: Call) -> HttpResponse:
         """Send the attempt with a token."""
-        source = self.source
+        source, attempt = self.source, call.attempt
         if isinstance(source, Secret):
             attempt.credential = source
-            return await self.following.send(attempt)
-        attempt.credential = attempt.successor or await _ask(source, attempt.call)
-        response = await self.following.send(attempt)
-        if response.status == HTTPStatus.UNAUTHORIZED and not attempt.call.renewed:
+            return await self.following.send(call)
+        attempt.credential = attempt.successor or await _ask(source, call)
+        response = await self.following.send(call)
+        if response.status == HTTPStatus.UNAUTHORIZED and not call.renewed:
             attempt.did_nothing = True
-            successor = await _ask(source, attempt.call, "the API refused the token, and ")
+            successor = await _ask(source, call, "the API refused the token, and ")
             if successor != attempt.credential:
                 raise CredentialRenewed(successor)
         return response

@@ -13,7 +13,7 @@ from attrs import define
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Attempt, Stage
+    from frontpay_async._transport.call import Call, Stage
 
 
 @define(eq=False, repr=False)
@@ -26,11 +26,11 @@ class BeforeSend:
 
     following: Stage
 
-    async def send(self, attempt: Attempt) -> HttpResponse:
+    async def send(self, call: Call) -> HttpResponse:
         """Send the request that the hook returns."""
-        call = attempt.call
         if call.options.before_send is not None:
+            attempt = call.attempt
             attempt.request = await call.options.before_send(attempt.request)
             # A tentative call starts here.
             call.report.begin(attempt.request.operation)
-        return await self.following.send(attempt)
+        return await self.following.send(call)

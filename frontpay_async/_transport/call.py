@@ -79,6 +79,12 @@ class Call:
     requests: int = 0
 
     @property
+    def attempt(self) -> Attempt:
+        """The latest attempt; for the stages after the retry stage, which makes it."""
+        assert self.last is not None  # noqa: S101 - for the type checkers
+        return self.last
+
+    @property
     def sent(self) -> HttpRequest:
         """The request of the latest attempt."""
         return self.request if self.last is None else self.last.request
@@ -112,6 +118,16 @@ class Call:
             order_uuid=self.request.order_uuid,
         )
 
+    def past_deadline(self) -> FrontPayError:
+        """Return the error of a call whose deadline has passed; no attempt may follow."""
+        self.final = True
+        total = self.options.timeouts.total
+        if self.last is not None and self.last.is_unresolved:
+            return self.outcome_unknown(
+                f"no complete response arrived within the {total} s of Timeouts.total"
+            )
+        return self.not_sent(f"the {total} s of Timeouts.total passed before it could be sent")
+
     def outcome_unknown(self, why: str) -> OutcomeUnknownError:
         """Return the error of a call without a usable response, for a reason in words."""
         operation = self.request.operation
@@ -126,8 +142,9 @@ class Attempt:
     A request that is repeated with a renewed token is a separate ``Attempt`` with the same number.
     *Invariant*: every field is written once.
 
+    It does not hold its call: that would be a cycle, which only the garbage collector frees.
+
     Args:
-        call: The call.
         number: 1 for the first; a repetition with a renewed token keeps its number.
         request: The request; written by the before_send stage.
         successor: The token that replaces a rejected one, if this attempt repeats the request with it.
@@ -142,7 +159,6 @@ class Attempt:
             stages.
     """
 
-    call: Call
     number: int
     request: HttpRequest
     successor: Secret | None = None
@@ -168,8 +184,8 @@ class Attempt:
 
 
 class Stage(Protocol):
-    """A stage of the pipeline: sends an attempt on, and returns the response."""
+    """A stage of the pipeline: sends a call on, or its latest attempt, and returns the response."""
 
-    async def send(self, attempt: Attempt) -> HttpResponse:
-        """Send the attempt."""
+    async def send(self, call: Call) -> HttpResponse:
+        """Send the call."""
         ...

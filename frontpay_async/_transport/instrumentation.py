@@ -68,7 +68,7 @@ class Follower(Protocol):
         """Start the telemetry of a call."""
         ...
 
-    def request(self, attempt: Attempt) -> Callable[[HttpResponse | None, float, str | None], object] | None:
+    def request(self, call: Call) -> Callable[[HttpResponse | None, float, str | None], object] | None:
         """Start the telemetry of a request; the returned function takes response, seconds and error type."""
         ...
 
@@ -199,15 +199,15 @@ class Instrumentation:
     follower: Follower
     clock: Clock
 
-    async def send(self, attempt: Attempt) -> HttpResponse:
+    async def send(self, call: Call) -> HttpResponse:
         """Send the attempt."""
-        attempt.call.requests += 1
+        call.requests += 1
         response = None
         kind: str | None = None
-        end = tell(self.follower.request, attempt)
+        end = tell(self.follower.request, call)
         started = self.clock.now()
         try:
-            response = await self.following.send(attempt)
+            response = await self.following.send(call)
         except BaseException as error:
             # A cancellation also ends the request for telemetry.
             kind = _kind(error)

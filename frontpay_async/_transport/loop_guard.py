@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from anyio.lowlevel import current_token
 from attrs import define, field
 
 from frontpay_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+
+def asyncio_loop() -> AbstractEventLoop | None:
+    """Return the running event loop of asyncio; None under trio."""
+    # Imported here: it takes a fifth of the package's import, and trio does not need it.
+    from asyncio import get_running_loop  # noqa: PLC0415
+
+    try:
+        return get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @define(eq=False, repr=False)
@@ -18,7 +33,8 @@ class LoopGuard:
 
     def check(self, operation: str | None) -> None:
         """Reject any other process or event loop."""
-        here = (os.getpid(), current_token())
+        # anyio finds out at length which library runs; nearly always it is asyncio.
+        here = (os.getpid(), asyncio_loop() or current_token())
         if self._where is None:
             self._where = here
         elif self._where != here:

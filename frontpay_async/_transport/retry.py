@@ -9,9 +9,6 @@ corrects a later error with the outcome "not sent" or "rejected". For idempotent
 resolve the outcome, as listed in the operation's row: "already cancelled" after an unresolved cancel is a
 success, "already paid" shows that no attempt cancelled the order. A read that the API received is recorded as
 well, so that it is not reported as "not sent".
-
-The deadline limits everything inside this stage: the wait for the rate window, the token callable, the pool,
-the sending, and the reading of a slow response.
 """
 
 from __future__ import annotations
@@ -19,7 +16,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
 from attrs import define
 from tenacity import AsyncRetrying, retry_if_exception
 
@@ -101,8 +97,7 @@ class Retry:
 
     def _plan(self, call: Call, error: FrontPayError) -> float | None:
         """Return the seconds to wait before the next attempt, or None to stop."""
-        operation, policy, last = call.request.operation, call.options.retry, call.last
-        assert last is not None  # noqa: S101 - for the type checkers
+        operation, policy, last = call.request.operation, call.options.retry, call.attempt
         if (
             call.final
             or isinstance(error, RateBudgetExceededError)
@@ -135,11 +130,11 @@ class Retry:
 
     async def _attempt(self, call: Call) -> HttpResponse:
         number = 1 if call.last is None else call.last.number + 1
-        call.last = Attempt(call, number, call.request)
+        call.last = Attempt(number, call.request)
         started = self.clock.now()
         outcome: Outcome | None = Outcome.NOT_SENT
         try:
-            response = await self._within_deadline(call)
+            response = await self._renewing(call)
             last = call.last
             last.response = response
             failure = await in_worker_thread(
@@ -161,28 +156,14 @@ class Retry:
             raise failure
         return response
 
-    async def _within_deadline(self, call: Call) -> HttpResponse:
-        if call.deadline is None:
-            return await self._renewing(call)
-        remaining = call.deadline - self.clock.now()
-        if remaining > 0:
-            with anyio.move_on_after(remaining):
-                return await self._renewing(call)
-        call.final = True
-        total = call.options.timeouts.total
-        if call.last is not None and call.last.is_unresolved:
-            raise call.outcome_unknown(f"no complete response arrived within the {total} s of Timeouts.total")
-        raise call.not_sent(f"the {total} s of Timeouts.total passed before it could be sent")
-
     async def _renewing(self, call: Call) -> HttpResponse:
-        assert call.last is not None  # noqa: S101 - for the type checkers
         try:
-            return await self.following.send(call.last)
+            return await self.following.send(call)
         except CredentialRenewed as renewed:
             successor = renewed.credential
         call.renewed = True
-        call.last = Attempt(call, call.last.number, call.request, successor)
-        return await self.following.send(call.last)
+        call.last = Attempt(call.attempt.number, call.request, successor)
+        return await self.following.send(call)
 
 
 def _conclude(call: Call, last: FrontPayError) -> HttpResponse:

@@ -142,26 +142,27 @@ class Send:
         self._url = lru_cache(_URLS_KEPT)(parse)
         self._headers = lru_cache(1)(authorize)
 
-    async def send(self, attempt: Attempt) -> HttpResponse:
+    async def send(self, call: Call) -> HttpResponse:
         """Send one attempt and read the complete response."""
-        within = attempt.call.options.attempt_within
+        within = call.options.attempt_within
         if within is None:
-            return await self._send(attempt)
+            return await self._send(call)
         with anyio.move_on_after(within):
-            return await self._send(attempt)
-        if attempt.may_have_left:
-            raise attempt.call.outcome_unknown(f"no complete response arrived within {within:g} s")
-        raise attempt.call.not_sent(f"no connection was made within {within:g} s")
+            return await self._send(call)
+        if call.attempt.may_have_left:
+            raise call.outcome_unknown(f"no complete response arrived within {within:g} s")
+        raise call.not_sent(f"no connection was made within {within:g} s")
 
-    async def _send(self, attempt: Attempt) -> HttpResponse:
-        self._check_open(attempt.call)
-        if not self._tells_when_leaving and not _may_leave(attempt):
-            raise attempt.call.not_sent(_TOO_LATE)
+    async def _send(self, call: Call) -> HttpResponse:
+        self._check_open(call)
+        if not self._tells_when_leaving and not _may_leave(call):
+            raise call.not_sent(_TOO_LATE)
+        attempt = call.attempt
         transport = self._transport
         if transport is None:
             transport = self._transport = self._open()
         try:
-            request = self._request(attempt)
+            request = self._request(call, attempt)
             response = await transport.handle_async_request(request)
             attempt.may_have_left = True
             attempt.head = (response.status_code, _version(response))
@@ -175,7 +176,6 @@ class Send:
             # The engine's frames contain the token and the body, so the traceback ends here.
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None)  # noqa: B904 - the same, without what is behind it
-        call = attempt.call
         call.final = call.final or self.closed
         if attempt.may_have_left:
             translated: FrontPayError = call.outcome_unknown(f"no complete response arrived ({reason})")
@@ -211,8 +211,8 @@ class Send:
             call.final = True
             raise call.not_sent(why)
 
-    def _request(self, attempt: Attempt) -> httpx.Request:
-        timeouts = attempt.call.options.timeouts
+    def _request(self, call: Call, attempt: Attempt) -> httpx.Request:
+        timeouts = call.options.timeouts
         extensions: dict[str, object] = {
             "timeout": {
                 "connect": timeouts.connect,
@@ -224,7 +224,7 @@ class Send:
         if self._tells_when_leaving:
 
             def leaving() -> None:
-                if self.closed or not _may_leave(attempt):
+                if self.closed or not _may_leave(call):
                     raise _HeldBackError(_TOO_LATE)
                 attempt.may_have_left = True
 
@@ -310,8 +310,8 @@ class _Body(httpx.ByteStream):
         return self._pieces.pop()
 
 
-def _may_leave(attempt: Attempt) -> bool:
-    may_leave = attempt.call.options.may_leave
+def _may_leave(call: Call) -> bool:
+    may_leave = call.options.may_leave
     return may_leave is None or may_leave()
 
 

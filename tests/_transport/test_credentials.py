@@ -23,7 +23,7 @@ from tests.support.wire_steps import envelope, failed, html
 
 if TYPE_CHECKING:
     from frontpay_async._protocol.messages import HttpResponse
-    from frontpay_async._transport.call import Attempt, Stage
+    from frontpay_async._transport.call import Attempt, Call, Stage
     from tests._transport.conftest import Connect
     from tests.support.wire_server import WireServer
 
@@ -52,9 +52,9 @@ class CountingStage:
     following: Stage
     attempts: list[Attempt] = Factory(list)
 
-    async def send(self, attempt: Attempt) -> HttpResponse:
-        self.attempts.append(attempt)
-        return await self.following.send(attempt)
+    async def send(self, call: Call) -> HttpResponse:
+        self.attempts.append(call.attempt)
+        return await self.following.send(call)
 
 
 def bearers(server: WireServer) -> list[str | None]:
