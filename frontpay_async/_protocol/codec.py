@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
@@ -146,6 +146,7 @@ def describe(
         _PREPARE[cls] = prepare
 
 
+@cache
 def camel(name: str) -> str:
     """Return a Python name as the wire has it."""
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)

@@ -70,14 +70,10 @@ class HttpResponse:
         if not self._decoded:
             extreme = False
             try:
-                self._decoded.append(
-                    json.loads(
-                        self.body,
-                        parse_float=Decimal,
-                        parse_constant=_refuse_constant,
-                        object_hook=_as_it_is if len(self.body) > _LARGE else None,
-                    )
-                )
+                decoder = _DECODER if len(self.body) <= _LARGE else _DECODER_OF_LARGE
+                # What json.loads does, but for building a decoder each time.
+                text = self.body.decode(json.detect_encoding(self.body), "surrogatepass")
+                self._decoded.append(decoder.decode(text))
             except (RecursionError, InvalidOperation):
                 extreme = True
             if extreme:
@@ -100,3 +96,9 @@ def _as_it_is(value: JsonObject) -> JsonObject:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_DECODER_OF_LARGE = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_hook=_as_it_is
+)

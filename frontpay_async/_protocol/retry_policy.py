@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from frontpay_async._protocol.error_codes import is_generic_failure
 from frontpay_async._protocol.operations import Safety
-from frontpay_async._protocol.parse import CUT_OFF, is_generic_failure, is_json_object
+from frontpay_async._protocol.parse import CUT_OFF
+from frontpay_async._protocol.success import is_json_object
 from frontpay_async.errors import (
     APIError,
     CreditCheckRejectedError,

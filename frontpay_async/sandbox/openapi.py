@@ -25,7 +25,7 @@ import attrs
 from frontpay_async._protocol import codec, rules
 from frontpay_async._protocol.dates import DateFormat
 from frontpay_async._protocol.operations import OPERATIONS
-from frontpay_async._protocol.parse import STATUS_KEYS
+from frontpay_async._protocol.success import STATUS_KEYS
 from frontpay_async._version import __version__
 from frontpay_async.settings import Environment
 

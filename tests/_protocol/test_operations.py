@@ -6,6 +6,7 @@ import pytest
 
 from frontpay_async import DateFormat
 from frontpay_async._protocol.operations import OPERATIONS, Evidence, Operation, Safety
+from frontpay_async.errors import folded
 
 R, I, U = Safety.READ, Safety.IDEMPOTENT, Safety.UNSAFE  # noqa: E741 - a table of one letter a cell
 FACTS = """
@@ -165,3 +166,9 @@ def test_the_table_cannot_be_changed() -> None:
 
 def test_a_row_shows_itself_in_a_line() -> None:
     assert "Rules" not in repr(OPERATIONS["orders.send_invoice"])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_message_of_a_success_is_a_code(name: str) -> None:
+    """It is compared as one, so that its spelling does not matter."""
+    assert folded(OPERATIONS[name].message) is not None

@@ -1,0 +1,253 @@
+"""When a 2xx counts as a success. Pure.
+
+*Invariant*: a call counts as done only where the API says so. A 2xx is a success if its body is the success
+envelope of its operation: nothing in it marks an error, it names no other order, and the documented data is
+there. A row without a result needs the documented ``message``, or the members of the envelope and a
+``message`` that does not sound like a refusal. Any other 2xx is the error that its ``message`` names, else
+an OutcomeUnknownError.
+
+The HTTP status and the ``status_code`` in the body may differ (202 and 200), but not in their meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from frontpay_async import errors
+from frontpay_async._protocol.codec import camel
+from frontpay_async._protocol.error_codes import named_error
+from frontpay_async._protocol.operations import Safety
+from frontpay_async.models.statuses import PaymentStatus, RefundStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from frontpay_async._exact_json import Json, JsonObject
+    from frontpay_async._protocol.messages import HttpResponse
+    from frontpay_async._protocol.operations import Operation
+
+STATUSES = range(100, 600)
+SUCCESSES = range(200, 300)
+# They have no body, or a part of one.
+_BODILESS = frozenset({204, 205, 206})
+NOT_OURS = (errors.OutcomeUnknownError, "it is not the API's JSON")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+# Beginnings of words that no success has in its message, except in the documented one.
+_REFUSING = re.compile(
+    r"reject|fail|error|wrong|invalid|den(?:y|ied)|declin|refus|unable|cannot|not$|already|exceed|busy|missing"
+    r"|expired|forbid|un(?:a|e|k|pr|s)|conflict|retrieved|again|many|lock|block|limit|insuffic|duplicat|mismatch"
+    r"|malform|illegal|inc|inel|inactiv|bad$|abort|time(?:d|out)|disab|suspend|mainten|no$|never$|too$|problem"
+    r"|exception|fault|violat|throttl|must$|require|only$|pending|queue|stop|hold$|held$|skip|ignor|nothing|none$",
+    re.IGNORECASE,
+)
+_FAILED = re.compile(
+    "fail|error|wrong|unavailable|again|many|time(?:d |-)?out|denied|unauth|mainten", re.IGNORECASE
+)
+_NO_ERRORS: tuple[object, ...] = (None, "", "Array", [], {})
+_ENVELOPE = frozenset({"data", "is_data", "message", "status_code"})
+_SEPARATORS = re.compile(r"[\W_]+")
+_ERROR_MEMBERS = frozenset(
+    {
+        *(
+            "error",
+            "errors",
+            "iserror",
+            "haserror",
+            "haserrors",
+            "errorcode",
+            "errormessage",
+            "errordescription",
+        ),
+        *("exception", "fault", "failed", "isfailed", "failure", "validationerrors"),
+    }
+)
+_SUCCESS_MEMBERS = frozenset({"success", "issuccess", "successful", "issuccessful", "ok"})
+_STATUS_MEMBERS = frozenset({"status", "statuscode", "statusmessage", "httpstatus", "code", "result"})
+_REASONS = frozenset(each.phrase.casefold() for each in HTTPStatus if each >= HTTPStatus.BAD_REQUEST)
+_NO = frozenset({"0", "false", "no", "off", "n"})
+_FAILURE = re.compile(r"\b(?:err|fail|false|reject|declin|denied|refus|invalid|exception)", re.IGNORECASE)
+STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
+    {PaymentStatus: "order_status", RefundStatus: "refund_status"}
+)
+
+
+def problem_of_success(
+    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+) -> tuple[type[errors.FrontPayError], str] | None:
+    """Return what a 2xx stands for where it is no success: the error's class, and why it cannot be used."""
+    if response.status in _BODILESS or not is_json_object(response):
+        return NOT_OURS
+    envelope = response.envelope()
+    if order_uuid is not None and _is_about_another(operation, envelope, order_uuid):
+        return errors.OutcomeUnknownError, "it is about another order"
+    has_data = _has_data(operation, envelope)
+    if not _is_marked(operation, envelope) and _is_success(operation, envelope, has_data=has_data):
+        return None
+    cls = named_error(errors.folded(text_of(envelope.get("message"))))
+    # Data beside a refusal is a contradiction: the data may be what an order was created with.
+    if cls is None or (has_data and operation.safety is not Safety.READ):
+        return errors.OutcomeUnknownError, "it is not a success of this operation"
+    return cls, ""
+
+
+def _is_success(  # noqa: PLR0911 - a table
+    operation: Operation[object], envelope: JsonObject, *, has_data: bool
+) -> bool:
+    message = text_of(envelope.get("message"))
+    if has_data and message == operation.message and envelope.get("data"):
+        # As nearly always: nothing needs to be asked of the message's words.
+        return True
+    code = errors.folded(message)
+    if operation.raw and operation.safety is Safety.READ:
+        return named_error(code) is None
+    if operation.safety is Safety.READ:
+        # The status checks leave the status out while nothing is decided.
+        undecided = operation.result in STATUS_KEYS and "data" in envelope and named_error(code) is None
+        if has_data and not envelope.get("data") and operation.result not in STATUS_KEYS:
+            # An empty list beside the words of a failure is not an empty account.
+            return not (_is_failure_of_all(code) or _FAILED.search(message or ""))
+        return has_data or undecided
+    if operation.result is not None and not has_data and not operation.may_lack_data:
+        return False
+    if code is not None and code == errors.folded(operation.message):
+        return True
+    if operation.result is None and not operation.raw and message is None and envelope.get("message"):
+        # Neither a code nor words: a list or an object of them.
+        return False
+    if message is not None and (named_error(code) or _sounds_refused(message)):
+        return False
+    if operation.raw:
+        # Its success is not documented, but the API answers in its envelope.
+        return not _ENVELOPE.isdisjoint(envelope)
+    return has_data or "is_data" in envelope or {"data", "status_code"} <= envelope.keys()
+
+
+def _is_failure_of_all(code: str | None) -> bool:
+    named = named_error(code)
+    return named is not None and named is not errors.NotFoundError
+
+
+def _sounds_refused(message: str) -> bool:
+    return any(map(_REFUSING.match, _WORD.findall(message)))
+
+
+def _is_marked(operation: Operation[object], envelope: JsonObject) -> bool:
+    """Whether the body, or its data where the operation changes something, marks a failure."""
+    data = envelope.get("data")
+    return _marks_error(envelope, _STATUS_MEMBERS) or (
+        isinstance(data, dict) and operation.safety is not Safety.READ and _marks_error(data, frozenset())
+    )
+
+
+def _marks_error(envelope: JsonObject, status_members: frozenset[str]) -> bool:
+    """Whether a member of the body marks a failure, in any spelling of its name."""
+    for name, value in envelope.items():
+        marks = _sign(name, status_members)
+        if marks is not None and marks(value):
+            return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _sign(name: str, status_members: frozenset[str]) -> Callable[[Json], bool] | None:
+    """Return what decides whether a member's value marks a failure; None where its name says nothing."""
+    bare = _SEPARATORS.sub("", name).casefold()
+    if bare in _ERROR_MEMBERS:
+        return _is_error
+    if bare in _SUCCESS_MEMBERS:
+        return _is_no_success
+    return _is_failure if bare in status_members else None
+
+
+def _is_error(value: Json) -> bool:
+    return (value.strip() if isinstance(value, str) else value) not in _NO_ERRORS and not _is_no(value)
+
+
+def _is_no_success(value: Json) -> bool:
+    return value is not None and (_is_no(value) or value == "")
+
+
+def _is_no(value: Json) -> bool:
+    if isinstance(value, str):
+        return value.strip().casefold() in _NO
+    return value is False or (isinstance(value, (int, Decimal)) and value == 0)
+
+
+def _is_failure(value: Json) -> bool:
+    """Whether a status is a number beyond the 2xx, or a word such as "failed"."""
+    if isinstance(value, str):
+        number = value.strip().partition(" ")[0]
+        if not (number.isascii() and number.isdigit()):
+            word = value.strip()
+            return _FAILURE.search(word) is not None or word.casefold() in _REASONS
+        value = Decimal(number)
+    if value is False:
+        return True
+    # Numbers that no HTTP status has mean something else.
+    return (
+        isinstance(value, (int, Decimal))
+        and value is not True
+        and value in STATUSES
+        and value not in SUCCESSES
+    )
+
+
+def _has_data(operation: Operation[object], envelope: JsonObject) -> bool:
+    data = envelope.get("data")
+    kind = operation.result
+    if kind is None:
+        return False
+    if kind in STATUS_KEYS:
+        return status_text(kind, envelope) is not None
+    # PHP writes an empty object as an empty list, so that only a list may be empty.
+    return (
+        isinstance(data, list)
+        if (operation.listed or operation.paged) and not data
+        else isinstance(data, (dict, list)) and bool(data)
+    )
+
+
+def own_id(operation: Operation[object]) -> str:
+    """Return the wire name of the id that the path names."""
+    return camel(operation.id_name or "order_uuid")
+
+
+def _is_about_another(operation: Operation[object], envelope: JsonObject, order_uuid: str) -> bool:
+    data = envelope.get("data")
+    # The terminal checks have their facts beside the data.
+    beside = operation.result in STATUS_KEYS
+    members = {**(envelope if beside else {}), **(data if isinstance(data, dict) else {})}
+    # What changes something may answer with an id of its own, such as a refund's, as ``uuid``.
+    own = own_id(operation)
+    names = (own, "uuid") if operation.safety is Safety.READ else (own,)
+    # PHP writes nothing as an empty text, list or object.
+    told = [members[name] for name in names if members.get(name) not in (None, "", [], {})]
+    # The API was seen to compare ids without regard to case.
+    return bool(told) and all(str(each).casefold() != order_uuid.casefold() for each in told)
+
+
+def status_text(kind: type[object], envelope: JsonObject) -> str | None:
+    """Return the status that a terminal check tells, beside its data or in it."""
+    key, data = STATUS_KEYS[kind], envelope.get("data")
+    within = data.get(key) if isinstance(data, dict) else None
+    return next(
+        (each for each in (envelope.get(key), within) if isinstance(each, str) and each.strip()), None
+    )
+
+
+def is_json_object(response: HttpResponse) -> bool:
+    """Return whether the body is a JSON object, as all that the API itself says."""
+    try:
+        return isinstance(response.json(), dict)
+    except ValueError:
+        return False
+
+
+def text_of(value: Json) -> str | None:
+    """Return a value where it is text and not empty."""
+    return value if isinstance(value, str) and value else None
