@@ -76,7 +76,7 @@ def test_every_chart_of_a_page_has_a_phone_form_and_dark_colours() -> None:
 def test_the_pipeline_is_drawn_as_it_is_composed() -> None:
     """The stages stand in the picture in the order in which a call passes them."""
     names = [stage.__name__ for stage in architecture.stages()]
-    assert names == ["Retry", "Rate", "Auth", "BeforeSend", "Send"]
+    assert names == ["Retry", "Rate", "Deadline", "Auth", "BeforeSend", "Send"]
     shown = re.findall(r'class="bold"[^>]*>(\w+)<', (FOLDER / "architecture.svg").read_text("utf-8"))
     assert [each for each in shown if each in names] == names
 
