@@ -69,6 +69,8 @@ MAY_IMPORT = {
         "batch/procrastinate.py",
         "_transport/aiohttp_engine.py",
         "_transport/auth.py",
+        "_transport/deadline.py",
+        "_transport/loop_guard.py",
         "_rate/redis.py",
         "cli/",
         "sandbox/",
