@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _lock = Lock()
-_opened: dict[int, tuple[BlockingPortal, FrontPayClient]] = {}  # by process id
+# By process id. The stacks are kept, too: a forked child must not close, by forgetting
+# it, a portal whose thread is in its parent.
+_opened: dict[int, tuple[BlockingPortal, FrontPayClient, ExitStack]] = {}
 
 
 def frontpay(call: Callable[[FrontPayClient], Awaitable[T]]) -> T:
@@ -35,7 +37,7 @@ def frontpay(call: Callable[[FrontPayClient], Awaitable[T]]) -> T:
     Args:
         call: Gets the client, and returns what is awaited.
     """
-    portal, client = _open()
+    portal, client, _ = _open()
 
     async def run() -> T:
         return await call(client)
@@ -43,7 +45,7 @@ def frontpay(call: Callable[[FrontPayClient], Awaitable[T]]) -> T:
     return portal.call(run)
 
 
-def _open() -> tuple[BlockingPortal, FrontPayClient]:
+def _open() -> tuple[BlockingPortal, FrontPayClient, ExitStack]:
     with _lock:
         found = _opened.get(os.getpid())
         if found is None:
@@ -55,7 +57,7 @@ def _open() -> tuple[BlockingPortal, FrontPayClient]:
             client = FrontPayClient(retry=careful)
             stack.callback(lambda: portal.call(client.aclose))
             atexit.register(stack.close)
-            found = _opened[os.getpid()] = (portal, client)
+            found = _opened[os.getpid()] = (portal, client, stack)
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -72,13 +73,13 @@ async def portal(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     """The portal, whose client talks to a sandbox that is served."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.setenv("FRONTPAY_TOKEN", DEFAULT_TOKEN)
-    closing: list[Callable[[], object]] = []
-    monkeypatch.setattr("atexit.register", closing.append)
+    module = load("portal", monkeypatch)
     async with sandbox.serve() as base_url:
         monkeypatch.setenv("FRONTPAY_BASE_URL", base_url)
-        yield load("portal", monkeypatch)
-        for close in closing:
-            await anyio.to_thread.run_sync(close)
+        yield module
+        for *_, stack in module._opened.values():
+            atexit.unregister(stack.close)
+            await anyio.to_thread.run_sync(stack.close)
 
 
 async def at_once(ask: Callable[[httpx.Client], httpx.Response], url: str) -> list[httpx.Response]:
@@ -155,6 +156,7 @@ def _ask(portal: ModuleType, answers: Any) -> None:
 
 
 async def test_a_forked_worker_gets_a_client_of_its_own(portal: ModuleType, sandbox: Sandbox) -> None:
+    """From Python 3.13 on, multiprocessing forgets in the child what the parent's atexit would close."""
     async with sandbox.client() as client:
         await client.orders.send_payment_link(payment_link())
     fork = multiprocessing.get_context("fork")
