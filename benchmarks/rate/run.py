@@ -23,6 +23,7 @@ from benchmarks.common.processes import ROOT, run_python
 from benchmarks.rate.cells import Scene, redis_running, run_cells, started
 from benchmarks.rate.peers import CONTENDERS, Contender
 from benchmarks.rate.report import FILE, write_rate_report
+from benchmarks.rate.simulated import run_simulated
 
 _WINDOW: Final = 2.0
 _AT_ONCE: Final = 2
@@ -97,6 +98,9 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="NAME", help="only contenders whose name begins so"
     )
+    parser.add_argument(
+        "--simulated", action="store_true", help="play the simulated rows again, keep the rest"
+    )
     parser.add_argument("--report", action="store_true", help="write table and chart again, measure nothing")
     parser.add_argument(
         "--output",
@@ -154,6 +158,7 @@ def _measure(options: argparse.Namespace, rows: Sequence[Contender]) -> dict[str
         },
         "skipped": skipped,
         "acquire_us": acquire,
+        "simulated": run_simulated(),
         "runs": runs,
     }
 
@@ -169,7 +174,11 @@ def main(arguments: list[str]) -> int:
     partial = options.quick or options.only or options.real is False
     output: Path = options.output or (results / "smoke" if partial else results)
     output.mkdir(parents=True, exist_ok=True)
-    if not options.report:
+    if options.simulated:
+        raw = json.loads((output / FILE).read_text(encoding="utf-8"))
+        raw["simulated"] = run_simulated()
+        (output / FILE).write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    elif not options.report:
         raw = _measure(options, rows)
         (output / FILE).write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
     for path in write_rate_report(output):

@@ -26,7 +26,7 @@ reaches the price: the expected sum of these integrals until the window ends, di
 
 *The first poll.* A new watch is already decided with probability p0. Polling at once instead of at the due
 time T saves p0·T of delay and costs λ. So it is polled at once if p0·T > K²/2, which is the case unless there
-are many watches.
+are many watches. p0 is learnt from the first polls of earlier watches.
 
 *Bounds.* The interval between two polls of a watch is at least ``CLOSEST``, and at least 1/400 of its age:
 after an hour, nine seconds do not matter. It is at most ``LONGEST``. No watch starves: its share is at least
@@ -86,8 +86,12 @@ KEPT_FOR = 600.0
 """Seconds for which an undecided watch is kept after its last reader."""
 
 _RETRY_SHARE = 1 / 400
-# The probability that a new watch is already decided.
+# The chance that a new watch is decided already: the prior and the number of first polls that it counts as,
+# the most seconds until a first poll, and how many first polls are remembered.
 _DECIDED_ALREADY = 0.05
+_PRIOR_LOOKS = 20.0
+_FIRST_LOOK = 1.0
+_MOST_LOOKS = 500.0
 _SURPRISE = 0.02
 _HURRY = 0.1
 _DOUBTS = 4
@@ -120,6 +124,24 @@ class _Share:
     shares: float = 0.0
     squares: float = 0.0
     ready: LazyHeap[Watch] = field(factory=LazyHeap[Watch])
+    # Looks at watches that had just begun, and those that found an end.
+    first_looks: float = 0.0
+    first_ends: float = 0.0
+
+    def decided_already(self, watch: Watch) -> float:
+        """Return the chance that a watch was decided before it was begun."""
+        if watch.since < watch.began:
+            # Restored: it may have been decided in the meantime.
+            return _DECIDED_ALREADY
+        return (_DECIDED_ALREADY * _PRIOR_LOOKS + self.first_ends) / (_PRIOR_LOOKS + self.first_looks)
+
+    def learn_first_look(self, *, ended: bool) -> None:
+        """Record a look at a watch that had just begun."""
+        if self.first_looks >= _MOST_LOOKS:
+            self.first_ends *= (_MOST_LOOKS - 1) / self.first_looks
+            self.first_looks = _MOST_LOOKS - 1
+        self.first_looks += 1
+        self.first_ends += ended
 
 
 class _ByKind(dict[WatchKind, _Share]):
@@ -191,7 +213,7 @@ class Schedule:
             self._rest(watch, now + 2 * self.sweeps.period(math.inf))
             watch.tag = self._virtual
         else:
-            at_once = _DECIDED_ALREADY * due > pace * pace / 2
+            at_once = share.decided_already(watch) * due > pace * pace / 2
             watch.tag = self._virtual + (0.0 if at_once else due / pace)
             self._ready(watch)
         return watch
@@ -368,6 +390,8 @@ class Schedule:
         self._failures, self._paused_until = 0, -math.inf
         first, changed = watch.status is None, watch.status is not None and status != watch.status
         watch.answered = asked = watch.asked_at if asked_at is None else asked_at
+        if first and watch.since == watch.began and asked <= watch.began + _FIRST_LOOK:
+            self._kinds[watch.kind].learn_first_look(ended=status.is_final)
         watch.known_at = min(watch.known_at, now)
         watch.seen_at = now
         watch.hedges = 0
@@ -500,10 +524,10 @@ class Schedule:
 
     def _worth_from(self, watch: Watch) -> float:
         """Return the time at which a poll of a watch is worth its price."""
-        hazard = self._kinds[watch.kind].hazard
+        kind = self._kinds[watch.kind]
         last = max(watch.asked_at, watch.since)
-        due = min(hazard.reaches(last - watch.since, self._price), LONGEST)
-        if watch.asked_at == -math.inf and _DECIDED_ALREADY * due > self._price**2 / 2:
+        due = min(kind.hazard.reaches(last - watch.since, self._price), LONGEST)
+        if watch.asked_at == -math.inf and kind.decided_already(watch) * due > self._price**2 / 2:
             return watch.began
         return last + due
 

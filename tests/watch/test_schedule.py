@@ -123,6 +123,21 @@ def test_a_new_watch_is_looked_at_at_once_unless_many_wait() -> None:
     assert newcomer not in {watch for _, watch in polls(schedule, 66.0, 3.0)}
 
 
+@pytest.mark.parametrize(("ended", "at_once"), [(0, False), (60, True)])
+def test_whether_a_new_watch_is_polled_at_once_is_learnt(ended: int, at_once: bool) -> None:
+    """From the first polls: how many of the new watches were decided already."""
+    schedule = unlisted()
+    for number in range(60):
+        (watch,) = begin(schedule, 1, now=10.0 * number)
+        assert schedule.take(10.0 * number, BUDGET) is watch
+        schedule.looked(watch, PaymentStatus.PAID if number < ended else OPEN, 10.0 * number)
+        schedule.end(watch)
+    begin(schedule, 12, now=600.0, age=20.0)
+    polls(schedule, 600.0, 20.0)
+    (newcomer,) = begin(schedule, 1, now=620.0)
+    assert (newcomer in {watch for _, watch in polls(schedule, 620.0, 1.0)}) is at_once
+
+
 def test_more_watches_than_can_be_polled_share_alike() -> None:
     """Far more than the longest interval allows: shares stay within their bounds, and turns are a round."""
     schedule = unlisted()
