@@ -11,7 +11,9 @@ Both mistakes cost money: to take another order for ours loses an invoice, to ov
 orders only: without VAT, in øre, rounded, with equal lines merged, with a fee, with the contact on file. So
 goods that differ for the same customer are UNCLEAR, and so is a customer who agrees in one trait. Another
 customer's order differs in the name *and* in each identifier that both sides have. A contact on file changes
-all of those at once, so ``SentOrders.with_equal_goods`` says which sent orders such a one may be.
+all of those at once, so ``SentOrders.with_equal_goods`` says which sent orders such a one may be. Not those
+where one side has a person's number, the other an organisation's, and the kinds of order differ, too: that is
+another customer in name, contact, number and kind.
 
 *Known forms.* A transformation counts where it explains every line of an order, and its total:
 
@@ -228,12 +230,15 @@ class SentOrders(Generic[KeyT]):
         """Return those that a shown order may be if its customer is shown as a contact on file."""
         # Products and date match, and no identity number distinguishes the customers. Orders of
         # one batch are often alike in that, so ask only for an order that is the same as none.
+        # A person's number where a company's was sent, on an order of another kind, is another customer's.
         shown = _form(seen)
         with localcontext(EXACT):
             return {
                 key: Comparison.UNCLEAR
                 for (identity, sent), keys in self._by_goods.items()
-                if not identity & shown and _has_equal_goods(sent, seen)
+                if not identity & shown
+                and not (identity and shown.intersection(_IDENTITY) and sent.kind != seen.kind != "")
+                and _has_equal_goods(sent, seen)
                 for key in keys
             }
 

@@ -17,13 +17,13 @@ import zlib
 from math import inf
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
-from sqlalchemy import func, select, update
+from attrs import define, evolve, field, frozen
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from frontpay_async.batch.completeness import KnownOrder, completeness
-from frontpay_async.batch.schema import accounts, batches, listings, rows, tokens, unrelated
+from frontpay_async.batch.completeness import KnownOrder, Resent, completeness, hides_orders
+from frontpay_async.batch.schema import accounts, batches, listings, notes, rows, tokens, unrelated
 from frontpay_async.batch.states import State
 
 if TYPE_CHECKING:
@@ -325,24 +325,64 @@ class Listings:
         # Oldest first, so that the search does not depend on the runner.
         return dict(sorted(((uuid, found[uuid]) for uuid in left), key=lambda each: (each[1], each[0])))
 
-    def completeness(self, listed: Collection[str], looked_at: float, number: int) -> Completeness:
-        """Return the completeness of a list."""
+    def completeness(
+        self, listed: Collection[str], looked_at: float, number: int, settling: float
+    ) -> Completeness:
+        """Return the completeness of a list; one that hides orders is recorded permanently."""
         with self.store.reading() as connection:
             known = self._known(connection, looked_at, number)
-        return completeness(known, listed, looked_at)
+            resent = self._resent(connection)
+            mark = select(notes.c.name).where(notes.c.name == self._mark)
+            is_distrusted = connection.execute(mark).first() is not None
+        if not is_distrusted and hides_orders(known, listed, looked_at - settling):
+            is_distrusted = True
+            with self.store.writing() as connection:
+                insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+                made = insert(notes).values(name=self._mark, content=b"")
+                connection.execute(made.on_conflict_do_nothing())
+        found = completeness(known, listed, looked_at)
+        return evolve(found, is_distrusted=is_distrusted, resent=resent)
+
+    @property
+    def _mark(self) -> str:
+        """The note that a list of the account hid orders."""
+        return f"hides orders: {self.account}"
+
+    def _resent(self, connection: Connection) -> dict[int, Resent]:
+        """Return the rows that were sent again, and not confirmed by their answers since."""
+        waiting, again = rows.c.state == State.PENDING.value, rows.c.attempts > 1
+        kept = rows.c.state.in_([*_OPEN, State.PARKED.value])
+        found = and_(rows.c.state == State.DONE.value, rows.c.doubt_at.is_not(None))
+        mine = select(rows.c.id, rows.c.kind, rows.c.state, rows.c.claimed_at).where(
+            rows.c.account_id == self.account,
+            rows.c.attempts > 0,
+            or_(waiting, and_(again, or_(kept, found))),
+        )
+        return {
+            each.id: Resent(
+                each.kind,
+                each.claimed_at or 0.0,
+                is_sent=each.state in (State.PENDING.value, State.SENDING.value),
+                is_searched=each.state == State.UNKNOWN.value,
+                is_found=each.state == State.DONE.value,
+            )
+            for each in connection.execute(mine)
+        }
 
     def _known(self, connection: Connection, looked_at: float, number: int) -> list[KnownOrder]:
         """Return the orders that existed when a list was requested."""
         seen = {uuid: each for uuid, each in self._seen(connection).items() if each[0] <= number}
-        ours = select(rows.c.order_uuid, rows.c.claimed_at, rows.c.settled_at).where(
-            rows.c.account_id == self.account, rows.c.order_uuid.is_not(None)
-        )
+        ours = select(
+            rows.c.order_uuid, rows.c.claimed_at, rows.c.settled_at, rows.c.doubt_at, rows.c.kind
+        ).where(rows.c.account_id == self.account, rows.c.order_uuid.is_not(None))
         found: list[KnownOrder] = []
-        for uuid, claimed_at, settled_at in connection.execute(ours):
+        for uuid, claimed_at, settled_at, doubt_at, kind in connection.execute(ours):
             first, noted_at = seen.pop(uuid, (inf, inf))
             before = min(noted_at, inf if settled_at is None else settled_at)
             if before <= looked_at:
-                found.append(KnownOrder(uuid, -inf if claimed_at is None else claimed_at, before, first))
+                after = -inf if claimed_at is None else claimed_at
+                answered = kind if doubt_at is None else None
+                found.append(KnownOrder(uuid, after, before, first, answered))
         found += [KnownOrder(uuid, -inf, noted_at, first) for uuid, (first, noted_at) in seen.items()]
         return found
 

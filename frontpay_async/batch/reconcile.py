@@ -18,9 +18,11 @@ a row.
   another date. An order that cannot be read, or whose id is invalid, may be the row's.
 - The search started a settling delay after the row became unresolved, because the API may still be processing
   a request whose response was lost; if the list was observed to lag, at least twice that lag.
+- No more rows are sent again than the confirmed orders in the list allow (see ``completeness``): the others
+  wait until those are confirmed and listed.
 
 If these conditions are not met after a few rounds, the row is parked. A row for which the API always fails is
-parked after ten attempts.
+parked after ten attempts, or after three if no newer order was confirmed.
 
 *The account* is verified before anything is sent: by a confirmed order that is in its list or can be read by
 its id. Before the first order is confirmed, one token identifies the account: the first one that leased rows.
@@ -44,6 +46,7 @@ from frontpay_async._protocol.operations import GET_ORDER_STATUS, LIST_ORDER_STA
 from frontpay_async._protocol.order_comparison import Comparison, SentOrders, identity_of_order
 from frontpay_async._transport.auth import Secret
 from frontpay_async._transport.instrumentation import logger
+from frontpay_async.batch.completeness import Caution
 from frontpay_async.batch.listings import Verdict
 from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved, match
 from frontpay_async.batch.payload import read
@@ -83,7 +86,9 @@ _POLL = 1.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
 UNPROVEN = "nothing shows that the list of orders is whole: absence cannot be concluded"
-IN_VAIN = f"it was sent {_MOST_ATTEMPTS} times, and never stood there"
+UNTESTED = "no confirmed order shows that the list of orders is complete: absence cannot be concluded"
+HIDDEN = "a list hid a confirmed order: absence is not concluded from lists of this account any more"
+IN_VAIN = "it was sent {} times, and never stood there; the last time: {}"
 
 
 @frozen(eq=False)
@@ -136,6 +141,7 @@ class Reconciler:
     _alike: dict[str, Mapping[bytes, Comparison] | None] = field(init=False)
     _is_proven: bool = field(init=False, default=False)
     _incomplete: Counter[int] = field(init=False, factory=Counter[int])
+    _untested: Counter[int] = field(init=False, factory=Counter[int])
     _lag: float = field(init=False, default=0.0)
     _failures: Counter[str] = field(init=False, factory=Counter[str])
 
@@ -235,7 +241,9 @@ class Reconciler:
         searched = [each for each in unresolved if not each.in_flight]
         if not searched:
             return []
-        completeness = await self.journal.run(self.listings.completeness, listed, looked_at, before)
+        completeness = await self.journal.run(
+            self.listings.completeness, listed, looked_at, before, self._delay
+        )
         self._lag = min(_LONGEST_LAG, max(self._lag, completeness.lag))
         for each in searched:
             is_in_vain = completeness.is_in_vain(each, is_last=is_last)
@@ -315,8 +323,9 @@ class Reconciler:
         by_id = {row.id: row for row in rows}
         count = Counter(row.content for row in rows)
         absent = _provably_absent(view, rows)
+        caution = Caution(view.completeness.witnesses, view.completeness.resent)
         made = [
-            self._transition(view, by_id[row], each, is_absent=row in absent)
+            self._transition(view, by_id[row], each, caution, is_absent=row in absent)
             for row, each in decisions.items()
             if view.is_whole or count[by_id[row].content] == 1
         ]
@@ -333,8 +342,8 @@ class Reconciler:
         # An order that cannot be read now may be readable later.
         return alike is None or any(number > first[content] for content in alike if content in first)
 
-    def _transition(  # noqa: PLR0911 - a table
-        self, view: _View, row: UnresolvedRow, decision: Resolution, *, is_absent: bool
+    def _transition(
+        self, view: _View, row: UnresolvedRow, decision: Resolution, caution: Caution, *, is_absent: bool
     ) -> Transition | None:
         named = Transition(row=row.id, fence=row.fence, event=RowEvent.PARK)
         match decision:
@@ -346,19 +355,37 @@ class Reconciler:
                 return evolve(named, error=reason, candidates=among)
             case Absent() if row.content in self._unreadable:
                 return evolve(named, error="its content in the journal cannot be read")
-            case Absent() if row.content not in self._sent:
-                # It became unresolved during this round: the next round searches for it.
-                return None
-            case Absent() if view.looked_at < row.due_at(self._delay):
-                return None
-            case Absent() if is_absent and row.missed_at is not None and row.attempts >= _MOST_ATTEMPTS:
-                return evolve(named, error=f"{IN_VAIN}; the last time: {row.error}")
-            case Absent() if is_absent:
-                return evolve(named, event=RowEvent.MISS if row.missed_at is None else RowEvent.DENY)
-            case Absent() if self._incomplete[row.id] >= _MOST_INCOMPLETE_LISTS:
-                return evolve(named, error=INCOMPLETE if view.completeness.lacks else UNPROVEN)
+            # Otherwise it became unresolved during this round: the next round searches for it.
+            case Absent() if row.content in self._sent and view.looked_at >= row.due_at(self._delay):
+                return self._missing(view, row, named, caution, is_absent=is_absent)
             case _:
                 return None
+
+    def _missing(
+        self, view: _View, row: UnresolvedRow, named: Transition, caution: Caution, *, is_absent: bool
+    ) -> Transition | None:
+        """Decide a row that has no candidate."""
+        if not is_absent:
+            is_parked = self._incomplete[row.id] >= _MOST_INCOMPLETE_LISTS
+            return evolve(named, error=_why_not(view.completeness)) if is_parked else None
+        if row.missed_at is None:
+            return evolve(named, event=RowEvent.MISS)
+        if row.attempts >= _MOST_ATTEMPTS:
+            return evolve(named, error=IN_VAIN.format(row.attempts, row.error))
+        if caution.allows(row):
+            return evolve(named, event=RowEvent.DENY)
+        # It waits for the rows that were sent again before it.
+        is_in_vain = view.is_last and caution.is_over(row)
+        self._untested[row.id] = self._untested[row.id] + 1 if is_in_vain else 0
+        is_parked = self._untested[row.id] >= _MOST_INCOMPLETE_LISTS
+        reason = UNTESTED if row.attempts == 1 else IN_VAIN.format(row.attempts, row.error)
+        return evolve(named, error=reason) if is_parked else None
+
+
+def _why_not(completeness: Completeness) -> str:
+    if completeness.is_distrusted:
+        return HIDDEN
+    return INCOMPLETE if completeness.lacks else UNPROVEN
 
 
 def _provably_absent(view: _View, rows: Sequence[UnresolvedRow]) -> frozenset[int]:

@@ -129,6 +129,7 @@ rows = Table(
     # The times of its last claim and its confirmation: its order was created in between.
     Column("claimed_at", Float),
     Column("settled_at", Float),
+    # Since when it is unresolved; kept in a done row that was found by searching.
     Column("doubt_at", Float),
     Column("missed_at", Float),
     Column("order_uuid", String(128)),

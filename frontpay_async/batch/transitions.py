@@ -52,7 +52,8 @@ class Transition:
 
 
 _FREE: Mapping[str, object] = {"owner": None, "lease_until": None}
-_CLEAR: Mapping[str, object] = {**_FREE, "doubt_at": None, "missed_at": None, "candidates": None}
+_FOUND: Mapping[str, object] = {**_FREE, "missed_at": None, "candidates": None}
+_CLEAR: Mapping[str, object] = {**_FOUND, "doubt_at": None}
 
 
 def _given(name: str) -> BindParameter[Any]:
@@ -89,7 +90,8 @@ _STATEMENTS: Mapping[RowEvent, Update] = {
     ),
     RowEvent.CONFIRM: _statement(
         RowEvent.CONFIRM,
-        **_CLEAR,
+        # ``doubt_at`` stays: an order that was found in a list proves nothing about that list.
+        **_FOUND,
         order_uuid=_given("uuid"),
         customer_uuid=_given("customer"),
         settled_at=_given("at"),

