@@ -232,7 +232,7 @@ def pictures(session: nox.Session) -> None:
     session.run("python", "-m", "docs.openapi")
     session.run("python", "-m", "docs.pictures")
     session.run("python", "-m", "benchmarks", "report")
-    for benchmark in ("rate", "watch", "chaos", "batch", "fleet"):
+    for benchmark in ("rate", "watch", "chaos", "worlds", "batch", "fleet"):
         session.run("python", "-m", "benchmarks", benchmark, "--report")
 
 

@@ -91,12 +91,8 @@ def _forget_odd_ids(put: Setter) -> None:
     put(Reconciler, "_compare", careless)
 
 
-def _ask_for_odd_ids(put: Setter) -> None:
-    put(reconcile, "_ID", re.compile(".*", re.DOTALL))
-
-
 def _do_not_lock_lists(put: Setter) -> None:
-    pauses = itertools.cycle([0.0, 0.4, 0.1])
+    pauses = itertools.cycle([0.0, 0.6, 0.1])
 
     def note_list(self: Listings, uuids: Collection[str]) -> int:
         with self.store.reading() as connection:
@@ -219,9 +215,8 @@ FIXES: Final[Mapping[str, Fix]] = {
     "a hole in a list counts": Fix("A.1", ("hides half", "hides a third"), _ignore_the_middle),
     "a new account begins slowly": Fix("A.1", ("cut, new account",), _do_not_wait_in_a_new_account),
     "odd ids may be ours": Fix("A.1", ("odd ids",), _forget_odd_ids),
-    "odd ids are not asked for": Fix("A.1", ("odd ids",), _ask_for_odd_ids),
     "lists get numbers under a lock": Fix("A.2", ("two runners",), _do_not_lock_lists),
-    "older orders are no candidates": Fix("A.2", ("two runners",), _take_older_orders),
+    "older orders are no candidates": Fix("A.2", ("older orders", "two runners"), _take_older_orders),
     "caution for each row": Fix("A.3", ("known form", "other form"), _same_or_different),
     "goods alone prove nothing": Fix("A.3", ("other form", "known form"), _goods_alone_differ),
     "known forms": Fix("A.3", ("known form",), _know_no_forms),

@@ -12,6 +12,7 @@ a documented limit of the batch: ``doubles`` of the kind of world.
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections import Counter
 from functools import partial
@@ -23,6 +24,8 @@ import httpx
 from attrs import define, field, frozen
 
 from frontpay_async import ConfigurationError, FrontPayError
+from frontpay_async._protocol.build import build
+from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch import BatchItem, State
 from tests.support.batches import Dying, KilledError, order, rows_of
 from tests.support.builders import customer, ehf
@@ -224,6 +227,15 @@ def _with_a_colleague(scene: Scene) -> None:
     scene.colleague = frozenset(first + scene.chance.randint(4, 3 * scene.count) for _ in range(3))
 
 
+def _with_older_orders(scene: Scene) -> None:
+    """Each customer had the same order before, to the last thing that is shown."""
+    scene.may_park = False
+    for number in range(scene.known, scene.known + scene.count):
+        older = order(number, reference_no=f"{_STRANGE}-{number}")
+        body = build(kind_of_order(older).operation, value=older).body
+        scene.world.server.add(json.loads(body or b""))
+
+
 # The account
 
 
@@ -259,6 +271,7 @@ def _all_are_lost(scene: Scene) -> None:
 
 def _is_new_and_all_are_lost(scene: Scene) -> None:
     _is_new(scene)
+    scene.count = 4
     _all_are_lost(scene)
 
 
@@ -283,6 +296,7 @@ ALL: Final[Mapping[str, Kind]] = {
     "known form": Kind(_shown_in_a_known_form, _of_several_goods),
     "other form": Kind(_shown_in_another_form, _of_several_goods),
     "colleague": Kind(_with_a_colleague, _of_companies),
+    "older orders": Kind(_with_older_orders),
     "pushed out": Kind(_pushed_out, _is_known),
     "other account": Kind(_of_another_account, _is_known),
     "hides a third": Kind(_hides(1 / 3), doubles=2),
@@ -449,11 +463,11 @@ async def judge_runners(seed: int, journal: str) -> tuple[str, ...]:
     """Let two runners start together in an account with identical older orders; return the problems."""
     world = World(journal, is_real=True)
     async with world.client() as shop:
-        for number in range(20):
-            await shop.orders.send_invoice(order(number % 5, reference_no=f"OLD-{number}"))
+        for number in range(10):
+            await shop.orders.send_invoice(order(number, reference_no=f"OLD-{number}"))
     old = {each.uuid for each in world.server.orders()}
     world.server.fates.extend(chance_of(seed).choices(["stored", LOST, NEVER], [5, 3, 3], k=40))
-    items = [BatchItem(key=f"I-{n}", order=order(n % 5, reference_no=f"I-{n % 5}")) for n in range(20)]
+    items = [BatchItem(key=f"I-{n}", order=order(n % 10, reference_no=f"I-{n % 10}")) for n in range(20)]
     rows: dict[str, BatchRow] = {}
     together = _together(world, 2)
 
