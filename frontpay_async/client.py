@@ -316,6 +316,10 @@ class FrontPayClient:
             )
         return CallResult(value=value, response=last.response, attempts=last.attempts, elapsed=last.elapsed)
 
+    def internals(self) -> tuple[Session, CallOptions, str]:
+        """Return what calls are made of, for this package: the session, the options and the base URL."""
+        return self._session, self._options, self._url
+
     @cached_property
     def watch(self) -> WatchHub:
         """Waiting for orders, payments and refunds; loaded on first use."""

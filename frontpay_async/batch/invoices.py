@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from frontpay_async._session import Session
-    from frontpay_async._transport.call import CallOptions
     from frontpay_async.batch.results import BatchRow
     from frontpay_async.batch.store import Store
 
@@ -164,20 +162,20 @@ class InvoiceBatch:
         if on_progress is not None:
             _checks.hook("on_progress", on_progress)
         store, batch = await self._open()
-        clock = _inside(self._client)[0].clock
+        clock = self._client.internals()[0].clock
         begun = clock.now()
         run = await self._new_run(store, batch, concurrency, on_progress)
+        # Until its report is read, the journal is in use.
         self._runs.add(run)
         try:
             await run.run()
-        finally:
-            self._runs.discard(run)
-            self._ended.set()
-        try:
             await self._journal.run(forget, store.engine)
             counts = await self._journal.run(store.counts, batch)
         except JournalError as error:
             raise run.speak_for(error) from error.__cause__
+        finally:
+            self._runs.discard(run)
+            self._ended.set()
         return BatchReport(
             name=self._name,
             counts=counts,
@@ -283,7 +281,7 @@ class InvoiceBatch:
     async def _open(self) -> tuple[Store, int]:
         store = await self._open_store()
         if self._number is None:
-            url = _inside(self._client)[2]
+            url = self._client.internals()[2]
             self._number = await self._journal.run(store.join, self._name, url, self._account)
         return store, self._number
 
@@ -296,7 +294,7 @@ class InvoiceBatch:
     ) -> Run:
         account = await self._journal.run(store.account_of, batch)
         owner = secrets.token_hex(16)
-        session, given, _ = _inside(self._client)
+        session, given, _ = self._client.internals()
         options = evolve(
             given,
             priority=Priority.BATCH,
@@ -334,11 +332,6 @@ class InvoiceBatch:
             drain=self._drain,
             on_counts=None if on_progress is None else tell,
         )
-
-
-def _inside(client: FrontPayClient) -> tuple[Session, CallOptions, str]:
-    """Return a client's session, options and base URL: a batch adds a hook to its calls."""
-    return client._session, client._options, client._url  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of one package
 
 
 async def _chunks(items: Iterable[BatchItem] | AsyncIterable[BatchItem]) -> AsyncIterator[list[BatchItem]]:
