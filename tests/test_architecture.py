@@ -103,7 +103,7 @@ MAY_IMPORT = {
     "uuid": {"sandbox/"},
     "os": {"_rate/", "batch/", "cli/", "order_files/", "client.py", "settings.py", "_transport/", "sandbox/"},
     "socket": {"_transport/", "sandbox/", "cli/doctor.py"},
-    "threading": {"_transport/", "callbacks/replay.py", "otel.py", "sandbox/"},
+    "threading": {"_transport/", "batch/journal.py", "callbacks/replay.py", "otel.py", "sandbox/"},
     "subprocess": {"sandbox/"},
     "locale": set[str](),
 }

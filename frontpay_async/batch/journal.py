@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
@@ -62,7 +62,9 @@ class Journal:
         self._connections = connections
         self._clock = clock
         self._store: Store | None = None
-        self._opening = anyio.Lock()
+        self._opening = threading.Lock()
+        self._in_use = threading.Condition()
+        self._users = 0
         self._limiter: CapacityLimiter | None = None
         self._commits: GroupCommit | None = None
         self._is_closed = False
@@ -91,21 +93,38 @@ class Journal:
             ConfigurationError: It cannot be opened, or is closed.
             JournalError: It cannot be read or written.
         """
-        if self._store is not None:
-            return self._store
-        async with self._opening:
-            if self._is_closed:
-                raise ConfigurationError("the journal is closed")
+        return await self.run(self._open) if self._store is None else self._store
+
+    def _open(self) -> Store:
+        with self._opening:
             if self._store is None:
-                opening = partial(Store.open, self._target, self._cipher, self._clock)
-                self._store = await self.run(partial(opening, connections=self._connections))
+                self._store = Store.open(
+                    self._target, self._cipher, self._clock, connections=self._connections
+                )
             return self._store
 
     async def run(self, do: Callable[[*PosArgsT], ResultT], *args: *PosArgsT) -> ResultT:
-        """Run a function in one of the journal's threads."""
+        """Run a function in one of the journal's threads.
+
+        Raises:
+            ConfigurationError: The journal is closed.
+        """
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._connections)
-        return await to_thread.run_sync(do, *args, limiter=self._limiter)
+
+        def run_while_open() -> ResultT:
+            with self._in_use:
+                if self._is_closed:
+                    raise ConfigurationError("the journal is closed")
+                self._users += 1
+            try:
+                return do(*args)
+            finally:
+                with self._in_use:
+                    self._users -= 1
+                    self._in_use.notify_all()
+
+        return await to_thread.run_sync(run_while_open, limiter=self._limiter)
 
     def commits(self, store: Store) -> GroupCommit:
         """Return the line of transitions that all batches of the journal share, for this package."""
@@ -128,12 +147,20 @@ class Journal:
             yield each
 
     async def aclose(self) -> None:
-        """Close the connections. Close the batches that use it first."""
-        async with self._opening:
+        """Close the connections, even if the caller is cancelled. Close the batches that use it first."""
+        # Its own thread: those of the limiter may all be in use.
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._close)
+
+    def _close(self) -> None:
+        # asyncio's cancellation leaves threads at work. A connection that one of them gives back to a closed
+        # engine would never be closed.
+        with self._in_use:
             self._is_closed = True
-            store, self._store = self._store, None
-            if store is not None:
-                await self.run(store.close)
+            self._in_use.wait_for(lambda: not self._users)
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,5 +168,4 @@ class Journal:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            await self.aclose()
+        await self.aclose()
