@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
@@ -54,7 +55,7 @@ from frontpay_async.order_files.items import BatchItem, key_flaw
 from frontpay_async.order_files.violations import ViolationLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import tzinfo
 
     from frontpay_async.order_files.assemble import Draft, Judge
@@ -95,6 +96,8 @@ _DIGITS = frozenset(
 _WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _KEY, _KIND = "key", "kind"
 _NAMES = frozenset({_KEY, _KIND, *COLUMNS})
+_OF_PRODUCTS = frozenset(column for column, (path, _) in COLUMNS.items() if path[0] == "products")
+_MOST_REMEMBERED = 4096
 
 
 def _names_only(defaults: Mapping[str, str]) -> str:
@@ -264,6 +267,35 @@ class CsvFormat:
                 log.add(line, title, f"is not in the header, and is mapped to {column}")
 
 
+@frozen
+class _Slot:
+    """Where the cells of a column go.
+
+    Args:
+        of_product: Whether it is a field of a product.
+        is_of_kind: Whether orders of the kind have it.
+        way: The names of the models on the way to it, below the order or the product.
+        name: Its name there.
+        read: Reads a cell.
+    """
+
+    of_product: bool
+    is_of_kind: bool
+    way: tuple[str, ...]
+    name: str
+    read: Callable[[str], object]
+
+
+def _slots_of(kind: str | None, readers: Mapping[str, Callable[[str], object]]) -> dict[str, _Slot]:
+    """Return the slots of the columns, but for key and kind."""
+    slots: dict[str, _Slot] = {}
+    for column, ((*way, name), _) in COLUMNS.items():
+        is_of_kind = kind is None or (way[0] if way else name) in ORDER_FIELDS[kind].fields
+        of_product = column in _OF_PRODUCTS
+        slots[column] = _Slot(of_product, is_of_kind, () if of_product else tuple(way), name, readers[column])
+    return slots
+
+
 class _Reader:
     """Gather the records of an order, until another key comes."""
 
@@ -279,6 +311,8 @@ class _Reader:
         self._findings = log
         self._rules = rules
         self._names = {path: header.titles.get(column, column) for path, column in FIELD_OF.items()}
+        readers = {column: self._reader_of(leaf) for column, (_, leaf) in COLUMNS.items()}
+        self._slots = {kind: _slots_of(kind, readers) for kind in (None, *ORDER_KINDS)}
         self._lines_of_keys: dict[str, int] = {}
         self._told_of_all: set[tuple[str, str]] = set()
         self._key = ""
@@ -305,7 +339,7 @@ class _Reader:
             self._key = key
             self._cells = set()
             self._is_sound = True
-        elif tuple(cells) in self._cells and not all(map(_is_of_product, values)):
+        elif tuple(cells) in self._cells and not _OF_PRODUCTS.issuperset(values):
             self._findings.add(record.line, "", _EXPORTED_TWICE)
             self._is_sound = False
         self._cells.add(tuple(cells))
@@ -356,16 +390,16 @@ class _Reader:
             )
 
     def _judge_repeated(self, line: int, first: Mapping[str, str], values: Mapping[str, str]) -> None:
-        if not any(map(_is_of_product, values)):
+        if _OF_PRODUCTS.isdisjoint(values):
             self._tell(line, "", "adds no product to the order of this key")
         for column, text in values.items():
-            if not _is_of_product(column) and first.get(column, "") != text:
+            if column not in _OF_PRODUCTS and first.get(column, "") != text:
                 self._tell(line, column, "must be empty, or the same as in the first record of this key")
 
     def _has_product(self, values: Mapping[str, str], records: list[tuple[int, dict[str, str]]]) -> bool:
         # An order of one record may have its product from the defaults alone, such as a membership fee.
         cells = (*values, *self._form.defaults) if len(records) == 1 else values
-        return any(map(_is_of_product, cells))
+        return not _OF_PRODUCTS.isdisjoint(cells)
 
     def _draft(
         self, kind: str | None, records: list[tuple[int, dict[str, str]]]
@@ -374,57 +408,83 @@ class _Reader:
         draft: Draft = {}
         products: list[Draft] = []
         unreadable: set[tuple[int, str]] = set()
+        slots, defaults = self._slots[kind], self._form.defaults
         for index, (line, values) in enumerate(records):
             has_product = self._has_product(values, records)
+            product: Draft = {}
             if has_product:
-                products.append({})
-            for column, text in {**self._form.defaults, **values}.items():
-                of_product = _is_of_product(column)
-                if column == _KIND or (not has_product if of_product else index > 0):
+                products.append(product)
+            for column, text in ({**defaults, **values} if defaults else values).items():
+                slot = slots.get(column)
+                if slot is None or (not has_product if slot.of_product else index > 0):
                     continue
-                (*way, name), leaf = COLUMNS[column]
-                if kind is not None and (way[0] if way else name) not in ORDER_FIELDS[kind].fields:
+                if not slot.is_of_kind:
                     if column in values:
                         self._tell(line, column, f"must be empty: kind {kind} has no such field")
                     continue
-                value = self._read(leaf, text)
-                if isinstance(value, Flaw):
+                value = slot.read(text)
+                if type(value) is Flaw:
                     self._tell(line, column, value.message)
                     unreadable.add((line, column))
                     value = UNREADABLE
-                holder = products[-1] if of_product else draft
-                for step in () if of_product else way:
+                holder = product if slot.of_product else draft
+                for step in slot.way:
                     holder = cast("Draft", holder.setdefault(step, {}))
-                holder[name] = value
+                holder[slot.name] = value
         draft["products"] = products
         return draft, unreadable
 
-    def _read(self, leaf: Leaf, text: str) -> object:  # noqa: PLR0911 - a table
-        """Read a cell; a Flaw without a path says why not."""
-        text = visible(text)
+    def _reader_of(self, leaf: Leaf) -> Callable[[str], object]:
+        """Return what reads a cell of a field; a Flaw without a path says why it cannot be read."""
         is_text = leaf.form is Form.TEXT and leaf.column not in _WORDY
-        replaced = damage(text, is_text=is_text, is_digits=leaf.column in _DIGITS)
-        if replaced is not None:
-            return Flaw((), replaced)
+        is_digits = leaf.column in _DIGITS
+        read = self._reader_of_form(leaf)
+
+        def read_cell(text: str) -> object:
+            text = visible(text)
+            replaced = damage(text, is_text=is_text, is_digits=is_digits)
+            if replaced is not None:
+                return Flaw((), replaced)
+            return text if read is None else read(text)
+
+        return read_cell
+
+    def _reader_of_form(self, leaf: Leaf) -> Callable[[str], object] | None:
+        form = self._form
         match leaf.form:
             case Form.TEXT:
-                return text
+                return None
             case Form.NUMBER:
-                sign, is_found = self._form.decimal or ".", self._form.is_found
-                number = read_amount(text, sign, is_found=is_found, is_percent=leaf.column == "product_tax")
-                hint = _NUMBER_HINTS[sign] if decimal_sign(text) else ""
-                return _or_flaw(number, f"{_NUMBER_DEMANDS[sign]}{hint}")
+                sign, is_percent = form.decimal or ".", leaf.column == "product_tax"
+
+                def read_number(text: str) -> object:
+                    number = read_amount(text, sign, is_found=form.is_found, is_percent=is_percent)
+                    if number is not None:
+                        return number
+                    hint = _NUMBER_HINTS[sign] if decimal_sign(text) else ""
+                    return Flaw((), f"{_NUMBER_DEMANDS[sign]}{hint}")
+
+                # The same prices, rates and days stand in many records.
+                return lru_cache(_MOST_REMEMBERED)(read_number)
             case Form.WHOLE:
-                return int(text) if _WHOLE.fullmatch(text) else Flaw((), "must be a whole number")
+                return lambda text: (
+                    int(text) if _WHOLE.fullmatch(text) else Flaw((), "must be a whole number")
+                )
             case Form.BOOLEAN:
-                return _or_flaw(
+                return lambda text: _or_flaw(
                     _WORDS.get(text.casefold()), "must be true or false (yes or no, ja or nei, 1 or 0)"
                 )
             case Form.JSON:
-                return _or_flaw(read_extra(text), EXTRA_DEMAND)
+                return lambda text: _or_flaw(read_extra(text), EXTRA_DEMAND)
             case Form.DATE:
-                moment = read_cell_date(text, self._form.days, self._form.zone)
-                return _or_flaw(moment, f"{DATE_DEMAND}{_DATE_HINT if _LIKE_DATE.fullmatch(text) else ''}")
+
+                def read_date(text: str) -> object:
+                    moment = read_cell_date(text, form.days, form.zone)
+                    return _or_flaw(
+                        moment, f"{DATE_DEMAND}{_DATE_HINT if _LIKE_DATE.fullmatch(text) else ''}"
+                    )
+
+                return lru_cache(_MOST_REMEMBERED)(read_date)
 
     def _tell(self, line: int, column: str, message: str) -> None:
         self._is_sound = False
@@ -454,10 +514,6 @@ def _or_flaw(value: object, demand: str) -> object:
 
 def _is_number(column: str) -> bool:
     return column in COLUMNS and COLUMNS[column][1].form is Form.NUMBER
-
-
-def _is_of_product(column: str) -> bool:
-    return column in COLUMNS and COLUMNS[column][0][0] == "products"
 
 
 def _place(path: Path) -> tuple[int | None, str]:

@@ -58,7 +58,8 @@ def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Reco
         source.taken = []
         start = lines.number + 1
         try:
-            cells = [clean(cell) for cell in next(parser)]
+            # Most cells are empty, a word or digits: nothing has to be removed from them.
+            cells = [cell if not cell or cell.isalnum() else clean(cell) for cell in next(parser)]
         except StopIteration:
             return
         except csv.Error as error:
