@@ -142,6 +142,7 @@ class Reconciler:
     _is_proven: bool = field(init=False, default=False)
     _incomplete: Counter[int] = field(init=False, factory=Counter[int])
     _untested: Counter[int] = field(init=False, factory=Counter[int])
+    _witnesses: int = field(init=False, default=0)
     _lag: float = field(init=False, default=0.0)
     _failures: Counter[str] = field(init=False, factory=Counter[str])
 
@@ -245,6 +246,11 @@ class Reconciler:
             self.listings.completeness, listed, looked_at, before, self._delay
         )
         self._lag = min(_LONGEST_LAG, max(self._lag, completeness.lag))
+        witnesses = sum(map(len, completeness.witnesses.values()))
+        if witnesses != self._witnesses:
+            # Rows that wait for more of them do not wait in vain.
+            self._untested.clear()
+        self._witnesses = witnesses
         for each in searched:
             is_in_vain = completeness.is_in_vain(each, is_last=is_last)
             self._incomplete[each.id] = self._incomplete[each.id] + 1 if is_in_vain else 0

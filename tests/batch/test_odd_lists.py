@@ -131,6 +131,14 @@ async def test_a_list_that_stays_as_it_was_is_believed_twice_at_most(world: Worl
     assert {row.state for row in rows.values()} == {State.DONE, State.PARKED}
 
 
+async def test_after_an_outage_all_are_sent_again_in_steps(world: World) -> None:
+    """Of those that none of the confirmed orders is newer than, one is sent again at first."""
+    rows = await world.run(100, *["stored"] * 20, *[NEVER] * 80, concurrency=8)
+    assert world.check(rows) == 0
+    assert world.server.count("POST orders/") == 180
+    assert world.server.requests.count("GET orders/status") < 30
+
+
 async def test_waiting_for_more_evidence_costs_few_requests(world: World) -> None:
     """In an outage none of the first orders is stored, and none is decided before the end."""
     rows = await world.run(8, *[NEVER] * 6)
