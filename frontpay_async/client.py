@@ -197,7 +197,7 @@ class FrontPayClient:
         )
         self._attach(session, options)
         if follower is not None:
-            follower.observe("watch.staleness", self._poller.oldest_news)
+            follower.observe("watch.staleness", self._poller.oldest_update)
 
     def _attach(self, session: Session, options: CallOptions) -> None:
         self._session = session

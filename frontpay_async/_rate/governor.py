@@ -114,7 +114,7 @@ class Governor:
     _polls: dict[int, _Waiter] = field(init=False, factory=dict[int, "_Waiter"])
     _leader: _Waiter | None = field(init=False, default=None)
     _sleep: anyio.CancelScope | None = field(init=False, default=None)
-    _news: int = field(init=False, default=0)
+    _revision: int = field(init=False, default=0)
 
     async def acquire(self, call: Call, user: object = None) -> Permit:
         """Wait until the call may be sent."""
@@ -167,14 +167,14 @@ class Governor:
                 self._leader = waiter
                 # The former leader wakes, is no longer first, and waits.
                 self.poke()
-            news = self._news
+            revision = self._revision
             verdict = await self._verdict(waiter.priority)
             if isinstance(verdict, Permit):
                 return verdict
             self._check_deadline(waiter.call, verdict)
             if waiter.priority is Priority.NORMAL and self._polls:
                 verdict = min(verdict, await self._ask_for_poll())
-            if self._head() is not waiter or self._news != news:
+            if self._head() is not waiter or self._revision != revision:
                 # Another call took over while Redis was asked.
                 continue
             now = self.clock.now()
@@ -253,7 +253,7 @@ class Governor:
             return
         quota = read_quota(headers)
         changed = self.ledger.report(permit.grant, now, quota)
-        await self._tell(permit, lambda shared, ticket: shared.report(ticket, quota), news=changed)
+        await self._tell(permit, lambda shared, ticket: shared.report(ticket, quota), changed=changed)
 
     async def lost(self, permit: Permit) -> None:
         """Record a lost response."""
@@ -266,7 +266,7 @@ class Governor:
         await self._tell(permit, lambda shared, ticket: shared.give_back(ticket))
 
     async def _tell(
-        self, permit: Permit, tell: Callable[[RedisLedger, Ticket], Awaitable[None]], *, news: bool = True
+        self, permit: Permit, tell: Callable[[RedisLedger, Ticket], Awaitable[None]], *, changed: bool = True
     ) -> None:
         """Report to Redis, even when cancelled, before waking the leader, which would ask too early."""
         try:
@@ -274,7 +274,7 @@ class Governor:
                 with anyio.CancelScope(shield=True):
                     await tell(self.shared, permit.ticket)
         finally:
-            if news:
+            if changed:
                 self.poke()
 
     def dismiss(self, user: object) -> None:
@@ -294,7 +294,7 @@ class Governor:
 
     def poke(self) -> None:
         """Make the leader ask the ledger again."""
-        self._news += 1
+        self._revision += 1
         if self._sleep is not None:
             self._sleep.cancel()
             self._sleep = None

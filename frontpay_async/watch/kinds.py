@@ -85,7 +85,7 @@ class WatchState(Enum):
     """Resting: it was polled recently."""
     READY = "ready"
     """In the queue."""
-    TOLD = "told"
+    REPORTED = "reported"
     """Polled before anything else: the list shows a change, or a poll has to be repeated."""
     CLAIMED = "claimed"
     """Polled early, because of a callback, which may be forged."""
@@ -128,11 +128,11 @@ class Watch:
     listed_at: float = -math.inf
     # The last change reported by the list or a callback; the remaining repetitions of polls without a change;
     # and the early polls left after a wrong callback (one for each regular poll).
-    told_at: float = -math.inf
+    reported_at: float = -math.inf
     claimed: bool = False
-    doubts: int = 0
+    repeats_left: int = 0
     disproved: bool = False
-    credit: bool = True
+    early_poll_left: bool = True
     # When its early poll is due.
     early: float = -math.inf
 

@@ -75,7 +75,7 @@ class LaterRefund:
             status = await self.poller.next(self.status)
             if last is not None and (
                 status == RefundStatus.REJECTED
-                or (status == RefundStatus.REFUNDED and not self.amount.told_amount)
+                or (status == RefundStatus.REFUNDED and not self.amount.has_amount)
             ):
                 self._end = cast("RefundStatus", status)
                 return

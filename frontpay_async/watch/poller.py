@@ -205,7 +205,7 @@ class Poller:
             if self._leader is subscription:
                 self._leader = None
                 self._name_the_next()
-        if subscription.news:
+        if subscription.changes:
             return subscription.next()
         assert subscription.error is not None  # noqa: S101 - for the type checkers
         raise subscription.error
@@ -216,7 +216,7 @@ class Poller:
             self._sleep.cancel()
             self._sleep = None
 
-    def oldest_news(self) -> float | None:
+    def oldest_update(self) -> float | None:
         """Return the seconds since the stalest watch was updated, None without watches; in any thread."""
         # Copied atomically, because the event loop's thread continues.
         watches = tuple(self.schedule.watches.values())

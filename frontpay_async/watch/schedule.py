@@ -94,8 +94,8 @@ _FIRST_LOOK = 1.0
 _MOST_LOOKS = 500.0
 _SURPRISE = 0.02
 _HURRY = 0.1
-_DOUBTS = 4
-_DOUBT_AFTER = 0.25
+_REPEATS = 4
+_REPEAT_AFTER = 0.25
 # The minimum share of a watch, relative to the largest share of its kind.
 _LEAST_SHARE = 0.1
 _LEAST_PACE = 1e-4
@@ -172,7 +172,7 @@ class Schedule:
     """The minimum seconds between two single polls, which spreads the remaining rate limit."""
     _kinds: _ByKind = field(init=False, factory=_by_kind)
     _resting: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
-    _told: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
+    _reported: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     _claimed: LazyHeap[Watch] = field(init=False, factory=LazyHeap[Watch])
     # The number of early polls available to callbacks.
     _claims: float = field(init=False, default=_CLAIMS)
@@ -222,7 +222,7 @@ class Schedule:
         self.watches[key] = watch
         self._kinds[watch.kind].count += 1
         due = self._set_share(watch, max(watch.asked_at, watch.began), self._pace())
-        if watch.told_at > watch.asked_at:
+        if watch.reported_at > watch.asked_at:
             self._confirm(watch, now, claimed=watch.claimed)
         elif watch.asked_at > watch.answered:
             # Its last poll was abandoned when its reader left.
@@ -261,7 +261,7 @@ class Schedule:
         # A watch that was decided at its first poll, at an implausibly low age, was decided before it was
         # watched and is ignored.
         hazard = self._kinds[watch.kind].hazard
-        latest = watch.asked_at if watch.told_at == -math.inf else watch.told_at
+        latest = watch.asked_at if watch.reported_at == -math.inf else watch.reported_at
         by = latest - watch.since
         if watch.looked_at > -math.inf:
             hazard.learn(max(min(watch.looked_at, latest), watch.began) - watch.since, by)
@@ -273,7 +273,7 @@ class Schedule:
         if now < self._paused_until:
             return self._paused_until
         self._stir(now, budget)
-        told, claimed = self._told.first(), self._claimed.first()
+        told, claimed = self._reported.first(), self._claimed.first()
         early = claimed[0] if claimed else math.inf
         if self._most_due(now):
             single = max(now, self._single_at + self.least_gap)
@@ -288,7 +288,7 @@ class Schedule:
     def take(self, now: float, budget: float) -> Watch | Sweep | None:
         """Return the next poll or sweep; None if nothing is due."""
         self._stir(now, budget)
-        told = self._told.first()
+        told = self._reported.first()
         if told and told[0] <= now:
             return self._ask(told[1], now)
         claimed = self._claimed.first()
@@ -307,7 +307,7 @@ class Schedule:
         if watch is None:
             return None if early is None else self._ask(early, now)
         self._claims = min(self._claims + 1, _CLAIMS)
-        watch.credit = True
+        watch.early_poll_left = True
         self._virtual = max(self._virtual, watch.tag)
         gap = min(now - self._single_at, LONGEST)
         if self._single_at > -math.inf:
@@ -336,8 +336,8 @@ class Schedule:
 
     def tell(self, watch: Watch, now: float) -> None:
         """Record that the list shows a change of a watch."""
-        watch.told_at, watch.claimed = now, False
-        watch.doubts = _DOUBTS
+        watch.reported_at, watch.claimed = now, False
+        watch.repeats_left = _REPEATS
         if watch.state is not WatchState.ASKED:
             self._confirm(watch, max(now, watch.asked_at + _HURRY))
 
@@ -349,7 +349,11 @@ class Schedule:
                 # The next caller that waits for it is informed.
                 self._believe(self._kept[kind, order_uuid][0], now)
             return False
-        if not self._believe(watch, now) or watch.state is WatchState.TOLD or watch.state is WatchState.ASKED:
+        if (
+            not self._believe(watch, now)
+            or watch.state is WatchState.REPORTED
+            or watch.state is WatchState.ASKED
+        ):
             return True
         when = max(now, watch.asked_at + _HURRY)
         if watch.state is not WatchState.CLAIMED or when < watch.early:
@@ -358,16 +362,16 @@ class Schedule:
 
     def _believe(self, watch: Watch, now: float) -> bool:
         """Record a callback; return whether an early poll follows."""
-        if watch.told_at > -math.inf:
+        if watch.reported_at > -math.inf:
             # A confirmation is under way already.
-            if watch.doubts:
-                watch.told_at = now
-            return watch.doubts > 0
-        if watch.disproved and not watch.credit:
+            if watch.repeats_left:
+                watch.reported_at = now
+            return watch.repeats_left > 0
+        if watch.disproved and not watch.early_poll_left:
             return False
-        watch.told_at, watch.claimed = now, True
-        watch.credit = not watch.disproved
-        watch.doubts = 0 if watch.disproved else _DOUBTS
+        watch.reported_at, watch.claimed = now, True
+        watch.early_poll_left = not watch.disproved
+        watch.repeats_left = 0 if watch.disproved else _REPEATS
         return True
 
     def hasten(self, watch: Watch, now: float) -> None:
@@ -378,7 +382,7 @@ class Schedule:
     def hedge(self, watch: Watch, now: float) -> None:
         """Record that a poll hangs, and schedule the watch again."""
         watch.hedges += 1
-        if watch.told_at > -math.inf or self.sweeps.looks_after(watch):
+        if watch.reported_at > -math.inf or self.sweeps.looks_after(watch):
             self._confirm(watch, now, claimed=watch.claimed)
         else:
             self._take_out(watch)
@@ -402,23 +406,27 @@ class Schedule:
         if confirmed and watch.claimed:
             self._claims = min(self._claims + 1, _CLAIMS)
         if confirmed:
-            watch.doubts, watch.disproved, watch.credit = min(watch.doubts, 1), False, True
-        if watch.told_at > asked and (watch.doubts > 0 or watch.disproved):
-            watch.doubts = max(0, watch.doubts - 1)
+            watch.repeats_left, watch.disproved, watch.early_poll_left = (
+                min(watch.repeats_left, 1),
+                False,
+                True,
+            )
+        if watch.reported_at > asked and (watch.repeats_left > 0 or watch.disproved):
+            watch.repeats_left = max(0, watch.repeats_left - 1)
             self._confirm(watch, now, claimed=watch.claimed)
-        elif watch.doubts > 0 and not confirmed:
-            watch.doubts -= 1
-            when = asked + _DOUBT_AFTER * 2 ** (_DOUBTS - watch.doubts)
+        elif watch.repeats_left > 0 and not confirmed:
+            watch.repeats_left -= 1
+            when = asked + _REPEAT_AFTER * 2 ** (_REPEATS - watch.repeats_left)
             self._confirm(watch, when, claimed=watch.claimed)
         else:
             watch.disproved = not confirmed and (watch.disproved or watch.claimed)
-            watch.told_at, watch.claimed, watch.doubts = -math.inf, False, 0
+            watch.reported_at, watch.claimed, watch.repeats_left = -math.inf, False, 0
             self._next_turn(watch, now)
 
     def missed(self, watch: Watch, now: float) -> None:
         """Record that a poll of an active watch failed."""
-        if watch.doubts > 0:
-            self._confirm(watch, now + _DOUBT_AFTER, claimed=watch.claimed)
+        if watch.repeats_left > 0:
+            self._confirm(watch, now + _REPEAT_AFTER, claimed=watch.claimed)
         else:
             self._next_turn(watch, now)
 
@@ -553,8 +561,8 @@ class Schedule:
 
     def _confirm(self, watch: Watch, when: float, *, claimed: bool = False) -> None:
         self._take_out(watch)
-        watch.state, watch.early = WatchState.CLAIMED if claimed else WatchState.TOLD, when
-        (self._claimed if claimed else self._told).push(watch, when)
+        watch.state, watch.early = WatchState.CLAIMED if claimed else WatchState.REPORTED, when
+        (self._claimed if claimed else self._reported).push(watch, when)
 
     def _rest(self, watch: Watch, until: float) -> None:
         watch.state = WatchState.RESTING
@@ -570,8 +578,8 @@ class Schedule:
                 self._resting.drop(watch)
             case WatchState.READY:
                 self._kinds[watch.kind].ready.drop(watch)
-            case WatchState.TOLD:
-                self._told.drop(watch)
+            case WatchState.REPORTED:
+                self._reported.drop(watch)
             case WatchState.CLAIMED:
                 self._claimed.drop(watch)
             case WatchState.ASKED | WatchState.GONE:

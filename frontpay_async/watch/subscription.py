@@ -52,8 +52,8 @@ class Subscription:
     paid_back_beyond: Decimal | None = None
     place: int = 0
     # Whether the API states the refunded amount.
-    told_amount: bool = field(default=False, init=False)
-    news: tuple[Status, ...] = field(default=(), init=False)
+    has_amount: bool = field(default=False, init=False)
+    changes: tuple[Status, ...] = field(default=(), init=False)
     last: Status | None = field(default=None, init=False)
     over: bool = field(default=False, init=False)
     error: FrontPayError | None = field(default=None, init=False)
@@ -68,24 +68,24 @@ class Subscription:
     @property
     def served(self) -> bool:
         """Whether there is something to return or to raise."""
-        return bool(self.news) or self.error is not None
+        return bool(self.changes) or self.error is not None
 
     def take(self, status: Status, paid_back: Decimal | None = None) -> None:
         """Record a response of the watch's own route: the status and possibly the refunded amount."""
-        self.told_amount |= paid_back is not None
+        self.has_amount |= paid_back is not None
         if self.paid_back_beyond is not None:
             ends = paid_back is not None and paid_back > self.paid_back_beyond
         else:
             ends = status.is_final if self.until is None else status in self.until
         if ends or (self.every and status != self.last):
-            self.news += (status,)
+            self.changes += (status,)
             self.wake()
         self.last = status
         self.over = ends
 
     def next(self) -> Status:
         """Return the oldest change; there must be one."""
-        status, self.news = self.news[0], self.news[1:]
+        status, self.changes = self.changes[0], self.changes[1:]
         return status
 
     def fail(self, error: FrontPayError) -> None:

@@ -185,7 +185,7 @@ class Sweeps:
         self.under_way = self.overdue = False
         self._took, self._entries = now - self.asked_at, len(listed)
         self._compare(listed, now)
-        news: list[Watch] = []
+        changes: list[Watch] = []
         for watch in watches:
             before = watch.listed
             found = listed.get(watch.order_uuid)
@@ -194,7 +194,7 @@ class Sweeps:
             watch.listed = found
             if watch.listed is None:
                 if before is not None:
-                    news.append(watch)
+                    changes.append(watch)
                 elif self._has[watch.kind] is not True and watch.known_at <= self.asked_at - SETTLED:
                     self._distrust(watch.kind, now)
                 continue
@@ -203,8 +203,8 @@ class Sweeps:
             # The list shows the state at some time after the request.
             watch.listed_at = self.asked_at
             if watch.listed != before and _may_have_ended(watch, before):
-                news.append(watch)
-        return news
+                changes.append(watch)
+        return changes
 
     def _compare(self, listed: Mapping[str, OrderStatus], now: float) -> None:
         """Compare the list with the final statuses that were known before it was requested."""

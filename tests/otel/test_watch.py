@@ -39,7 +39,7 @@ async def follow_a_payment(recorded: Recorded) -> None:
         assert len(recorded.kind("INTERNAL")) == len(recorded.kind("CLIENT")) == len(here.wire.sent)
 
 
-def test_each_poll_has_its_spans_and_the_oldest_news_its_gauge() -> None:
+def test_each_poll_has_its_spans_and_the_oldest_update_its_gauge() -> None:
     """A poll's span is of the operation that was chosen, and begins when it was."""
     recorded = Recorded()
     simulate(follow_a_payment, recorded)

@@ -391,9 +391,9 @@ def test_a_refund_is_news_when_the_list_turns_to_refunded() -> None:
     others = {watch.order_uuid: OrderStatus.SENT for watch in schedule.watches.values()}
     assert schedule.take(0.0, BUDGET) is Sweep.LIST
     schedule.swept({**others, "ODR-refund": OrderStatus.PARTIAL_REFUNDED}, 0.0)
-    assert refund.state is not WatchState.TOLD
+    assert refund.state is not WatchState.REPORTED
     schedule.swept({**others, "ODR-refund": OrderStatus.REFUNDED}, 1.0)
-    assert refund.state is WatchState.TOLD
+    assert refund.state is WatchState.REPORTED
 
 
 def test_it_learns_between_which_looks_one_was_decided() -> None:
@@ -521,7 +521,7 @@ def test_a_list_without_any_order_that_it_showed_is_not_believed() -> None:
     sweep(schedule, 0.0)
     assert schedule.take(1.0, BUDGET) is Sweep.LIST
     schedule.swept({}, 1.1)
-    assert not any(watch.state is WatchState.TOLD for watch in watches)
+    assert not any(watch.state is WatchState.REPORTED for watch in watches)
     assert all(watch.listed is OrderStatus.SENT for watch in watches)
     assert isinstance(poll(schedule, 1.2), Watch)
 
@@ -532,7 +532,7 @@ def test_nothing_follows_from_an_order_that_is_missing_where_rows_were_unreadabl
     sweep(schedule, 0.0)
     assert schedule.take(1.0, BUDGET) is Sweep.LIST
     schedule.swept({watch.order_uuid: OrderStatus.SENT for watch in watches[1:]}, 1.1, whole=False)
-    assert watches[0].state is not WatchState.TOLD
+    assert watches[0].state is not WatchState.REPORTED
     assert watches[0].listed is OrderStatus.SENT
 
 
