@@ -9,7 +9,7 @@ _BENCHMARKS: Final = {
     "rate": "how much of a rate limit gets used, and what it costs those who wait, against other limiters",
     "watch": "how soon the end of a payment is known under a rate limit, in simulated time, against polling",
     "chaos": "what faults and kills do to a batch, and to the loop that people write",
-    "worlds": "batches in accounts whose lists, details and tokens are not what they seem",
+    "worlds": "batches in accounts with unusual lists, details and tokens, and with each fix removed",
     "batch": "throughput, memory, use of the budget and cost of reconciling of a batch",
     "fleet": "many merchants on one journal and a queue, while workers are killed, beside a plain loop",
     "report": "write the table and the chart of `transport` again, from its raw results",

@@ -1,1 +1,1 @@
-"""Batches in accounts that are not what they seem."""
+"""The worlds benchmark."""

@@ -1,4 +1,4 @@
-"""The worlds benchmark: batches in accounts whose lists, details and tokens are not what they seem.
+"""The worlds benchmark: batches in accounts with unusual lists, details and tokens.
 
 A seed draws each world (see `tests/support/chaos_worlds.py`): lists that are cut, lag, are unsorted or
 hide orders; unusable ids; details that are shown otherwise; another user of the token; a runner that dies;
@@ -120,8 +120,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _markdown(raw: dict[str, Any]) -> str:
     sections = [
-        "# Batches in accounts that are not what they seem",
-        "`python -m benchmarks worlds` makes this page: simulated accounts, drawn by seed.",
+        "# Batches in accounts with unusual responses",
+        "`python -m benchmarks worlds` writes this page. A seed determines each simulated account.",
         "## Details that are shown otherwise, for six orders of ten (`--forms`)",
         (
             "A row is in doubt if its answer was lost, or its order was never stored. If its order is"
@@ -130,8 +130,8 @@ def _markdown(raw: dict[str, Any]) -> str:
         _table(raw.get("forms", [])),
         "## Lists, accounts and colleagues",
         (
-            "If a list hides orders permanently, one or two may be doubled before a confirmed order is seen"
-            " to be missing: a documented limit. In all other kinds, none may be."
+            "If a list hides orders permanently, a few may be doubled before a confirmed order is seen to be"
+            " missing: a documented limit. In all other kinds, none may be."
         ),
         _table(raw.get("kinds", [])),
         "## With a fix taken out (`--without all`)",

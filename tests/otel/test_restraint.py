@@ -177,7 +177,15 @@ async def test_without_telemetry_no_stage_is_composed(recorded: Recorded) -> Non
 
     async with Sandbox().client() as plain, Sandbox().client(telemetry=recorded.telemetry()) as followed:
         assert stages(plain) == ["Retry", "Rate", "Deadline", "Auth", "BeforeSend", "Send"]
-        assert stages(followed) == ["Retry", "Rate", "Deadline", "Auth", "BeforeSend", "Instrumentation", "Send"]
+        assert stages(followed) == [
+            "Retry",
+            "Rate",
+            "Deadline",
+            "Auth",
+            "BeforeSend",
+            "Instrumentation",
+            "Send",
+        ]
 
 
 def test_the_client_imports_nothing_of_it() -> None:

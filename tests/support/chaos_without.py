@@ -210,22 +210,24 @@ def _believe_empty_lists(put: Setter) -> None:
 
 
 FIXES: Final[Mapping[str, Fix]] = {
-    "lists are checked": Fix("A.1", ("cut", "cut, new account", "a page"), _believe),
-    "missing orders count": Fix("A.1", ("lagging", "cut and lagging"), _ignore_missing),
-    "a hole in a list counts": Fix("A.1", ("hides half", "hides a third"), _ignore_the_middle),
-    "a new account begins slowly": Fix("A.1", ("cut, new account",), _do_not_wait_in_a_new_account),
-    "odd ids may be ours": Fix("A.1", ("odd ids",), _forget_odd_ids),
-    "lists get numbers under a lock": Fix("A.2", ("two runners",), _do_not_lock_lists),
-    "older orders are no candidates": Fix("A.2", ("older orders", "two runners"), _take_older_orders),
-    "caution for each row": Fix("A.3", ("known form", "other form"), _same_or_different),
-    "goods alone prove nothing": Fix("A.3", ("other form", "known form"), _goods_alone_differ),
-    "known forms": Fix("A.3", ("known form",), _know_no_forms),
-    "companies are not persons": Fix("A.3", ("colleague",), _compare_goods_only),
-    "the account is read by id": Fix("A.4", ("pushed out",), _prove_by_the_list_alone),
-    "the account is proven": Fix("A.4", ("other account",), _do_not_prove),
-    "one token for a new account": Fix("A.5", ("two tokens",), _take_any_first_token),
-    "witnesses": Fix("limit", ("frozen, all lost", "hides a third, all lost"), _resend_without_witnesses),
-    "an empty list is believed once": Fix("limit", ("hides all, new account",), _believe_empty_lists),
+    "lists are checked": Fix("lists", ("cut", "cut, new account", "a page"), _believe),
+    "missing orders count": Fix("lists", ("lagging", "cut and lagging"), _ignore_missing),
+    "a hole in a list counts": Fix("lists", ("hides half", "hides a third"), _ignore_the_middle),
+    "a new account begins slowly": Fix("lists", ("cut, new account",), _do_not_wait_in_a_new_account),
+    "odd ids may be ours": Fix("lists", ("odd ids",), _forget_odd_ids),
+    "lists get numbers under a lock": Fix("two runners", ("two runners",), _do_not_lock_lists),
+    "older orders are no candidates": Fix("two runners", ("older orders", "two runners"), _take_older_orders),
+    "caution for each row": Fix("details", ("known form", "other form"), _same_or_different),
+    "goods alone prove nothing": Fix("details", ("other form", "known form"), _goods_alone_differ),
+    "known forms": Fix("details", ("known form",), _know_no_forms),
+    "companies are not persons": Fix("details", ("colleague",), _compare_goods_only),
+    "the account is read by id": Fix("account", ("pushed out",), _prove_by_the_list_alone),
+    "the account is proven": Fix("account", ("other account",), _do_not_prove),
+    "one token for a new account": Fix("two tokens", ("two tokens",), _take_any_first_token),
+    "witnesses": Fix(
+        "hidden orders", ("frozen, all lost", "hides a third, all lost"), _resend_without_witnesses
+    ),
+    "an empty list is believed once": Fix("hidden orders", ("hides all, new account",), _believe_empty_lists),
 }
 
 
