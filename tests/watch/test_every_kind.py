@@ -20,7 +20,7 @@ from tests.support.watching import Waiter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.search]
 
 
 @frozen
