@@ -48,6 +48,8 @@ _LONGEST = 2000
 _BEYOND = 500
 # A shorter value is part of too many words.
 _SHORTEST_VALUE = 3
+# A value of this length is masked in a longer word, too: a token that follows a word without a blank.
+_LONG_VALUE = 8
 _SHORTEST_WORD = 4
 _MANY_WORDS = frozenset({"name", "firstName", "street", "customerName"})
 # The members of requests whose values are personal or secret. A product's name is not a customer's.
@@ -109,7 +111,9 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def _whole(value: str) -> str:
-    """Return a pattern for a value that is not a part of a longer word."""
+    """Return a pattern for a value; a short one only where it is not a part of a longer word."""
+    if len(value) >= _LONG_VALUE:
+        return re.escape(value)
     before = r"(?<!\w)" if value[:1].isalnum() else ""
     after = r"(?!\w)" if value[-1:].isalnum() else ""
     return f"{before}{re.escape(value)}{after}"

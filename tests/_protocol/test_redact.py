@@ -121,7 +121,7 @@ SENT = ("Eva Prøve", "Kirkegata 4", "0153", "fp-live-7f3c|9a", "Eva")
     [
         ("no customer EVA PRØVE at Kirkegata 4.", "no customer *** at ***."),
         ("token fp-live-7f3c|9a is wrong", "token *** is wrong"),
-        ("xfp-live-7f3c|9ax", "xfp-live-7f3c|9ax"),
+        ("notedfp-live-7f3c|9ax", "noted***x"),
         ("Evangeline and 10153 stay", "Evangeline and 10153 stay"),
         ("(Eva)", "(***)"),
     ],
