@@ -144,20 +144,54 @@ def _exactly(value: object, cls: type[ValueT]) -> ValueT:
     return value
 
 
+def _members(kind: object) -> tuple[object, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
 def _is_scalar(kind: object) -> bool:
     """Whether an annotation consists of text, numbers and enums, which JSON represents directly."""
-    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    return all(isinstance(each, type) and issubclass(each, (str, int, NoneType)) for each in members)
+    return all(isinstance(each, type) and issubclass(each, (str, int, NoneType)) for each in _members(kind))
 
 
-def _read_scalar(value: object, kind: Any) -> object:  # noqa: ANN401 - an annotation
-    members = get_args(kind) or (kind,)
+def _is_optional(kind: object) -> bool:
+    return len(_members(kind)) == len(("T", None)) and NoneType in _members(kind)
+
+
+def _is_tuple(kind: object) -> bool:
+    return get_origin(kind) is tuple
+
+
+# The readers are made once for each annotation: an order has some thirty members.
+def _scalar_reader(kind: Any) -> Callable[[object, object], object]:  # noqa: ANN401 - an annotation
     # True is an int, but not a number of days.
-    if not any(
-        type(value) is each or (issubclass(each, type(value)) and each is not bool) for each in members
-    ):
-        raise TypeError("not of its kind")
-    return value
+    members = [cast("type", each) for each in _members(kind)]
+    wider = tuple(each for each in members if each is not bool)
+    taken = frozenset(
+        read
+        for read in (str, int, bool, NoneType)
+        if read in members or any(issubclass(each, read) for each in wider)
+    )
+
+    def read_scalar(value: object, _: object) -> object:
+        if type(value) not in taken:
+            raise TypeError("not of its kind")
+        return value
+
+    return read_scalar
+
+
+def _optional_reader(kind: Any) -> Callable[[object, object], object]:  # noqa: ANN401 - an annotation
+    (member,) = (each for each in _members(kind) if each is not NoneType)
+    read = _converter.get_structure_hook(member)
+    return lambda value, _: None if value is None else read(value, member)
+
+
+def _tuple_reader(kind: Any) -> Callable[[object, object], object]:  # noqa: ANN401 - an annotation
+    member = get_args(kind)[0]
+    read = _converter.get_structure_hook(member)
+    return lambda value, _: tuple(
+        [read(each, member) for each in cast("list[object]", _exactly(value, list))]
+    )
 
 
 _converter = Converter(detailed_validation=False)
@@ -166,7 +200,9 @@ _converter.register_structure_hook(Decimal, _read_digits)
 for _day in (date, datetime):
     _converter.register_unstructure_hook(_day, _write_day)
 _converter.register_structure_hook(date, _read_day)
-_converter.register_structure_hook_func(_is_scalar, _read_scalar)
+_converter.register_structure_hook_factory(_is_tuple, _tuple_reader)
+_converter.register_structure_hook_factory(_is_optional, _optional_reader)
+_converter.register_structure_hook_factory(_is_scalar, _scalar_reader)
 _converter.register_structure_hook_func(_is_mapping, _read_mapping)
 _converter.register_unstructure_hook_factory(attrs.has, _writer)
 _converter.register_structure_hook_factory(attrs.has, _reader)

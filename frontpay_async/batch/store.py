@@ -199,6 +199,16 @@ class Store:
 
     def join(self, name: str, base_url: str, account: str = "") -> int:
         """Return the number of a batch, which is created if it does not exist."""
+        known = (
+            select(batches.c.id)
+            .join(accounts, accounts.c.id == batches.c.account_id)
+            .where(accounts.c.name == account, accounts.c.base_url == base_url, batches.c.name == name)
+        )
+        with self.reading() as connection:
+            # A batch that is continued costs no write.
+            number = connection.scalar(known)
+        if number is not None:
+            return int(number)
         with self.writing() as connection:
             self._add(connection, accounts, {"name": account, "base_url": base_url, "turn_until": 0.0})
             mine = select(accounts.c.id, accounts.c.base_url).where(accounts.c.name == account)
