@@ -172,8 +172,11 @@ class Session:
             query=query,
             date_format=self.date_format,
             strict_totals=self.strict_totals,
-            now=datetime.fromtimestamp(self.clock.wall(), UTC).astimezone(),
+            now=self._now,
         )
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.wall(), UTC).astimezone()
 
     def check(self, operation: str) -> None:
         """Reject an operation that cannot be executed in this process or event loop."""

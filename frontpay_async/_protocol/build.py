@@ -104,7 +104,7 @@ def build(
     query: Mapping[str, str] | None = None,
     date_format: DateFormat | None = None,
     strict_totals: bool = True,
-    now: datetime | None = None,
+    now: Callable[[], datetime] | None = None,
 ) -> HttpRequest:
     """Build the request for an operation."""
     violations: list[Violation] = []
@@ -141,7 +141,12 @@ def build(
 
 
 def _body(
-    value: object, rules: Rules, date_format: DateFormat | None, now: datetime | None, *, strict_totals: bool
+    value: object,
+    rules: Rules,
+    date_format: DateFormat | None,
+    now: Callable[[], datetime] | None,
+    *,
+    strict_totals: bool,
 ) -> bytes | list[Breach]:
     """Write the body, or list the rules that it breaks."""
     members = members_of(value, date_format, now)

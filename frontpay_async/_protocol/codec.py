@@ -180,21 +180,25 @@ _SILENT = {"sms": False, "email": False}
 
 
 def encode(
-    value: object, rules: Rules, date_format: DateFormat | None, now: datetime | None = None
+    value: object,
+    rules: Rules,
+    date_format: DateFormat | None,
+    now: Callable[[], datetime] | None = None,
 ) -> WireBody:
     """Write a request's value as its JSON body, with just the members that its rules name."""
     return picked(rules, members_of(value, date_format, now))
 
 
 def members_of(
-    value: object, date_format: DateFormat | None, now: datetime | None = None
+    value: object, date_format: DateFormat | None, now: Callable[[], datetime] | None = None
 ) -> dict[str, object]:
     """Return all members of a request's value by their wire names."""
     full = _led_in(cast("dict[str, object]", _converter.unstructure(value)))
     full.update(next((_CONSTANTS[cls] for cls in type(value).__mro__ if cls in _CONSTANTS), _PLAIN))
     moment = full.get("orderDate")
     if isinstance(moment, date) and date_format is not None:
-        full["orderDate"] = write_date(moment, date_format, now)
+        is_day = not isinstance(moment, datetime)
+        full["orderDate"] = write_date(moment, date_format, now() if is_day and now is not None else None)
     if full.get("callbackUrl") is not None:
         full["callback"] = {"callbackUrl": full["callbackUrl"]}
     match value:

@@ -451,8 +451,10 @@ TODAY = datetime(2031, 3, 2, 15, tzinfo=UTC)
     ],
 )
 def test_today_is_never_a_moment_in_the_past(day: date, now: datetime, written: datetime) -> None:
-    body = body_of(operations.SEND_INVOICE, builders.invoice(order_date=day), now=now)
+    body = body_of(operations.SEND_INVOICE, builders.invoice(order_date=day), now=lambda: now)
     assert datetime.fromtimestamp(int(body["orderDate"]), UTC) == written
-    terminal = body_of(operations.CREATE_TERMINAL_ORDER, builders.terminal_order(order_date=day), now=now)
+    terminal = body_of(
+        operations.CREATE_TERMINAL_ORDER, builders.terminal_order(order_date=day), now=lambda: now
+    )
     local = written + timedelta(hours=2 if written.month == 7 else 1)
     assert terminal["orderDate"] == f"{local:%d %b, %Y}"
