@@ -12,6 +12,7 @@ documented limit of the batch: ``doubles`` of the kind of world.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import tempfile
 from collections import Counter
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "RACES", "Judgement", "Kind", "judge"]
 
 _LEASE: Final = 100.0
+_MOST: Final = 18
 _STRANGE: Final = "STRANGE"
 _ODD_IDS: Final = ("", "ODR/1", "x" * 300, "a\0b", "a\r\nb", "\ud800", None, 7)
 
@@ -279,6 +281,39 @@ def _hides(share: float) -> Callable[[Scene], None]:
     return lambda scene: scene.lists(_hiding(scene, share))
 
 
+def _hides_companies(scene: Scene) -> None:
+    scene.lists(lambda orders: newest(len(orders) or 1, [each for each in orders if each.kind != "EHF"]))
+
+
+def _hides_customers(scene: Scene) -> None:
+    hidden = {f"I-{number}" for number in range(40) if scene.chance.random() < 0.3}
+    scene.lists(
+        lambda orders: newest(len(orders) or 1, [each for each in orders if each.reference not in hidden])
+    )
+
+
+def _hides_what_was_lost(scene: Scene) -> None:
+    """No confirmed order is ever missing: each one that was lost looks as if it had never been stored."""
+    scene.lists(lambda orders: newest(len(orders) or 1, [each for each in orders if not each.is_lost]))
+
+
+def _has_two_replicas(scene: Scene) -> None:
+    """Every other list, by chance, is made where orders are missing or late."""
+    seed, last, asked = scene.chance.random(), len(scene.world.server.orders()), itertools.count()
+    time, fault = scene.world.time, scene.chance.choice(["frozen", "a third", "late"])
+    hiding = _hiding(scene, 1 / 3)
+
+    def listed(orders: list[OddOrder]) -> list[Row]:
+        if chance_of(f"{seed}/{next(asked)}").random() < 0.5:
+            return newest(len(orders) or 1, orders)
+        if fault == "a third":
+            return hiding(orders)
+        shown = orders[:last] if fault == "frozen" else [it for it in orders if it.created <= time.time - 300]
+        return newest(len(orders) or 1, shown)
+
+    scene.lists(listed)
+
+
 def _is_frozen(scene: Scene) -> None:
     """The list stays as it was when the run began, as from a cache."""
     last = len(scene.world.server.orders())
@@ -304,6 +339,10 @@ ALL: Final[Mapping[str, Kind]] = {
     "hides all": Kind(_hides(1.0), doubles=2),
     "hides all, new account": Kind(_hides(1.0), _is_new_and_all_are_lost, doubles=1),
     "hides a third, all lost": Kind(_hides(1 / 3), _all_are_lost, doubles=4),
+    "hides companies": Kind(_hides_companies, _of_companies, doubles=2),
+    "hides some customers": Kind(_hides_customers, doubles=2),
+    "hides what was lost": Kind(_hides_what_was_lost, doubles=_MOST),
+    "two replicas": Kind(_has_two_replicas, doubles=2),
     "frozen": Kind(_is_frozen, doubles=2),
     "frozen, all lost": Kind(_is_frozen, _all_are_lost, doubles=2),
 }
@@ -311,7 +350,7 @@ ALL: Final[Mapping[str, Kind]] = {
 
 def _draw(world: World, kind: str, seed: int) -> Scene:
     chance = chance_of(f"{kind}/{seed}")
-    scene = Scene(world, chance, count=chance.randint(6, 18))
+    scene = Scene(world, chance, count=chance.randint(6, _MOST))
     scene.known = chance.choice([0, 0, 1, 5, 12])
     weights = [chance.choice([4, 8]), 1, 1]
     scene.fates = chance.choices(["stored", LOST, NEVER], weights, k=scene.count)

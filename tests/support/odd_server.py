@@ -42,6 +42,8 @@ class OddOrder:
     kind: str
     body: dict[str, Any]
     created: float
+    is_lost: bool = False
+    """Whether its answer was lost."""
 
     @property
     def reference(self) -> str:
@@ -135,7 +137,8 @@ class OddServer:
         if fate == "never stored":
             return 510, _failure()
         order = self._store(token, kind, body, None)
-        if fate == "answer lost":
+        order.is_lost = fate == "answer lost"
+        if order.is_lost:
             return 510, _failure()
         if fate == "stored, unreadable":
             return 200, b"<html>502</html>"
