@@ -259,6 +259,37 @@ async def test_who_is_cancelled_while_redis_is_asked_leaves_at_once_and_costs_no
     await shared.aclose()
 
 
+async def test_a_queue_of_normal_calls_in_one_process_does_not_hold_up_the_polls_of_two(town: Town) -> None:
+    """The one leaves requests to the polls of all, and hands its own polls theirs."""
+    busy, other = (Governor(Ledger(100, WINDOW), town.time.clock(), town.ledger(limit=100)) for _ in range(2))
+    passed: list[tuple[Governor, Priority]] = []
+    used = 0
+
+    async def take(governor: Governor, priority: Priority) -> None:
+        nonlocal used
+        permit = await governor.acquire(call(priority))
+        used += 1
+        passed.append((governor, priority))
+        headers = {"x-ratelimit-limit": "100", "x-ratelimit-remaining": str(100 - used)}
+        await governor.answered(permit, 200, headers, None)
+
+    await take(other, Priority.WATCH)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(110):
+            tasks.start_soon(take, busy, Priority.NORMAL)
+        await town.settle()
+        assert passed.count((busy, Priority.NORMAL)) == 85
+        for governor in (busy, other):
+            tasks.start_soon(take, governor, Priority.WATCH)
+        await town.time.advance(WINDOW / 2)
+        assert passed.count((busy, Priority.NORMAL)) < 100
+        assert passed.count((busy, Priority.WATCH)) == passed.count((other, Priority.WATCH)) - 1 == 1
+        tasks.cancel_scope.cancel()
+    for governor in (busy, other):
+        assert governor.shared is not None
+        await governor.shared.aclose()
+
+
 async def test_a_storm_of_cancellations_leaves_nothing_in_the_books(town: Town) -> None:
     shared = town.ledger(limit=5)
     governor = Governor(Ledger(5, WINDOW), town.time.clock(), shared)
