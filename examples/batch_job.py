@@ -120,7 +120,7 @@ async def cancel_at_a_signal(run: anyio.CancelScope) -> None:
     """Stop the run at the first signal; it waits for what has left."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
-            tell("stopping: what has left gets its answer")
+            tell("stopping: waiting for requests in flight")
             run.cancel()
 
 

@@ -256,7 +256,7 @@ async def stop_at_a_signal(pipeline: Pipeline) -> None:
             break
     seconds = pipeline.client.rate.estimate(SENDERS)
     print(
-        f"stopping: what has left gets its answer, in some {seconds:.0f} s",
+        f"stopping: waiting up to {seconds:.0f} s for requests in flight",
         file=sys.stderr,
     )
     pipeline.stop()

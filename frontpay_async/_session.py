@@ -203,7 +203,7 @@ def _leave_note(error: BaseException, call: Call, outcome: Outcome) -> None:
     operation = call.sent.operation
     if outcome is Outcome.UNKNOWN and operation.safety is not Safety.READ:
         error.add_note(
-            f"{operation.name}: the call was given up after its request had left."
+            f"{operation.name}: the call was cancelled after its request had left."
             f" {consequence(operation, outcome)}"
         )
 

@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f'{_MARKER}(kind, *, operation="*", times=1, skip=0, seconds=0.0, optional=False):'
-        " let something go wrong in frontpay_sandbox, and fail the test if it never did.",
+        " add a fault to frontpay_sandbox, and fail the test if it never occurs.",
     )
 
 
@@ -98,7 +98,7 @@ def frontpay_sandbox(
     missed = [fault for fault in sandbox.faults.idle() if any(fault is each for each in must_strike)]
     if missed and has_passed:
         listed = ", ".join(f"{fault.kind.value} at {fault.operation}" for fault in missed)
-        pytest.fail(f"{_MARKER} never struck: {listed}", pytrace=False)
+        pytest.fail(f"{_MARKER} never occurred: {listed}", pytrace=False)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def assert_no_duplicates(frontpay_sandbox: Sandbox) -> Iterator[Callable[[], Non
             listed = "; ".join(
                 f"{each.operation} {each.times} times ({', '.join(each.order_uuids)})" for each in found
             )
-            pytest.fail(f"done more than once with the same content: {listed}", pytrace=False)
+            pytest.fail(f"carried out more than once with the same content: {listed}", pytrace=False)
 
     yield check
     check()

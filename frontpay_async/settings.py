@@ -224,7 +224,7 @@ def resolve_base_url(
         environment = variables.get("FRONTPAY_ENVIRONMENT") or None
     if environment is not None and base_url is not None:
         raise ConfigurationError(
-            "pass either an environment or a base URL, not both: they may contradict each other"
+            "pass either an environment or a base URL, not both: one determines the other"
         )
     if base_url is not None:
         return _checked_url(base_url, source)
@@ -256,7 +256,7 @@ def token_problem(text: object) -> str | None:
     if not text:
         return "no token: pass token=… or set FRONTPAY_TOKEN"
     if not text.isascii() or not text.isprintable() or " " in text:
-        return "the token has characters that no token has: a space, a line break, or a non-ASCII one"
+        return "the token contains a space, a line break or a non-ASCII character; copy it again"
     return None
 
 
@@ -281,8 +281,8 @@ def _checked_url(given: object, source: str) -> str:
         )
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
-            f"{source}: plain http to {host} would show the token and personal numbers to the network:"
-            " use https"
+            f"{source}: plain http to {host} would expose the token and personal numbers on the"
+            " network: use https"
         )
     return base_url.rstrip("/")
 

@@ -178,7 +178,7 @@ def test_a_base_url_has_only_characters_of_urls(given: str) -> None:
     ],
 )
 def test_plain_http_to_another_machine_is_refused(given: str) -> None:
-    with pytest.raises(ConfigurationError, match="would show the token"):
+    with pytest.raises(ConfigurationError, match="would expose the token"):
         resolve_base_url(None, given, {})
 
 
@@ -199,10 +199,10 @@ def test_tokens(token: str) -> None:
     ("token", "why"),
     [
         ("", "no token"),
-        ("ab cd", "characters that no token has"),
-        ("abcd\n", "characters that no token has"),
-        ("abcd\r\nX-Evil: 1", "characters that no token has"),
-        ("abcø", "characters that no token has"),
+        ("ab cd", "a space, a line break or a non-ASCII character"),
+        ("abcd\n", "a space, a line break or a non-ASCII character"),
+        ("abcd\r\nX-Evil: 1", "a space, a line break or a non-ASCII character"),
+        ("abcø", "a space, a line break or a non-ASCII character"),
         (b"abcd", "must be text, not bytes"),
         (5, "must be text, not int"),
     ],

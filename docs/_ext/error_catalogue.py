@@ -1,7 +1,7 @@
-"""The error catalogue, made of the classes themselves and of errors that were really raised. Pure text.
+"""The error catalogue, generated from the error classes and from errors that were raised.
 
-From the class: what it reports and its attributes. From `provoked`: what is known afterwards, and its words.
-Written by hand here is only what no code knows: what to do next.
+The class provides the summary and the attributes, `provoked` the outcome and the message. Only the next step
+is written here by hand.
 """
 
 from __future__ import annotations
@@ -27,115 +27,112 @@ __all__ = ["NEXT", "catalogue", "classes", "home_of"]
 
 NEXT: Mapping[type[FrontPayError], str] = MappingProxyType(
     {
-        errors.ConfigurationError: "Correct the code or the settings. No call can succeed before.",
-        errors.InvalidOrderError: (
-            "Correct every field in `violations`, or show them to whoever filled them in."
-        ),
+        errors.ConfigurationError: "Correct the code or the settings; every call would fail.",
+        errors.InvalidOrderError: "Correct every field in `violations`, or show them to the user.",
         errors.NotSentError: (
-            "Call again; the client has done so up to `RetryPolicy.attempts` times. If it stays, look at "
-            "DNS, proxy, firewall and the base URL."
+            "Call again; the client has already tried up to `RetryPolicy.attempts` times. If the error "
+            "persists, check DNS, proxy, firewall and the base URL."
         ),
         errors.RateBudgetExceededError: (
-            "Call again after `retry_after` seconds; a web backend answers 503 with it ([the rate "
-            "limit](rate.md#priorities))."
+            "Call again after `retry_after` seconds; a web backend answers 503 with it ([rate "
+            "limiting](rate.md#priorities))."
         ),
         errors.OutcomeUnknownError: (
-            "What changes something: [look](retry-safety.md#where-to-look) before you call again, unless "
-            "the table there says that you may. What only reads: call again."
+            "If the operation changes something, [check](retry-safety.md#where-to-look) before you call "
+            "again, unless the table there says otherwise. A read can be repeated."
         ),
         errors.WatchTimeoutError: (
-            "Watch it again, or cancel it and watch how that ends ([waiting](watch.md)). It never means "
+            "Watch it again, or cancel it and watch the result ([waiting](watch.md)). It never means "
             "that the payment failed."
         ),
         errors.APIError: (
-            "Read `message` and `errors`. It is raised itself where the status has no class of its own."
+            "Read `message` and `errors`. The class itself is raised for statuses without a subclass."
         ),
         errors.AuthenticationError: (
-            "Renew the token; check that it belongs to this environment. A token from a callable has been "
-            "asked for once more already."
+            "Renew the token, and check that it belongs to this environment. A token callable has already "
+            "been called a second time."
         ),
-        errors.PermissionDeniedError: "Ask Front Payment what the token may do.",
+        errors.PermissionDeniedError: "Ask Front Payment for the permission.",
         errors.NotFoundError: "Check the id and the environment.",
         errors.RequestRejectedError: (
-            "Correct what `messages` says. The API knows a rule that the client does not: tell us, if it "
-            "is documented."
+            "Correct the fields in `messages`. The API has a rule that the client lacks: please "
+            "report it if it is documented."
         ),
-        errors.BusinessRuleError: (
-            "Look at `code` and at the order's status: the order is not what you thought."
-        ),
+        errors.BusinessRuleError: "Check `code` and the order's status, which does not allow the operation.",
         errors.AlreadyPaidError: (
-            "To give the money back, refund it. After a cancellation, tell whoever asked for it that it "
-            "came too late. `UNKNOWN` in answer to a charge: it may be the charge itself that paid it."
+            "To return the money, refund the order. After a cancellation, tell the user that it came too "
+            "late. If the outcome of a charge is `UNKNOWN`, the order may have been paid by that charge."
         ),
         errors.AlreadyCancelledError: (
-            "Send a new order. In answer to a second try of a cancellation the client takes it for the "
-            "success that was lost, and does not raise it."
+            "Send a new order. If a cancellation is retried, the client treats this response as the lost "
+            "success and does not raise the error."
         ),
         errors.AlreadyPaidOrCancelledError: (
             "Read the order's status: the API does not say which of the two it is. After a cancellation "
-            "whose response was lost the outcome is `UNKNOWN`: it may be that cancellation."
+            "whose response was lost the outcome is `UNKNOWN`: that cancellation may have succeeded."
         ),
         errors.AlreadyInvoicedError: (
-            "Read the order's status. An invoiced order is refunded with the type `invoiced`."
+            "Read the order's status. Refund an invoiced order with the type `invoiced`."
         ),
         errors.AlreadyCompletedError: (
-            "Nothing more is captured or charged. To give money back, refund the capture or the charge."
+            "No further capture or charge is possible. To return money, refund the capture or the charge."
         ),
-        errors.PrerequisiteFailedError: ("Read the reservation's details: its status says what is possible."),
+        errors.PrerequisiteFailedError: "Read the reservation's details: its status shows what is possible.",
         errors.CycleRejectedError: (
-            "Read the subscription's details: only cycles that were paid, and not refunded, can be refunded."
+            "Read the subscription's details: only paid cycles that are not refunded yet can be refunded."
         ),
         errors.CycleNotFoundError: (
-            "Read the subscription's details, and name the cycles as they are there, such as `Cycle 1`."
+            "Read the subscription's details, and use the names of cycles there, such as `Cycle 1`."
         ),
         errors.CreditCheckRejectedError: (
-            "Correct the number: the API knows nobody alive and no company of it. Nothing was checked."
+            "Correct the number: it belongs to no living person and no company. Nothing was checked."
         ),
         errors.RefundRejectedError: (
-            "Look at `reason`: an unknown line, too large an amount, or a threshold of the account."
+            "Check `reason`: an unknown line, an amount that is too large, or a threshold of the account."
         ),
         errors.RateLimitedError: (
-            "Call again after `retry_after` seconds. The client keeps the books so that this is rare, and "
-            "has waited and tried again already ([after a 429](rate.md#after-a-429))."
+            "Call again after `retry_after` seconds. The client avoids this by counting requests, and has "
+            "already waited and retried ([after a 429](rate.md#after-a-429))."
         ),
         errors.ServerError: (
-            "What changes something: [look](retry-safety.md#where-to-look) before you call again, unless "
-            "the table there says that you may. What only reads: call again."
+            "If the operation changes something, [check](retry-safety.md#where-to-look) before you call "
+            "again, unless the table there says otherwise. A read can be repeated."
         ),
-        errors.TerminalBusyError: "Call again when the terminal is free; the client has tried already.",
+        errors.TerminalBusyError: "Call again when the terminal is free; the client has already retried.",
         errors.CallbackError: (
-            "Answer 400, or 503 where `is_retryable`; the [route](callbacks.md) does so. Ask the API for "
-            "the order's status if it matters."
+            "Answer 400, or 503 if `is_retryable`; the [route](callbacks.md) does this. Ask the API for "
+            "the order's status if needed."
         ),
         errors.InvalidChecksumError: (
-            "Answer 403 and believe nothing of it; where `is_ambiguous`, answer 400 and ask the API for the "
-            "order's status. If it is about an order of yours, check the secret."
+            "Answer 403 and ignore the callback; if `is_ambiguous`, answer 400 and ask the API for the "
+            "order's status. If the order is yours, check the secret."
         ),
         errors.StaleCallbackError: (
-            "Answer 400; ask the API for the order's status. If all are stale, set this machine's clock."
+            "Answer 400, and ask the API for the order's status. If all callbacks are stale, set this "
+            "machine's clock."
         ),
         errors.ReplayedCallbackError: (
-            "Answer 200: there is nothing left to do. With `is_retryable` answer 503, so that it comes again."
+            "Answer 200 and do nothing. If `is_retryable`, answer 503, so that the callback is repeated."
         ),
         JournalError: (
-            "Mend the disk or the database, then run the batch again: it finds what was in flight, and sends "
-            "nothing twice."
+            "Fix the disk or the database, then run the batch again: it reconciles requests in flight, and "
+            "sends nothing twice."
         ),
         ContentMismatchError: (
-            "Give the changed order another key. If it was changed by mistake, submit it as it was."
+            "Use another key for the changed order. If the change was a mistake, submit the original order."
         ),
         AlreadySubmittedError: (
-            "Use the batch `name` to continue it: it has the order already. Only where the order is meant to "
-            "go out once more, submit it with `again=True`."
+            "Continue the batch in `name`, which already has the order. Submit it with `again=True` only if "
+            "it is to be sent a second time."
         ),
-        InvalidFileError: "Correct the lines in `violations`; none of the file was taken.",
+        InvalidFileError: "Correct the lines in `violations`; no order of the file was submitted.",
     }
 )
-"""What to do next; every class but the root has its words."""
+"""The next step for every class except the root."""
 
 
 def classes(root: type[FrontPayError] = FrontPayError) -> Iterator[type[FrontPayError]]:
-    """Yield the root's subclasses as they stand in the tree, from the top down."""
+    """Yield the root's subclasses in the order of the tree."""
     for child in root.__subclasses__():
         if child.__module__.startswith("frontpay_async.") and not child.__name__.startswith("_"):
             yield child
@@ -165,7 +162,7 @@ _ARGUMENT = re.compile(r"^    (\w+): (.+?)(?=^    \w+: |\Z)", re.MULTILINE | re.
 
 
 def _attributes(error: type[FrontPayError]) -> Iterator[tuple[str, str]]:
-    """Yield the attributes of a class that its bases do not have, each with its words."""
+    """Yield the attributes that a class adds to its bases, with their descriptions."""
     documented = inspect.cleandoc(error.__doc__ or "").partition("Args:\n")[2]
     words = {name: " ".join(text.split()) for name, text in _ARGUMENT.findall(documented)}
     for name in inspect.get_annotations(error):
@@ -202,6 +199,6 @@ def catalogue(examples: Mapping[type[FrontPayError], Sequence[tuple[Situation, F
     """Return the whole catalogue, in Markdown.
 
     Args:
-        examples: Errors that were raised, by class.
+        examples: Raised errors, by class.
     """
     return "\n".join(line for error in classes() for line in _section(error, examples[error]))

@@ -1,7 +1,7 @@
-"""Every error, provoked: by real calls against the sandbox wherever it can be brought to it.
+"""Every error, provoked by real calls against the sandbox wherever possible.
 
-The error catalogue shows their messages and outcomes, so it tells what the package says and not what somebody
-remembers of it. Each situation has its words, and a coroutine that ends in the error.
+The error catalogue shows their messages and outcomes, so it cannot differ from the package. Each situation
+has a description and a coroutine that raises the error.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ _Call: TypeAlias = "Callable[[], Awaitable[object]]"
 
 @frozen
 class Situation:
-    """Hold one way to an error.
+    """One situation that raises an error.
 
     Args:
-        words: What happens, for the catalogue.
-        call: What ends in the error.
+        words: The description for the catalogue.
+        call: Raises the error.
     """
 
     words: str
@@ -69,11 +69,11 @@ class Situation:
 
 
 SITUATIONS: dict[type[FrontPayError], list[Situation]] = defaultdict(list)
-"""Each error, and one way or more to it."""
+"""The situations of each error, at least one."""
 
 
 def _leads_to(error: type[FrontPayError], words: str) -> Callable[[_Call], _Call]:
-    """Note that a coroutine ends in an error."""
+    """Register a coroutine that raises an error."""
 
     def note(call: _Call) -> _Call:
         SITUATIONS[error].append(Situation(words, call))
@@ -137,12 +137,12 @@ async def _answering(status: int, message: str) -> AsyncIterator[FrontPayClient]
         yield client
 
 
-@_leads_to(errors.ConfigurationError, "an environment that there is not")
+@_leads_to(errors.ConfigurationError, "an unknown environment")
 async def _wrong_environment() -> None:
     FrontPayClient("token", environment="live")
 
 
-@_leads_to(errors.ConfigurationError, "a call in another event loop than the first")
+@_leads_to(errors.ConfigurationError, "a call in another event loop than the first call")
 async def _another_loop() -> None:
     async with _trial() as (_, client):
         await client.orders.list_statuses()
@@ -156,19 +156,19 @@ async def _closed() -> None:
         await client.orders.send_invoice(_order())
 
 
-@_leads_to(errors.InvalidOrderError, "an invoice with two mistakes")
+@_leads_to(errors.InvalidOrderError, "an invoice with two violations")
 async def _broken_rules() -> None:
     async with _trial() as (_, client):
         await client.orders.send_invoice(_order(personal_number="123", email=None))
 
 
-@_leads_to(errors.NotSentError, "nobody listens at the address")
+@_leads_to(errors.NotSentError, "no server at the address")
 async def _no_connection() -> None:
     async with FrontPayClient("token", base_url=_URL, retry=RetryPolicy(attempts=1)) as client:
         await client.orders.send_invoice(_order())
 
 
-@_leads_to(errors.RateBudgetExceededError, "the window is used up, and `Timeouts.total` is 5 s")
+@_leads_to(errors.RateBudgetExceededError, "a used-up rate window, with `Timeouts.total` of 5 s")
 async def _no_budget() -> None:
     sandbox = Sandbox(rate_limit=1, clock=instant_clock())
     async with sandbox.client(rate_limit=RateLimit(requests=1), timeouts=Timeouts(total=5)) as client:
@@ -176,56 +176,56 @@ async def _no_budget() -> None:
         await client.orders.send_invoice(_order())
 
 
-@_leads_to(errors.OutcomeUnknownError, "the connection breaks before the answer to a create")
+@_leads_to(errors.OutcomeUnknownError, "a create whose connection is lost before the response")
 async def _answer_lost() -> None:
     async with _trial("drop-after") as (_, client):
         await client.orders.send_invoice(_order())
 
 
-@_leads_to(errors.OutcomeUnknownError, "the answer to a cancellation is cut")
+@_leads_to(errors.OutcomeUnknownError, "a cancellation whose response is incomplete")
 async def _answer_cut() -> None:
     async with _trial("cut-body") as (_, client):
         await client.orders.cancel(_NOBODY, note="a mistake")
 
 
-@_leads_to(errors.WatchTimeoutError, "nobody pays within a minute")
+@_leads_to(errors.WatchTimeoutError, "a payment that is not made within a minute")
 async def _nobody_pays() -> None:
     async with _trial() as (_, client):
         created = await client.terminals.create_order(_terminal_order())
         await client.watch.payment(created.order_uuid, timeout=60)
 
 
-@_leads_to(errors.APIError, "a status that has no class of its own")
+@_leads_to(errors.APIError, "a status without a subclass")
 async def _other_status() -> None:
     async with _answering(409, "Conflict") as client:
         await client.orders.charge_delayed(_NOBODY)
 
 
-@_leads_to(errors.AuthenticationError, "a token that the API does not know")
+@_leads_to(errors.AuthenticationError, "an unknown token")
 async def _wrong_token() -> None:
     async with _trial(token="another") as (_, client):  # noqa: S106 - made up
         await client.orders.list_statuses()
 
 
-@_leads_to(errors.PermissionDeniedError, "a token that may not refund")
+@_leads_to(errors.PermissionDeniedError, "a token without permission to refund")
 async def _forbidden() -> None:
     async with _answering(403, "This action is unauthorized.") as client:
         await client.orders.refund(_NOBODY, _refund("10.00"))
 
 
-@_leads_to(errors.NotFoundError, "an id that the API does not know")
+@_leads_to(errors.NotFoundError, "an unknown id")
 async def _nowhere() -> None:
     async with _trial() as (_, client):
         await client.orders.get_status(_NOBODY)
 
 
-@_leads_to(errors.RequestRejectedError, "a terminal that there is not")
+@_leads_to(errors.RequestRejectedError, "an unknown terminal")
 async def _not_valid() -> None:
     async with _trial() as (_, client):
         await client.terminals.create_order(_terminal_order("TRML0000000000"))
 
 
-@_leads_to(errors.BusinessRuleError, "a refund is cancelled that was taken")
+@_leads_to(errors.BusinessRuleError, "the cancellation of a completed refund")
 async def _other_rule() -> None:
     async with _trial() as (sandbox, client):
         created = await client.terminals.create_order(_terminal_order())
@@ -237,7 +237,7 @@ async def _other_rule() -> None:
         await client.terminals.cancel_refund(created.order_uuid)
 
 
-@_leads_to(errors.AlreadyPaidError, "an order is cancelled that was paid")
+@_leads_to(errors.AlreadyPaidError, "the cancellation of a paid order")
 async def _paid_already() -> None:
     async with _trial() as (sandbox, client):
         created = await client.orders.send_invoice(_order())
@@ -245,7 +245,7 @@ async def _paid_already() -> None:
         await client.orders.cancel(created.order_uuid, note="a mistake")
 
 
-@_leads_to(errors.AlreadyCancelledError, "an order is charged that was cancelled")
+@_leads_to(errors.AlreadyCancelledError, "the charge of a cancelled order")
 async def _cancelled_already() -> None:
     async with _trial() as (_, client):
         created = await client.orders.send_invoice(_order())
@@ -253,49 +253,49 @@ async def _cancelled_already() -> None:
         await client.orders.charge_delayed(created.order_uuid)
 
 
-@_leads_to(errors.AlreadyPaidOrCancelledError, "a payment link is sent again for an order that is settled")
+@_leads_to(errors.AlreadyPaidOrCancelledError, "a repeated payment link of a settled order")
 async def _settled_already() -> None:
     async with _answering(400, "orderStatusAlreadyPaidOrCancelled") as client:
         await client.orders.resend_payment_link(_NOBODY, email="kari@example.no")
 
 
-@_leads_to(errors.AlreadyInvoicedError, "an order is charged that was invoiced")
+@_leads_to(errors.AlreadyInvoicedError, "the charge of an invoiced order")
 async def _invoiced_already() -> None:
     async with _answering(400, "orderStatusAlreadyInvoiced") as client:
         await client.orders.charge_delayed(_NOBODY)
 
 
-@_leads_to(errors.AlreadyCompletedError, "a reservation is cancelled that was completed")
+@_leads_to(errors.AlreadyCompletedError, "the cancellation of a completed reservation")
 async def _completed_already() -> None:
     async with _answering(400, "reservationStatusAlreadyCompleted") as client:
         await client.reservations.cancel("RES3506777330", note="a mistake")
 
 
-@_leads_to(errors.PrerequisiteFailedError, "a reservation is completed that nobody has accepted")
+@_leads_to(errors.PrerequisiteFailedError, "the completion of an unaccepted reservation")
 async def _not_reserved_yet() -> None:
     async with _answering(400, "prerequisiteFailedToCompleteReservation") as client:
         await client.reservations.complete("RES3506777330", note="shipped")
 
 
-@_leads_to(errors.CycleRejectedError, "a cycle is refunded that was not paid")
+@_leads_to(errors.CycleRejectedError, "the refund of an unpaid cycle")
 async def _unpaid_cycle() -> None:
     async with _answering(400, "someCyclesFailedToPassValidation") as client:
         await client.subscriptions.refund_cycles("SUB3506777330", cycles=["Cycle 2"], amount=10)
 
 
-@_leads_to(errors.CycleNotFoundError, "a cycle is refunded that there is not")
+@_leads_to(errors.CycleNotFoundError, "the refund of an unknown cycle")
 async def _no_cycle() -> None:
     async with _answering(404, "cycleNotfound#cycle9") as client:
         await client.subscriptions.refund_cycles("SUB3506777330", cycles=["Cycle 9"], amount=10)
 
 
-@_leads_to(errors.CreditCheckRejectedError, "a credit check of a number that belongs to nobody")
+@_leads_to(errors.CreditCheckRejectedError, "a credit check of a number that belongs to no person")
 async def _nobody_to_check() -> None:
     async with _answering(510, "personCurrentStatusIsWrong") as client:
         await client.credit_checks.check_private("00000000000")
 
 
-@_leads_to(errors.RefundRejectedError, "more is refunded than was paid")
+@_leads_to(errors.RefundRejectedError, "a refund above the paid amount")
 async def _too_large_a_refund() -> None:
     async with _trial() as (sandbox, client):
         created = await client.orders.send_invoice(_order())
@@ -304,7 +304,7 @@ async def _too_large_a_refund() -> None:
         await client.orders.refund(created.order_uuid, _refund("5000.00", line))
 
 
-@_leads_to(errors.RateLimitedError, "a 429, where nobody keeps the books")
+@_leads_to(errors.RateLimitedError, "a 429, without rate limiting")
 async def _too_many_requests() -> None:
     sandbox = Sandbox(rate_limit=1, clock=instant_clock())
     async with sandbox.client(retry=RetryPolicy(attempts=1), rate_limit=RateLimit.unlimited()) as client:
@@ -312,19 +312,19 @@ async def _too_many_requests() -> None:
         await client.orders.send_invoice(_order())
 
 
-@_leads_to(errors.ServerError, "a 510 in answer to a create")
+@_leads_to(errors.ServerError, "a 510 in response to a create")
 async def _failed_create() -> None:
     async with _trial("510-after") as (_, client):
         await client.orders.send_invoice(_order())
 
 
-@_leads_to(errors.ServerError, "a proxy's 502 in answer to a read")
+@_leads_to(errors.ServerError, "a proxy's 502 in response to a read")
 async def _failed_read() -> None:
     async with _trial("502-before") as (_, client):
         await client.orders.list_statuses()
 
 
-@_leads_to(errors.AlreadyPaidError, "a charge is answered with 510 and sent again")
+@_leads_to(errors.AlreadyPaidError, "a charge that is retried after a 510")
 async def _refused_after_a_doubt() -> None:
     sandbox = Sandbox(clock=instant_clock())
     async with sandbox.client() as client:
@@ -333,7 +333,7 @@ async def _refused_after_a_doubt() -> None:
         await client.orders.charge_delayed(created.order_uuid)
 
 
-@_leads_to(errors.TerminalBusyError, "the terminal is in use")
+@_leads_to(errors.TerminalBusyError, "a busy terminal")
 async def _busy() -> None:
     async with _trial("busy") as (_, client):
         await client.terminals.create_order(_terminal_order())
@@ -364,22 +364,22 @@ async def _callback() -> str:
     return sent[-1]
 
 
-@_leads_to(errors.CallbackError, "a query that is no callback")
+@_leads_to(errors.CallbackError, "a query that is not a callback")
 async def _no_callback() -> None:
     await CallbackGuard(_SECRET).check("utm_source=newsletter")
 
 
-@_leads_to(errors.InvalidChecksumError, "a callback that was made with another secret")
+@_leads_to(errors.InvalidChecksumError, "a callback made with another secret")
 async def _made_up() -> None:
     await CallbackGuard("another secret").check(await _callback())
 
 
-@_leads_to(errors.StaleCallbackError, "a callback of another year")
+@_leads_to(errors.StaleCallbackError, "a callback from another year")
 async def _old() -> None:
     await CallbackGuard(_SECRET, now=lambda: 4_000_000_000.0).check(await _callback())
 
 
-@_leads_to(errors.ReplayedCallbackError, "a callback that comes twice")
+@_leads_to(errors.ReplayedCallbackError, "a repeated callback")
 async def _again() -> None:
     guard, query = CallbackGuard(_SECRET), await _callback()
     await guard.check(query)
@@ -394,7 +394,7 @@ async def _journal() -> AsyncIterator[tuple[FrontPayClient, Path]]:
             yield client, Path(folder) / "journal.db"
 
 
-@_leads_to(batch_errors.JournalError, "the journal is removed while a batch uses it")
+@_leads_to(batch_errors.JournalError, "a journal that is deleted during a run")
 async def _no_journal() -> None:
     async with _journal() as (client, path), InvoiceBatch(client, journal=path, name="2026-05") as batch:
         await batch.submit([BatchItem(key="2026-1001", order=_order())])
@@ -402,14 +402,14 @@ async def _no_journal() -> None:
         await batch.run()
 
 
-@_leads_to(batch_errors.ContentMismatchError, "a key is submitted again, with another customer")
+@_leads_to(batch_errors.ContentMismatchError, "a key that is submitted again with another customer")
 async def _other_content() -> None:
     async with _journal() as (client, path), InvoiceBatch(client, journal=path, name="2026-05") as batch:
         await batch.submit([BatchItem(key="2026-1001", order=_order())])
         await batch.submit([BatchItem(key="2026-1001", order=_order(email="ola@example.com"))])
 
 
-@_leads_to(batch_errors.AlreadySubmittedError, "the same file is submitted again, under a mistyped name")
+@_leads_to(batch_errors.AlreadySubmittedError, "the same file, submitted again under a mistyped name")
 async def _other_name() -> None:
     item = BatchItem(key="2026-1001", order=_order())
     async with _journal() as (client, path):
@@ -418,7 +418,7 @@ async def _other_name() -> None:
                 await batch.submit([item])
 
 
-@_leads_to(InvalidFileError, "a CSV file with mistakes")
+@_leads_to(InvalidFileError, "a CSV file with violations")
 async def _bad_file() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "invoices.csv"

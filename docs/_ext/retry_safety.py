@@ -73,7 +73,7 @@ FAILURES: Mapping[str, tuple[HttpResponse | FrontPayError, ...]] = MappingProxyT
 
 
 class Client(StrEnum):
-    """Name what the client does by itself."""
+    """The reaction of the client."""
 
     AGAIN = "again"
     BY_POLICY = "again¹"
@@ -81,7 +81,7 @@ class Client(StrEnum):
 
 
 class You(StrEnum):
-    """Name what may be done with the error that it raises in the end."""
+    """The caller's options after the error."""
 
     SAFE = "safe"
     LOOK = "**look**"
@@ -90,11 +90,11 @@ class You(StrEnum):
 
 @frozen
 class Verdict:
-    """Hold one cell.
+    """One cell of the table.
 
     Args:
-        client: What the client does by itself.
-        you: What you may do afterwards.
+        client: The reaction of the client.
+        you: The caller's options.
     """
 
     client: Client
@@ -128,12 +128,12 @@ def _read(row: Operation[object], example: HttpResponse | FrontPayError) -> tupl
         return example, classify(example, None)
     error = problem(row, example, None)
     if error is None:
-        raise ValueError(f"{row.name}: {example} is no failure")
+        raise ValueError(f"{row.name}: {example} is not a failure")
     return error, classify(error, example)
 
 
 def meaning(row: Operation[object], example: HttpResponse | FrontPayError) -> Failure:
-    """Return what an example tells about a request."""
+    """Return the meaning of an example failure."""
     return _read(row, example)[1]
 
 
@@ -182,9 +182,9 @@ _LOST = "The response was lost. "
 
 
 def look(row: Operation[object]) -> str:
-    """Return where it shows whether an operation took effect, from its method's docstring; Markdown."""
+    """Return where to check whether an operation took effect, from its method's docstring; Markdown."""
     if row.safety is not Safety.UNSAFE:
-        return "no need: call it again"
+        return "nothing to check: call again"
     module = import_module(f"frontpay_async.resources.{row.resource}")
     method = getattr(getattr(module, class_of(row.resource)), row.name.partition(".")[2])
     entry = re.search(r"OutcomeUnknownError: (.+(?:\n {8,}.+)*)", inspect.getdoc(method) or "")
@@ -195,13 +195,13 @@ def look(row: Operation[object]) -> str:
 
 
 def class_of(resource: str) -> str:
-    """Return the name of the class that offers a resource, such as ``CreditChecks`` for ``credit_checks``."""
+    """Return the name of the class of a resource, such as ``CreditChecks`` for ``credit_checks``."""
     return resource.title().replace("_", "")
 
 
 def evidence_table() -> str:
-    """Return where to look after ``UNKNOWN``, for every operation that changes something; Markdown."""
+    """Return where to check after ``UNKNOWN``, for every operation that changes something; Markdown."""
     return _markdown(
-        ("After", "Look at"),
+        ("Operation", "Where to check"),
         *((f"`{row.name}`", look(row)) for row in OPERATIONS.values() if row.safety is not Safety.READ),
     )

@@ -1,4 +1,4 @@
-"""From an operation and its value to the request: checked, encoded, quoted. Pure."""
+"""Building the request of an operation: validated, encoded, quoted. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from frontpay_async._protocol.operations import DateFormat, Safety
     from frontpay_async._protocol.rules import Breach, Rules
 
-# Ids look like ODR3506777330; nothing that could leave the path segment is let through.
+# Ids look like ODR3506777330; characters that could leave the path segment are rejected.
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 _RAW_NAME = "client.request"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Segments that no server reads as "up" or as another host, however it decodes them.
+# Segments that no server interprets as ".." or as another host, however it decodes them.
 _SEGMENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_~.:@,-]+"
 _RAW_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -43,7 +43,7 @@ def build_raw(
     json: Mapping[str, object] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> HttpRequest:
-    """Build a request of the caller's own."""
+    """Build a caller-defined request."""
     violations: list[Violation] = []
     verb = str(method).upper()
     if verb not in _METHODS:
@@ -61,7 +61,7 @@ def build_raw(
     row: Operation[object] = Operation(
         name=_RAW_NAME,
         method=verb,
-        # Telemetry reports the path of the row; that of the request may name an order or a customer.
+        # Telemetry reports the row's path, because the request's path may identify an order or a customer.
         path="{raw_path}",
         success=HTTPStatus.OK,
         safety=safety,

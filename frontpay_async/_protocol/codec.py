@@ -1,13 +1,13 @@
-"""The one cattrs converter; every quirk of the wire lives here. Pure.
+"""The cattrs converter, with all quirks of the wire format. Pure.
 
-Out: camelCase, numbers with their exact digits, as JSON numbers or as text where its table of rules says so,
-and of an order only the members that are in that table. In: numbers as JSON numbers or as text, names that
-differ between routes, and whatever the reference does not mention, which is kept.
+*Writing*: camelCase names; numbers with their exact digits, as JSON numbers or strings according to the
+operation's rules; only the members in those rules. *Reading*: numbers as JSON numbers or strings; names that
+differ between routes; undocumented members are kept.
 
 Quirks: ``summary`` is orderSummary, ``customer`` is customerDetails. ``products`` is an object keyed
 "0", "1", … on the terminal route. The callback URL is nested on order routes and flat on the terminal
-route. The created order is ``uuid`` or ``orderUuid``. Details call the totals ``tax`` and
-``discount``, and the terminal check puts its status beside ``data``.
+route. The created order is ``uuid`` or ``orderUuid``. Details name the totals ``tax`` and ``discount``, and
+the terminal check has its status next to ``data``.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ StatusT = TypeVar("StatusT", OrderStatus, PaymentStatus, RefundStatus, Reservati
 
 _PLAIN: Mapping[str, str] = {}
 _ORDER_NAMES = {"summary": "orderSummary", "customer": "customerDetails"}
-# Python name -> wire name, where it is not plain camelCase.
+# Python name -> wire name, if it is not plain camelCase.
 _NAMES: dict[type[object], Mapping[str, str]] = {
     PaymentLinkOrder: _ORDER_NAMES,
     InvoiceOrder: _ORDER_NAMES,
@@ -89,7 +89,7 @@ _NAMES: dict[type[object], Mapping[str, str]] = {
     OrderDetails: {**_ORDER_NAMES, "products": "productList"},
     Terminal: {"organization_uuid": "organization_uuid"},
 }
-# Another wire name -> the one above, where routes or sources disagree.
+# Alternative wire name -> the one above, if routes or sources disagree.
 _OTHER_NAMES: dict[type[object], Mapping[str, str]] = {
     CreatedOrder: {"orderUuid": "uuid"},
     CreatedTerminalOrder: {"orderUuid": "uuid"},
@@ -104,7 +104,7 @@ _OTHER_NAMES: dict[type[object], Mapping[str, str]] = {
     Customer: {"uuid": "customerUuid", "customerName": "name", "customerEmail": "email"},
     Terminal: {"organizationUuid": "organization_uuid"},
 }
-# What stands for a member that is missing or cannot be read although the value needs it.
+# The default of a required member that is missing or cannot be read.
 _ASSUMED: dict[type[object], Mapping[str, object]] = {
     OrderStatusEntry: {"status": OrderStatus.UNKNOWN},
     OrderStatusReport: {"status": OrderStatus.UNKNOWN},
@@ -115,20 +115,20 @@ _ASSUMED: dict[type[object], Mapping[str, object]] = {
     Address: {"street": "", "zip": "", "city": "", "country": ""},
     Terminal: {"name": ""},
 }
-# Members of a body that are the same in every one.
+# Members that are constant in every body.
 _CONSTANTS: dict[type[object], Mapping[str, str]] = {TerminalRefund: {"type": "regular"}}
-# What makes an object of a response regular before it is read.
+# Functions that normalise an object of a response before it is read.
 _PREPARE: dict[type[object], Callable[[JsonObject], JsonObject]] = {}
 _NUMBERS = frozenset({"quantity", "rate", "tax", "amount", "discount"})
 
 
 _ID = re.compile(r"[!-~]{1,128}")
-# What programs write for an id that they do not have.
+# Placeholders that programs write for a missing id.
 _NO_IDS = frozenset({"0", "null", "none", "nil", "undefined", "nan", "false", "true"})
 
 
 class UnreadableError(ValueError):
-    """A response whose members do not have the documented form; names paths, never values."""
+    """An exception for a response with undocumented forms; it contains paths, never values."""
 
 
 def describe(
@@ -140,7 +140,7 @@ def describe(
     constants: Mapping[str, str] = _PLAIN,
     prepare: Callable[[JsonObject], JsonObject] | None = None,
 ) -> None:
-    """Register how a value is written on the wire; the file of a resource's rows calls it for its values."""
+    """Register the wire form of a value class; called by the files of resources for their values."""
     _NAMES[cls], _OTHER_NAMES[cls], _CONSTANTS[cls], _ASSUMED[cls] = names, other_names, constants, assumed
     if prepare is not None:
         _PREPARE[cls] = prepare
@@ -148,11 +148,11 @@ def describe(
 
 @cache
 def camel(name: str) -> str:
-    """Return a Python name as the wire has it."""
+    """Return the wire name of a Python name."""
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
-# Filled class by class: Python name -> wire name, of all fields.
+# Filled by class: Python name -> wire name of all fields.
 _wire_names_of: dict[type[object], Mapping[str, str]] = {}
 
 
@@ -160,7 +160,7 @@ def wire_names(cls: type[Any]) -> Mapping[str, str]:
     """Return the wire name of each field of a value, by its Python name."""
     known = _wire_names_of.get(cls)
     if known is None:
-        # A caller's subclass has the names of ours.
+        # A caller's subclass uses the names of our class.
         special = next((_NAMES[base] for base in cls.__mro__ if base in _NAMES), _PLAIN)
         names = (attribute.alias or attribute.name for attribute in attrs.fields(cls))
         known = {name: special.get(name, camel(name)) for name in names if name != "unknown_fields"}
@@ -169,11 +169,11 @@ def wire_names(cls: type[Any]) -> Mapping[str, str]:
 
 
 def other_names(cls: type[object]) -> Mapping[str, str]:
-    """Return the other wire names of a value's members, each with the usual one."""
+    """Return the alternative wire names of a value's members, with the usual ones."""
     return next((_OTHER_NAMES[base] for base in cls.__mro__ if base in _OTHER_NAMES), _PLAIN)
 
 
-# Out
+# Writing
 
 _DATE_FORMATS = {UNIX_DATE: DateFormat.UNIX, DAY_DATE: DateFormat.DAY}
 _SILENT = {"sms": False, "email": False}
@@ -185,7 +185,7 @@ def encode(
     date_format: DateFormat | None,
     now: Callable[[], datetime] | None = None,
 ) -> WireBody:
-    """Write a request's value as its JSON body, with just the members that its rules name."""
+    """Write a request's value as its JSON body, with only the members in its rules."""
     return picked(rules, members_of(value, date_format, now))
 
 
@@ -203,13 +203,13 @@ def members_of(
         full["callback"] = {"callbackUrl": full["callbackUrl"]}
     match value:
         case PaymentLinkOrder(send_order_by=None):
-            # Nullable in the reference, but the demo API was seen to ask for its members.
+            # Nullable in the reference, but the demo API has required its members.
             full["sendOrderBy"] = _SILENT
         case _:
             pass
     buyer = cast("dict[str, object] | None", full.get("customerDetails"))
     if buyer is not None and buyer.get("type") == CustomerType.PRIVATE:
-        # The reference asks to leave it out.
+        # The reference requires omitting it.
         buyer.pop("organizationId", None)
     return full
 
@@ -220,7 +220,7 @@ def picked(rules: Rules, members: Mapping[str, object]) -> WireBody:
 
 
 def _led_in(members: dict[str, object]) -> dict[str, object]:
-    """Return the members with each dotted name led into its object."""
+    """Return the members with dotted names moved into their objects."""
     for name in [name for name in members if "." in name]:
         holder, _, last = name.partition(".")
         value = members.pop(name)
@@ -231,12 +231,12 @@ def _led_in(members: dict[str, object]) -> dict[str, object]:
 
 
 def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, Json]:
-    """Return the members that the rules name, without those that are blank."""
+    """Return the members in the rules, without blank ones."""
     body: dict[str, Json] = {}
     for member in fields:
         value = full.get(member.name)
         if type(value) is str:
-            # Nearly all values are plain text: what the others need is not asked of them.
+            # A fast path for plain text, which is nearly all values.
             if value and not value.isspace():
                 body[member.name] = value
             continue
@@ -274,14 +274,14 @@ def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]
         return write
 
     def write_line(line: object) -> dict[str, object]:
-        # The field holds what was given; what is sent is what is read.
+        # The field contains the given value; the sent value is the one that is read from it.
         return {**write(line), "amount": cast("Product", line).amount}
 
     return write_line
 
 
 def _renames(cls: type[Any]) -> dict[str, Any]:
-    """Return cattrs' overrides by attribute: the wire name of each that has one."""
+    """Return cattrs' overrides by attribute, for attributes with their own wire name."""
     wired = wire_names(cls)
     names = ((each.name, wired.get(each.alias or each.name)) for each in attrs.fields(cls))
     return {
@@ -291,7 +291,7 @@ def _renames(cls: type[Any]) -> dict[str, Any]:
     }
 
 
-# In
+# Reading
 
 
 _ID_FIELDS = frozenset(
@@ -305,9 +305,9 @@ _ID_FIELDS = frozenset(
         "uuid",
     }
 )
-# If a required member is missing: the same value with the members that are present.
+# The class to use if a required member is missing: the same value with the members that are present.
 _PARTIAL: Mapping[type[object], type[object]] = {Product: PartialProduct, OrderSummary: PartialSummary}
-# Facts that a call is made for: they may be missing, but never be left out because they cannot be read.
+# Essential members: they may be missing, but if present they must be readable.
 _FACTS: Mapping[type[object], frozenset[str]] = {
     OrderDetails: frozenset({"order_uuid"}),
     OrderStatusReport: frozenset({"order_uuid"}),
@@ -317,15 +317,15 @@ _FACTS: Mapping[type[object], frozenset[str]] = {
 
 @frozen
 class _Member:
-    """How one member of an object is read.
+    """The reader of one member of an object.
 
     Args:
         name: The constructor's argument.
         wire: The member's name on the wire.
         read: Reads a value that is neither null nor a nested object.
         nested: The class of the object, or of each row, that it holds.
-        has_rows: Whether it holds a list of such objects.
-        is_fact: Whether the answer is unreadable where this member is.
+        has_rows: Whether it is a list of such objects.
+        is_fact: Whether an unreadable value makes the whole response unreadable.
     """
 
     name: str
@@ -338,16 +338,16 @@ class _Member:
 
 @frozen
 class _Plan:
-    """How an object is read, worked out once for each class.
+    """The reader of an object, built once for each class.
 
     Args:
-        members: The members that it has fields for.
-        others: Other names of members, with the usual one.
-        assumed: What stands for a member that is missing.
+        members: The members with fields.
+        others: Alternative names of members, with the usual ones.
+        assumed: The defaults of missing members.
         needed: The arguments without which it cannot be built, with their wire names.
-        incomplete: The class that is built instead where a needed one is missing.
+        incomplete: The class to build instead if a needed argument is missing.
         keeps_unknown: Whether it has ``unknown_fields``.
-        prepare: Brings an object into the form that is read; None if it is in it.
+        prepare: Normalises an object; None if that is not needed.
         dotted: The names of members that are within another one.
     """
 
@@ -363,17 +363,17 @@ class _Plan:
 
 def decode(result: type[T], source: Json) -> T:
     """Read a success's value."""
-    # What cannot be read is left out of the value and kept in its `unknown_fields`, by wire path, unless the
-    # value cannot do without it.
+    # Unreadable members are omitted from the value and kept in its `unknown_fields`, by wire path, unless the
+    # value requires them.
     if issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):
-        # The enums are open: any text is one of their values.
+        # The enums are open: any text is a valid value.
         return result(source if isinstance(source, str) and source.strip() else "UNKNOWN")
     unknown: dict[str, Json] = {}
     return cast("T", _read_object(result, source, "", unknown))
 
 
 def prepare(request: type[object] | None, result: type[object] | None) -> None:
-    """Work out how an operation's request is written and its result is read, before their first use."""
+    """Build the writer of an operation's request and the reader of its result, before their first use."""
     # Annotations are resolved here: later, a frozen clock may have replaced the classes of `datetime`.
     if request is not None:
         _converter.get_unstructure_hook(request)
@@ -382,7 +382,7 @@ def prepare(request: type[object] | None, result: type[object] | None) -> None:
 
 
 def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str, Json]) -> object:
-    """Read an object; note in ``unknown`` what it has no field for, and what cannot be read."""
+    """Read an object; put members without a field, and unreadable members, into ``unknown``."""
     if not isinstance(source, dict):
         raise UnreadableError(f"not an object @ ${_at(prefix)}")
     plan = _plan(cls)
@@ -411,7 +411,7 @@ def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str
                 continue
         else:
             continue
-        # Raised out here, so that what was read is not in reach of the traceback.
+        # Raised here, so that the traceback does not contain the data.
         raise UnreadableError(problem)
     for sent_as, value in told.values():
         unknown[prefix + sent_as] = value
@@ -440,7 +440,7 @@ def _construct(
     try:
         return cls(**arguments)
     except (TypeError, ValueError):
-        # A number with more digits than the value takes.
+        # A number with more digits than the value accepts.
         if incomplete is not None:
             return incomplete(**arguments)
     raise UnreadableError(f"out of range @ ${_at(prefix)}")
@@ -465,7 +465,7 @@ def _read_rows(cls: type[object], source: Json, path: str, unknown: dict[str, Js
         except UnreadableError:
             unknown[f"{path}.{index}"] = row
             if cls in _PARTIAL:
-                # It keeps its place: the number of lines distinguishes orders.
+                # It keeps its place, because the number of lines distinguishes orders.
                 read.append(_PARTIAL[cls]())
     return tuple(read)
 
@@ -475,7 +475,7 @@ def _at(prefix: str) -> str:
 
 
 def _normal(plan: _Plan, source: JsonObject) -> dict[str, tuple[str, Json]]:
-    """Return the members that are not null by their usual names, each with the name it was sent under."""
+    """Return the members that are not null by their usual names, with the names as sent."""
     if plan.prepare is not None:
         source = plan.prepare(source)
     if plan.dotted:
@@ -490,7 +490,7 @@ def _normal(plan: _Plan, source: JsonObject) -> dict[str, tuple[str, Json]]:
 
 
 def _led_out(dotted: tuple[str, ...], source: JsonObject) -> JsonObject:
-    """Return the members with those that dotted names lead to beside their objects."""
+    """Return the members, with those of dotted names moved out of their objects."""
     members = dict(source)
     for name in dotted:
         holder, _, last = name.partition(".")
@@ -544,7 +544,7 @@ def _member(attribute: attrs.Attribute[Any], wire: str, facts: frozenset[str]) -
 
 
 def _nested_in(kind: object) -> tuple[type[object] | None, bool]:
-    """Return the attrs class that a type names, if it names one, and whether it names a tuple of them."""
+    """Return the attrs class in a type, if any, and whether it is a tuple of them."""
     if get_origin(kind) is tuple:
         return _nested_in(get_args(kind)[0])[0], True
     choices = get_args(kind) if get_origin(kind) in (UnionType, Union) else (kind,)
@@ -563,14 +563,14 @@ def _read_id(value: Json) -> str:
 
 
 def read_number(value: Json, _: type[Decimal]) -> Decimal:
-    """Read a number that is a JSON number or text; TypeError or ValueError where it is neither."""
+    """Read a JSON number or a numeric string; otherwise raise TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         raise TypeError("not a number")
     number = _READ_NUMBER.fullmatch(value.strip()) if isinstance(value, str) else value
     if number is None:
         raise ValueError("not a number")
     exact = Decimal(number[0] if isinstance(number, re.Match) else number)
-    # Of 1e999999 nothing could be made that fits in memory as digits.
+    # The digits of 1e999999 would not fit in memory.
     if not exact.is_finite() or abs(exact.adjusted()) > _MOST_DIGITS:
         raise ValueError("out of range")
     return exact

@@ -1,4 +1,4 @@
-"""Dates on the wire, without a locale and without a time-zone database. Pure."""
+"""Dates in the wire format, without a locale and a time zone database. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNIX = re.compile(r"\d{1,11}", re.ASCII)
 
 
 class DateFormat(Enum):
-    """A form of ``orderDate`` on the wire."""
+    """A format of ``orderDate``."""
 
     UNIX = "unix"
     """Unix seconds, as text."""
@@ -22,10 +22,10 @@ class DateFormat(Enum):
 
 
 def write_date(value: date, date_format: DateFormat, now: datetime | None = None) -> str:
-    """Write an order date in the form that the operation wants."""
-    # A datetime is a moment: its day is the day in Norway at that moment. A date is a day: its moment is noon
-    # UTC, which lies on that day in Norway in summer and in winter. But the API asks for a current or future
-    # date, so a day that is today for the caller is never written as a moment, or a day, that is past.
+    """Write an order date in the format of the operation."""
+    # The day of a datetime is the day in Norway at that time. The time of a date is noon UTC, which is on
+    # that day in Norway in summer and in winter. But the API requires a current or future date, so today's
+    # date is never written as a time, or a day, in the past.
     if now is not None and not isinstance(value, datetime):
         value = _not_past(value, now)
     if date_format is DateFormat.UNIX:
@@ -38,27 +38,28 @@ def write_date(value: date, date_format: DateFormat, now: datetime | None = None
     try:
         day = norwegian_day(value) if isinstance(value, datetime) else value
     except OverflowError:
-        # The year 10000 begins in Norway before it does in UTC; the rules refuse this form.
+        # The year 10000 begins in Norway before it does in UTC; the rules reject this form.
         return value.isoformat()
     return f"{day.day:02d} {_MONTHS[day.month - 1]}, {day.year:04d}"
 
 
 def _not_past(day: date, now: datetime) -> date:
-    """Return a day, or a moment of the current day in Norway where the day is today and its noon is past."""
-    # Today is the day where the caller is, in UTC, or in Norway, where the next day may have begun already.
+    """Return a date, or a time later today in Norway if the date is today and its noon has passed."""
+    # Today may be the caller's day, the day in UTC, or the day in Norway, where the next day may already have
+    # begun.
     utc = now.astimezone(UTC)
     today = norwegian_day(utc)
     if day not in (now.date(), utc.date(), today) or utc <= datetime(
         day.year, day.month, day.day, 12, tzinfo=UTC
     ):
         return day
-    # The last second of the day in Norway, so that waiting and retries do not make it a past one.
+    # The last second of the day in Norway, so that it is not in the past after waits and retries.
     end = datetime(today.year, today.month, today.day, 22, 59, 59, tzinfo=UTC)
     return end if norwegian_day(end) == today else end - timedelta(hours=1)
 
 
 def read_date(text: str) -> datetime | date | str:
-    """Read a date in any form that the API writes; text in another form is returned as it is."""
+    """Read a date in any of the API's formats; other text is returned unchanged."""
     if _UNIX.fullmatch(text):
         return datetime.fromtimestamp(int(text), UTC)
     match = _DAY.fullmatch(text)
@@ -70,7 +71,7 @@ def read_date(text: str) -> datetime | date | str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    # Without a zone it names no moment, and guessing one could move it by a day.
+    # Without a zone the time is ambiguous, and a guess could move it by a day.
     return text if moment.utcoffset() is None else moment
 
 

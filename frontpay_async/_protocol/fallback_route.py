@@ -1,7 +1,7 @@
-"""An operation's other method or path, where sources disagree about them. Pure.
+"""The alternative method or path of an operation, if sources disagree. Pure.
 
-*Invariant*: a second try cannot do harm. It follows only a 405, or a 404 without the API's envelope: both are
-the router's words, so that no handler has run. An order that does not exist is a 404 *with* the envelope.
+*Invariant*: a second try is harmless. It follows only a 405, or a 404 without the API's envelope: both are
+sent by the router, so no handler has run. An unknown order is a 404 *with* the envelope.
 """
 
 from __future__ import annotations

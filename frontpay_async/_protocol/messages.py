@@ -1,4 +1,4 @@
-"""One request and one response, as plain frozen values that hide what they carry. Pure."""
+"""One request and one response, as frozen values whose reprs hide the content. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WireBody(dict[str, "Json"]):
-    """A JSON object on its way to the API; its repr shows no value, so that no traceback can."""
+    """A JSON body; its repr hides the values, so that tracebacks do not contain them."""
 
     def __repr__(self) -> str:
         return f"<JSON object with {len(self)} members>"
@@ -81,7 +81,7 @@ class HttpResponse:
         return self._decoded[0]
 
     def envelope(self) -> JsonObject:
-        """Return the body where it is a JSON object, else an empty one."""
+        """Return the body if it is a JSON object, otherwise an empty object."""
         try:
             body = self.json()
         except ValueError:
@@ -90,7 +90,7 @@ class HttpResponse:
 
 
 def _as_it_is(value: JsonObject) -> JsonObject:
-    """Return an object; the call into Python is where other threads may go on while a large body is read."""
+    """Return the object; this call from C into Python lets other threads run while a large body is read."""
     return value
 
 

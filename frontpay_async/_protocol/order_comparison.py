@@ -1,7 +1,8 @@
-"""Whether an order that the API shows is one that was sent. Pure.
+"""Comparison of orders at the API with orders that were sent. Pure.
 
-*Model.* There is no idempotency key, so an order whose answer was lost can only be recognised by its content.
-Both mistakes cost money: to take another order for ours loses an invoice, to overlook ours sends it twice.
+*Model.* There is no idempotency key, so an order whose response was lost can only be recognised by its
+content. Both mistakes cost money: mistaking another order for ours loses an invoice, overlooking ours sends
+it twice.
 
     SAME       the goods and the customer are those that were sent, in a form that is known
     DIFFERENT  another customer's; or, where the customer is not shown, other goods and another date or kind
@@ -26,7 +27,7 @@ another customer in name, contact, number and kind.
 - a contact on file, where the identity number, or name and address, are those that were sent;
 - a date as a day, a moment, or a moment that is off by the hours of Norway's time zone.
 
-What is missing, masked, or in a form that cannot be read is not compared.
+Missing, masked and unreadable values are not compared.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Comparison(Enum):
 
 
 class _Agreement(Enum):
-    """How one trait compares."""
+    """The comparison of one trait."""
 
     EQUAL = 0
     ABSENT = 1
@@ -81,7 +82,7 @@ _ONE = Decimal(1)
 _HUNDRED = Decimal(100)
 _UNITS = (_ONE, _HUNDRED)
 _PHONE_DIGITS = 8
-# A name that is a prefix of another one is the same name only where it was cut after a length.
+# A prefix of a name is the same name only if it was cut after a length.
 _CUT_NAME = 16
 _CUT_GOODS = 10
 _MOST_SHIFTED = timedelta(hours=2)
@@ -91,7 +92,7 @@ _MASK = re.compile(r"[*•·…#]|x{3,}", re.IGNORECASE)
 _NOT_DIGIT = re.compile(r"\D+", re.ASCII)
 _NOT_WORD = re.compile(r"[\W_]+")
 _FEE = re.compile(r"gebyr|\bfee\b|fees|faktura|invoic|charge|omkost|porto|avgift|tillegg", re.IGNORECASE)
-# The API's words for a kind are not documented; those of the rows are compared, any others are not.
+# The API's words for a kind are not documented; only those in the rows are compared.
 _KIND_OF_WORD: Mapping[str, str] = MappingProxyType(
     {word: kind.name for kind in ORDER_KINDS.values() for word in kind.words}
 )
@@ -100,7 +101,7 @@ _LINK = next(kind.name for kind in ORDER_KINDS.values() if kind.order is Payment
 
 @frozen
 class _Line:
-    """A line, or several equal ones added up."""
+    """A line, or the sum of several equal lines."""
 
     name: str
     quantity: Decimal
@@ -114,14 +115,14 @@ class _Line:
 
 @frozen
 class OrderIdentity:
-    """What an order can be recognised by, in one form for sent and shown; hidden in reprs.
+    """The traits of an order, in one form for sent and shown orders; hidden in reprs.
 
     Args:
         kind: The kind of order; empty if it is not shown.
         lines: The lines.
         total: The grand total; None if it is not shown.
         moment: The order date, if it could be read.
-        identifiers: What identifies the customer, by its name.
+        identifiers: The identifiers of the customer, by name.
         name: The customer's name.
         place: The customer's postal code and street.
         may_have_fee: Whether the API may add a fee.
@@ -138,7 +139,7 @@ class OrderIdentity:
 
 
 def identity_of_order(order: PaymentLinkOrder | InvoiceOrder | EFakturaOrder | EhfOrder) -> OrderIdentity:
-    """Return what an order will be recognised by once it has been sent."""
+    """Return the traits of an order to send."""
     may_have_fee = not isinstance(order, PaymentLinkOrder) and order.invoice_fee_applicable
     return OrderIdentity(
         kind_of_order(order).name,
@@ -151,7 +152,7 @@ def identity_of_order(order: PaymentLinkOrder | InvoiceOrder | EFakturaOrder | E
 
 
 def identity_of_details(details: OrderDetails) -> OrderIdentity:
-    """Return what the API shows of an order."""
+    """Return the traits of an order at the API."""
     moment = details.order_date
     return OrderIdentity(
         _KIND_OF_WORD.get(_NOT_WORD.sub("", (details.type or "").lower()), ""),
@@ -215,7 +216,7 @@ class SentOrders(Generic[KeyT]):
         self._by_goods[form.intersection(_IDENTITY), goods].append(key)
 
     def compare(self, seen: OrderIdentity) -> dict[KeyT, Comparison]:
-        """Return those that the shown order is not clearly different from."""
+        """Return the sent orders from which the shown order is not clearly different."""
         near: dict[KeyT, None] = {}
         for trait in _traits(seen):
             near.update(dict.fromkeys(self._by_trait.get(trait, ())))
@@ -227,7 +228,7 @@ class SentOrders(Generic[KeyT]):
         return {key: verdict for key, verdict in found.items() if verdict is not Comparison.DIFFERENT}
 
     def with_equal_goods(self, seen: OrderIdentity) -> dict[KeyT, Comparison]:
-        """Return those that a shown order may be if its customer is shown as a contact on file."""
+        """Return the sent orders that a shown order with a contact on file may be."""
         # Products and date match, and no identity number distinguishes the customers. Orders of
         # one batch are often alike in that, so ask only for an order that is the same as none.
         # A person's number where a company's was sent, on an order of another kind, is another customer's.
@@ -244,7 +245,7 @@ class SentOrders(Generic[KeyT]):
 
 
 def _has_equal_goods(sent: OrderIdentity, seen: OrderIdentity) -> bool:
-    """Whether nothing but the customer may differ; what costs little comes first."""
+    """Whether only the customer may differ; cheap comparisons come first."""
     alike = {_Agreement.EQUAL, _Agreement.ABSENT}
     return (
         _when(sent.moment, seen.moment) in alike
@@ -258,7 +259,7 @@ def _form(traits: OrderIdentity) -> frozenset[str]:
 
 
 def _traits(traits: OrderIdentity) -> Iterator[tuple[str, str]]:
-    """Yield what two orders of one customer have in common, if only one of it."""
+    """Yield the traits of which two orders of one customer share at least one."""
     yield from traits.identifiers.items()
     if traits.name:
         yield "name", _parts(traits.name)
@@ -281,7 +282,7 @@ def _lines(products: Sequence[Product | PartialProduct]) -> tuple[_Line, ...]:
 
 
 def _number(shown: Decimal | None) -> Decimal:
-    """Return a number of a line; one that could not be read is not compared, like 0."""
+    """Return a number of a line; an unreadable one is not compared, like 0."""
     return Decimal(0) if shown is None else shown
 
 
@@ -338,7 +339,7 @@ def _who(sent: OrderIdentity, seen: OrderIdentity) -> _Agreement:  # noqa: PLR09
     if any(identity) or (identity and (equal or same_name)):
         return _Agreement.NEAR
     if equal:
-        # The other identifier may be the one on file; so may the name, or it is a relative.
+        # The other identifier may be from the contact on file; so may the name, or it is a relative.
         return _Agreement.EQUAL if same_name or (not has_names and equal == shared) else _Agreement.NEAR
     if same_name:
         return _Agreement.EQUAL if same_place else _Agreement.NEAR
@@ -375,7 +376,7 @@ def _goods(sent: OrderIdentity, seen: OrderIdentity) -> _Agreement:
 
 
 def _merged(lines: Iterable[_Line], *, by_name: bool) -> tuple[_Line, ...]:
-    """Add up equal lines, so that merged and split ones look alike."""
+    """Add up equal lines, so that merged and split lines look the same."""
     added: dict[tuple[object, ...], _Line] = {}
     for line in lines:
         key = (line.name if by_name else "", line.rate, line.tax)
@@ -419,7 +420,7 @@ def _is_explained(
     tax = sum((_included_tax(line) for line in sent.lines), Decimal(0)) if is_net else Decimal(0)
     fees = {Decimal(0), *(line.amount for line in left)}
     wanted = {(sent.total - less) * unit + fee for less in {Decimal(0), tax} for fee in fees}
-    # A fee is shown without its VAT, too, where prices are.
+    # If prices are shown without VAT, so are fees.
     wanted |= {sent.total * unit + line.amount + _added_tax(line) for line in left}
     lines = len(sent.lines) + len(left)
     return any(_is_close(each, seen.total, unit, lines) for each in wanted)
@@ -438,7 +439,7 @@ def _net(amount: Decimal, tax: Decimal) -> Decimal:
 
 
 def _is_alike(sent: _Line, seen: _Line, unit: Decimal, *, is_net: bool) -> bool:
-    """Compare two lines; what is shown as 0 or not at all is not compared."""
+    """Compare two lines; values that are 0 or missing are not compared."""
     factors = [_ONE, _HUNDRED / (_HUNDRED + sent.tax)] if is_net and sent.tax > -_HUNDRED else [_ONE]
     amounts = [
         each * factor * unit for each in (sent.amount, sent.amount + sent.discount) for factor in factors
@@ -472,7 +473,7 @@ def _is_whole(number: Decimal) -> bool:
 
 
 def _is_close(wanted: Decimal, shown: Decimal, unit: Decimal, count: int) -> bool:
-    """Whether two amounts are equal but for rounding: to øre, or to kroner where none has a fraction."""
+    """Whether two amounts are equal except for rounding: to øre, or to kroner if no amount has a fraction."""
     off_by = abs(wanted - shown)
     return off_by < _ORE * unit * count or (not shown % unit and off_by < unit * count)
 
@@ -481,7 +482,7 @@ def _have_something_in_common(sent: OrderIdentity, seen: OrderIdentity) -> bool:
     if sent.total is not None and seen.total is not None and sent.total == seen.total:
         return True
     return any(
-        # Of a line that could not be read nothing can be said.
+        # An unreadable line cannot be compared.
         not (other.name or other.amount)
         or (bool(one.name) and one.name == other.name)
         or any(
@@ -494,7 +495,7 @@ def _have_something_in_common(sent: OrderIdentity, seen: OrderIdentity) -> bool:
     )
 
 
-# The rest
+# Date and kind
 
 
 def _when(sent: datetime | date | None, seen: datetime | date | None) -> _Agreement:

@@ -1,4 +1,4 @@
-"""From the response to the value or the error. Pure.
+"""Parsing a response into a value or an error. Pure.
 
 Two steps, because retrying needs only the first: ``problem`` decides whether the response is a success,
 ``result`` reads its value.
@@ -84,7 +84,7 @@ def problem(
     order_uuid: str | None,
     sent: Callable[[], Collection[str]] = tuple,
 ) -> errors.FrontPayError | None:
-    """Return the error that the response stands for, or None for a success."""
+    """Return the error in a response, or None for a success."""
     problem = _problem(operation, response, order_uuid)
     if problem is None:
         return None
@@ -97,7 +97,7 @@ def problem(
 def _problem(
     operation: Operation[object], response: HttpResponse, order_uuid: str | None
 ) -> tuple[type[errors.FrontPayError], str] | None:
-    """Return the class of the error that the response stands for, and why the response cannot be used."""
+    """Return the class of the error in a response, and why the response cannot be used."""
     status = response.status
     if status not in STATUSES:
         return NOT_OURS
@@ -182,7 +182,7 @@ def _read(operation: Operation[object], envelope: JsonObject, order_uuid: str | 
         and not any(data.get(name) for name in (own, "uuid"))
         and not data.keys().isdisjoint(wire_names(kind).values())
     ):
-        # It is about the id that was asked for, although it does not name it.
+        # It is about the requested id, although it does not contain it.
         data = {**{name: each for name, each in data.items() if name not in (own, "uuid")}, own: order_uuid}
     return decode(kind, data)
 
@@ -266,7 +266,7 @@ def _explain(
     sentences = [said] if said else []
     if cls is errors.RequestRejectedError:
         sentences += errors.sentences(found)
-    # Some are sentences with a full stop of their own.
+    # Some are sentences that end with a full stop.
     told = "; ".join(sentence.rstrip(". ") for sentence in sentences)
     told = f": {told[:_LONGEST_TEXT]}{'…' if len(told) > _LONGEST_TEXT else ''}" if told else ""
     step = _NEXT_STEP.get(status)
@@ -275,19 +275,19 @@ def _explain(
 
 
 def consequence(operation: Operation[object], outcome: Outcome) -> str:
-    """Say in words whether anything changed, and whether it is safe to send again."""
+    """Return a sentence on whether anything changed, and whether it is safe to send again."""
     if operation.safety is Safety.READ:
-        return "Nothing was changed: this only reads."
+        return "Nothing was changed: this is a read."
     if outcome is Outcome.REJECTED:
         return "It was not done, and nothing was changed."
     if operation.safety is Safety.IDEMPOTENT:
         return "It may or may not have been done; it is safe to send it again."
-    return "It may or may not have been done: look before you send it again."
+    return "It may or may not have been done: check before you send it again."
 
 
 @define
 class _Redaction:
-    """The masking of an answer's ``errors``, whose size is bounded."""
+    """The masking of a response's ``errors``, limited in size."""
 
     sent: Collection[str]
     left: int = _MOST_ERRORS
@@ -309,6 +309,6 @@ class _Redaction:
                 return value if masked == str(value) else masked
 
     def takes(self) -> bool:
-        """Count one more member, and return whether it is within the bound."""
+        """Count one more member, and return whether it is within the limit."""
         self.left -= 1
         return self.left >= 0

@@ -1,9 +1,9 @@
-"""Masking of what may be personal or secret in text that the API sent. Pure.
+"""Masking of personal and secret data in text from the API. Pure.
 
-Two ways together: patterns (URLs, e-mail addresses, long numbers), and the very values that were sent, which
-a server may repeat.
+It combines patterns (URLs, e-mail addresses, long numbers) with the values that were sent, which a server may
+repeat.
 
-*Cost*: a text is cut before it is masked, so that no response makes an error that is large or slow to build.
+*Cost*: text is cut before it is masked, so no response leads to an error that is large or slow to build.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _NUMBERS = re.compile(
 
 
 _LONGEST = 2000
-# What is cut off may be the end of what must be masked, so that more is masked than is kept.
+# The cut may be inside a value that must be masked, so more text is masked than is kept.
 _BEYOND = 500
-# A shorter value is part of too many words.
+# Shorter values occur in too many words.
 _SHORTEST_VALUE = 3
 # A value of this length is masked in a longer word, too: a token that follows a word without a blank.
 _LONG_VALUE = 8
@@ -61,7 +61,7 @@ _NOT_PERSONAL = frozenset({"products", "productList"})
 
 
 def redact(text: str, sent: Collection[str] = ()) -> str:
-    """Mask what may be personal or secret, cut what is long, and escape what is not printable."""
+    """Mask personal and secret data, cut long text, and escape unprintable characters."""
     # Masked are the values that were sent, URLs beyond the host, e-mail addresses, bearer tokens, and runs of
     # eight or more digits.
     cut = text[: _LONGEST + max([_BEYOND, *map(len, sent)])]
@@ -97,15 +97,15 @@ def _personal(value: Json, name: str = "") -> Iterator[str]:
 
 
 def spellings(values: Iterable[str]) -> frozenset[str]:
-    """Return values in every form in which a server may repeat them."""
+    """Return values in all forms in which a server may repeat them."""
     return frozenset(each for value in values for each in _spellings(value))
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """Yield a value as a server may repeat it: as it is, and as it is written in a URL, JSON or HTML."""
+    """Yield the forms in which a server may repeat a value: plain, and encoded for a URL, JSON or HTML."""
     for each in {value, unicodedata.normalize("NFC", value), unicodedata.normalize("NFD", value)}:
         yield from (each, quote(each), quote(each, safe=""), quote_plus(each), escape(each))
-        # With and without escapes of what is not ASCII, and with PHP's escapes of slashes.
+        # With and without escapes of non-ASCII characters, and with PHP's escaped slashes.
         for text in (json.dumps(each)[1:-1], json.dumps(each, ensure_ascii=False)[1:-1]):
             yield from (text, text.replace("/", "\\/"))
 

@@ -1,4 +1,4 @@
-"""The bodies that resource methods build from their arguments: small values with no public name. Pure."""
+"""The bodies that resource methods build from their arguments: small private values. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @frozen(field_transformer=exact)
 class Resend:
-    """Where a payment link is sent again."""
+    """The recipient of a repeated payment link."""
 
     country_code: str | None
     msisdn: str | None = field(repr=masked)
@@ -25,14 +25,14 @@ class Resend:
 
 @frozen(field_transformer=exact)
 class Cancellation:
-    """Why an order is cancelled."""
+    """The reason of an order's cancellation."""
 
     cancellation_note: str = field(repr=masked)
 
 
 @frozen(field_transformer=exact)
 class RefundApproval:
-    """A refund that a person at Front Payment is asked to approve."""
+    """A request to Front Payment to approve a refund."""
 
     type: str
     grand_total: Decimal
@@ -43,7 +43,7 @@ class RefundApproval:
 
 
 def refund_approval(refund: Refund | ReservationRefund, reason: str) -> RefundApproval:
-    """Return the request to approve a refund that was refused."""
+    """Return the request to approve a rejected refund."""
     if isinstance(refund, Refund):
         return RefundApproval(refund.type, refund.grand_total, refund.lines, reason, None, None)
     source, reference = refund.source, refund.reference
@@ -52,13 +52,13 @@ def refund_approval(refund: Refund | ReservationRefund, reason: str) -> RefundAp
 
 @frozen(field_transformer=exact)
 class Note:
-    """Why something is done."""
+    """The reason of an operation."""
 
     note: str = field(repr=masked)
 
 
 @frozen(field_transformer=exact)
 class TerminalCancellation:
-    """What is cancelled on the terminal: ``payment`` or ``refund``."""
+    """The type of the cancellation on the terminal: ``payment`` or ``refund``."""
 
     type: str

@@ -1,4 +1,4 @@
-"""How long an answer asks to wait, read without a clock. Pure."""
+"""The wait that a response asks for, read without a clock. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MOST_DIGITS = 10
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, or None."""
+    """Return the seconds of wait that a response asks for, or None."""
     # `Retry-After` counts in seconds or names a date; `X-RateLimit-Reset` names Unix seconds. Dates are
-    # measured from the answer's own `Date`, so a wrong local clock does no harm.
+    # relative to the response's own `Date`, so a wrong local clock does no harm.
     now = _date(headers.get("date", ""))
     asked = headers.get("retry-after", "").strip()
     if asked.isascii() and asked.isdigit():

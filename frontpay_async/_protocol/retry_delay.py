@@ -1,4 +1,4 @@
-"""How long a call waits before its next attempt. Pure."""
+"""The delay before the next attempt of a call. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def delay(policy: RetryPolicy, attempt: int, chance: float, error: FrontPayError) -> float | None:
     """Return the seconds to wait before the next attempt, or None if the API asks for too long a wait."""
-    # Full jitter: callers that failed together do not come back together.
-    # The exponent is capped so that a policy of a thousand attempts does not overflow a float.
+    # Full jitter: callers that failed together do not retry together. The exponent is capped so that a policy
+    # of a thousand attempts does not overflow a float.
     wait = chance * min(policy.max_delay, policy.base_delay * 2.0 ** min(attempt - 1, 60))
     asked = error.retry_after if isinstance(error, APIError) else None
     if asked is None:

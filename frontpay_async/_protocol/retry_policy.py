@@ -1,4 +1,4 @@
-"""Whether to try again, decided from the row's safety class and from what is known. Pure.
+"""The retry decision, from the operation's safety class and the failure. Pure.
 
     failure                          READ    IDEMPOTENT   UNSAFE
     not sent; 429; busy terminal     retry   retry        retry
@@ -8,9 +8,9 @@
     a 2xx that is not a success      retry   retry        stop: it may have happened
     any other answer                 stop    stop         stop
 
-The HTTP verb plays no part: the refund status check is a POST and only reads. A 500 or 510 with a code of its
-own (``personCurrentStatusIsWrong``) may be a refusal for good, after work was done. A 500 that is not the
-API's JSON, such as a proxy's page or an empty one, does not say that the API failed: it counts with 502,
+The HTTP method is irrelevant: the refund status check is a POST, but a read. A 500 or 510 with a specific
+code (``personCurrentStatusIsWrong``) may be a final rejection, after work was done. A 500 that is not the
+API's JSON, such as a proxy's page or an empty body, does not prove that the API failed: it counts as a 502,
 and so do 408 and 499, which proxies send for interrupted requests.
 """
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class Failure(Enum):
-    """What a failed attempt shows about the request."""
+    """The meaning of a failed attempt."""
 
     DID_NOT_HAPPEN = "did not happen"
     SERVER_FAILED = "the API says that it failed"
@@ -67,10 +67,10 @@ _MAY_RETRY: Mapping[Failure, frozenset[Safety]] = MappingProxyType(
 
 
 def classify(error: FrontPayError, response: HttpResponse | None) -> Failure:  # noqa: PLR0911 - a table
-    """Say what a failed attempt means."""
+    """Return the meaning of a failed attempt."""
     match error:
         case RateBudgetExceededError() | CreditCheckRejectedError():
-            # The governor decided that waiting is useless, or the API refused the check for good.
+            # The governor decided that waiting is useless, or the API's rejection is final.
             return Failure.DECIDED
         case NotSentError() | RateLimitedError() | TerminalBusyError():
             return Failure.DID_NOT_HAPPEN
@@ -98,7 +98,7 @@ def may_retry(safety: Safety, failure: Failure, policy: RetryPolicy, attempt: in
 
 
 def may_pass(error: FrontPayError) -> bool:
-    """Return whether a read that failed so may succeed when it is repeated, by the same table."""
+    """Return whether a failed read may succeed when repeated, by the same table."""
     return Safety.READ in _MAY_RETRY[classify(error, None)]
 
 
@@ -113,12 +113,12 @@ class _Second:
 class RetryBudget:
     """The retry limit: a share of the requests in a sliding window, so that retries do not amplify an outage.
 
-    A few retries are always free: a client that makes one call a minute may still repeat it.
+    A few retries are always allowed: a client with one call a minute may still repeat it.
 
     Args:
         share: Retries per request.
         window: Seconds.
-        free: Retries per window that are granted whatever the share.
+        free: Retries per window that are always allowed.
     """
 
     share: float = 0.2
@@ -128,7 +128,7 @@ class RetryBudget:
     _seconds: deque[_Second] = field(init=False, factory=deque[_Second])
 
     def count_request(self, now: float) -> None:
-        """Note a call's first attempt, at a time in seconds."""
+        """Record a call's first attempt, at a time in seconds."""
         self._second(now).requests += 1
 
     def take_retry(self, now: float) -> bool:

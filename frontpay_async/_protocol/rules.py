@@ -1,8 +1,7 @@
-"""How a body is checked: kinds of values, rules for fields, and the walk over a body. Pure.
+"""Validation of bodies: kinds of values, rules for fields, and the traversal of a body. Pure.
 
-Three readers share the rules: ``build`` checks what is about to be sent, the codec sends only the
-fields that they name, and the sandbox checks what arrived. The rules themselves are literal tables in
-the files of ``operations``.
+The rules have three users: ``build`` validates requests, the codec sends only the fields in the rules, and
+the sandbox validates what it receives. The rules are tables in the files of ``operations``.
 
 A field counts as missing when it is null, blank text, or an empty list or object, as for Laravel.
 """
@@ -68,10 +67,10 @@ class Kind:
     """The kind of value that a field requires.
 
     Args:
-        code: The rule's name in Laravel's vocabulary; the sandbox words its sentences by it.
-        accepts: Whether a value that is present fits.
-        demand: What is asked, for people, following the field's path.
-        choices: The values of which it is one; empty if it may be others.
+        code: The rule's name in Laravel, from which the sandbox derives its sentences.
+        accepts: Returns whether a value is valid.
+        demand: The requirement in words, to follow the field's path.
+        choices: The allowed values; empty if not limited.
         longest: The documented length in characters; None if there is none.
     """
 
@@ -96,11 +95,11 @@ class Field:
     Args:
         name: The member's name on the wire.
         kind: What its value must be.
-        presence: Whether it must be there.
-        unless: It must be there when this sibling is missing.
-        along_with: It must be there when this sibling is.
-        when: It must be there when this sibling has this value.
-        fields: The members of the object, or of each object in the list, that it holds.
+        presence: Whether it is required.
+        unless: It is required if this sibling is missing.
+        along_with: It is required if this sibling is present.
+        when: It is required if this sibling has this value.
+        fields: The members of the object, or of each object in the list.
     """
 
     name: str
@@ -119,7 +118,7 @@ class Breach:
     Args:
         path: The wire path.
         code: The rule's name.
-        demand: What is asked.
+        demand: The requirement.
         other: The wire path of the other field that a conditional rule looks at.
         value: The other field's value that a conditional rule looks for.
     """
@@ -137,8 +136,8 @@ class Rules:
 
     Args:
         fields: The members of the body.
-        across: Rules that look at distant fields together.
-        totals: Cross-checks of money, which the reference does not ask for.
+        across: Rules that involve distant fields.
+        totals: Cross-checks of amounts, which the reference does not require.
     """
 
     fields: tuple[Field, ...]
@@ -147,7 +146,7 @@ class Rules:
 
 
 def check(rules: Rules, body: JsonObject) -> list[Breach]:
-    """List every rule that the body breaks, in the order of the tables."""
+    """List all violated rules, in the order of the tables."""
     breaches: list[Breach] = []
     _check_members(rules.fields, body, "", breaches)
     for rule in rules.across:
@@ -165,7 +164,7 @@ def _check_members(
 ) -> None:
     for member in fields:
         value, kind = holder.get(member.name), member.kind
-        # Nearly all values are text that is there: what the others need is not asked of them.
+        # A fast path for text that is present, which is nearly all values.
         if isinstance(value, str) and value and not value.isspace():
             if not kind.accepts(value):
                 breaches.append(Breach(prefix + member.name, kind.code, kind.demand))
@@ -176,7 +175,7 @@ def _check_members(
             if breach is not None:
                 breaches.append(breach)
             if kind is OBJECT:
-                # The tables name leaves: a missing callback is reported as callback.callbackUrl.
+                # The tables contain leaves: a missing callback is reported as callback.callbackUrl.
                 _check_members(member.fields, {}, f"{prefix}{member.name}.", breaches)
         elif not kind.accepts(value):
             breaches.append(Breach(prefix + member.name, kind.code, kind.demand))
@@ -265,7 +264,7 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
 
 
 def one_of(*choices: str | int) -> Kind:
-    """Return the kind of a value that is one of some texts or numbers."""
+    """Return the kind of a value from a set of strings or numbers."""
     spelled = frozenset(map(str, choices))
     *most, last = map(str, choices)
     demand = f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
@@ -278,7 +277,7 @@ def one_of(*choices: str | int) -> Kind:
 
 
 def text_of_at_most(length: int) -> Kind:
-    """Return the kind of a text with a documented longest length."""
+    """Return the kind of a string with a documented maximum length."""
     return Kind(
         "max",
         lambda value: isinstance(value, str) and len(value) <= length,
@@ -291,7 +290,7 @@ TEXT = Kind("string", lambda value: isinstance(value, str), "must be text")
 NUMERIC = Kind("numeric", _is_number, "must be a number")
 """A number; written as a JSON number."""
 NUMERIC_TEXT = Kind("numeric", _is_number, "must be a number")
-"""A number that the API was only seen to take as text."""
+"""A number that the API has only been observed to accept as a string."""
 BOOLEAN = Kind("boolean", lambda value: isinstance(value, bool), "must be true or false")
 EMAIL = Kind("email", _matches(_EMAIL), "must be an e-mail address")
 URL = Kind("url", _is_url, "must be an absolute http or https URL")
@@ -312,9 +311,9 @@ DAY_DATE = Kind("date", _is_date, "must be a date from 1970 on")
 ROWS = Kind("array", lambda value: isinstance(value, (list, dict)), "must be a list of objects")
 KEYED_ROWS = Kind("array", lambda value: isinstance(value, (list, dict)), "must be an object of objects")
 OBJECT = Kind("array", lambda value: isinstance(value, dict), "must be an object")
-"""An object whose required members are required even where it is missing."""
+"""An object whose required members are required even if it is missing."""
 OPTIONAL_OBJECT = Kind("array", lambda value: isinstance(value, dict), "must be an object")
-"""An object whose required members are required where it is there."""
+"""An object whose required members are required if it is present."""
 TEXTS = Kind(
     "array",
     lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),

@@ -1,16 +1,16 @@
-"""Values as plain data and back: exact, and without personal data unless it is asked for. Pure.
+"""Conversion of values to plain data and back: exact, and by default without personal data. Pure.
 
-*Model*: text for numbers that may be money, ISO 8601 for dates, an enum's value for an enum, an object for a
-value. The same mark on a field hides it in reprs and here. Members whose form no class describes (``extra``,
-``unknown_fields``, the body of a raw response) may hold a Decimal anywhere; there it is
-``{"$numberDecimal": "1.50"}``, as in MongoDB's extended JSON, so that it is not taken for text.
+*Model*: strings for Decimal numbers, ISO 8601 for dates, an enum's value for an enum, an object for a value.
+The same mark on a field hides it in reprs and here. Members without a class (``extra``, ``unknown_fields``,
+the body of a raw response) may contain a Decimal anywhere; there it is ``{"$numberDecimal": "1.50"}``, as in
+MongoDB's extended JSON, to distinguish it from a string.
 
-*Guarantee*: ``read(write(value, personal_data=True))`` equals ``value``, in either style of names, also after
-a way through JSON text.
+*Guarantee*: ``read(write(value, personal_data=True)) == value``, with either style of names, also after a
+round trip through JSON text.
 
-*Limit*: a text that the API writes as a date is read as that date, and an amount that equals the computed one
-is computed again when its line changes. A ``PartialProduct`` or ``PartialSummary`` that lacks nothing is read
-as the complete class.
+*Limit*: a string in one of the API's date formats is read as a date, and an amount that equals the computed
+one is recomputed when its line changes. A complete ``PartialProduct`` or ``PartialSummary`` is read as the
+complete class.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def to_dict(value: object, names: NameStyle, *, personal_data: bool) -> dict[str
 
 
 def plain(value: object) -> Plain:
-    """Return anything that a command prints as plain data, without personal data."""
+    """Return plain data for the output of a command, without personal data."""
     return _write(value, _python_names, personal_data=False)
 
 
@@ -100,7 +100,7 @@ def _write_members(
     named = names(type(value))
     for each in attrs.fields(cast("type[attrs.AttrsInstance]", type(value))):
         field = each.alias or each.name
-        # By the public name: an amount that was not given is the computed one.
+        # By the public name, because an amount that was not given is computed.
         member: object = getattr(value, field)
         if each.repr is not True and not personal_data:
             kept = _masked(member)
@@ -153,7 +153,7 @@ def from_dict(cls: type[T], data: Mapping[str, object], names: NameStyle) -> T:
 
 
 class _Unreadable:
-    """The type of what replaces a member that cannot be read; the violation is in the reader's list."""
+    """The type of the placeholder for an unreadable member; the violation is in the reader's list."""
 
 
 _UNREADABLE = _Unreadable()
@@ -211,7 +211,7 @@ class _Reader:
 
     def _read_field(self, field: attrs.Attribute[Any], data: object, path: str) -> object:
         if field.repr is not True and _is_masked(data):
-            return self._refuse(path, "was masked; write it with personal_data=True")
+            return self._refuse(path, "is masked; write it with personal_data=True")
         if (field.alias or field.name) in _UNTYPED:
             if field.name != "json" and not _is_object(data):
                 return self._refuse(path, f"must be an object, not {_a(data)}")
@@ -242,7 +242,7 @@ class _Reader:
             return None
         choices = [kind for kind in kinds if kind is not NoneType]
         if str in choices and isinstance(data, str) and any(_is_date(kind) for kind in choices):
-            # What the API wrote in another form stays text.
+            # Text in other formats stays text.
             return read_date(data)
         if str in choices:
             # A closed list of words beside text: what is not listed is text.
@@ -285,7 +285,7 @@ class _Reader:
         read = read_date(data) if isinstance(data, str) else data
         if isinstance(read, datetime if issubclass(kind, datetime) else date):
             return read
-        form = "a moment with its zone, such as 2024-04-07T12:00:00+02:00"
+        form = "a time with its zone, such as 2024-04-07T12:00:00+02:00"
         if not issubclass(kind, datetime):
             form = f"a date such as 2024-04-07, or {form}"
         return self._refuse(path, f"must be {form}")
@@ -294,7 +294,7 @@ class _Reader:
         if isinstance(data, float):
             return self._refuse(
                 path,
-                "cannot be a float: no amount is exact in it; pass text, or read with parse_float=Decimal",
+                "cannot be a float, which is not exact: pass text, or read with parse_float=Decimal",
             )
         try:
             return codec.read_number(cast("Any", data), Decimal)
@@ -385,7 +385,7 @@ def _style(names: NameStyle) -> Callable[[type[Any]], Mapping[str, str]]:
     if names == "python":
         return _python_names
     if names == "wire":
-        # Each resource's file describes the names of its values when it is loaded.
+        # Each resource's file registers the names of its values when it is loaded.
         len(OPERATIONS)
         return _names_on_the_wire
     raise ValueError(f"names must be 'python' or 'wire', not {names!r}")

@@ -1,8 +1,8 @@
-"""Cross-checks of money: totals against lines, øre against kroner, percent against fractions. Pure.
+"""Cross-checks of amounts: totals against lines, øre against kroner, percent against fractions. Pure.
 
-The reference does not ask for them, and the API was seen to accept totals that do not add up; but what
-contradicts itself is a mistake, and a customer pays for it. So these checks can be turned off
-(``strict_totals=False``), which those of the reference cannot.
+The reference does not require them, and the API has accepted totals that do not add up. But contradictory
+amounts are a mistake that a customer pays for. Unlike the rules of the reference, these checks can be
+disabled (``strict_totals=False``).
 
 Invariant of an order, each with a tolerance of one øre a line::
 
@@ -11,10 +11,10 @@ Invariant of an order, each with a tolerance of one øre a line::
     totalDiscount = sum of the lines' discounts, or of what the amounts are below rate x quantity
     subTotal      = grandTotal - totalTax, with or without + totalDiscount
 
-The reference has ``subTotal`` before discount. Many systems have it after discount: that contradicts nothing
-that the customer pays, and is accepted, too.
+In the reference, ``subTotal`` is before discount. Many systems have it after discount: this does not change
+the amount that the customer pays, and is accepted, too.
 
-Limit: what cannot be read as a number is left to the rules, and nothing that depends on it is compared.
+*Limit*: unreadable numbers are reported by the rules, and nothing that depends on them is compared.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _WAY_OUT = "(strict_totals=False turns this check off)"
 
 
 def refund_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a breach where a total is not more than 0, or is not the sum of the lines, to the øre."""
+    """Yield a violation if a total is not positive, or is not the exact sum of the lines."""
     rows = _rows(body.get("products"))
     amounts = [_number(row.get("amount")) for row in rows]
     total = _number(body.get("grandTotal"))
@@ -58,7 +58,7 @@ def refund_totals(body: JsonObject) -> Iterator[Breach]:
 
 
 def amount_total(body: JsonObject) -> Iterator[Breach]:
-    """Yield a breach where the one amount of a body is not more than 0."""
+    """Yield a violation if the only amount of a body is not positive."""
     yield from _moves_nothing("amount", _number(body.get("amount")))
 
 
@@ -68,7 +68,7 @@ def _moves_nothing(path: str, total: Decimal | None) -> Iterator[Breach]:
 
 
 def order_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a breach for each contradiction between an order's totals and its lines."""
+    """Yield a violation for each contradiction between an order's totals and its lines."""
     return iter(()) if _is_exact(body) else contradictions(body)
 
 
@@ -106,12 +106,12 @@ def _is_exact(body: JsonObject) -> bool:
 
 
 def line_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a breach for each line that contradicts itself."""
+    """Yield a violation for each line that contradicts itself."""
     return _line_breaches(_lines(body))
 
 
 def cycle_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a breach where a cycle of a subscription costs more than all that is ordered, or is in øre."""
+    """Yield a violation if a subscription's cycle costs more than the order, or is in øre."""
     given = body.get("orderSummary")
     summary = given if isinstance(given, dict) else {}
     grand, cycle = _number(summary.get("grandTotal")), _number(summary.get("payablePerCycle"))
@@ -120,7 +120,7 @@ def cycle_totals(body: JsonObject) -> Iterator[Breach]:
         demand = f"must be at most grandTotal, {_shown(grand)}{_units(cycle, grand)}"
         yield _breach("orderSummary.payablePerCycle", demand)
     if cycle and first and (hint := _units(first, cycle)):
-        yield _breach("orderSummary.initialCycleAmount", f"must fit payablePerCycle, {_shown(cycle)}{hint}")
+        yield _breach("orderSummary.initialCycleAmount", f"must match payablePerCycle, {_shown(cycle)}{hint}")
 
 
 @frozen
@@ -138,12 +138,14 @@ class _Line:
             return
         expected = _subtract(full, self.discount)
         if hint := _units(self.amount, expected):
-            yield _breach(f"{path}.amount", f"must fit rate, quantity and discount, {_shown(expected)}{hint}")
+            yield _breach(
+                f"{path}.amount", f"must match rate, quantity and discount, {_shown(expected)}{hint}"
+            )
 
 
 def _line(row: JsonObject) -> _Line:
     discount = row.get("discount")
-    # The lines of a reservation have no quantity: each is of one piece.
+    # The lines of a reservation have no quantity, which is 1.
     rate, quantity = _number(row.get("rate")), _number(row.get("quantity", 1))
     return _Line(
         _number(row.get("amount")),
@@ -176,7 +178,7 @@ def _summary_breaches(summary: JsonObject, lines: list[_Line]) -> Iterator[Breac
         )
 
     grand, tax = _number(summary.get("grandTotal")), _number(summary.get("totalTax"))
-    # Where the wire has no discount there is none.
+    # A missing discount is 0.
     sub, discount = _number(summary.get("subTotal")), _number(summary.get("totalDiscount", 0))
     amounts = _sum_or_none([line.amount for line in lines])
     if grand is not None and amounts is not None and not fits(grand, amounts):
@@ -247,7 +249,7 @@ def _keys(value: Json) -> list[str]:
 
 
 def _units(given: Decimal, expected: Decimal, tolerance: Decimal = _ZERO) -> str:
-    """Return which of two numbers seems to be in øre, where one is a hundred times the other."""
+    """Return which of two numbers seems to be in øre, if one is a hundred times the other."""
     if given == expected:
         return ""
 
@@ -258,9 +260,9 @@ def _units(given: Decimal, expected: Decimal, tolerance: Decimal = _ZERO) -> str
     if not differ(given, expected, tolerance):
         return ""
     if not differ(given, _multiply(expected, _HUNDRED), hundredfold):
-        return "; this one seems to be in øre, and amounts are in kroner"
+        return "; this one seems to be in øre, but amounts are in kroner"
     if not differ(_multiply(given, _HUNDRED), expected, hundredfold):
-        return "; that seems to be in øre, and amounts are in kroner"
+        return "; that seems to be in øre, but amounts are in kroner"
     return ""
 
 

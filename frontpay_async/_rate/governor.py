@@ -247,7 +247,7 @@ class Governor:
             self.ledger.refused(permit.grant, now, asked)
             if was_open:
                 gate = self.ledger.gated_for(now)
-                logger.warning("the token's requests are used up (429); none is sent for %.1f s", gate)
+                logger.warning("the token's rate limit is used up (429); nothing is sent for %.1f s", gate)
                 self._turn_away(now + gate)
             await self._tell(permit, lambda shared, ticket: shared.refused(ticket, asked))
             return

@@ -149,7 +149,7 @@ class RedisLedger:
         if await asyncio.shield(self._start("resume")) is None:
             return False
         self._gone = False
-        logger.info("the shared rate ledger in Redis is back")
+        logger.info("the shared rate ledger in Redis is available again")
         return True
 
     async def _tell(self, command: str, ticket: Ticket, *arguments: str | float) -> None:
@@ -181,7 +181,7 @@ class RedisLedger:
             if not self._gone:
                 self._gone = True
                 logger.warning(
-                    "the shared rate ledger in Redis is not there (%s): this process goes on by itself",
+                    "the shared rate ledger in Redis is unavailable (%s): this process uses its own",
                     type(error).__name__,
                 )
             return None

@@ -111,8 +111,8 @@ class Call:
         """Return the error of a call that would wait for the rate window beyond its deadline, in seconds."""
         name = self.request.operation.name
         return RateBudgetExceededError(
-            f"{name}: not sent: the token's requests are used up, and the call's deadline ends before the"
-            f" wait would. It is safe to try again in {retry_after:.1f} s.",
+            f"{name}: not sent: the token's rate limit is used up, and the wait would exceed the call's"
+            f" deadline. It is safe to try again in {retry_after:.1f} s.",
             retry_after=retry_after,
             operation=name,
             order_uuid=self.request.order_uuid,
@@ -131,7 +131,7 @@ class Call:
     def outcome_unknown(self, why: str) -> OutcomeUnknownError:
         """Return the error of a call without a usable response, for a reason in words."""
         operation = self.request.operation
-        text = f"{operation.name}: the request left, but {why}. {consequence(operation, Outcome.UNKNOWN)}"
+        text = f"{operation.name}: the request was sent, but {why}. {consequence(operation, Outcome.UNKNOWN)}"
         return OutcomeUnknownError(text, operation=operation.name, order_uuid=self.request.order_uuid)
 
 

@@ -92,9 +92,9 @@ def tell(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         if not isinstance(returned, CoroutineType):
             return returned
         returned.close()
-        logger.error("an observer hook returned a coroutine, which is not awaited: give a plain function")
+        logger.error("an observer hook returned a coroutine, which is not awaited: pass a plain function")
     except Exception as error:  # noqa: BLE001 - a broken hook must not lose the answer of a payment
-        logger.error("an observer hook raised %s; the call goes on", type(error).__name__)  # noqa: TRY400 - the traceback may show the caller's secrets
+        logger.error("an observer hook raised %s; the call continues", type(error).__name__)  # noqa: TRY400 - the traceback may show the caller's secrets
     return None
 
 

@@ -116,7 +116,7 @@ class Retry:
         if wait is None or (call.deadline is not None and now + wait >= call.deadline):
             return None
         if not self.budget.take_retry(now):
-            logger.warning("%s: not retried: the share of retries is used up", operation.name)
+            logger.warning("%s: not retried: the retry budget is used up", operation.name)
             return None
         logger.info(
             "%s: attempt %d of %d failed (%s); the next follows in %.2f s",
@@ -181,9 +181,9 @@ def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
     if isinstance(last, NotSentError):
         if isinstance(last, RateBudgetExceededError) and isinstance(earlier, RateLimitedError):
             earlier.retry_after = last.retry_after
-        earlier.add_note(f"A further attempt did not leave: {last}")
+        earlier.add_note(f"A further attempt was not sent: {last}")
         raise earlier.with_traceback(None)
     if operation.safety is not Safety.READ and last.outcome is not Outcome.UNKNOWN:
         last.outcome = Outcome.UNKNOWN
-        last.args = (f"{last} But an earlier attempt may have happened ({earlier})",)
+        last.args = (f"{last} But an earlier attempt may have taken effect ({earlier})",)
     raise last.with_traceback(None)

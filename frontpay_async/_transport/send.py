@@ -256,7 +256,7 @@ class Send:
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
             if _version(response) not in _VERSIONS:
-                raise _UnreadableError("it is of an HTTP version that does not exist")
+                raise _UnreadableError("its HTTP version is not valid")
             # httpx's decoders are not used, because they inflate a whole chunk before its size is known.
             inflate = _decompressor(headers.get("content-encoding", "identity"))
             async for received in stream:
@@ -268,7 +268,7 @@ class Send:
         finally:
             await stream.aclose()
         if inflate and chunks and not inflate.eof:
-            raise _UnreadableError("its compressed body is cut")
+            raise _UnreadableError("its compressed body is incomplete")
         return HttpResponse(response.status_code, headers, b"".join(chunks))
 
 
@@ -279,7 +279,7 @@ def _decompressor(coding: str) -> zlib._Decompress | None:  # pyright: ignore[re
         case "gzip" | "x-gzip" | "deflate":
             return zlib.decompressobj(_GZIP_OR_ZLIB)
         case _:
-            raise _UnreadableError("it came in a content coding that was not asked for")
+            raise _UnreadableError("its content coding was not requested")
 
 
 def _version(response: httpx.Response) -> str:

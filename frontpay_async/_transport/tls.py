@@ -51,7 +51,7 @@ def _context(source: str, path: str, *, directory: bool) -> ssl.SSLContext:
                 cafile=None if directory else path, capath=path if directory else None
             )
         except ssl.SSLError:
-            reason = "it holds no certificate in PEM form"
+            reason = "it contains no PEM certificate"
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
     raise ConfigurationError(f"{source}: the CA bundle {path!r} cannot be read: {reason}")

@@ -81,10 +81,10 @@ class InFlight:
         """Log a result that the journal rejected: another runner has leased the row."""
         if ended.event is RowEvent.CONFIRM:
             logger.error(
-                "the answer for %r came too late: order %s was created, and another runner has taken the row"
-                " leased it: check whether it was sent twice",
+                "the response for %r arrived too late: order %s was created, but another runner has leased"
+                " the row: check whether it was sent twice",
                 self.leased.key,
                 ended.order_uuid,
             )
         else:
-            logger.warning("what came of %r (%s) was too late", self.leased.key, ended.event)
+            logger.warning("the result of %r (%s) arrived too late", self.leased.key, ended.event)

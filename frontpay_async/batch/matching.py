@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 LIKE_ANOTHER = "several unresolved orders differ only in what the API does not show"
-TOO_MANY = "there are more such orders than were sent: another program sends identical ones"
-UNCLEAR = "an order may be this one: its content is neither the same nor clearly another"
+TOO_MANY = "there are more such orders than were sent: another program sends identical orders"
+UNCLEAR = "an order may be this one: its content is neither the same nor clearly different"
 UNREADABLE = "an order may be this one: it cannot be read"
 _MOST_NAMED = 25
 

@@ -188,7 +188,7 @@ class BatchTasks:
             queue=self._queue, task_name=self._task.name, seconds_since_heartbeat=self._heartbeat
         )
         for job in stalled:
-            logger.warning("a worker died while it ran job %s; it is queued again", job.id)
+            logger.warning("a worker died while running job %s; the job is queued again", job.id)
             try:
                 await manager.retry_job(job)
             except UniqueViolation:

@@ -166,9 +166,9 @@ class Reconciler:
             if known_orders:
                 if listed.isdisjoint(known_orders) and not await self._can_read(known_orders):
                     raise ConfigurationError(
-                        "nothing was sent: the account shows none of the orders that this journal saw"
-                        f" confirmed, such as {known_orders[0]}. Is it the token of another account? If it is"
-                        " the same account, and old orders cannot be read any more, use check_account=False"
+                        "nothing was sent: the account shows none of the confirmed orders in this journal,"
+                        f" such as {known_orders[0]}. Does the token belong to another account? If it is the"
+                        " same account, and old orders can no longer be read, use check_account=False"
                     )
                 break
             if is_known or await self.journal.run(self.listings.replace_token, mark):
@@ -177,8 +177,8 @@ class Reconciler:
             if not await self.journal.run(self.listings.is_undecided):
                 raise ConfigurationError(
                     "nothing was sent: the journal's orders were sent with another token, and none of them is"
-                    " confirmed yet, so nothing shows whether it is the same account. Use that token until an"
-                    " order is confirmed, or check_account=False if it is the same account"
+                    " confirmed yet, so the account cannot be verified. Use that token until an order is"
+                    " confirmed, or check_account=False if it is the same account"
                 )
             # Another runner is about to confirm its first order, which will decide.
             await self.session.clock.sleep(_POLL)
@@ -300,7 +300,7 @@ class Reconciler:
             try:
                 order = read(each.kind, self.cipher.decrypt(each.payload))
             except ValueError:
-                logger.warning("the content of an unresolved row cannot be read: it is left to a person")
+                logger.warning("the content of an unresolved row cannot be read: it is left for a person")
                 self._unreadable.add(content)
                 continue
             self._sent.add(content, identity_of_order(order))

@@ -384,7 +384,7 @@ class Run:
             # Its content is damaged, so it cannot be sent.
             return evolve(named, event=RowEvent.REFUSE, error=str(error))
         if sending.has_left:
-            return evolve(named, event=RowEvent.LOSE, error="the run ended before it was answered")
+            return evolve(named, event=RowEvent.LOSE, error="the run ended before the response arrived")
         return named
 
     def _confirmed(self, named: Transition, created: CreatedOrder) -> Transition:
@@ -420,7 +420,7 @@ class Run:
         now = self.session.clock.now()
         if self._breaker.fail(now):
             logger.warning(
-                "the batch pauses for %.0f s: the API fails again and again (%s: %s)",
+                "the batch pauses for %.0f s: the API keeps failing (%s: %s)",
                 self._breaker.pause(now),
                 type(error).__name__,
                 error,

@@ -187,7 +187,7 @@ class Store:
         is_plain = check == _KEY_CHECK
         if is_plain != (self.cipher.encrypt(_KEY_CHECK) == _KEY_CHECK):
             raise ConfigurationError(
-                "the journal was made without encryption: leave FRONTPAY_JOURNAL_KEY out, or begin another"
+                "the journal was created without encryption: unset FRONTPAY_JOURNAL_KEY, or use another"
                 if is_plain
                 else "the journal is encrypted: set FRONTPAY_JOURNAL_KEY to its key"
             )
@@ -387,7 +387,7 @@ class Store:
                 "lease_until": None,
                 "doubt_at": now,
             }
-            error = "the process that sent it has ended; the request may have been sent"
+            error = "its process has ended; the request may have been sent"
             return connection.execute(left.values(**values, missed_at=None, error=error)).rowcount
 
     def counts(self, batch: int) -> dict[State, int]:

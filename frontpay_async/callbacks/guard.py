@@ -133,18 +133,18 @@ def _invalid(verdict: Verdict, order_uuid: str) -> InvalidChecksumError:
     if verdict.formula:
         return InvalidChecksumError(
             "the callback's checksum was made with this secret, but its text has"
-            " more than one reading: look up the order",
+            " several readings: check the order's status",
             is_ambiguous=True,
             order_uuid=order_uuid,
         )
     if verdict.is_older:
         return InvalidChecksumError(
-            "the callback's checksum was made with this secret by an older formula:"
+            "the callback's checksum was made with this secret and an older formula:"
             " accept_older_form=True accepts it",
             order_uuid=order_uuid,
         )
     return InvalidChecksumError(
-        "the callback's checksum was made with another secret, or a value was changed since",
+        "the callback's checksum was made with another secret, or a value was changed afterwards",
         order_uuid=order_uuid,
     )
 

@@ -48,7 +48,7 @@ def read_query(query: Query) -> dict[str, str]:
             raise _too_long()
         for each, its_value in _unmerged(name, value):
             if each in read:
-                raise CallbackError("the callback contains a parameter twice")
+                raise CallbackError("the callback has a repeated parameter")
             read[each] = its_value
     try:
         "".join((*read, *read.values())).encode()

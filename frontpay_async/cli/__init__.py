@@ -1,6 +1,6 @@
 """The ``frontpay`` command, with the extra ``cli``; described in ``docs/cli.md``.
 
-What is needed to show help or to complete a word is imported at once; commands import the rest.
+Only the imports for help and completion are at module level; commands import the rest.
 """
 
 from __future__ import annotations

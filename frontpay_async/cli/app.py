@@ -1,4 +1,4 @@
-"""The root of the command: names and summaries of all commands, loaded when they are used."""
+"""The root command: names and summaries of all commands, which are loaded on demand."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _USAGE = 2
 _INTERRUPTED = 130
 
 COMMANDS = {
-    "callbacks": ("callbacks:callbacks", "Check callbacks, and send one again."),
+    "callbacks": ("callbacks:callbacks", "Verify callbacks, and repeat one."),
     "checkout": ("checkout:checkout", "Create orders that the customer pays on a page."),
     "company-checks": ("company_checks:company_checks", "Check companies."),
-    "completion": ("completion:completion", "Print the script that completes words in a shell."),
+    "completion": ("completion:completion", "Print the completion script of a shell."),
     "credit-checks": ("credit_checks:credit_checks", "Check the credit of persons and companies."),
-    "customers": ("customers:customers", "Look at customers, and change what is on file."),
-    "demo": ("demo:demo", "Run the main job against the sandbox."),
+    "customers": ("customers:customers", "Show and replace customer records."),
+    "demo": ("demo:demo", "Run every kind of order against a sandbox."),
     "doctor": ("doctor:doctor", "Check token, reachability, clock and rate limit."),
-    "invoices": ("invoices:invoices", "Send a file of orders, each once."),
+    "invoices": ("invoices:invoices", "Send each order of a file once."),
     "listen": ("listen:listen", "Print and forward the sandbox's callbacks."),
-    "orders": ("orders:orders", "Look at orders, and change them."),
-    "reservations": ("reservations:reservations", "Reserve, capture, charge, refund, cancel."),
+    "orders": ("orders:orders", "Show, cancel, charge and refund orders."),
+    "reservations": ("reservations:reservations", "Reserve, capture, charge, refund and cancel."),
     "sandbox": ("sandbox:sandbox", "Run the sandbox, with its page in a browser."),
-    "subscriptions": ("subscriptions:subscriptions", "Subscribe, refund cycles, cancel."),
+    "subscriptions": ("subscriptions:subscriptions", "Create, refund and cancel subscriptions."),
     "terminals": ("terminals:terminals", "List card terminals, and take payments on them."),
 }
-"""Name -> where it is, below this package, and what it does."""
+"""Name -> module and summary."""
 
 
 class _LazyGroup(click.Group):
@@ -67,7 +67,7 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
-    epilog="The token comes from FRONTPAY_TOKEN, or is asked for. Exit status: 0 ok, 1 failed, 2 usage,"
+    epilog="The token comes from FRONTPAY_TOKEN, or from a prompt. Exit status: 0 ok, 1 failed, 2 usage,"
     " 3 outcome unknown, 4 rejected, 5 not sent.",
 )
 @click.version_option(__version__, prog_name="frontpay")
@@ -79,7 +79,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
-            # A console that knows no ø must not end a payment.
+            # A console without ø must not interrupt a payment.
             reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -102,7 +102,7 @@ def _refuse_nul(words: Sequence[str]) -> None:
 
 
 def _output(words: Sequence[str]) -> Output:
-    """Return where to tell of what ended before a command had begun, or after it."""
+    """Return the output for errors before or after a command."""
     from frontpay_async.cli.output import Output
 
     return Output(as_json="--json" in words)

@@ -1,7 +1,8 @@
-"""Running a batch with a view of it: states, rate and remaining time; Ctrl-C drains.
+"""Running a batch with a progress display: states, rate and remaining time; Ctrl-C drains.
 
-Every tenth of the way is a line where there is no terminal. When it is stopped, waiting rows are withdrawn,
-and what has left gets its answer; a second Ctrl-C changes nothing. To kill it is safe: the journal knows.
+Without a terminal, every tenth of the orders is reported with a line. When it is stopped, waiting rows are
+withdrawn, and requests in flight are drained; a second Ctrl-C changes nothing. Killing it is safe because of
+the journal.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _COLOURS = {State.DONE: "green", State.FAILED: "red", State.UNKNOWN: "yellow", S
 
 @frozen
 class ChosenBatch:
-    """The batch that a command is about: its journal, name and account, and whether the token is checked."""
+    """The batch of a command: its journal, name and account, and whether the account is verified."""
 
     journal: str
     name: str
@@ -47,7 +48,7 @@ class ChosenBatch:
     checks_account: bool = field(default=True, kw_only=True)
 
     def options(self) -> str:
-        """Return the options that name it, as they are typed; what a variable says is left out."""
+        """Return the command line options that select it, without those from environment variables."""
         named = f"--name {shlex.quote(self.name)}"
         if self.account:
             named = f"--account {shlex.quote(self.account)} {named}"
@@ -77,14 +78,14 @@ def run_batch(
         ) as batch:
             if orders is not None:
                 submission = await batch.submit(orders, again=again)
-                output.note(f"new in the journal: {submission.added}; there before: {submission.known}")
+                output.note(f"new in the journal: {submission.added}; already there: {submission.known}")
             with stop_on_signals(gives_up=False) as stop, _view(output, client.rate.estimate) as show:
                 running = asyncio.create_task(batch.run(concurrency=concurrency, on_progress=show))
                 stopping = asyncio.create_task(stop.wait())
                 await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
                 stopped = not running.done()
                 if stopped:
-                    output.tell("stopping: what has left gets its answer, the rest is not sent")
+                    output.tell("stopping: waiting for requests in flight; no more orders are sent")
                     running.cancel()
                 stopping.cancel()
                 (ended, _) = await asyncio.gather(running, stopping, return_exceptions=True)
@@ -94,7 +95,7 @@ def run_batch(
             try:
                 status = await batch.status()
             except JournalError as error:
-                # The run's own error knows whether something was sent; this one would say that nothing was.
+                # The run's own error states whether something was sent; this one would say that nothing was.
                 raise trouble or _cut_off(error) from None
             show(status)
             return status, stopped, trouble
@@ -107,14 +108,14 @@ def run_batch(
     if trouble is not None:
         output.error(
             trouble,
-            money=f"{counted(status.done, 'order')} of {status.total} were sent. The journal knows the rest.",
-            step=f"To go on: frontpay invoices resume {named}",
+            money=f"{counted(status.done, 'order')} of {status.total} were sent. The journal has the rest.",
+            step=f"To continue: frontpay invoices resume {named}",
         )
         return exit_of(trouble)
     if stopped and not status.is_settled:
-        output.tell(f"To go on: frontpay invoices resume {named}")
+        output.tell(f"To continue: frontpay invoices resume {named}")
     elif status.failed or status.parked:
-        output.tell(f"What was refused or needs a person: frontpay invoices report {named}")
+        output.tell(f"Rejected and parked orders: frontpay invoices report {named}")
     return conclusion(status.counts)
 
 
@@ -152,7 +153,7 @@ def _view(output: Output, estimate: Callable[[int], float]) -> Generator[Callabl
             del task
             return said
 
-    # On a narrow terminal the text is worth more than the bar, and is folded, not cut.
+    # On a narrow terminal the text takes precedence over the bar, and is wrapped.
     bars = (BarColumn(_BAR),) if console.width >= _WIDE else ()
     column = Said(table_column=Column(overflow="fold"))
     with Progress(*bars, column, console=console) as bar:
@@ -161,7 +162,7 @@ def _view(output: Output, estimate: Callable[[int], float]) -> Generator[Callabl
         def show(status: BatchStatus) -> None:
             nonlocal told, before, said
             if not told:
-                # What another run has done says nothing of this one's rate.
+                # The work of another run does not count for this run's rate.
                 told, before = True, _ended(status)
             elapsed = bar.tasks[0].elapsed or 0.0
             said = _progress(status, _ended(status) - before, elapsed, estimate)
@@ -171,7 +172,7 @@ def _view(output: Output, estimate: Callable[[int], float]) -> Generator[Callabl
 
 
 def _progress(status: BatchStatus, ended: int, elapsed: float, estimate: Callable[[int], float]) -> Text:
-    """Say how far a batch is: of the bar's own guess, which does not know the rate window, nothing."""
+    """Return the progress of a batch, without the bar's own estimate, which ignores the rate window."""
     from rich.text import Text
 
     said = Text(f"{_ended(status)}/{status.total}")

@@ -1,4 +1,4 @@
-"""What commands read from a file of JSON and send: the argument, its reading, and the result."""
+"""Requests from JSON files: the argument, reading, sending, and the result."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class _JsonFile(click.File):
 
 
 def body_argument(name: str) -> Callable[[Any], Any]:
-    """Return the argument for a file of JSON; ``-`` is standard input."""
+    """Return the argument for a JSON file; ``-`` is standard input."""
     return click.argument(name, type=_JsonFile(encoding="utf-8"))
 
 
 strict_totals_option = click.option(
     "--strict-totals/--no-strict-totals",
     default=True,
-    help="Whether amounts that contradict each other are refused.",
+    help="Whether to reject amounts that contradict each other.",
 )
 show_url_option = click.option(
     "--show-url",
@@ -46,7 +46,7 @@ show_url_option = click.option(
 
 
 def read_text(file: TextIO) -> str:
-    """Read a file of JSON."""
+    """Read a JSON file."""
     try:
         return file.read()
     except UnicodeDecodeError:
@@ -56,7 +56,7 @@ def read_text(file: TextIO) -> str:
 def read_body(
     operation: Operation[Any], file: TextIO, *, uuid: str | None = None, strict: bool = True
 ) -> Any:
-    """Read what an operation sends."""
+    """Read the request of an operation."""
     from frontpay_async.order_files.json_objects import read_object
 
     return read_object(operation, read_text(file), today=datetime.now(UTC), uuid=uuid, strict_totals=strict)
@@ -68,7 +68,7 @@ def change(
     work: Callable[[FrontPayClient], Awaitable[T]],
     done: Callable[[T], dict[str, object]],
 ) -> int:
-    """Ask, do it, and print what was done; return the exit status."""
+    """Ask for confirmation, execute, and print the result; return the exit status."""
     if not command.confirm((lambda: question) if isinstance(question, str) else question):
         return Exit.NOT_SENT
     command.output.result(done(command.call(work)))
@@ -76,7 +76,7 @@ def change(
 
 
 def created(operation: Operation[Any], *, show_url: bool) -> Callable[[Any], dict[str, object]]:
-    """Return what makes the result of a creation: its ids, and its page if it is asked for."""
+    """Return the function that builds the result: the ids, and the page's URL if requested."""
 
     def result(answer: Any) -> dict[str, object]:
         from frontpay_async._protocol.to_dict import MASK

@@ -1,4 +1,4 @@
-"""``frontpay callbacks``: check callbacks, and send one again."""
+"""``frontpay callbacks``: verify callbacks, and repeat one."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _ANY_AGE = 3.2e9
 
 @click.group()
 def callbacks() -> None:
-    """Check callbacks, and send one of the sandbox's again."""
+    """Verify callbacks, and repeat one of the sandbox."""
 
 
 @callbacks.command(cls=PlainCommand)
 @click.argument("query", default="-")
-@click.option("--any-age", is_flag=True, help="Accept one that was made long ago, such as one from a log.")
+@click.option("--any-age", is_flag=True, help="Accept an old callback, such as one from a log.")
 @click.option(
     "--max-age",
     type=Seconds(),
     default=_MAX_AGE,
     metavar="SECONDS",
     show_default=True,
-    help="How far its time may lie from now.",
+    help="The maximum age.",
 )
 @click.pass_obj
 def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float) -> None:
-    """Check that a callback was made with the secret, and show what it says.
+    """Verify a callback with the secret, and show its content.
 
     QUERY is its query string or whole URL; defaults to standard input. The secret comes from
     FRONTPAY_CALLBACK_SECRET, or is asked for. A terminal callback needs the token of sign_callback_url.
@@ -53,7 +53,7 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
     guard = CallbackGuard(_secret(), max_age=_ANY_AGE if any_age else max_age)
     callback = asyncio.run(guard.check(text))
     command.output.result(callback)
-    command.output.note("genuine; ask the API for the order's status before goods are handed over")
+    command.output.note("genuine; ask the API for the order's status before you deliver")
 
 
 @callbacks.command(cls=PlainCommand)
@@ -61,7 +61,7 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
 @sandbox_option
 @click.pass_obj
 def resend(command: CommandContext, order_uuid: str, *, sandbox: str) -> None:
-    """Let the sandbox send the last callback of an ORDER again, exactly as it was."""
+    """Make the sandbox repeat the last callback of an ORDER, unchanged."""
     from frontpay_async.cli import listen
 
     sent = asyncio.run(listen.resend(sandbox, order_uuid))

@@ -32,7 +32,7 @@ def checkout() -> None:
 @strict_totals_option
 @click.pass_obj
 def session(command: CommandContext, session: TextIO, *, show_url: bool, strict_totals: bool) -> int:
-    """Create an order that is paid on a payment page: SESSION is a file of JSON, - for standard input."""
+    """Create an order that is paid on a payment page: SESSION is a JSON file, - for standard input."""
     command.strict_totals = strict_totals
     operation = rows.CREATE_CHECKOUT_SESSION
     value: CheckoutSession = read_body(operation, session, strict=strict_totals)
@@ -50,7 +50,7 @@ def session(command: CommandContext, session: TextIO, *, show_url: bool, strict_
 @strict_totals_option
 @click.pass_obj
 def invoice_session(command: CommandContext, session: TextIO, *, show_url: bool, strict_totals: bool) -> int:
-    """Create an order that is invoiced from a checkout: SESSION is a file of JSON, - for standard input.
+    """Create an order that is invoiced from a checkout: SESSION is a JSON file, - for standard input.
 
     A company's order is invoiced at once.
     """
@@ -71,7 +71,7 @@ def invoice_session(command: CommandContext, session: TextIO, *, show_url: bool,
 @strict_totals_option
 @click.pass_obj
 def hosted_link(command: CommandContext, order: TextIO, *, show_url: bool, strict_totals: bool) -> int:
-    """Create an order on the vendor's checkout page: ORDER is a file of JSON, - for standard input."""
+    """Create an order on the vendor's checkout page: ORDER is a JSON file, - for standard input."""
     command.strict_totals = strict_totals
     operation = rows.CREATE_HOSTED_LINK
     value: HostedCheckout = read_body(operation, order, strict=strict_totals)

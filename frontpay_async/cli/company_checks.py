@@ -25,9 +25,9 @@ _COMPANY = click.argument("company_id", metavar="COMPANY", type=click.IntRange(m
 
 @company_checks.command(cls=MoneyCommand)
 @_COMPANY
-@click.option("--success-url", required=True, help="Where the browser goes afterwards.")
-@click.option("--failure-url", required=True, help="Where it goes after a failure.")
-@click.option("--callback-url", required=True, help="Where the API reports the result.")
+@click.option("--success-url", required=True, help="The URL to which the browser returns.")
+@click.option("--failure-url", required=True, help="The URL after a failure.")
+@click.option("--callback-url", required=True, help="The URL for the result.")
 @show_url_option
 @click.pass_obj
 def start(
@@ -39,7 +39,7 @@ def start(
     callback_url: str,
     show_url: bool,
 ) -> int:
-    """Start the check of a company, which a person of it confirms with BankID. It costs money."""
+    """Start a check of a company, which a person of the company confirms with BankID. It costs money."""
     operation = rows.START_COMPANY_CHECK
 
     def started(check: StartedCompanyCheck) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""``frontpay completion``: the script that completes words in a shell."""
+"""``frontpay completion``: the completion script of a shell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from frontpay_async.cli.options import CommandContext, PlainCommand
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_obj
 def completion(command: CommandContext, shell: str) -> None:
-    """Print the script that completes words in SHELL.
+    """Print the completion script of SHELL.
 
     For bash: eval "$(frontpay completion bash)"
     """

@@ -23,7 +23,7 @@ def credit_checks() -> None:
 def private(command: CommandContext, person: TextIO) -> int:
     """Check the credit of a person. It costs money, and the person is notified.
 
-    PERSON is a file of JSON, - for standard input, with personal_id, and country_code and msisdn where they
+    PERSON is a JSON file, - for standard input, with personal_id, and country_code and msisdn where they
     are known. Other users of the machine could read an argument.
     """
     operation = rows.CHECK_PRIVATE

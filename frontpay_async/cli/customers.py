@@ -1,4 +1,4 @@
-"""``frontpay customers``: look at what the API has on file, and replace it."""
+"""``frontpay customers``: show and replace customer records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def customers() -> None:
-    """Look at customers, and change what is on file."""
+    """Show and replace customer records."""
 
 
 _CUSTOMER = click.argument("customer_uuid", metavar="CUSTOMER")
@@ -26,7 +26,7 @@ _CUSTOMER = click.argument("customer_uuid", metavar="CUSTOMER")
 @_CUSTOMER
 @click.pass_obj
 def details(command: CommandContext, customer_uuid: str) -> None:
-    """Show what is on file about a customer; personal data is masked."""
+    """Show a customer's record; personal data is masked."""
     command.output.result(command.call(lambda client: client.customers.get_details(customer_uuid)))
 
 
@@ -35,7 +35,7 @@ def details(command: CommandContext, customer_uuid: str) -> None:
 @body_argument("record")
 @click.pass_obj
 def update_private(command: CommandContext, customer_uuid: str, record: TextIO) -> int:
-    """Replace a private customer's whole record: RECORD is a file of JSON, - for standard input."""
+    """Replace a private customer's whole record: RECORD is a JSON file, - for standard input."""
     operation = rows.UPDATE_PRIVATE_CUSTOMER
     value: PrivateCustomerUpdate = read_body(operation, record, uuid=customer_uuid)
     return change(
@@ -51,7 +51,7 @@ def update_private(command: CommandContext, customer_uuid: str, record: TextIO) 
 @body_argument("record")
 @click.pass_obj
 def update_corporate(command: CommandContext, customer_uuid: str, record: TextIO) -> int:
-    """Replace a corporate customer's whole record: RECORD is a file of JSON, - for standard input."""
+    """Replace a corporate customer's whole record: RECORD is a JSON file, - for standard input."""
     operation = rows.UPDATE_CORPORATE_CUSTOMER
     value: CorporateCustomerUpdate = read_body(operation, record, uuid=customer_uuid)
     return change(

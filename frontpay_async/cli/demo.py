@@ -1,4 +1,4 @@
-"""``frontpay demo``: the main job against a sandbox of its own, with the extra ``sandbox``."""
+"""``frontpay demo``: an end-to-end demo against a temporary sandbox, with the extra ``sandbox``."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class _Aloud(io.TextIOBase):
     default=2.0,
     metavar="SECONDS",
     show_default=True,
-    help="How long the simulated cardholder takes.",
+    help="The time that the simulated cardholder takes.",
 )
 @click.pass_obj
 def demo(command: CommandContext, *, cardholder_after: float) -> int:
-    """Run the main job against a sandbox of its own, over real sockets."""
+    """Run every kind of order against a temporary sandbox, over real sockets."""
     with extra("sandbox", "starlette", "uvicorn"):
         from frontpay_async.sandbox.demo import main
     output = command.output

@@ -1,4 +1,4 @@
-"""``frontpay doctor``: token, reachability, clock and rate limit, by calls that only look."""
+"""``frontpay doctor``: checks token, reachability, clock and rate limit with reads."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from frontpay_async._rate.governor import RateStatistics
     from frontpay_async.client import FrontPayClient
 
-# A callback's time may lie 300 s off; a clock that is a minute off is on its way there.
+# Callbacks may be 300 s old; a clock that is a minute off will soon reject them.
 _MOST_SKEW = 60.0
-# Seconds by which a ``Date`` may lag: cut to the second, and renewed once a second.
+# Seconds by which a ``Date`` may lag: it is truncated to the second, and updated once a second.
 _SLACK = 2.0
-# An order that there is not: the API has looked up the token before it says so.
+# An unknown order: the API checks the token before it responds with 404.
 _NO_ORDER = "ODR0000000000"
 _OK, _FAILED, _SKIPPED = "ok", "failed", "skipped"
 
@@ -34,10 +34,10 @@ class Finding:
     """The result of one check.
 
     Args:
-        check: What was checked: settings, reachability, clock, token or limit.
+        check: The check: settings, reachability, clock, token or limit.
         result: ok, failed or skipped.
-        detail: What was found, for a person.
-        exit_status: What the command ends with, if this is the worst.
+        detail: The result, for people.
+        exit_status: The exit status of the command if this is the worst result.
     """
 
     check: str
@@ -47,25 +47,26 @@ class Finding:
 
 
 def clock_finding(date: str | None, asked: datetime, answered: datetime) -> Finding:
-    """Compare this machine's clock with an answer's ``Date`` header."""
-    # The header is cut to the second, and some servers renew it once a second only. So what is known is an
-    # interval: the header's time lies up to `_SLACK` before the answer was made, between request and answer.
+    """Compare this machine's clock with a response's ``Date`` header."""
+    # The header is truncated to the second, and some servers update it only once a second. So the time is an
+    # interval: the header's time is up to `_SLACK` before the response was created, which was between request
+    # and response.
     try:
         theirs = None if date is None else parsedate_to_datetime(date)
     except ValueError:
         theirs = None
     if theirs is None or theirs.tzinfo is None:
-        return Finding("clock", _SKIPPED, "the answer has no time")
+        return Finding("clock", _SKIPPED, "the response has no Date")
     least = (asked - theirs).total_seconds() - _SLACK
     most = (answered - theirs).total_seconds()
-    # A server under load renews the header later still: less than a second is nothing to tell.
+    # A server under load updates the header even later, so less than a second is not reported.
     if max(least, -most) < 1:
         within = math.ceil(max(most, -least, most - least))
-        return Finding("clock", _OK, f"this machine and the API agree to within {within} s")
+        return Finding("clock", _OK, f"the difference between this machine and the API is at most {within} s")
     skew = least if least > 0 else most
     shown = f"this machine is at least {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) > _MOST_SKEW:
-        return Finding("clock", _FAILED, f"{shown}: callbacks will be refused as stale", Exit.FAILED)
+        return Finding("clock", _FAILED, f"{shown}: callbacks will be rejected as stale", Exit.FAILED)
     return Finding("clock", _OK, shown)
 
 
@@ -76,7 +77,7 @@ def doctor(command: CommandContext) -> int:
     import asyncio
 
     url = command.where()
-    # Without one there is nothing to examine, and a prompt belongs at the beginning.
+    # Without a token there is nothing to check, and a prompt belongs at the beginning.
     command.token()
     findings = [Finding("settings", _OK, url)]
     asked = datetime.now(UTC)
@@ -92,7 +93,7 @@ def doctor(command: CommandContext) -> int:
 
 
 async def _reach(url: str, timeout: float) -> tuple[Finding, str | None]:  # noqa: ASYNC109 - httpx's
-    """Ask without a token: any answer will do, and it costs nothing of the token's limit."""
+    """Send a request without a token: any response suffices, and the token's limit is not used."""
     import httpx
 
     try:
@@ -100,13 +101,13 @@ async def _reach(url: str, timeout: float) -> tuple[Finding, str | None]:  # noq
             started = datetime.now(UTC)
             answer = await client.get(f"{url}/orders/status")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return Finding("reachability", _FAILED, f"no answer: {why_unreached(error)}", Exit.NOT_SENT), None
+        return Finding("reachability", _FAILED, f"no response: {why_unreached(error)}", Exit.NOT_SENT), None
     took = (datetime.now(UTC) - started).total_seconds() * 1000
-    return Finding("reachability", _OK, f"an answer after {took:.0f} ms"), answer.headers.get("date")
+    return Finding("reachability", _OK, f"a response after {took:.0f} ms"), answer.headers.get("date")
 
 
 def why_unreached(error: BaseException) -> str:  # noqa: PLR0911 - a case for each cause
-    """Say why there was no answer: what the system said of the name, the port or the certificate."""
+    """Return why there was no response: the system's message about the name, the port or the certificate."""
     causes: list[BaseException] = []
     seeking: list[BaseException | None] = [error]
     while seeking:
@@ -125,7 +126,7 @@ def why_unreached(error: BaseException) -> str:  # noqa: PLR0911 - a case for ea
             case ConnectionRefusedError():
                 return "the connection was refused: nothing listens there"
             case TimeoutError():
-                return "nothing came in time"
+                return "timed out"
             case OSError() if each.strerror:
                 return each.strerror
             case _:
@@ -145,14 +146,14 @@ async def _ask(client: FrontPayClient) -> list[Finding]:
     else:
         token = Finding("token", _OK, "accepted")
     if not answered:
-        return [token, Finding("limit", _SKIPPED, "the API has not stated it")]
+        return [token, Finding("limit", _SKIPPED, "the API did not state it")]
     return [token, _limit(client.rate.statistics())]
 
 
 def _limit(seen: RateStatistics | None) -> Finding:
     if seen is None:
         return Finding("limit", _SKIPPED, "no limit is kept")
-    left = f"{seen.remaining} of {seen.limit} requests are left in this window"
+    left = f"{seen.remaining} of {seen.limit} requests left in this window"
     if seen.remaining <= 0:
         return Finding("limit", _FAILED, left, Exit.FAILED)
     return Finding("limit", _OK, left)

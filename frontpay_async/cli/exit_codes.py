@@ -1,6 +1,6 @@
-"""What an error means to the user of the command: the exit status, whether money moved, and what to do next.
+"""The exit status of an error, whether money moved, and the next step.
 
-The exit status follows from the error's outcome, here and nowhere else. Pure.
+The exit status follows from the error's outcome. Pure.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ class Exit(IntEnum):
     """The exit statuses."""
 
     OK = 0
-    """It was done; a payment was paid."""
+    """The command succeeded; a payment was paid."""
     FAILED = 1
-    """It ended otherwise: a payment was cancelled, or a check did not hold."""
+    """The command completed, but a payment was cancelled or a check failed."""
     USAGE = 2
-    """The command or its settings were wrong; nothing was sent."""
+    """The arguments or settings were invalid; nothing was sent."""
     UNKNOWN = 3
-    """The outcome is unknown: it may have been done."""
+    """The outcome is unknown: the operation may have taken effect."""
     REJECTED = 4
-    """The API answered that it did not do it."""
+    """The API rejected the operation."""
     NOT_SENT = 5
     """Nothing reached the API."""
     INTERRUPTED = 130
-    """It was stopped (Ctrl-C) before it changed anything."""
+    """The command was stopped (Ctrl-C) before it changed anything."""
 
 
 _EXITS = {
@@ -63,10 +63,10 @@ _EXITS = {
 
 
 def exit_of(error: FrontPayError) -> Exit:
-    """Return the exit status of a command that ended with an error."""
+    """Return the exit status of an error."""
     match error:
         case CallbackError():
-            # A check that did not hold, and not a call whose outcome is unknown.
+            # A failed check, not a call with an unknown outcome.
             return Exit.FAILED
         case ConfigurationError():
             return Exit.USAGE
@@ -75,35 +75,35 @@ def exit_of(error: FrontPayError) -> Exit:
 
 
 def money_of(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each kind
-    """Say in a sentence whether money moved."""
+    """Return a sentence on whether money moved."""
     if isinstance(error, CallbackError):
-        return "A refused callback says nothing about money."
+        return "A rejected callback proves nothing about money."
     if _reads(error):
-        return "None moved: this only looks."
+        return "None moved: this is a read."
     if error.operation == _BATCH and error.outcome is Outcome.UNKNOWN:
-        return "Orders were sent before it; the journal knows which."
+        return "Orders were sent before; the journal shows which."
     if isinstance(error, WatchTimeoutError):
-        return "None was seen to move, but it is not decided: it still may."
+        return "Not yet, as far as known: it is not decided, and money may still move."
     match error.outcome:
         case Outcome.NOT_SENT:
             return "None moved: nothing was done."
         case Outcome.REJECTED:
-            return "None moved: the API refused."
+            return "None moved: the API rejected it."
         case Outcome.UNKNOWN:
-            return "Not known: it may have been done."
+            return "Unknown: it may have been done."
 
 
 def next_step(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each kind
-    """Say in a sentence what to do next."""
+    """Return a sentence with the next step."""
     if isinstance(error, CallbackError):
-        return "Ask the API for the order's status before you believe it."
+        return "Ask the API for the order's status; do not trust the callback."
     if error.outcome is Outcome.UNKNOWN:
         return _look(error)
     match error:
         case AuthenticationError():
             return "Check FRONTPAY_TOKEN, and that it belongs to this environment."
         case PermissionDeniedError():
-            return "Ask Front Payment for the right, or use another token."
+            return "Ask Front Payment for the permission, or use another token."
         case RateLimitedError(retry_after=float(seconds)) | RateBudgetExceededError(retry_after=seconds):
             return f"Run it again in {seconds:.0f} s."
         case BusinessRuleError():
@@ -113,44 +113,44 @@ def next_step(error: FrontPayError) -> str:  # noqa: PLR0911 - a case for each k
         case ServerError():
             return "Run it again later."
         case NotSentError():
-            return "Look at what is wrong (frontpay doctor may tell), then run it again."
+            return "Find the cause (try frontpay doctor), then run it again."
         case _:
-            return "Correct what is named, then run it again."
+            return "Correct the errors above, then run it again."
 
 
 def _about(error: BusinessRuleError) -> str:
-    """Say what can be done with an order whose state did not allow it."""
+    """Return the next step for an order whose status did not allow the operation."""
     uuid = error.order_uuid or "ORDER"
     if isinstance(error, AlreadyCancelledError):
-        return "It is cancelled: nothing more can be done with it."
+        return "It is cancelled; no operation is possible."
     if isinstance(error, AlreadyPaidError):
         row = OPERATIONS.get(error.operation or "")
         where = " --terminal" if row is not None and row.resource == "terminals" else ""
-        return f"It is paid. To pay it back: frontpay orders refund {uuid}{where} --all"
+        return f"It is paid. To refund it: frontpay orders refund {uuid}{where} --all"
     row = OPERATIONS.get(error.operation or "")
     if row is not None and row.id_name in _WITH_DETAILS:
-        return f"Look at what its state allows: frontpay {row.resource} details {uuid}"
-    return f"Look at what the order allows: frontpay orders details {uuid}"
+        return f"To see what its status allows: frontpay {row.resource} details {uuid}"
+    return f"To see what its status allows: frontpay orders details {uuid}"
 
 
 def _look(error: FrontPayError) -> str:
-    """Return the command that shows whether it happened."""
+    """Return the command that shows whether the operation took effect."""
     if _reads(error):
         return "Run it again."
     if error.operation == _BATCH:
-        return "Fix the problem above, then run: frontpay invoices resume. It sends nothing twice."
+        return "Fix the problem above, then run: frontpay invoices resume. Nothing is sent twice."
     row = OPERATIONS.get(error.operation or "")
     if row is not None and row.id_name in _WITH_DETAILS and error.order_uuid is not None:
-        return f"Look before you run it again: frontpay {row.resource} details {error.order_uuid}"
+        return f"Check before you run it again: frontpay {row.resource} details {error.order_uuid}"
     if error.order_uuid is None:
-        return f"Look for it before you run it again: frontpay {_list_of(row)}"
+        return f"Search for it before you run it again: frontpay {_list_of(row)}"
     if error.operation in _AT_THE_TERMINAL:
-        return f"Look, or take it back: frontpay orders cancel {error.order_uuid} --terminal"
-    return f"Look before you run it again: frontpay orders status {error.order_uuid}"
+        return f"Check, or cancel it: frontpay orders cancel {error.order_uuid} --terminal"
+    return f"Check before you run it again: frontpay orders status {error.order_uuid}"
 
 
 def _list_of(row: Operation[object] | None) -> str:
-    """Return the command for the operation that shows whether one without an id took effect."""
+    """Return the command that shows whether an operation without an id took effect."""
     look_at = OPERATIONS[row.look_at if row is not None and row.look_at else LIST_ORDER_STATUSES.name]
     if look_at is LIST_ORDER_STATUSES:
         return "orders list"

@@ -28,30 +28,36 @@ if TYPE_CHECKING:
 
 _TOLD = 20
 _PAGE = 500
-_EMPTY = "the file has no orders: nothing is sent"
+_EMPTY = "the file has no orders: nothing was sent"
 
 
 @click.group()
 def invoices() -> None:
-    """Send a file of orders, each once, whatever is interrupted."""
+    """Send each order of a file once, even across interruptions."""
 
 
 _STRICT_TOTALS = click.option(
     "--strict-totals/--no-strict-totals",
     default=True,
-    help="Whether amounts that contradict each other are refused.",
+    help="Whether to reject amounts that contradict each other.",
 )
 
 
 def _file_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Add what says how a file is read."""
+    """Add the options for reading a file."""
     for option in (
-        click.option("--zone", help="The zone of times that name none, such as Europe/Oslo."),
+        click.option("--zone", help="The time zone of times without one, such as Europe/Oslo."),
         click.option(
-            "--default", "defaults", multiple=True, metavar="COLUMN=VALUE", help="CSV: for empty cells."
+            "--default",
+            "defaults",
+            multiple=True,
+            metavar="COLUMN=VALUE",
+            help="CSV: a value for empty cells.",
         ),
-        click.option("--map", "titles", multiple=True, metavar="TITLE=COLUMN", help="CSV: your own title."),
-        click.option("--skip", multiple=True, metavar="TITLE", help="CSV: a title to pass over."),
+        click.option(
+            "--map", "titles", multiple=True, metavar="TITLE=COLUMN", help="CSV: your own column title."
+        ),
+        click.option("--skip", multiple=True, metavar="TITLE", help="CSV: a column title to skip."),
         click.option(
             "--mapping",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -61,17 +67,17 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
         click.option(
             "--decimal",
             type=click.Choice([".", ","]),
-            help="CSV: the decimal sign. Detected in the file by default.",
+            help="CSV: the decimal sign. Detected from the file by default.",
         ),
         click.option(
-            "--date-format", help="CSV: a form of dates such as dd/mm/yyyy, beside ISO and dd.mm.yyyy."
+            "--date-format", help="CSV: a date format such as dd/mm/yyyy, in addition to ISO and dd.mm.yyyy."
         ),
-        click.option("--delimiter", help="CSV: the cell separator. Detected in the file by default."),
+        click.option("--delimiter", help="CSV: the delimiter. Detected from the file by default."),
         _STRICT_TOTALS,
         click.option(
             "--kind",
             type=click.Choice(list(ORDER_KINDS)),
-            help="What the orders are that name no kind.",
+            help="The kind of orders without one.",
         ),
         click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
     ):
@@ -84,11 +90,11 @@ def _file_options(command: Callable[..., object]) -> Callable[..., object]:
 @click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it to a new file, with a byte order mark: Excel reads its letters rightly.",
+    help="Write a new file, with a byte order mark for Excel.",
 )
 @click.pass_obj
 def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
-    """Write a CSV file to begin with: the columns of a kind, and one order."""
+    """Write a template: a CSV file with the columns of a kind, and one order."""
     from frontpay_async.order_files import template
 
     text = template(kind, datetime.now(UTC).date())
@@ -97,7 +103,7 @@ def write_template(command: CommandContext, kind: str, to: Path | None) -> None:
         if command.output.as_json:
             command.output.result({"kind": kind, "text": shown})
         else:
-            # A file is what Excel opens, so it gets the mark; a program at the other end of a pipe does not.
+            # A file may be opened in Excel, so it gets a byte order mark; a pipe does not.
             click.echo(text.encode() if _is_a_file(sys.stdout) else shown, nl=False)
         return
     try:
@@ -123,7 +129,7 @@ def _journal(context: click.Context, _: click.Parameter, value: str) -> str:
     in_sight = context.get_parameter_source("journal") is ParameterSource.COMMANDLINE
     if "\0" in value:
         raise click.BadParameter("the path or URL contains a NUL character")
-    # Without a scheme it may still be a connection string of libpq: host=db password=…
+    # Without a scheme it may be a libpq connection string: host=db password=…
     if in_sight and (_has_password(value) if "://" in value else _SECRET.search(value) and "=" in value):
         raise click.BadParameter(
             "other users can read arguments: set the URL with the password in FRONTPAY_JOURNAL"
@@ -146,7 +152,7 @@ _JOURNAL = click.option(
     required=True,
     envvar="FRONTPAY_JOURNAL",
     callback=_journal,
-    help="The SQLite file, or URL of a database, that knows what was sent; or FRONTPAY_JOURNAL.",
+    help="The journal: an SQLite file or a database URL. Defaults to FRONTPAY_JOURNAL.",
 )
 _NAME = click.option("--name", required=True, help="The batch's name in the journal.")
 _ACCOUNT = click.option(
@@ -157,11 +163,15 @@ _ACCOUNT = click.option(
 _CHECK_ACCOUNT = click.option(
     "--check-account/--no-check-account",
     default=True,
-    help="Whether the token is first proven to be the account's. Turn it off only where you know it, and the"
-    " API cannot show the account's confirmed orders any more.",
+    help="Whether to verify first that the token belongs to the account. Disable it only if you know that it"
+    " does, and the API no longer shows the account's confirmed orders.",
 )
 _CONCURRENCY = click.option(
-    "--concurrency", type=click.IntRange(min=1), default=16, show_default=True, help="Requests in flight."
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="The maximum number of requests in flight.",
 )
 
 
@@ -169,9 +179,9 @@ _CONCURRENCY = click.option(
 @_file_options
 @click.pass_obj
 def validate(command: CommandContext, /, file: Path, **form: object) -> int:
-    """Check a FILE of orders as a whole, and sum it up; sends nothing.
+    """Validate a whole FILE of orders, and sum it up; sends nothing.
 
-    FILE is CSV, or JSON lines where its name ends in .jsonl.
+    FILE is CSV, or JSON lines if its name ends in .jsonl.
     """
     judged = _orders(file, form).dry_run()
     _tell_violations(command, judged)
@@ -191,7 +201,7 @@ def validate(command: CommandContext, /, file: Path, **form: object) -> int:
     command.output.result(summed, table=(("kind", "orders", "products", "grand total"), rows))
     if judged.violation_count:
         return Exit.FAILED
-    command.output.note("no rule is broken; nothing was sent" if judged.total.orders else _EMPTY)
+    command.output.note("the file is valid; nothing was sent" if judged.total.orders else _EMPTY)
     return Exit.OK
 
 
@@ -204,8 +214,8 @@ def validate(command: CommandContext, /, file: Path, **form: object) -> int:
 @click.option(
     "--again",
     is_flag=True,
-    help="Take orders, too, that another batch of the account has with the same key and content: they are"
-    " sent a second time.",
+    help="Also send orders that another batch of the account has with the same key and content, a second"
+    " time.",
 )
 @_CHECK_ACCOUNT
 @click.pass_obj
@@ -222,8 +232,8 @@ def send(
     check_account: bool,
     **form: object,
 ) -> int:
-    """Send a FILE of orders. Run it again to continue: what the journal has is not sent twice."""
-    # Before the question: do not ask for confirmation of what cannot be sent.
+    """Send a FILE of orders. Run it again to continue: nothing in the journal is sent twice."""
+    # Before the question, so that invalid files are rejected without a confirmation.
     with extra("batch", "sqlalchemy"):
         from frontpay_async.cli.batch_progress import ChosenBatch, run_batch
     command.strict_totals = bool(form["strict_totals"])
@@ -231,7 +241,7 @@ def send(
     judged = orders.dry_run()
     _tell_warnings(command, judged)
     if judged.violation_count:
-        # It raises what it found, all of it.
+        # It raises all violations.
         orders.check()
     total = judged.total
     if not total.orders:
@@ -268,7 +278,7 @@ def resume(
     strict_totals: bool,
     check_account: bool,
 ) -> int:
-    """Continue a batch: send what is left, and look for what is unresolved."""
+    """Continue a batch: send pending orders, and reconcile unresolved ones."""
     command.strict_totals = strict_totals
     opened, number = _find(journal, name, account)
     try:
@@ -286,10 +296,10 @@ def resume(
 
 @invoices.command(cls=PlainCommand)
 @_JOURNAL
-@click.option("--open", "only_open", is_flag=True, help="Only batches in which something is left to do.")
+@click.option("--open", "only_open", is_flag=True, help="Only unfinished batches.")
 @click.pass_obj
 def overview(command: CommandContext, journal: str, *, only_open: bool) -> None:
-    """Show how the batches of all accounts in a journal stand; asks the API for nothing."""
+    """Show the state of all batches of all accounts in a journal; without requests to the API."""
     opened = _open(journal)
     try:
         found = opened.overview()
@@ -319,10 +329,10 @@ def overview(command: CommandContext, journal: str, *, only_open: bool) -> None:
 @click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write it to a file, .csv or .jsonl, that only its owner can read.",
+    help="Write a .csv or .jsonl file that only its owner can read.",
 )
-@click.option("--delimiter", default=",", show_default=True, help="CSV: what stands between cells.")
-@click.option("--bom", is_flag=True, help="CSV: begin with a byte order mark, by which Excel reads UTF-8.")
+@click.option("--delimiter", default=",", show_default=True, help="CSV: the delimiter.")
+@click.option("--bom", is_flag=True, help="CSV: write a byte order mark for Excel.")
 @click.pass_obj
 def report(
     command: CommandContext,
@@ -334,7 +344,7 @@ def report(
     delimiter: str,
     bom: bool,
 ) -> None:
-    """Show where each order of a batch stands, as the journal knows it; asks the API for nothing.
+    """Show the state of each order of a batch, from the journal; without requests to the API.
 
     For Norwegian Excel: --to report.csv --delimiter ";" --bom.
     """
@@ -371,20 +381,20 @@ def _write(rows: list[BatchRow], to: Path, delimiter: str, *, bom: bool) -> None
 
 
 def _open(target: str) -> Store:
-    """Open a journal that there is."""
+    """Open an existing journal."""
     with extra("batch", "sqlalchemy"):
         from frontpay_async.batch.encryption import cipher_of
         from frontpay_async.batch.store import Store
     import os
 
-    # A journal is made where there is none: a misspelt path must not leave an empty one behind.
+    # A missing journal would be created: a misspelt path must not leave an empty one behind.
     if "://" not in target and not Path(target).is_file():
         raise click.UsageError(f"the journal {target} does not exist")
     return Store.open(target, cipher_of(os.environ.get("FRONTPAY_JOURNAL_KEY")), None)
 
 
 def _find(target: str, name: str, account: str) -> tuple[Store, int]:
-    """Open a journal that there is, and find a batch in it."""
+    """Open an existing journal, and find a batch in it."""
     opened = _open(target)
     from frontpay_async.order_files.items import normal
 

@@ -1,7 +1,7 @@
-"""``frontpay listen``: the sandbox's callbacks, each with its verdict, forwarded to a program.
+"""``frontpay listen``: prints, verifies and forwards the sandbox's callbacks.
 
-The command listens on a port of its own and asks the sandbox to send all callbacks there: those of orders
-without a callback URL, too. The program's answer is passed on to the sandbox.
+The command listens on a port and makes the sandbox send all callbacks there, even those of orders without a
+callback URL. The program's response is passed on to the sandbox.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _PAUSE = 0.1
 
 
 @click.command(cls=PlainCommand)
-@click.option("--forward-to", metavar="URL", help="The URL that each callback is forwarded to.")
+@click.option("--forward-to", metavar="URL", help="The URL to which callbacks are forwarded.")
 @sandbox_option
 @click.pass_obj
 def listen(command: CommandContext, *, forward_to: str | None, sandbox: str) -> int:
-    """Print each callback of the sandbox with its verdict, until Ctrl-C, and forward it.
+    """Print, verify and forward the sandbox's callbacks, until Ctrl-C.
 
     The secret comes from FRONTPAY_CALLBACK_SECRET, or is the sandbox's default.
     """
@@ -85,7 +85,7 @@ async def _listen(
             try:
                 await asyncio.Event().wait()
             finally:
-                # The sandbox may have gone first.
+                # The sandbox may have stopped first.
                 with contextlib.suppress(click.ClickException):
                     await control(sandbox, "callbacks/listener", {"url": None})
 
@@ -116,12 +116,12 @@ async def _forward(client: httpx.AsyncClient, url: str, query: str) -> tuple[int
     try:
         answer = await client.get(target.copy_with(query=both.encode()))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return 502, f"no answer from {url} ({type(error).__name__})"
+        return 502, f"no response from {url} ({type(error).__name__})"
     return answer.status_code, f"{answer.status_code} from {url}"
 
 
 async def resend(base_url: str, order_uuid: str) -> dict[str, Any] | None:
-    """Let an order's last callback be sent again; return what came of it, or None if that takes long."""
+    """Repeat an order's last callback; return the result, or None after a timeout."""
     seen = {each["number"] for each in await control(base_url, "callbacks", method="GET")}
     await control(base_url, f"orders/{quote(order_uuid, safe='')}/repeat-callback")
     with contextlib.suppress(TimeoutError):
@@ -135,7 +135,7 @@ async def resend(base_url: str, order_uuid: str) -> dict[str, Any] | None:
 
 
 async def control(base_url: str, path: str, body: object = None, *, method: str = "POST") -> Any:
-    """Ask a control route of the sandbox, and return its answer."""
+    """Call a control route of the sandbox, and return the response."""
     import httpx
 
     try:
@@ -145,7 +145,7 @@ async def control(base_url: str, path: str, body: object = None, *, method: str 
             )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise click.ClickException(
-            f"no sandbox answers at {base_url} ({type(error).__name__}); start one with: frontpay sandbox"
+            f"no sandbox responds at {base_url} ({type(error).__name__}); start one with: frontpay sandbox"
         ) from None
     try:
         told = answer.json()

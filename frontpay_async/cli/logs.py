@@ -1,4 +1,4 @@
-"""Log records on a terminal: as Python prints them without a logging setup, but unable to control it."""
+"""Log records on a terminal, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _Formatter(logging.Formatter):
 
 
 def clean_logs() -> None:
-    """Print warnings and errors clean, unless the process has a logging setup."""
+    """Print warnings and errors with escaped control characters, unless the process configures logging."""
     if logging.getLogger().handlers:
         return
     handler = logging.StreamHandler()

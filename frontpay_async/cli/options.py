@@ -1,4 +1,4 @@
-"""The frame of every command: its common options, its client, its confirmation, and the end of its errors."""
+"""The base of all commands: common options, client, confirmation, and error handling."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _NOTHING = (Outcome.NOT_SENT, Outcome.REJECTED)
 _DEFAULT_TIMEOUT = 60.0
-# A year: longer than any wait.
+# A year, longer than any wait.
 _LONGEST = 365 * 86400.0
 
 
@@ -39,10 +39,10 @@ class CommandContext:
     """The values of the common options; every command gets one.
 
     Args:
-        output: Where results go.
-        environment: The environment. Defaults to the variable's.
-        base_url: Another URL. Defaults to the variable's.
-        timeout: Seconds for a call, with its retries.
+        output: The output of results.
+        environment: The environment. Defaults to the environment variable.
+        base_url: Another URL. Defaults to the environment variable.
+        timeout: Seconds for a call, including retries.
         yes: Whether the confirmation before money moves is skipped.
     """
 
@@ -52,9 +52,9 @@ class CommandContext:
     timeout: float = _DEFAULT_TIMEOUT
     yes: bool = False
     strict_totals: bool = field(init=False, default=True)
-    """Whether amounts that contradict each other are refused; a command with that option sets it."""
+    """Whether contradictory amounts are rejected; set by commands with that option."""
     changed: ResultRecord | None = field(init=False, default=None)
-    """The last call that changed something, or may have."""
+    """The last call that may have changed something."""
     _token: str | None = field(init=False, default=None, repr=False)
 
     def where(self) -> str:
@@ -65,20 +65,20 @@ class CommandContext:
             raise click.UsageError(_in_options(error)) from None
 
     def token(self) -> str:
-        """Return the token of the environment variable, or ask for it."""
+        """Return the token from the environment variable or a prompt."""
         if self._token is None:
             self._token = os.environ.get("FRONTPAY_TOKEN") or None
         if self._token is None:
             host = urlsplit(self.where()).netloc
             if not is_interactive():
                 raise click.UsageError(
-                    f"no token for {host}: set FRONTPAY_TOKEN, or run this on a terminal to be asked for it"
+                    f"no token for {host}: set FRONTPAY_TOKEN, or run this on a terminal to get a prompt"
                 )
             self._token = str(click.prompt(f"Token for {clean(host)}", hide_input=True, err=True)).strip()
         return self._token
 
     def call(self, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
-        """Run work with a client in an event loop of its own."""
+        """Run work with a client in a new event loop."""
         return asyncio.run(self._with_client(self.where(), self.token(), work))
 
     async def _with_client(self, url: str, token: str, work: Callable[[FrontPayClient], Awaitable[T]]) -> T:
@@ -89,7 +89,7 @@ class CommandContext:
                 token,
                 base_url=url,
                 timeouts=Timeouts(total=self.timeout),
-                # A person looks before it is sent again.
+                # A person must check before it is sent again.
                 retry=RetryPolicy(retry_unsafe_server_errors=False),
                 priority=Priority.INTERACTIVE,
                 user_agent_suffix="frontpay-cli",
@@ -109,18 +109,18 @@ class CommandContext:
             self.changed = record
 
     def cut_short(self) -> OutcomeUnknownError | None:
-        """Return what is to be said of a command that ended early; None if it had changed nothing."""
+        """Return the error of a command that was interrupted; None if it had changed nothing."""
         if self.changed is None:
             return None
         name, uuid = self.changed.operation, self.changed.order_uuid
         if self.changed.outcome is Outcome.UNKNOWN:
-            what = f"{name}: interrupted after the request had left. It may or may not have been done."
+            what = f"{name}: interrupted after the request was sent. It may or may not have been done."
         else:
-            what = f"{name}: done, but the command ended before it could tell the rest."
+            what = f"{name}: done, but the command ended before it could report the result."
         return OutcomeUnknownError(what, operation=name, order_uuid=uuid)
 
     def confirm(self, question: Callable[[], str]) -> bool:
-        """Ask before money moves, unless ``--yes`` said it; say so when the answer is no."""
+        """Ask for confirmation unless ``--yes`` is given; report a refusal."""
         if self.yes:
             return True
         if not is_interactive():
@@ -136,7 +136,7 @@ class CommandContext:
 
 @contextlib.contextmanager
 def extra(name: str, *packages: str) -> Generator[None]:
-    """Say what to install where an import lacks one of an extra's packages."""
+    """Report the extra to install if an import fails."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -146,12 +146,12 @@ def extra(name: str, *packages: str) -> Generator[None]:
 
 
 def is_interactive() -> bool:
-    """Return whether a person can be asked."""
+    """Return whether there is a terminal for a prompt."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def _in_options(error: ConfigurationError) -> str:
-    """Return an error of the settings in the words of the command line."""
+    """Return an error of the settings with the names of the command line."""
     return str(error).replace(
         "pass environment='demo', 'staging' or 'production' (or base_url=…)",
         "give --environment demo, staging or production (or --base-url)",
@@ -178,8 +178,8 @@ class PlainCommand(click.Command):
     def __init__(self, name: str | None, **settings: Any) -> None:
         super().__init__(name, **settings)
         self.params += [
-            click.Option(["--json", "as_json"], is_flag=True, help="Print an object of JSON on each line."),
-            click.Option(["--quiet", "-q"], is_flag=True, help="Print results and errors alone."),
+            click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object per line."),
+            click.Option(["--quiet", "-q"], is_flag=True, help="Print only results and errors."),
         ]
 
     def invoke(self, ctx: click.Context) -> int:
@@ -195,7 +195,7 @@ class PlainCommand(click.Command):
         except (click.ClickException, click.Abort):
             raise
         except (Exception, KeyboardInterrupt) as error:
-            # Whatever it is: that a program failed does not undo what it did.
+            # Any exception: a failure of the program does not undo what it did.
             trouble = command.cut_short()
             if trouble is None:
                 raise
@@ -206,7 +206,7 @@ class PlainCommand(click.Command):
 
 
 class LookingCommand(PlainCommand):
-    """A command that talks to the API."""
+    """A command with calls to the API."""
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         super().__init__(name, **settings)
@@ -227,17 +227,17 @@ class LookingCommand(PlainCommand):
                 default=_DEFAULT_TIMEOUT,
                 metavar="SECONDS",
                 show_default=True,
-                help="For a call, with its retries.",
+                help="Seconds for a call, including retries.",
             ),
         ]
 
 
 class MoneyCommand(LookingCommand):
-    """A command that changes something, and asks before."""
+    """A command that changes something, and asks for confirmation."""
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         super().__init__(name, **settings)
-        self.params.append(click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."))
+        self.params.append(click.Option(["--yes", "-y"], is_flag=True, help="Do not ask for confirmation."))
 
 
 _COMMON = ("as_json", "quiet", "environment", "base_url", "timeout", "yes")

@@ -1,4 +1,4 @@
-"""``frontpay orders``: look at orders, and change them."""
+"""``frontpay orders``: show, cancel, charge and refund orders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def orders() -> None:
-    """Look at orders, and change them."""
+    """Show, cancel, charge and refund orders."""
 
 
 _LINE = re.compile(r"\d{1,18}=\d{1,15}(?:\.\d{1,4})?", re.ASCII)
@@ -75,7 +75,7 @@ def invoice_number(command: CommandContext, order_uuid: str) -> None:
 @orders.command(cls=MoneyCommand)
 @_ORDER
 @_ON_TERMINAL
-@click.option("--note", help="Why; the API requires it, but for a payment on a terminal.")
+@click.option("--note", help="The reason; required by the API, except for a payment on a terminal.")
 @click.pass_obj
 def cancel(command: CommandContext, order_uuid: str, *, terminal: bool, note: str | None) -> int:
     """Cancel an order, or a payment that waits on a terminal."""
@@ -102,7 +102,7 @@ def cancel(command: CommandContext, order_uuid: str, *, terminal: bool, note: st
 @_ORDER
 @click.pass_obj
 def charge(command: CommandContext, order_uuid: str) -> int:
-    """Charge an order whose charge was delayed."""
+    """Charge an order with a delayed charge."""
     return _change(
         command,
         order_uuid,
@@ -115,8 +115,8 @@ def charge(command: CommandContext, order_uuid: str) -> int:
 @orders.command(cls=MoneyCommand, short_help="Send a link again, or show an order on its terminal again.")
 @_ORDER
 @_ON_TERMINAL
-@click.option("--email", help="Where the link is sent.")
-@click.option("--country-code", help="Of the phone number, such as +47.")
+@click.option("--email", help="The recipient of the link.")
+@click.option("--country-code", help="The country code of the phone number, such as +47.")
 @click.option("--msisdn", help="The phone number without country code.")
 @click.pass_obj
 def resend(
@@ -168,7 +168,7 @@ def named_lines(
 @click.option(
     "--terminal/--no-terminal",
     default=None,
-    help="Whether the order was paid on a terminal. Defaults to what the API says.",
+    help="Whether the order was paid on a terminal. Detected by default.",
 )
 @click.option(
     "--line",
@@ -176,9 +176,9 @@ def named_lines(
     multiple=True,
     callback=named_lines,
     metavar="ID=AMOUNT",
-    help="What is paid back on which line, by its id in the order's details.",
+    help="The amount to refund on a line, by the line's id in the order's details.",
 )
-@click.option("--all", "everything", is_flag=True, help="All lines, as the order's details list them.")
+@click.option("--all", "everything", is_flag=True, help="Refund all lines of the order.")
 @click.option("--invoiced", is_flag=True, help="The order was invoiced.")
 @click.option("--reversal", is_flag=True, help="Reverse a payment on a terminal instead.")
 @click.pass_obj
@@ -192,7 +192,7 @@ def refund(
     invoiced: bool,
     reversal: bool,
 ) -> int:
-    """Pay an order back, fully or partly. The API accepts it, and works on it."""
+    """Refund an order, fully or partly. The API accepts the refund, and processes it later."""
     if everything == bool(named):
         raise click.UsageError("pass what to refund: --line ID=AMOUNT, once or more, or --all")
     if reversal and terminal is False:
@@ -214,7 +214,7 @@ def refund(
         return _change(
             command,
             order_uuid,
-            f"{'Reverse' if reversal else 'Pay back'} {total:.2f} on the terminal of",
+            f"{'Reverse' if reversal else 'Refund'} {total:.2f} on the terminal of",
             operations.REFUND_TERMINAL_ORDER,
             lambda client: client.terminals.refund(order_uuid, on_terminal),
             amount=total,
@@ -223,7 +223,7 @@ def refund(
     return _change(
         command,
         order_uuid,
-        f"Pay back {total:.2f} of",
+        f"Refund {total:.2f} of",
         operations.REFUND_ORDER,
         lambda client: client.orders.refund(order_uuid, regular),
         amount=total,
@@ -231,7 +231,7 @@ def refund(
 
 
 def _was_paid_on_terminal(command: CommandContext, order_uuid: str) -> bool:
-    """Ask the terminal's own route, which does not know other orders."""
+    """Query the terminal route, which does not know other orders."""
     from frontpay_async.errors import NotFoundError
     from frontpay_async.models.statuses import PaymentStatus
 
@@ -244,8 +244,8 @@ def _was_paid_on_terminal(command: CommandContext, order_uuid: str) -> bool:
     status = command.call(look)
     if status not in (None, PaymentStatus.PAID):
         raise click.UsageError(
-            f"the terminal's payment is {clean(str(status))}: say with --terminal or --no-terminal how the"
-            " order was paid"
+            f"the terminal's payment is {clean(str(status))}: pass --terminal or --no-terminal to state how"
+            " the order was paid"
         )
     return status is not None
 
@@ -273,7 +273,7 @@ def _change(
     *,
     amount: Decimal | None = None,
 ) -> int:
-    """Ask, do it, and say that it was done."""
+    """Ask for confirmation, execute, and report the result."""
 
     def question() -> str:
         report = command.call(lambda client: client.orders.get_status(order_uuid))
@@ -281,7 +281,7 @@ def _change(
 
     if not command.confirm(question):
         return Exit.NOT_SENT
-    # A client of its own: the connections of the one that looked may have gone stale at the prompt.
+    # A new client, because the connections of the first may have become stale during the prompt.
     command.call(work)
     done = {"order_uuid": order_uuid, "operation": operation.name}
     command.output.result(done if amount is None else {**done, "amount": amount})
@@ -293,5 +293,5 @@ def _known(report: OrderStatusReport) -> str:
     if report.order_amount is not None:
         known.append(f"amount {report.order_amount:.2f}")
     if report.refunded_amount:
-        known.append(f"{report.refunded_amount:.2f} paid back so far")
+        known.append(f"{report.refunded_amount:.2f} refunded so far")
     return ", ".join(known)

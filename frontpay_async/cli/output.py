@@ -1,11 +1,11 @@
-"""What a command prints: results on standard output, everything else on standard error.
+"""The output of commands: results on standard output, everything else on standard error.
 
-On a terminal results are tables; elsewhere they are lines for other programs: ``name: value``, or a row a
-line with tabs. With ``--json`` each result is an object on a line, and so is an error.
+On a terminal, results are tables. Otherwise they are lines for programs: ``name: value``, or a tab-separated
+row per line. With ``--json``, each result or error is one object on one line.
 
-*Invariant*: text from outside (the API, a file, an argument, a name as well as a value) cannot control the
-terminal or forge a line: ``clean`` spells out what is not printable. It is applied to each cell, message and
-question, and once more to all that is written, where only tabs and line breaks of our own are left.
+*Invariant*: text from outside (the API, a file, an argument, names as well as values) cannot control the
+terminal or forge a line: ``clean`` escapes unprintable characters. It is applied to each cell, message and
+question, and again to everything written, where only our own tabs and line breaks remain.
 
 A result for a closed pipe is dropped, and the exit status still states what
 happened; a result that cannot be written is reported.
@@ -54,7 +54,7 @@ _LONGEST_ID = 60
 
 
 def clean(text: str, *, keep: str = "") -> str:
-    """Return text whose control, format and unpaired surrogate characters are spelled out."""
+    """Return text with control, format and unpaired surrogate characters escaped."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in text)
@@ -66,14 +66,14 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a stretch of time as a person reads it, such as ``2:31`` or ``1:02:31``."""
+    """Return a duration for display, such as ``2:31`` or ``1:02:31``."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def console_of(stream: TextIO) -> Console:
-    """Return a rich console that prints text as it is; it obeys NO_COLOR and TERM."""
+    """Return a rich console that prints text unchanged; it obeys NO_COLOR and TERM."""
     from rich.console import Console
 
     return Console(file=stream, highlight=False, markup=False, emoji=False)
@@ -81,11 +81,11 @@ def console_of(stream: TextIO) -> Console:
 
 @define(eq=False)
 class Output:
-    """Print results, notes and errors.
+    """The output of results, notes and errors.
 
     Args:
-        as_json: Print an object a line.
-        quiet: Leave out notes and progress.
+        as_json: Whether to print one object per line.
+        quiet: Whether to suppress notes and progress.
     """
 
     as_json: bool = False
@@ -124,16 +124,16 @@ class Output:
         self._line(text)
 
     def note(self, text: str) -> None:
-        """Tell something beside the result; not with ``--quiet``."""
+        """Print a note; not with ``--quiet``."""
         if not self.quiet:
             self.tell(text)
 
     def tell(self, text: str) -> None:
-        """Tell something that must not be missed."""
+        """Print an important message."""
         _say(clean(text))
 
     def error(self, error: FrontPayError, *, money: str | None = None, step: str | None = None) -> Exit:
-        """Tell what happened, whether money moved and what to do next; return the exit status."""
+        """Print the error, whether money moved and the next step; return the exit status."""
         status = exit_of(error)
         money, step = money or money_of(error), step or next_step(error)
         if self.as_json:
@@ -154,7 +154,7 @@ class Output:
         return status
 
     def wrong_usage(self, error: click.ClickException) -> int:
-        """Tell that the command cannot be run as it was given; return the exit status."""
+        """Print a usage error; return the exit status."""
         if self.as_json:
             said: dict[str, Plain] = {
                 "error": type(error).__name__,
@@ -178,7 +178,7 @@ class Output:
         """Print the traceback of the exception that is being handled."""
         error = sys.exception()
         parts = [] if error is None else traceback.format_exception(error)
-        # A frame is a part of several lines; a message may have line breaks that are not ours.
+        # A frame has several lines; a message may contain line breaks from outside.
         own = ("  File ", "Traceback ", "\n")
         _say(
             "\n".join(
@@ -187,16 +187,16 @@ class Output:
         )
 
     def block(self, text: str) -> None:
-        """Print lines beside the result, with ``--quiet``, too."""
+        """Print lines on standard error, even with ``--quiet``."""
         _say(text)
 
     def finish(self, status: int) -> int:
-        """Flush; return the exit status, which is FAILED if a result of success could not be written."""
+        """Flush; return the exit status, which is FAILED if a successful result could not be written."""
         self._write("")
         if self._unwritten is None:
             return status
         self.tell(f"error: the result could not be written ({self._unwritten.strerror}).")
-        self.tell(f"Without that the exit status would have been {status}.")
+        self.tell(f"Otherwise the exit status would have been {status}.")
         return status or Exit.FAILED
 
     def _pairs(self, pairs: list[tuple[str, str]]) -> None:
@@ -212,7 +212,7 @@ class Output:
 
         table = Table(box=None, show_header=header, pad_edge=False)
         rows = [[_cut(clean(first)), *map(clean, others)] for first, *others in cells]
-        # An id or a name stays on one line: folded, its second line would begin where a row begins.
+        # Ids and names stay on one line, because a wrapped line would look like a new row.
         for index, name in enumerate(columns):
             no_wrap, style = (False, "") if index else (True, "bold")
             table.add_column(name, overflow="fold", no_wrap=no_wrap, style=style)
@@ -238,7 +238,7 @@ class Output:
             self.lose(stream, error)
 
     def lose(self, stream: TextIO, error: OSError) -> None:
-        """Stop writing results; a closed pipe is not an error."""
+        """Stop writing results, because a closed pipe is not an error."""
         if not isinstance(error, BrokenPipeError):
             self._unwritten = error
         _discard(stream)
@@ -246,8 +246,8 @@ class Output:
 
 def _say(text: str) -> None:
     """Write to standard error; if it is closed, the command continues."""
-    # A payment is watched, and cancelled, even if standard error is closed.
-    # What shows progress puts another stream in its place, which writes above the bar.
+    # A payment is still watched and cancelled if standard error is closed. The progress display replaces the
+    # stream by one that writes above the bar.
     stream: TextIO | None = sys.stderr
     if stream is None:
         return
@@ -260,7 +260,7 @@ def _say(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Send what is still to come, and what Python flushes at its end, nowhere."""
+    """Discard further output, including Python's final flush."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,13 +1,13 @@
 """Taking a payment on a terminal: create, watch, and cancel when interrupted.
 
-What may happen on an interruption, and what is known then:
+The possible interruptions, and their consequences:
 
-- While the order is being created, the answer is waited for: an order whose answer is given up may stand on
-  the terminal, and its id is not known yet. It is cancelled as soon as its id is known.
-- While the cardholder decides, the payment is cancelled. The two may cross, so the payment's own status has
-  the last word, whatever the cancellation was answered: PAID means that the cardholder was faster. Where that
-  status cannot be had, a refusal that says "paid already" or "cancelled already" is believed.
-- A second stop gives up. Then the outcome is unknown, and the error says of which order.
+- While the order is being created, the command waits for the response, because otherwise the order might stay
+  on the terminal with an unknown id. It is cancelled as soon as its id is known.
+- While the cardholder decides, the payment is cancelled. The customer may pay at the same time, so the
+  payment's final status decides, whatever the response to the cancellation: PAID means that the cardholder
+  was faster. If the status cannot be read, a rejection "already paid" or "already cancelled" decides.
+- A second interruption ends the command. The outcome is then unknown, and the error names the order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.terminals import TerminalOrder
 
 T = TypeVar("T")
-# How long the payment's status may take to follow a cancellation, in seconds.
+# The maximum delay between a cancellation and the payment's final status, in seconds.
 _SETTLES_WITHIN = 15.0
 
 
@@ -49,7 +49,7 @@ class TakenPayment:
     Args:
         order_uuid: The order.
         payment_status: PAID or CANCELLED.
-        amount: What was asked for, in the order's currency.
+        amount: The amount, in the order's currency.
         stopped: Whether it was interrupted before the decision.
     """
 
@@ -81,8 +81,8 @@ async def take_payment(
             tell("stopping: the payment is being cancelled")
             status = await _cancel(client, uuid)
     except asyncio.CancelledError:
-        known = f"order {uuid} may still be paid" if uuid else "an order may stand on the terminal"
-        # Raised out here, so that what was cancelled is not shown as its cause.
+        known = f"order {uuid} may still be paid" if uuid else "an order may be on the terminal"
+        # Raised here, so that the cancelled call is not shown as its cause.
     else:
         return TakenPayment(
             order_uuid=uuid, payment_status=status, amount=order.summary.grand_total, stopped=stopped
@@ -106,7 +106,7 @@ async def _watch(
 
 
 def _unwatched(uuid: str, error: FrontPayError) -> FrontPayError:
-    """Return what is known of a payment whose order is on the terminal, when looking at it failed."""
+    """Return the error of a payment whose order is on the terminal, after the watch failed."""
     if isinstance(error, WatchTimeoutError):
         return error
     return OutcomeUnknownError(
@@ -134,7 +134,7 @@ async def _cancel(client: FrontPayClient, uuid: str) -> PaymentStatus:
             return told
         why = f"It could not be cancelled ({trouble})" if trouble else "Its cancellation was accepted"
         raise OutcomeUnknownError(
-            f"the payment is not known to have ended. {why}, and its status was not final ({error}). Order"
+            f"it is not known how the payment ended. {why}, and its status was not final ({error}). Order"
             f" {uuid} may still be paid at the terminal.",
             operation=CANCEL_TERMINAL_PAYMENT.name,
             order_uuid=uuid,
@@ -142,7 +142,7 @@ async def _cancel(client: FrontPayClient, uuid: str) -> PaymentStatus:
 
 
 async def _unless_stopped(work: Coroutine[object, object, T], stop: asyncio.Event) -> T | None:
-    """Return what the work gives; None, and cancel it, if stop is set first."""
+    """Return the result of the work; if stop is set first, cancel the work and return None."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -166,7 +166,7 @@ def stop_on_signals(*, gives_up: bool = True) -> Generator[asyncio.Event]:
     def on_signal(_: int, __: FrameType | None) -> None:
         loop.call_soon_threadsafe(heed)
 
-    # Not loop.add_signal_handler, which Windows has not.
+    # loop.add_signal_handler does not exist on Windows.
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

@@ -1,4 +1,4 @@
-"""``frontpay reservations``: create reservations, look at them, capture, charge, refund and end them."""
+"""``frontpay reservations``: create, show, capture, charge, refund and end reservations."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def reservations() -> None:
-    """Create reservations, look at them, and change them."""
+    """Create, show, capture, charge, refund and end reservations."""
 
 
 _RESERVATION = click.argument("reservation_uuid", metavar="RESERVATION")
-_NOTE = click.option("--note", required=True, help="Why; the API requires it.")
+_NOTE = click.option("--note", required=True, help="The reason; required by the API.")
 _LINES = click.option(
     "--line",
     "named",
@@ -42,7 +42,7 @@ _LINES = click.option(
     required=True,
     callback=named_lines,
     metavar="ID=AMOUNT",
-    help="How much of which line, by its id in the reservation's details.",
+    help="The amount of a line, by the line's id in the reservation's details.",
 )
 
 
@@ -52,7 +52,7 @@ _LINES = click.option(
 @strict_totals_option
 @click.pass_obj
 def submit(command: CommandContext, order: TextIO, *, show_url: bool, strict_totals: bool) -> int:
-    """Send the customer a link to accept a reservation: ORDER is a file of JSON, - for standard input."""
+    """Send the customer a link to accept a reservation: ORDER is a JSON file, - for standard input."""
     command.strict_totals = strict_totals
     operation = rows.SUBMIT_RESERVATION
     value: ReservationOrder = read_body(operation, order, strict=strict_totals)
@@ -70,7 +70,7 @@ def submit(command: CommandContext, order: TextIO, *, show_url: bool, strict_tot
 @strict_totals_option
 @click.pass_obj
 def create_session(command: CommandContext, session: TextIO, *, show_url: bool, strict_totals: bool) -> int:
-    """Create a reservation that is accepted on a page: SESSION is a file of JSON, - for standard input."""
+    """Create a reservation that is accepted on a page: SESSION is a JSON file, - for standard input."""
     command.strict_totals = strict_totals
     operation = rows.CREATE_RESERVATION_SESSION
     value: ReservationSession = read_body(operation, session, strict=strict_totals)
@@ -126,7 +126,7 @@ def capture(command: CommandContext, reservation_uuid: str, named: tuple[tuple[i
 @strict_totals_option
 @click.pass_obj
 def charge(command: CommandContext, reservation_uuid: str, charge: TextIO, *, strict_totals: bool) -> int:
-    """Charge beyond the reservation: CHARGE is a file of JSON, - for standard input."""
+    """Charge beyond the reservation: CHARGE is a JSON file, - for standard input."""
     command.strict_totals = strict_totals
     value: Charge = read_body(rows.CHARGE_RESERVATION, charge, uuid=reservation_uuid, strict=strict_totals)
     return _change(
@@ -141,8 +141,8 @@ def charge(command: CommandContext, reservation_uuid: str, charge: TextIO, *, st
 
 @reservations.command(cls=MoneyCommand)
 @_RESERVATION
-@click.option("--email", help="Where the link is sent.")
-@click.option("--country-code", help="Of the phone number, such as +47.")
+@click.option("--email", help="The recipient of the link.")
+@click.option("--country-code", help="The country code of the phone number, such as +47.")
 @click.option("--msisdn", help="The phone number without country code.")
 @click.pass_obj
 def resend(
@@ -168,7 +168,12 @@ def resend(
 @reservations.command(cls=MoneyCommand)
 @_RESERVATION
 @_LINES
-@click.option("--source", type=click.Choice(["captured", "charged"]), required=True, help="What is refunded.")
+@click.option(
+    "--source",
+    type=click.Choice(["captured", "charged"]),
+    required=True,
+    help="Whether to refund a capture or a charge.",
+)
 @click.option("--reference", required=True, help="The id of that capture (CAP…) or charge (CHA…).")
 @click.pass_obj
 def refund(
@@ -205,7 +210,7 @@ def refund(
 @_NOTE
 @click.pass_obj
 def complete(command: CommandContext, reservation_uuid: str, note: str) -> int:
-    """Complete a reservation, which releases the rest."""
+    """Complete a reservation, which releases the remaining money."""
     return _change(
         command,
         reservation_uuid,
@@ -239,7 +244,7 @@ def _change(
     *,
     amount: Decimal | None = None,
 ) -> int:
-    """Ask, do it, and report it."""
+    """Ask for confirmation, execute, and report the result."""
 
     def question() -> str:
         found = command.call(lambda client: client.reservations.get_details(reservation_uuid))

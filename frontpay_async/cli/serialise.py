@@ -1,4 +1,4 @@
-"""Plain data, from a value of the SDK, as the lines that people read. Pure."""
+"""Plain data of a value as lines for people. Pure."""
 
 from __future__ import annotations
 

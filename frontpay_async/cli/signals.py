@@ -1,7 +1,7 @@
-"""SIGTERM and a terminal that goes away stop a command as Ctrl-C does.
+"""SIGTERM and closing the terminal stop a command like Ctrl-C.
 
-Otherwise they would kill it in the middle of a payment: it would not be cancelled, and the exit status would
-say nothing of the money.
+Otherwise they would kill it in the middle of a payment, which would not be cancelled, and the exit status
+would not show whether money moved.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
 
 def heed_signals() -> None:
-    """Let SIGTERM and SIGHUP do from now on what Ctrl-C does at that moment."""
+    """Make SIGTERM and SIGHUP act like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
-    # Under nohup it is ignored, and stays so.
+    # Under nohup SIGHUP is ignored, and stays ignored.
     if _HANGUP is not None and signal.getsignal(_HANGUP) is signal.SIG_DFL:
         signal.signal(_HANGUP, partial(_hang_up, iter([True])))
 
 
 def ignore_signals() -> None:
-    """Keep the exit status from now on: it states what happened to the money."""
+    """Ignore further signals, so that the exit status, which shows whether money moved, is kept."""
     for number in (signal.SIGINT, signal.SIGTERM, _HANGUP):
         if number is not None:
             signal.signal(number, signal.SIG_IGN)
@@ -37,7 +37,7 @@ def ignore_signals() -> None:
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    # A shell starts what runs in the background with Ctrl-C ignored.
+    # Shells start background jobs with Ctrl-C ignored.
     (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 

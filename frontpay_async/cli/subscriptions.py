@@ -1,4 +1,4 @@
-"""``frontpay subscriptions``: create subscriptions, look at them, refund cycles and cancel them."""
+"""``frontpay subscriptions``: create, show, refund and cancel subscriptions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def subscriptions() -> None:
-    """Create subscriptions, look at them, and change them."""
+    """Create, show, refund and cancel subscriptions."""
 
 
 _SUBSCRIPTION = click.argument("subscription_uuid", metavar="SUBSCRIPTION")
@@ -45,7 +45,7 @@ _SUBSCRIPTION = click.argument("subscription_uuid", metavar="SUBSCRIPTION")
 @strict_totals_option
 @click.pass_obj
 def submit(command: CommandContext, order: TextIO, *, show_url: bool, strict_totals: bool) -> int:
-    """Send the customer a link to accept a subscription: ORDER is a file of JSON, - for standard input."""
+    """Send the customer a link to accept a subscription: ORDER is a JSON file, - for standard input."""
     command.strict_totals = strict_totals
     operation = rows.SUBMIT_SUBSCRIPTION
     value: SubscriptionOrder = read_body(operation, order, strict=strict_totals)
@@ -63,7 +63,7 @@ def submit(command: CommandContext, order: TextIO, *, show_url: bool, strict_tot
 @strict_totals_option
 @click.pass_obj
 def create_session(command: CommandContext, session: TextIO, *, show_url: bool, strict_totals: bool) -> int:
-    """Create a subscription that is accepted on a page: SESSION is a file of JSON, - for standard input."""
+    """Create a subscription that is accepted on a page: SESSION is a JSON file, - for standard input."""
     command.strict_totals = strict_totals
     operation = rows.CREATE_SUBSCRIPTION_SESSION
     value: SubscriptionSession = read_body(operation, session, strict=strict_totals)
@@ -137,7 +137,7 @@ def _amount(context: click.Context, parameter: click.Parameter, value: str) -> D
 @subscriptions.command(cls=MoneyCommand)
 @_SUBSCRIPTION
 @click.option("--cycle", "cycles", multiple=True, required=True, help='A cycle, such as "Cycle 1".')
-@click.option("--amount", required=True, callback=_amount, help="What is paid back in all.")
+@click.option("--amount", required=True, callback=_amount, help="The total refund.")
 @click.pass_obj
 def refund(command: CommandContext, subscription_uuid: str, cycles: tuple[str, ...], amount: Decimal) -> int:
     """Refund cycles of a subscription."""
@@ -152,8 +152,8 @@ def refund(command: CommandContext, subscription_uuid: str, cycles: tuple[str, .
 @subscriptions.command(cls=MoneyCommand)
 @_SUBSCRIPTION
 @click.option("--order", "order_uuid", required=True, help="The subscription's order whose link is sent.")
-@click.option("--email", help="Where the link is sent.")
-@click.option("--country-code", help="Of the phone number, such as +47.")
+@click.option("--email", help="The recipient of the link.")
+@click.option("--country-code", help="The country code of the phone number, such as +47.")
 @click.option("--msisdn", help="The phone number without country code.")
 @click.pass_obj
 def resend(
@@ -178,7 +178,7 @@ def resend(
 
 @subscriptions.command(cls=MoneyCommand)
 @_SUBSCRIPTION
-@click.option("--note", required=True, help="Why; the API requires it.")
+@click.option("--note", required=True, help="The reason; required by the API.")
 @click.pass_obj
 def cancel(command: CommandContext, subscription_uuid: str, note: str) -> int:
     """Cancel a subscription."""

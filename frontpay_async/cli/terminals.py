@@ -1,4 +1,4 @@
-"""``frontpay terminals``: list card terminals, and take payments on them."""
+"""``frontpay terminals``: list card terminals, and take payments."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def list_(command: CommandContext, organization_uuid: str | None) -> None:
 
 @terminals.command(cls=MoneyCommand)
 @body_argument("order")
-@click.option("--terminal", "terminal_uuid", metavar="TERMINAL", help="The terminal, if not the file's.")
+@click.option("--terminal", "terminal_uuid", metavar="TERMINAL", help="The terminal. Defaults to the file's.")
 @click.option(
     "--wait",
     type=Seconds(),
     default=_WAIT,
     metavar="SECONDS",
     show_default=True,
-    help="How long the cardholder has.",
+    help="The cardholder's time limit.",
 )
 @strict_totals_option
 @click.pass_obj
 def pay(
     command: CommandContext, order: TextIO, *, terminal_uuid: str | None, wait: float, strict_totals: bool
 ) -> int:
-    """Take a payment: send the ORDER (a file of JSON; - for standard input) to a terminal, and watch it.
+    """Take a payment: send the ORDER (a JSON file; - for standard input) to a terminal, and watch it.
 
     Ctrl-C cancels the payment, and reports if it was already paid.
     """
@@ -93,8 +93,8 @@ def _conclude(output: Output, taken: TakenPayment) -> int:
     paid = taken.payment_status == "PAID"
     if taken.stopped and paid:
         output.tell(
-            f"It was paid before it could be cancelled: {taken.amount:.2f} moved."
-            f" To pay it back: frontpay orders refund {taken.order_uuid} --terminal --all"
+            f"It was paid before it could be cancelled: {taken.amount:.2f} was charged."
+            f" To refund it: frontpay orders refund {taken.order_uuid} --terminal --all"
         )
     elif not paid:
         output.note(f"The payment is {taken.payment_status}: no money moved.")
@@ -103,7 +103,7 @@ def _conclude(output: Output, taken: TakenPayment) -> int:
 
 @contextlib.contextmanager
 def _live(output: Output, title: str, wait: float) -> Generator[Callable[[str], object]]:
-    """Show what happens: with a running clock on a terminal, else line by line."""
+    """Show the progress: with a running clock on a terminal, otherwise line by line."""
     from frontpay_async.cli.output import clean, clock, console_of
 
     console = console_of(sys.stderr)
@@ -118,7 +118,7 @@ def _live(output: Output, title: str, wait: float) -> Generator[Callable[[str], 
         def render(self, task: Task) -> Text:
             return Text(f"{clock(task.elapsed or 0.0)} of {clock(wait)}", style="cyan")
 
-    # On a narrow terminal it takes another line: nothing of it is cut.
+    # On a narrow terminal the text is wrapped, not cut.
     said = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
     with Progress(SpinnerColumn(), Elapsed(), said, console=console, transient=True) as progress:
         task = progress.add_task(f"{clean(title)}. Ctrl-C cancels", total=None)

@@ -147,7 +147,7 @@ def to_decimal(value: Number) -> Decimal:
 def _wrong_number(value: object) -> str:
     why = ": binary floats cannot hold most decimal amounts exactly" if isinstance(value, float) else ""
     return (
-        f"is wrong: a {type(value).__name__} cannot be money, a rate or a quantity{why};"
+        f"is not valid: a {type(value).__name__} cannot be money, a rate or a quantity{why};"
         " pass a Decimal, an int, or text such as '51.00'"
     )
 
@@ -167,7 +167,7 @@ def tuple_of(cls: type[T], values: Iterable[T]) -> tuple[T, ...]:
     frozen = tuple(values)
     for value in frozen:
         if not isinstance(value, cls):
-            raise TypeError(f"a {cls.__name__} is needed here, not a {type(value).__name__}")
+            raise TypeError(f"must be a {cls.__name__}, not a {type(value).__name__}")
     return frozen
 
 

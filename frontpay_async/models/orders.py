@@ -216,14 +216,16 @@ class RefundLine(Value):
             raise InvalidOrderError([Violation("id", "is needed: take the line from orders.get_details")])
         if amount is None and cost is None:
             raise InvalidOrderError(
-                [Violation("amount", "is needed: the API did not show what the line cost")]
+                [Violation("amount", "is needed: the API did not return the line's amount")]
             )
         line = cls(id=product.id, amount=cast("Decimal", cost if amount is None else amount))
         if line.amount <= 0:
-            demand = "must be more than 0" if amount is not None else f"is needed: the line cost {cost:f}"
+            demand = (
+                "must be more than 0" if amount is not None else f"is needed: the line's amount is {cost:f}"
+            )
             raise InvalidOrderError([Violation("amount", demand)])
         if cost is not None and line.amount > cost:
-            raise InvalidOrderError([Violation("amount", f"must be at most what the line cost, {cost:f}")])
+            raise InvalidOrderError([Violation("amount", f"must be at most the line's amount, {cost:f}")])
         return line
 
 
@@ -248,7 +250,7 @@ def all_lines(details: OrderDetails) -> list[RefundLine]:
         if product.amount == 0:
             continue
         if product.amount is not None and product.amount < 0:
-            demand = "is below zero: name the lines of this refund, with RefundLine.of"
+            demand = "is negative: pass the lines of this refund, with RefundLine.of"
             violations.append(Violation(f"products.{index}.amount", demand))
             continue
         try:
@@ -278,13 +280,13 @@ def remaining_lines(details: OrderDetails, report: OrderStatusReport) -> list[Re
     if refunded is None and report.status in _UNTOUCHED:
         refunded = Decimal(0)
     if refunded is None:
-        demand = "is not known: name the lines of this refund, with RefundLine.of"
+        demand = "is not known: pass the lines of this refund, with RefundLine.of"
         raise InvalidOrderError([Violation("refundedAmount", demand)])
     lines = all_lines(details)
     left = EXACT.subtract(sum_of(lines), refunded)
     if left <= 0:
         raise InvalidOrderError(
-            [Violation("refundedAmount", "is all of the order: nothing is left to refund")]
+            [Violation("refundedAmount", "is the whole order: nothing is left to refund")]
         )
     if refunded == 0:
         return lines
@@ -292,7 +294,7 @@ def remaining_lines(details: OrderDetails, report: OrderStatusReport) -> list[Re
         return [RefundLine(id=lines[0].id, amount=left)]
     choices = _choices(lines, refunded) if len(lines) <= _MOST_LINES else []
     if len(choices) != 1:
-        demand = "may be of several lines: name the lines of this refund, with RefundLine.of"
+        demand = "may belong to several lines: pass the lines of this refund, with RefundLine.of"
         raise InvalidOrderError([Violation("refundedAmount", demand)])
     taken = {line.id for line in choices[0]}
     return [line for line in lines if line.id not in taken]

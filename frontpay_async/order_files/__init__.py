@@ -1,4 +1,4 @@
-"""Files of orders: CSV and JSON lines, checked as a whole and read one order at a time."""
+"""Order files: CSV and JSON lines, validated as a whole and read one order at a time."""
 
 from __future__ import annotations
 

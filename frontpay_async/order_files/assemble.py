@@ -1,9 +1,8 @@
-"""From the values that stood in a file to an order, with everything that is wrong with it. Pure.
+"""Building an order from the values in a file, with all violations. Pure.
 
-A draft is a tree of values by field name, each already of its form, or ``UNREADABLE``. The order is built
-even when values are missing or unreadable, with placeholders in their places: so the documented rules, which
-are those of every other order, can judge the rest, and all violations are reported at once. What the rules
-say of a placeholder is left out.
+A draft is a tree of values by field name, each of the right type or ``UNREADABLE``. The order is built even
+if values are missing or unreadable, with placeholders, so that the documented rules can check the rest and
+all violations are reported at once. Violations of placeholders are omitted.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ _DATE = re.compile(
 
 
 Judge: TypeAlias = "Callable[[str, BatchOrder, bool], list[Flaw]]"
-"""Lists the broken rules of an order; the last argument is ``strict_totals``."""
+"""Lists the violated rules of an order; the last argument is ``strict_totals``."""
 
 
 @frozen
@@ -65,8 +64,8 @@ class Flaw:
     """One violation of an order, by the path of its field.
 
     Args:
-        path: The names on the way to the field, with the row's number after ``products``.
-        message: What is asked. Rules may name other fields in it by their wire path.
+        path: The names that lead to the field, with the row's number after ``products``.
+        message: The requirement, which may contain the wire paths of other fields.
     """
 
     path: Path
@@ -78,7 +77,7 @@ def read_number(text: str | Decimal | int) -> Decimal | None:
     try:
         return to_decimal(text)
     except ValueError:
-        # Its message quotes the text.
+        # The original message quotes the text.
         return None
 
 
@@ -98,7 +97,7 @@ def read_date(text: str, zone: tzinfo | None) -> date | None:
 
 
 def restore_zip(draft: Draft) -> bool:
-    """Restore the leading zeros of a Norwegian postal code that a spreadsheet dropped; return whether any."""
+    """Restore the leading zeros of a Norwegian postal code; return whether there were any."""
     customer = draft.get("customer")
     address = cast("Draft", customer).get("address") if isinstance(customer, dict) else None
     members = cast("Draft", address) if isinstance(address, dict) else {}
@@ -119,18 +118,18 @@ def read_extra(value: object) -> Mapping[str, object] | None:
         members = read_exact(value) if isinstance(value, str) else value
         return to_extra(cast("Mapping[str, object]", members)) if isinstance(members, dict) else None
     except ValueError:
-        # Its message may quote the text.
+        # The original message may quote the text.
         return None
 
 
 def assemble(kind: str, draft: Draft) -> tuple[BatchOrder, list[Flaw]]:
-    """Build an order, and tell what was missing from it that no order can be built without."""
+    """Build an order; also return the missing fields that are required to build it."""
     order, flaws = assemble_group(ORDER_FIELDS[kind], draft)
     return cast("BatchOrder", order), flaws
 
 
 def assemble_group(group: Group, draft: Draft) -> tuple[object, list[Flaw]]:
-    """Build a value of a group's class, as ``assemble`` does an order of a kind."""
+    """Build a value of a group's class; see ``assemble``."""
     flaws: list[Flaw] = []
     return _make(group, draft, (), flaws), flaws
 
@@ -159,7 +158,7 @@ def _make(group: Group, values: Draft, path: Path, flaws: list[Flaw]) -> object:
 
 
 def _missing(member: Leaf, place: Path, flaws: list[Flaw]) -> object:
-    # A model takes a text that is missing, and the rules say so in the words that they have for it.
+    # Models accept an empty string for missing text, which the rules then report.
     if member.form is Form.TEXT:
         return None
     flaws.append(Flaw(place, "is required"))
@@ -175,7 +174,7 @@ def _summary(given: Mapping[str, Any], place: Path, flaws: list[Flaw]) -> OrderS
 
 
 def broken_rules(kind: str, order: BatchOrder, strict_totals: bool) -> list[Flaw]:  # noqa: FBT001 - a callback
-    """List the documented rules that an order breaks, as ``client.orders`` would before it sends."""
+    """List the documented rules that an order violates, as ``client.orders`` does before it sends."""
     try:
         build(ORDER_KINDS[kind].operation, value=order, strict_totals=strict_totals)
     except InvalidOrderError as error:

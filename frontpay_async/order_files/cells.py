@@ -1,4 +1,4 @@
-"""Cells as spreadsheets export them: numbers, dates, and what a spreadsheet did to a text. Pure."""
+"""Parsing of cells: numbers, dates, and artefacts of spreadsheets. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from decimal import Decimal
 
-# Marks that show nothing: zero-width spaces and joiners, byte order marks, directions, soft hyphens.
+# Invisible characters: zero-width spaces and joiners, byte order marks, directions, soft hyphens.
 _INVISIBLE = (
     "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
     " \t\u00a0"
 )
-# White space and marks may stand around a text in any order.
+# White space and invisible characters may surround a text in any order.
 _AROUND = _INVISIBLE + "".join(filter(str.isspace, map(chr, range(0x3001))))
-# Within a text the joiners mean something.
+# Within a text, joiners are significant.
 _WITHIN = dict.fromkeys(map(ord, set(_INVISIBLE) - set("\u200c\u200d \t\u00a0")))
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
-# By an apostrophe a spreadsheet marks digits as text.
+# Spreadsheets mark digits as text with an apostrophe.
 _MARKED = re.compile(r"'[+\d][\d ]*", re.ASCII)
 _ERROR = re.compile(
     r"#(?:N/A|I/T|REF!|REFERANSE!|VALUE!|VERDI!|DIV/0!|NAME\?|NAVN\?|NULL!|NUM!|SPILL!|OVERFLYT!|CALC!|BEREGN!"
@@ -39,7 +39,7 @@ _SPACES = " \u00a0\u2009\u202f"
 _CURRENCY = re.compile(rf"(?:kr\.?|NOK)[{_SPACES}]*|[{_SPACES}]*(?:kr\.?|NOK|,-)\Z", re.IGNORECASE)
 _GROUPED = rf"[+-]?(?:\d+|\d{{1,3}}(?:[{_SPACES}]\d{{3}})+)"
 _NUMBERS = {sign: re.compile(rf"{_GROUPED}(?:[{sign}]\d+)?", re.ASCII) for sign in ".,"}
-# In a file whose decimal sign was found, the other sign may set thousands apart.
+# If the decimal sign of a file is known, the other sign may separate thousands.
 _FOUND_NUMBERS = {
     sign: re.compile(
         rf"{_GROUPED}(?:[{sign}]\d+)?|[+-]?\d{{1,3}}(?:[{other}]\d{{3}})+[{sign}]\d+"
@@ -71,7 +71,7 @@ def clean(cell: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a text without the marks within it that show nothing."""
+    """Return a text without invisible characters."""
     return text if text.isascii() else text.translate(_WITHIN)
 
 
@@ -80,12 +80,12 @@ def damage(text: str, *, is_text: bool, is_digits: bool = False) -> str | None:
     if text[:1].isalpha():
         return _MISSING_DEMAND if is_text and text in _MISSING else None
     if text.startswith("#") and _ERROR.fullmatch(text):
-        return "is an error of the spreadsheet: correct or clear the cell, and export the file again"
+        return "is a spreadsheet error: correct or clear the cell, and export the file again"
     if is_text and text in _MISSING:
         return _MISSING_DEMAND
     if is_text and _SCIENTIFIC.fullmatch(text):
         return (
-            "was changed by the spreadsheet (a number such as 4E+07): format the column as text,"
+            "was changed by the spreadsheet (to a number such as 4E+07): format the column as text,"
             " enter the value again, and export the file again"
         )
     if is_digits and _FRACTION.fullmatch(text):
@@ -111,7 +111,7 @@ def _bare(text: str, *, is_percent: bool) -> str:
 
 
 def decimal_sign(text: str) -> str:
-    """Return the decimal sign of a number by its form alone: ``?`` where it may be either, empty for none."""
+    """Return the decimal sign of a number: ``?`` if ambiguous, empty if there is none."""
     plain = _bare(text, is_percent=True)
     if _ANY_NUMBER.fullmatch(plain) is None:
         return ""
@@ -131,12 +131,12 @@ def decimal_sign(text: str) -> str:
 
 
 def decimal_of(texts: Iterable[str]) -> str:
-    """Return the decimal sign that the numbers of a file have; a point where they have both, or neither."""
+    """Return the decimal sign of a file's numbers; a point if they have both signs, or neither."""
     return "," if {sign for sign in map(decimal_sign, texts) if sign in (".", ",")} == {","} else "."
 
 
 def day_pattern(form: str) -> re.Pattern[str]:
-    """Compile a form of dates such as ``dd.mm.yyyy`` or ``%d.%m.%Y``."""
+    """Compile a date format such as ``dd.mm.yyyy`` or ``%d.%m.%Y``."""
     pieces: list[str] = []
     end = 0
     for found in _TOKEN.finditer(form):
@@ -150,12 +150,12 @@ def day_pattern(form: str) -> re.Pattern[str]:
     parts = set[str]() if pattern is None else set(pattern.groupindex) - {"hour", "minute", "second"}
     if pattern is None or parts not in ({"day", "month", "year"}, {"day", "month", "short"}):
         raise ConfigurationError(
-            f"the date format {form!r} must name day, month and year once each, such as dd.mm.yyyy"
+            f"the date format {form!r} must contain day, month and year once each, such as dd.mm.yyyy"
         )
     return pattern
 
 
-# A date with points is one of a day, a month and a year, in this order, wherever it is written so.
+# A date with points always has the order day, month, year.
 _DOTTED = day_pattern("dd.mm.yyyy")
 
 

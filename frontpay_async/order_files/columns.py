@@ -1,9 +1,8 @@
-"""What an order in a file is made of, read from the models, so that no field is forgotten. Pure.
+"""The fields of orders in files, derived from the models. Pure.
 
-A field stands in a file when the model of some kind has it and the table of rules of some kind sends it.
-It has a path (``customer.address.zip``), which is its place in a JSON line; a column, which is its name
-in a CSV file (``customer_zip``); and a path on the wire (``customerDetails.address.zip``), by which the
-rules name it. Columns that stand in no other way than by rule:
+A file may contain a field if it is in the model and in the rules of some kind. A field has a path
+(``customer.address.zip``), used in JSON lines; a column (``customer_zip``), used in CSV; and a wire path
+(``customerDetails.address.zip``), used in the rules. Column names are derived as follows:
 
 - ``product_`` and the field for a line of the order, ``customer_`` for the customer and the address,
 - ``summary_`` for a total, ``send_order_by_`` for a way, and the field itself for the rest,
@@ -53,10 +52,9 @@ class Leaf:
 
     Args:
         name: Its name in the model.
-        form: What it holds.
         is_required: The model cannot be built without it.
         column: Its name in a CSV file.
-        default: What it is where the file has none; None if nothing stands in.
+        default: The default if the file has no value; None if there is no default.
     """
 
     name: str
@@ -68,14 +66,14 @@ class Leaf:
 
 @frozen
 class Group:
-    """A field with another model, or rows of it.
+    """A field with a nested model, or rows of it.
 
     Args:
         name: Its name in the model; empty for the order itself.
         cls: The model.
-        fields: The fields of the model that can stand in a file, by name.
-        is_required: The model that holds it cannot be built without it.
-        is_rows: It holds any number of them.
+        fields: The fields of the model that files may contain, by name.
+        is_required: The containing model cannot be built without it.
+        is_rows: It is a list of them.
     """
 
     name: str
@@ -90,7 +88,7 @@ _PREFIXES: Mapping[str, str] = {
     # An address is the customer's: customer_zip, not customer_address_zip.
     "address": "customer_",
 }
-# What the models require of every line and total, and some operations do not send.
+# Fields that the models require, but some operations do not send.
 _UNSENT: Mapping[str, object] = {"quantity": 1, "total_discount": Decimal(0)}
 # The callback URL is flat in the models and nested on the wire.
 _FLAT_ON_WIRE = {"callbackUrl": "callback.callbackUrl"}
@@ -160,7 +158,7 @@ ORDER_FIELDS: Mapping[str, Group] = MappingProxyType(
 
 @lru_cache(maxsize=64)
 def fields_of(operation: Operation[Any]) -> Group:
-    """Return the fields of what an operation sends."""
+    """Return the fields of an operation's request."""
     cls = cast("type[Any]", operation.request)
     rules = operation.rules
     sent = frozenset(_sent(() if rules is None else rules.fields))
@@ -182,7 +180,7 @@ def _columns(fields: Mapping[str, Leaf | Group], path: tuple[str, ...] = ()) -> 
 COLUMNS: Mapping[str, tuple[tuple[str, ...], Leaf]] = MappingProxyType(
     {column: place for order in ORDER_FIELDS.values() for column, place in _columns(order.fields)}
 )
-"""Each column but ``key`` and ``kind``: the path of its field, without row numbers, and the field."""
+"""Each column except ``key`` and ``kind``: the path of its field, without row numbers, and the field."""
 FIELD_OF: Mapping[tuple[str, ...], str] = MappingProxyType(
     {path: column for column, (path, _) in COLUMNS.items()}
 )
@@ -194,18 +192,18 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
 def field_path(wire: str) -> Path:
-    """Return the path of the field that a path on the wire names; the same path where there is none."""
+    """Return the path of a field by its wire path; unchanged if there is no such field."""
     steps = wire.split(".")
     path = _FIELD_PATHS.get(".".join(step for step in steps if not step.isdecimal()))
     if path is None:
         return tuple(steps)
-    # The only rows are those of the order itself.
+    # Only the order itself has rows.
     row = next((int(step) for step in steps if step.isdecimal()), None)
     return path if row is None else (path[0], row, *path[1:])
 
 
 def words(message: str, name: Mapping[tuple[str, ...], str] | None = None) -> str:
-    """Name the fields in a rule's message as the file does."""
+    """Replace the wire paths in a rule's message by the file's names."""
 
     def rename(match: re.Match[str]) -> str:
         path = _FIELD_PATHS.get(match[0])
@@ -218,17 +216,17 @@ def words(message: str, name: Mapping[tuple[str, ...], str] | None = None) -> st
 
 @lru_cache(maxsize=256)
 def did_you_mean(name: str, known: frozenset[str]) -> str:
-    """Suggest the name that was meant, as the end of a sentence; empty if none is near."""
+    """Suggest a similar name, as the end of a sentence; empty if there is none."""
     snake = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name[:80]).lower().replace(" ", "_").replace("-", "_")
     near = difflib.get_close_matches(snake, sorted(known), n=1, cutoff=0.7)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def shown_title(title: str, place: int) -> str:
-    """Return a CSV title for a message, if it can be one: what stands there may be personal data."""
+    """Return a CSV title for a message if it looks like a title; other text may be personal data."""
     return title if _TITLE.fullmatch(title) else f"column {place}"
 
 
 def shown_name(name: str) -> str:
-    """Return the name of a JSON member for a message, if it can be one; otherwise an ellipsis."""
+    """Return the name of a JSON member for a message if it looks like a name, otherwise an ellipsis."""
     return name if _NAME.fullmatch(name) else "…"

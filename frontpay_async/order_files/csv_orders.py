@@ -1,10 +1,10 @@
 """CSV: a header, then one record for each order or for each of its products.
 
-Consecutive records with the same key are one order: the first gives the order's own fields, each gives a
-product, and what a later one repeats of the order's fields must be the same text or empty. A key that comes
-back further down is a violation. So is a record that is repeated with all that it says of the order: it may
-have been exported twice, and a customer would pay twice. Whitespace around a cell is ignored, an
-empty cell is a missing value, and a record of empty cells is ignored.
+Consecutive records with the same key are one order: the first one has the order's own fields, each one has a
+product, and the order's fields in later records must be identical or empty. A key that is repeated further
+down is a violation. So is an exact copy of a record with the order's fields: it may have been exported twice,
+and a customer would pay twice. Whitespace around a cell is ignored, an empty cell is a missing value, and a
+record of empty cells is ignored.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ if TYPE_CHECKING:
 _DELIMITERS = (";", ",", "\t")
 _MOST_COLUMNS = 1000
 _EXPORTED_TWICE = (
-    "is the same as one before it in this order, as if it was exported twice; if it is a line of its own,"
-    " leave the columns of the order empty, or count it in product_quantity"
+    "is the same as an earlier one of this order, as if it was exported twice; if it is a separate line,"
+    " leave the columns of the order empty, or increase product_quantity"
 )
 _WORDS = {
     **dict.fromkeys(("true", "yes", "ja", "sann", "1"), True),
@@ -77,7 +77,7 @@ _NUMBER_DEMANDS = {sign: NUMBER_DEMAND.format(example=f"51{sign}00") for sign in
 _NUMBER_HINTS = {
     sign: f"; numbers such as 51{other}00 need decimal='{other}'" for sign, other in ((".", ","), (",", "."))
 }
-_DATE_HINT = "; a date in another form needs date_format, such as dd/mm/yyyy"
+_DATE_HINT = "; a date in another format needs date_format, such as dd/mm/yyyy"
 _LIKE_DATE = re.compile(r"\d{1,4}[-./ ]\w{1,9}[-./ ,]{1,2}\d{2,4}.*|\d{5,8}", re.DOTALL)
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _MOST_LINES_TO_HEADER = 20
@@ -106,12 +106,12 @@ def _names_only(defaults: Mapping[str, str]) -> str:
 
 @frozen
 class _Header:
-    """What stands in which place.
+    """The layout of the columns.
 
     Args:
-        columns: The column of each place; empty if the place is passed over.
-        titles: The title, as it stands in the file, of each column that is there.
-        width: How many cells a record has; those behind the last title are empty.
+        columns: The column at each position; empty if the position is ignored.
+        titles: The file's title of each column.
+        width: The number of cells of a record; cells after the last title are empty.
     """
 
     columns: tuple[str, ...]
@@ -125,13 +125,13 @@ class CsvFormat:
 
     Args:
         kind: The kind of the orders whose ``kind`` is empty or has no column.
-        mapping: Your titles, and the columns that they stand for; None for a title to pass over.
-        defaults: What stands in a column where the file has no cell or an empty one, as text of the file.
-        delimiter: The cell separator. Defaults to the one detected in the header.
-        decimal: The decimal sign. Defaults to the one detected in the file.
-        is_found: Whether the decimal sign was found in the file.
-        date_format: A form of dates, such as ``dd.mm.yyyy``, beside ISO 8601.
-        zone: The zone of times that name none.
+        mapping: Columns by your titles; None to ignore a title.
+        defaults: Values of missing and empty cells, by column, in the file's format.
+        delimiter: The delimiter. Detected from the header by default.
+        decimal: The decimal sign. Detected from the file by default.
+        is_found: Whether the decimal sign was detected from the file.
+        date_format: An additional date format, such as ``dd.mm.yyyy``.
+        zone: The time zone of times without one.
         strict_totals: Whether amounts that contradict each other are violations.
     """
 
@@ -155,8 +155,8 @@ class CsvFormat:
             raise ConfigurationError("the key cannot have a default: each order has its own")
         if _KIND in self.defaults:
             raise ConfigurationError(
-                "the kind cannot be a default of a column: give it as kind=, as --kind, or beside the tables"
-                " of a mapping file"
+                "the kind cannot be a default of a column: pass kind= or --kind, or set it at the top of"
+                " a mapping file"
             )
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ConfigurationError("the delimiter must be one character, such as ; or ,")
@@ -167,11 +167,11 @@ class CsvFormat:
 
     @property
     def days(self) -> re.Pattern[str] | None:
-        """The form of dates, compiled."""
+        """The compiled date format."""
         return self._days
 
     def prepared(self, lines: Lines) -> CsvFormat:
-        """Return the format with the decimal sign that the file's numbers have."""
+        """Return the format with the decimal sign detected from the file."""
         if self.decimal is not None:
             return self
         ignored = ViolationLog()
@@ -184,13 +184,13 @@ class CsvFormat:
         return evolve(self, decimal=decimal_of(chain(defaults, cells)), is_found=True)
 
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
-        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others."""
+        """Yield the valid orders of a file, each with its kind, and log the violations of the others."""
         delimiter = self._start(lines)
         records = records_of(lines, delimiter, log)
         first = next(records, None)
         header = self._header(first, log)
         if header is None:
-            for _ in records:  # The lines themselves may be wrong, too.
+            for _ in records:  # The lines themselves may also have violations.
                 pass
             return
         reader = _Reader(self, header, log, rules)
@@ -199,16 +199,16 @@ class CsvFormat:
         yield from reader.finish()
 
     def _column(self, title: str) -> str | None:
-        """Return the column of a title; empty if it is passed over, None if there is none."""
+        """Return the column of a title; empty if it is ignored, None if there is none."""
         if title in self.mapping:
             return self.mapping[title] or ""
         name = title.casefold()
         return name if name in _NAMES else None
 
     def _start(self, lines: Lines) -> str:
-        """Find the header, pass over what stands above it, and return the delimiter."""
-        # The header is the line that has the most columns that are known, and a key among them. Above it a
-        # spreadsheet may have a title, and `sep=;`, which states the delimiter for Excel.
+        """Find the header, skip the lines above it, and return the delimiter."""
+        # The header is the line with the most known columns, including a key. Above it may be a spreadsheet's
+        # title and `sep=;`, which states the delimiter for Excel.
         head = list(islice(lines, _MOST_LINES_TO_HEADER))
         first = next((index for index, line in enumerate(head) if line.strip()), len(head))
         stated = _SEPARATOR.fullmatch(head[first].strip("\ufeff\r\n")) if first < len(head) else None
@@ -222,7 +222,7 @@ class CsvFormat:
             titles = [clean(title.strip(' "\r\n')) for title in head[index].split(delimiter)]
             columns = [self._column(title) for title in titles]
             count = sum(column is not None for column in columns)
-            # A line of orders may hold the word "key", too.
+            # A line of an order may also contain the word "key".
             return _KEY in columns and (count > 1 or index == first), count, -index, len(titles)
 
         places = [(index, delimiter) for index in range(first, len(head)) for delimiter in delimiters]
@@ -236,7 +236,7 @@ class CsvFormat:
         if record is None:
             # Unreadable values have already been reported.
             if not log.count:
-                log.add(1, "", "the file is empty: a header is needed, such as key;kind;product_name")
+                log.add(1, "", "the file is empty: it needs a header, such as key;kind;product_name")
             return None
         titles = list(record.cells)
         while titles and not titles[-1]:
@@ -246,7 +246,7 @@ class CsvFormat:
             return None
         columns = [self._column(title) for title in titles]
         if _KEY not in columns:
-            # Its cells are not shown: without a header they are a customer's order.
+            # Its cells are not shown: without a header they may be a customer's order.
             log.add(record.line, _KEY, "is not a column of the header; add it, or map another column to it")
             return None
         self._judge_titles(record.line, titles, columns, log)
@@ -261,10 +261,10 @@ class CsvFormat:
                 near = did_you_mean(title, _NAMES)
                 log.add(line, shown_title(title, place), f"is not known{near}")
             elif column and columns.index(column) < place - 1:
-                log.add(line, shown_title(title, place), f"gives {column} a second time")
+                log.add(line, shown_title(title, place), f"repeats {column}")
         for title, column in self.mapping.items():
             if column is not None and title not in titles:
-                log.add(line, title, f"is not in the header, and is mapped to {column}")
+                log.add(line, title, f"is mapped to {column}, but is not in the header")
 
 
 @frozen
@@ -297,7 +297,7 @@ def _slots_of(kind: str | None, readers: Mapping[str, Callable[[str], object]]) 
 
 
 class _Reader:
-    """Gather the records of an order, until another key comes."""
+    """Collect the records of an order until the key changes."""
 
     def __init__(
         self,
@@ -321,9 +321,9 @@ class _Reader:
         self._is_sound = True
 
     def take(self, record: Record) -> Iterator[tuple[str, BatchItem]]:
-        """Add a record; yields the order that it ends."""
+        """Add a record; yields the order before it if the key changes."""
         width, cells = self._header.width, record.cells
-        # Also where what is too much is empty: a decimal comma that parts a cell moves all behind it.
+        # Even if the surplus cells are empty: a decimal comma may have split a cell and shifted the others.
         if len(cells) != width:
             self._findings.add(record.line, "", f"has {len(cells)} cells, and the header has {width}")
             return
@@ -346,7 +346,7 @@ class _Reader:
         self._records.append((record.line, values))
 
     def finish(self) -> Iterator[tuple[str, BatchItem]]:
-        """Yield the order whose records were gathered, if it is sound."""
+        """Yield the collected order if it is valid."""
         if not self._records:
             return
         key, records = self._key, self._records
@@ -367,7 +367,7 @@ class _Reader:
         order, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
         lines = [line for line, values in records if self._has_product(values, records)]
-        # What stands in for a value that is missing fits no total.
+        # The placeholder of a missing value would contradict the totals.
         strict_totals = self._form.strict_totals and not missing and not unreadable
         broken = self._rules(kind, order, strict_totals)
         for flaw in (*flaws, *(flaw for flaw in broken if flaw.path not in missing)):
@@ -386,7 +386,7 @@ class _Reader:
             self._tell(
                 line,
                 _KEY,
-                f"stands in line {before} already; the records of one order must follow each other",
+                f"is already in line {before}; the records of one order must be consecutive",
             )
 
     def _judge_repeated(self, line: int, first: Mapping[str, str], values: Mapping[str, str]) -> None:
@@ -397,14 +397,14 @@ class _Reader:
                 self._tell(line, column, "must be empty, or the same as in the first record of this key")
 
     def _has_product(self, values: Mapping[str, str], records: list[tuple[int, dict[str, str]]]) -> bool:
-        # An order of one record may have its product from the defaults alone, such as a membership fee.
+        # The product of an order with one record may come from the defaults, such as a membership fee.
         cells = (*values, *self._form.defaults) if len(records) == 1 else values
         return not _OF_PRODUCTS.isdisjoint(cells)
 
     def _draft(
         self, kind: str | None, records: list[tuple[int, dict[str, str]]]
     ) -> tuple[Draft, set[tuple[int, str]]]:
-        """Read the cells of an order; returns also the lines and columns of those that could not be read."""
+        """Read the cells of an order; also returns the lines and columns of unreadable cells."""
         draft: Draft = {}
         products: list[Draft] = []
         unreadable: set[tuple[int, str]] = set()
@@ -420,7 +420,7 @@ class _Reader:
                     continue
                 if not slot.is_of_kind:
                     if column in values:
-                        self._tell(line, column, f"must be empty: kind {kind} has no such field")
+                        self._tell(line, column, f"must be empty: the kind {kind} has no such field")
                     continue
                 value = slot.read(text)
                 if type(value) is Flaw:
@@ -490,7 +490,7 @@ class _Reader:
         self._is_sound = False
         title = self._header.titles.get(column)
         if title is None and (column in _NAMES):
-            # It is wrong in every record: telling it once is enough.
+            # It is invalid in every record, so it is reported once.
             source = "in the defaults" if column in self._form.defaults else "the header has no such column"
             message = f"{message} ({source})"
             if (column, message) in self._told_of_all:
@@ -504,7 +504,7 @@ def _at(cells: list[str], places: list[int]) -> Iterator[str]:
 
 
 def _same(key: str) -> str:
-    """Return the form in which keys are compared: a composed letter and a decomposed one are the same."""
+    """Return a key in its normalised form: composed and decomposed letters are equal."""
     return key if key.isascii() else unicodedata.normalize("NFC", key)
 
 
@@ -517,7 +517,7 @@ def _is_number(column: str) -> bool:
 
 
 def _place(path: Path) -> tuple[int | None, str]:
-    """Return the row of products and the column that a path names, or its nearest words."""
+    """Return the row of products and the column of a path, or the nearest name."""
     row = next((step for step in path if isinstance(step, int)), None)
     names = tuple(step for step in path if isinstance(step, str))
     return row, FIELD_OF.get(names, ".".join(names))

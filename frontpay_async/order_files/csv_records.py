@@ -1,4 +1,4 @@
-"""CSV records with their line numbers, also past what is not well-formed."""
+"""CSV records with line numbers; reading continues after malformed records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from frontpay_async.order_files.lines import Lines
     from frontpay_async.order_files.violations import ViolationLog
 
-# A quote that is never closed would take the rest of the file for its cell.
+# Without a limit, an unclosed quote would extend its cell to the end of the file.
 _MOST_LINES_OF_A_RECORD = 100
 
 
@@ -24,7 +24,7 @@ class Record:
     """One record.
 
     Args:
-        line: The line where it begins, from 1.
+        line: Its first line, from 1.
         cells: Its cells, without white space around them; not all are empty.
     """
 
@@ -33,7 +33,7 @@ class Record:
 
 
 class _Source:
-    """Feed the parser, and remember the lines of the record that it is reading."""
+    """Feeds the parser, and keeps the lines of the current record."""
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
@@ -51,7 +51,7 @@ class _Source:
 
 
 def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Record]:
-    """Yield the records of a file that are not empty, and tell what is not well-formed."""
+    """Yield the non-empty records of a file, and log malformed ones."""
     source = _Source(lines)
     parser = csv.reader(source, delimiter=delimiter, strict=True)
     while True:
@@ -63,9 +63,9 @@ def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Reco
         except StopIteration:
             return
         except csv.Error as error:
-            # The parser's own words: they name no cell.
+            # The parser's own message, which contains no cell.
             log.add(start, "", f"is not well-formed CSV: {error}")
-            # Where a quote should have been closed is not known: only the first line is given up.
+            # The intended end of the quote is unknown, so only the first line is skipped.
             lines.push_back(source.taken[1:])
             continue
         if any(cells):

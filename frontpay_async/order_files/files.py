@@ -1,9 +1,9 @@
-"""Files of orders: checked as a whole, then read one order at a time.
+"""Order files: validated as a whole, then read one order at a time.
 
-Two passes over one open file. The first judges every line, and keeps for each order eight bytes that stand
-for everything up to its end. The second, which yields the orders, compares them before it yields: a file that
-is written to in between stops with an error, and never yields an order that was not judged. Beside those
-bytes only the keys are held in memory.
+There are two passes over one open file. The first validates every line, and keeps an eight-byte digest of the
+file up to the end of each order. The second yields the orders, and compares the digest before each: if the
+file was changed in between, it stops with an error and never yields an unvalidated order. Only the digests
+and the keys are kept in memory.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class _Format(Protocol):
 
 @frozen(kw_only=True)
 class KindTotal:
-    """Sum up the orders of one kind.
+    """The totals of the orders of one kind.
 
     Args:
         orders: The number of orders.
-        products: How many lines they have.
-        grand_total: What they come to, in the orders' currency.
+        products: The number of lines.
+        grand_total: The sum of their totals, in the orders' currency.
     """
 
     orders: int = 0
@@ -69,13 +69,13 @@ class KindTotal:
 
 @frozen(kw_only=True)
 class DryRun:
-    """What a file would send; nothing was sent.
+    """The content of a file; nothing was sent.
 
     Args:
         kinds: The totals of the valid orders, for each kind in the file.
-        violations: What is wrong, in the order of the lines; of a very bad file, the first 100,000.
-        violation_count: How many violations there are in all. When there is one, nothing of the file is sent.
-        warnings: What was read, but may be a mistake, such as a postal code without its leading zero.
+        violations: The violations in the order of the lines, at most the first 100,000.
+        violation_count: The total number of violations. If there are any, no order of the file is sent.
+        warnings: Possible mistakes in valid lines, such as a postal code without its leading zero.
     """
 
     kinds: Mapping[str, KindTotal]
@@ -85,12 +85,12 @@ class DryRun:
 
     @property
     def warning_groups(self) -> tuple[ViolationGroup, ...]:
-        """The warnings, those that say the same together."""
+        """The warnings, grouped by message."""
         return grouped(self.warnings)
 
     @property
     def groups(self) -> tuple[ViolationGroup, ...]:
-        """The violations, those that say the same together."""
+        """The violations, grouped by message."""
         return grouped(self.violations)
 
     @property
@@ -112,11 +112,11 @@ def _sum(one: KindTotal, other: KindTotal) -> KindTotal:
 
 @frozen(repr=False)
 class OrderFile:
-    """The orders of a file; made by ``read_csv`` and ``read_jsonl``.
+    """The orders of a file; created by ``read_csv`` and ``read_jsonl``.
 
-    Iterating checks the whole file first, then yields its orders one by one. It can be iterated again. With
-    ``for`` that is blocking I/O; with ``async for``, as ``InvoiceBatch.submit`` does, it runs in a thread. So
-    should ``check`` and ``dry_run`` in an event loop.
+    Iterating validates the whole file first, then yields its orders one by one; it can be repeated. ``for``
+    blocks; ``async for``, which ``InvoiceBatch.submit`` uses, runs in a thread. In an event loop, call
+    ``check`` and ``dry_run`` in a thread, too.
 
     Args:
         path: The file.
@@ -130,7 +130,7 @@ class OrderFile:
         return f"OrderFile({self.path.name!r})"
 
     def __iter__(self) -> Iterator[BatchItem]:
-        """Yield the orders, after all of them were found sound."""
+        """Yield the orders after validating all of them."""
         return self._orders()
 
     def _orders(self) -> Generator[BatchItem]:
@@ -143,7 +143,7 @@ class OrderFile:
             source.seek(0)
             log = ViolationLog()
             lines = Lines(source, self._codec, log)
-            # The marks tell that these lines were judged: the rules need not be asked again.
+            # The digests prove that these lines were validated, so the rules are not checked again.
             again = form.read(lines, log, lambda _kind, _order, _strict: [])
             read = 0
             for read, (_, item) in enumerate(again, 1):
@@ -154,7 +154,7 @@ class OrderFile:
                 raise self._changed(lines.number)
 
     async def __aiter__(self) -> AsyncIterator[BatchItem]:
-        """Yield the orders as ``__iter__`` does, read in a thread."""
+        """Yield the orders like ``__iter__``, read in a thread."""
         orders = self._orders()
         try:
             while chunk := await to_thread.run_sync(list, islice(orders, _CHUNK)):
@@ -164,10 +164,10 @@ class OrderFile:
             orders.close()
 
     def check(self) -> None:
-        """Check the whole file, and say nothing when it is sound.
+        """Validate the whole file.
 
         Raises:
-            InvalidFileError: Something is wrong in the file; lists all of it.
+            InvalidFileError: The file has violations; the error lists all of them.
             ConfigurationError: It is not a regular file.
             OSError: It cannot be opened or read.
         """
@@ -177,7 +177,7 @@ class OrderFile:
             raise self._refusal(log)
 
     def dry_run(self) -> DryRun:
-        """Sum up what the file would send, and list what is wrong with it.
+        """Return the totals and the violations of the file.
 
         Raises:
             ConfigurationError: It is not a regular file.
@@ -201,7 +201,7 @@ class OrderFile:
 
     def _open(self) -> BinaryIO:
         source = self.path.open("rb")
-        # What cannot be read twice cannot be checked before it is sent.
+        # A file that cannot be read twice cannot be validated before its orders are sent.
         if not source.seekable():
             source.close()
             raise ConfigurationError(f"{self.path.name} must be a regular file: it is read twice")
@@ -226,7 +226,9 @@ class OrderFile:
         return InvalidFileError(self.path.name, log.in_order(), count=log.count)
 
     def _changed(self, line: int) -> InvalidFileError:
-        changed = LineViolation(line, "", "is not what was checked: the file was changed while it was read")
+        changed = LineViolation(
+            line, "", "differs from the checked content: the file was changed while it was read"
+        )
         return InvalidFileError(self.path.name, [changed])
 
 
@@ -246,28 +248,28 @@ def read_csv(
 ) -> OrderFile:
     """Read orders from a CSV file; ``docs/batch-files.md`` lists the columns.
 
-    Nothing is opened yet, but a mapping file.
+    Only a mapping file is opened at this point.
 
     Args:
-        path: The file. Its first record is a header; a title, and ``sep=;``, may stand above it.
+        path: The file. Its first record is the header; a title and ``sep=;`` may precede it.
         kind: payment_link, invoice, efaktura or ehf: for orders whose ``kind`` is empty or has no column.
-        mapping: Your titles, and the columns that they stand for, such as ``{"Fakturanr": "key"}``; None for
-            a title to pass over. Other titles must be columns. Or the path of a mapping file in TOML, which
-            may also have the other arguments; what is given here comes first.
-        defaults: What a column holds where the file has no cell or an empty one, written as in the file,
-            such as ``{"customer_country": "NO"}``.
-        skip: Titles to pass over.
-        encoding: The encoding, such as cp1252; a byte order mark is passed over. Defaults to UTF-8.
-        delimiter: What stands between cells. Defaults to the one of ``;``, ``,`` and tab that fits best.
-        decimal: The decimal sign. Defaults to the one that the numbers of the file have. Spaces may set
-            thousands apart.
-        date_format: A form of dates beside ISO 8601 and dd.mm.yyyy, such as ``dd/mm/yyyy`` or ``%m/%d/%Y``.
+        mapping: Columns by your titles, such as ``{"Fakturanr": "key"}``; None to ignore a title. All other
+            titles must be columns. Or the path of a mapping file in TOML, which may also contain the other
+            arguments; arguments given here take precedence.
+        defaults: Values of missing and empty cells, by column, in the file's format, such as
+            ``{"customer_country": "NO"}``.
+        skip: Titles to ignore.
+        encoding: The encoding, such as cp1252; a byte order mark is ignored. Defaults to UTF-8.
+        delimiter: The delimiter. Detected from the header by default: ``;``, ``,`` or tab.
+        decimal: The decimal sign. Detected from the file by default. Spaces may separate thousands.
+        date_format: A date format in addition to ISO 8601 and dd.mm.yyyy, such as ``dd/mm/yyyy`` or
+            ``%m/%d/%Y``.
         zone: The zone of times that name none, such as ``Europe/Oslo``. Without it they are violations.
         strict_totals: Whether amounts that contradict each other are violations, as for
             ``FrontPayClient(strict_totals=…)``, which sends the orders. Defaults to True.
 
     Raises:
-        ConfigurationError: An argument is wrong, or names a column that there is not.
+        ConfigurationError: An argument is invalid, or contains an unknown column.
         OSError: The mapping file cannot be read.
     """
     of_file = read_mapping(mapping) if isinstance(mapping, (str, os.PathLike)) else CsvMapping()
@@ -295,19 +297,19 @@ def read_jsonl(
     zone: tzinfo | str | None = None,
     strict_totals: bool = True,
 ) -> OrderFile:
-    """Read orders from a file of JSON lines, in UTF-8; ``docs/batch-files.md`` shows one.
+    """Read orders from a JSON lines file in UTF-8; ``docs/batch-files.md`` describes the format.
 
-    Nothing is opened yet.
+    The file is not opened at this point.
 
     Args:
         path: The file. Each line is an object with ``key``, ``kind`` and ``order``.
-        kind: payment_link, invoice, efaktura or ehf: for orders that name none.
+        kind: payment_link, invoice, efaktura or ehf, for orders without a kind.
         zone: The zone of times that name none, such as ``Europe/Oslo``. Without it they are violations.
         strict_totals: Whether amounts that contradict each other are violations, as for
             ``FrontPayClient(strict_totals=…)``, which sends the orders. Defaults to True.
 
     Raises:
-        ConfigurationError: An argument is wrong.
+        ConfigurationError: An argument is invalid.
     """
     form = JsonlFormat(kind=_kind(kind), zone=_zone(zone), strict_totals=strict_totals)
     return OrderFile(Path(path), form, codec_of("utf-8"))

@@ -1,4 +1,4 @@
-"""One order of a batch, and the key under which it is known."""
+"""One order of a batch and its key."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 BatchOrder: TypeAlias = PaymentLinkOrder | InvoiceOrder | EFakturaOrder | EhfOrder
 
 LONGEST_KEY = 200
-"""The most characters that a key may have: it is an indexed column of the journal."""
+"""The maximum length of a key, which is an indexed column of the journal."""
 
 
 def key_flaw(key: object) -> str | None:
-    """Say what is wrong with a key, without showing it; None if nothing is."""
+    """Return the violation of a key, without the key; None if it is valid."""
     if not isinstance(key, str):
         return f"must be text, not {type(key).__name__}"
     if not key or key != key.strip():
         return "must not be empty, nor begin or end with white space"
     if len(normal(key)) > LONGEST_KEY:
         return f"may have at most {LONGEST_KEY} characters"
-    # A line break would break a log line and a report; a lone surrogate has no bytes.
+    # A line break would break logs and reports; a lone surrogate cannot be encoded.
     if not key.isprintable():
         return "must have printable characters only"
     return None
 
 
 def normal(key: str) -> str:
-    """Return a key in the form in which it is compared: composed (NFC), so that one text is one key."""
-    # A text of numpy's is a subclass of str, which no database driver takes; the validator judges the rest.
+    """Return a key in its normalised form: composed (NFC)."""
+    # A numpy string is a subclass of str, which database drivers reject; the validator checks the rest.
     return unicodedata.normalize("NFC", str.__str__(key)) if str in type(key).__mro__ else key
 
 
@@ -54,15 +54,15 @@ def _check_order(_: object, attribute: Attribute[BatchOrder], value: object) -> 
 
 @frozen(kw_only=True)
 class BatchItem:
-    """Pair an order with your own key for it; a batch sends the order of each key once.
+    """An order with your own key; a batch sends the order of each key once.
 
-    The key appears in the journal, in reports and in logs: use the identifier in your records, such as
-    an invoice number, and hold nothing personal.
+    The key appears in the journal, in reports and in logs: use the identifier in your records, such as an
+    invoice number, without personal data.
 
     Args:
         key: Your identifier: 1 to 200 printable characters, no white space around it, unique in the batch. It
-            is kept in the composed Unicode form (NFC), so that ``Å`` is one key however it was typed.
-        order: What is sent; hidden in reprs, because it holds personal data.
+            is normalised to composed Unicode (NFC), so ``Å`` is one key however it was typed.
+        order: The order; hidden in reprs, because it contains personal data.
 
     Raises:
         TypeError: The key is not text, or the order is not of one of the four kinds.

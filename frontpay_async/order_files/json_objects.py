@@ -1,4 +1,4 @@
-"""What one operation sends, as one JSON object, read as the orders of a file are: all violations at once."""
+"""Reading the request of one operation from a JSON object, with all violations at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def read_terminal_order(
     text: str, *, terminal_uuid: str | None, today: date, strict_totals: bool = True
 ) -> TerminalOrder:
-    """Read a terminal order, as ``read_object`` does; left out, ``receipt_print`` is true."""
+    """Read a terminal order, like ``read_object``; ``receipt_print`` defaults to true."""
     members = {} if terminal_uuid is None else {"terminal_uuid": terminal_uuid}
     order = read_object(
         CREATE_TERMINAL_ORDER,
@@ -49,9 +49,9 @@ def read_object(
     defaults: Mapping[str, object] | None = None,
     strict_totals: bool = True,
 ) -> object:
-    """Read what an operation sends: the fields of its model under their Python names."""
-    # Left out, `summary` is computed, `order_date` is today, and an order that is sent by a message goes by
-    # e-mail where the customer has an address, else by text message.
+    """Read the request of an operation: the fields of its model under their Python names."""
+    # Defaults: `summary` is computed, `order_date` is today, and orders are sent by e-mail if the customer
+    # has an address, otherwise by text message.
     fields = fields_of(operation)
     source = _parse(operation, text)
     source.update(members or {})
@@ -71,7 +71,7 @@ def read_object(
     except InvalidOrderError as error:
         for each in error.violations:
             path = field_path(each.path)
-            # What stands in for a value that could not be read is not judged.
+            # Placeholders of unreadable values are not checked.
             is_read = not any(path[:length] in reader.unreadable for length in range(1, len(path) + 1))
             if path not in missing and is_read:
                 violations.append(Violation(".".join(map(str, path)), words(each.message)))
@@ -93,7 +93,7 @@ def _defaults(fields: Group, draft: Draft, today: date) -> Draft:
 
 
 def _parse(operation: Operation[Any], text: str) -> dict[str, object]:
-    # Some editors begin a file with a mark.
+    # Some editors write a byte order mark.
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise _wrong(operation, "is empty")
@@ -105,7 +105,7 @@ def _parse(operation: Operation[Any], text: str) -> dict[str, object]:
         if isinstance(source, dict):
             return cast("dict[str, object]", source)
         raise _wrong(operation, "must be an object")
-    # Raised out here, so that what was read is not in reach of the traceback.
+    # Raised here, so that the traceback does not contain the data.
     raise _wrong(operation, f"is not JSON{at}")
 
 

@@ -1,8 +1,8 @@
 """JSON lines: one object for each order, ``{"key": …, "kind": …, "order": {…}}``.
 
-The order has the fields of the models, under their Python names, nested as they are. Numbers are JSON numbers
-or text, and are read exactly. A field that is not known, a name that stands twice, and a text where there is
-none are violations. Blank lines are passed over.
+The order has the fields of the models, under their Python names, nested like the models. Numbers are JSON
+numbers or strings, and are read exactly. Unknown fields, repeated names and values of the wrong type are
+violations. Blank lines are ignored.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ _NUMBER_DEMAND = NUMBER_DEMAND.format(example="51.00")
 def _read_float(text: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent that no Decimal has
+    except InvalidOperation:  # an exponent out of range
         return Decimal("Infinity")
 
 
 def _read_int(text: str) -> Decimal | int:
-    # int() refuses thousands of digits with an error that is none of JSON's.
+    # int() rejects thousands of digits with an error that is not a JSON error.
     return int(text) if len(text) <= _LONGEST_INT else Decimal("Infinity")
 
 
 class _Repeated(dict[str, object]):
-    """An object in which names stand twice."""
+    """An object with repeated names."""
 
     names: frozenset[str] = frozenset()
 
@@ -104,8 +104,8 @@ class JsonlFormat:
     """The format of a JSON lines file.
 
     Args:
-        kind: The kind of the orders that name none.
-        zone: The zone of times that name none.
+        kind: The kind of orders without one.
+        zone: The time zone of times without one.
         strict_totals: Whether amounts that contradict each other are violations.
     """
 
@@ -118,7 +118,7 @@ class JsonlFormat:
         return self
 
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
-        """Yield the sound orders of a file, each with its kind, and tell what is wrong with the others."""
+        """Yield the valid orders of a file, each with its kind, and log the violations of the others."""
         lines_of_keys: dict[str, int] = {}
         for text in lines:
             if text.strip():
@@ -141,7 +141,7 @@ class ObjectReader:
         self.unreadable: set[Path] = set()
 
     def read(self, text: str, rules: Judge) -> tuple[str, BatchItem] | None:
-        """Return the line's kind and order, or None if something is wrong with them."""
+        """Return the line's kind and order, or None if they are invalid."""
         source = self._parse(text)
         if source is None:
             return None
@@ -161,12 +161,12 @@ class ObjectReader:
             self._findings.warn(self._number, "order.customer.address.zip", ZIP_WARNING)
         value, flaws = assemble(kind, draft)
         missing = {flaw.path for flaw in flaws}
-        # What stands in for a value that is missing fits no total.
+        # The placeholder of a missing value would contradict the totals.
         strict_totals = self._form.strict_totals and not missing and not self.unreadable
         broken = rules(kind, value, strict_totals)
         for flaw in (*flaws, *(flaw for flaw in broken if flaw.path not in missing)):
             path = ("order", *flaw.path)
-            # Nor of what would stand in an object that is none.
+            # Nor the fields of a value that is not an object.
             if not any(path[:length] in self.unreadable for length in range(2, len(path) + 1)):
                 self._tell(path, words(flaw.message))
         return (kind, BatchItem(key=cast("str", key), order=value)) if self._is_sound else None
@@ -175,7 +175,7 @@ class ObjectReader:
         try:
             source: object = decode(text)
         except json.JSONDecodeError as error:
-            # Its message names the place, not the text.
+            # The message contains the position, not the text.
             self._tell((), f"is not JSON: {error.msg} at character {error.pos + 1}")
             return None
         except RecursionError:
@@ -193,18 +193,18 @@ class ObjectReader:
         elif (
             before := self._lines_of_keys.setdefault(normalize("NFC", cast("str", key)), self._number)
         ) != self._number:
-            self._tell(("key",), f"stands in line {before} already")
+            self._tell(("key",), f"is already in line {before}")
 
     def _judge_names(self, source: Mapping[str, object], path: Path, known: frozenset[str]) -> None:
         for name in source.keys() - known:
-            # Anything but a name may be personal data.
+            # Anything except a name may be personal data.
             self._tell((*path, shown_name(name)), f"is not known{did_you_mean(name, known)}")
         if isinstance(source, _Repeated):
             for name in source.names & known:
                 self._tell((*path, name), "stands twice")
 
     def read_fields(self, group: Group, source: object, path: Path) -> Draft | None:
-        """Return the draft of an object; None if it is none."""
+        """Return the draft of an object; None if it is not an object."""
         if not isinstance(source, dict):
             self._refuse(path, "is required" if source is None else "must be an object")
             return None
@@ -229,7 +229,7 @@ class ObjectReader:
         return [self.read_fields(member, row, (*path, index)) or {} for index, row in enumerate(rows)]
 
     def _leaf(self, form: Form, value: object) -> tuple[object, str]:  # noqa: PLR0911 - a table
-        """Return a value of the form, or None with what is asked."""
+        """Return a value of the right type, or None with the requirement."""
         match form, value:
             case Form.TEXT, str():
                 return value, ""

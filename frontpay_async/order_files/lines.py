@@ -1,8 +1,8 @@
-"""The physical lines of a file: numbered, decoded, bounded in length, and summed up as they pass.
+"""The physical lines of a file: numbered, decoded, limited in length, with a running digest.
 
-Lines end with LF or CRLF, or with CR alone where the file begins so. A line that cannot be used is reported
-and comes back empty, so that the reader goes on and finds what else is wrong. The running digest is what
-shows, line by line, that a second pass reads what the first one judged.
+Lines end with LF or CRLF, or with CR if the first line does. An unusable line is reported and returned empty,
+so that the reader continues and finds further violations. The running digest proves, line by line, that the
+second pass reads what the first one validated.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from frontpay_async.order_files.violations import ViolationLog
 
 LONGEST_LINE = 1 << 20
-"""The most bytes that a line may have."""
+"""The maximum length of a line, in bytes."""
 
 _SAMPLE = 1 << 16
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def codec_of(encoding: str) -> str:
-    """Return the codec by which single lines can be decoded."""
+    """Return the codec that can decode single lines."""
     try:
         name = codecs.lookup(encoding).name
         fits = "a\nb".encode(name).endswith(b"a\nb")
@@ -37,7 +37,7 @@ def codec_of(encoding: str) -> str:
         fits, name = False, encoding
     if not fits:
         raise ConfigurationError(f"{encoding} is not an encoding with LF line ends; use utf-8 or cp1252")
-    # A mark stands only at the beginning of a file; it is taken off there, whatever the encoding is called.
+    # A byte order mark occurs only at the beginning of a file; it is removed there for all encodings.
     return "utf-8" if name == "utf-8-sig" else name
 
 
@@ -51,9 +51,9 @@ class Lines:
 
     Args:
         source: The file, opened for reading bytes.
-        codec: What ``codec_of`` gave.
+        codec: The result of ``codec_of``.
         log: Collects the violations.
-        number: The number of the line that came last.
+        number: The number of the last line.
     """
 
     source: BinaryIO = field(repr=False)
@@ -98,12 +98,12 @@ class Lines:
         return line
 
     def push_back(self, lines: list[str]) -> None:
-        """Give lines back, to be read again."""
+        """Push lines back, to be read again."""
         self._again.extendleft(reversed(lines))
         self.number -= len(lines)
 
     def digest(self) -> int:
-        """Return what stands for every byte that was read so far."""
+        """Return the digest of all bytes read so far."""
         return int.from_bytes(self._digest.digest())
 
     def _text(self, raw: bytes) -> str:
@@ -116,12 +116,12 @@ class Lines:
             self._skip_all()
             return ""
         if b"\0" in raw:
-            self.log.add(self.number, "", "has a NUL byte: the file is damaged, or no text")
+            self.log.add(self.number, "", "has a NUL byte: the file is damaged or not text")
             return ""
         try:
             return _unix_end(raw.decode(self.codec))
         except UnicodeDecodeError:
-            demand = f"is not {self.codec} text; another encoding, such as cp1252, is an argument"
+            demand = f"is not {self.codec} text; pass another encoding, such as cp1252"
             self.log.add(self.number, "", demand)
         return raw.decode(self.codec, "replace")
 

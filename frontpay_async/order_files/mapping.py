@@ -1,4 +1,4 @@
-"""Settings of a CSV file in a TOML file, so that an export of every month is read by one name.
+"""Mapping files: the settings of CSV files in TOML.
 
 kind = "invoice"
 decimal = ","
@@ -36,12 +36,12 @@ def _names_only(given: Mapping[str, str]) -> str:
 
 @frozen(kw_only=True)
 class CsvMapping:
-    """What a mapping file says; the arguments of ``read_csv`` have the same names.
+    """The content of a mapping file; the arguments of ``read_csv`` have the same names.
 
     Args:
-        columns: Titles, and the columns that they stand for.
-        defaults: What a column holds where the file has no cell or an empty one.
-        skip: Titles to pass over.
+        columns: Columns by title.
+        defaults: Values of missing and empty cells, by column.
+        skip: Titles to ignore.
         settings: The rest: kind, encoding, delimiter, decimal, date_format, zone.
     """
 

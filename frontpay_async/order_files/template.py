@@ -1,4 +1,4 @@
-"""A file of orders to begin with: the columns of a kind, and an order that can be read. Pure."""
+"""The template of an order file: the columns of a kind, and a valid example order. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from frontpay_async._protocol.rules import Field
 
-# The made-up order of the template, as Norwegian Excel writes it.
+# The example order, as Norwegian Excel writes it.
 _EXAMPLE: Mapping[str, str] = MappingProxyType(
     {
         "product_name": "Hårklipp",
@@ -46,8 +46,8 @@ _LEFT_OUT = frozenset({"extra", "customer_uuid", "product_amount"})
 
 
 def template(kind: str, today: date) -> str:
-    """Return a CSV file with the columns of a kind and one order, in the form of Norwegian spreadsheets."""
-    # It begins with a byte order mark, its cells are separated by `;`, and its decimals by a comma.
+    """Return a CSV file with the columns of a kind and one order, in the format of Norwegian spreadsheets."""
+    # It has a byte order mark, the delimiter `;`, and decimal commas.
     rules = ORDER_KINDS[kind].operation.rules
     required = set(_required(() if rules is None else rules.fields))
     columns = [

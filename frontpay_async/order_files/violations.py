@@ -1,4 +1,4 @@
-"""What is wrong in a file of orders: where, and what is asked, never the value that stands there."""
+"""The violations of an order file: place and requirement, never the value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MOST_KEPT = 100_000
-"""The most violations that are kept; the rest is counted, so that no file can fill the memory."""
+"""The maximum number of violations kept; the rest is only counted, to limit memory."""
 _MOST_TOLD = 20
 _MOST_LINES = 10
 
@@ -22,10 +22,10 @@ class LineViolation:
     """One violation in a file.
 
     Args:
-        line: The line of the file, from 1. For a CSV record of several lines, the line where it begins.
-        column: The column's header as it stands in a CSV file, or the path in a JSON line such as
-            ``order.customer.email``; empty if the line as a whole is meant.
-        message: What is asked, without the value that stands there.
+        line: The line of the file, from 1. For a CSV record of several lines, the first one.
+        column: The column's title in a CSV file, or the path in a JSON line such as ``order.customer.email``;
+            empty for the whole line.
+        message: The requirement, without the value.
     """
 
     line: int
@@ -38,12 +38,12 @@ class LineViolation:
 
 @frozen
 class ViolationGroup:
-    """One thing that is wrong in several lines of a file.
+    """The same violation in several lines of a file.
 
     Args:
-        lines: The lines of the file, from 1, in their order.
-        column: The column's header as it stands in a CSV file, or the path in a JSON line; may be empty.
-        message: What is asked, without the values that stand there.
+        lines: The lines of the file, from 1, in order.
+        column: The column's title in a CSV file, or the path in a JSON line; may be empty.
+        message: The requirement, without the values.
     """
 
     lines: tuple[int, ...]
@@ -58,7 +58,7 @@ class ViolationGroup:
 
 
 def grouped(violations: Iterable[LineViolation]) -> tuple[ViolationGroup, ...]:
-    """Gather the violations that say the same of the same column, in the order of their first lines."""
+    """Group the violations by column and message, in the order of their first lines."""
     lines: dict[tuple[str, str], list[int]] = {}
     for each in violations:
         lines.setdefault((each.column, each.message), []).append(each.line)
@@ -68,11 +68,11 @@ def grouped(violations: Iterable[LineViolation]) -> tuple[ViolationGroup, ...]:
 class InvalidFileError(FrontPayError):
     """Error for an invalid order file, with all violations; nothing was sent.
 
-    Its text names the first 20 kinds of violations, each with its lines, and counts the rest.
+    The message contains the first 20 kinds of violations, each with its lines, and the number of the rest.
 
     Args:
         name: The file's name.
-        violations: What is wrong, in the order of the lines; of a very bad file, the first 100,000.
+        violations: The violations in the order of the lines, at most the first 100,000.
         count: The total number of violations. Defaults to the number of those given.
     """
 
@@ -91,12 +91,12 @@ class InvalidFileError(FrontPayError):
 
 @define
 class ViolationLog:
-    """Gather the violations of one file.
+    """The violations of one file.
 
     Args:
-        kept: The first of them, in the order in which they were found.
-        count: How many there were.
-        warnings: What was read, but may be a mistake; the first of them.
+        kept: The first violations, in the order in which they were found.
+        count: The total number.
+        warnings: The first possible mistakes in valid lines.
     """
 
     kept: list[LineViolation] = field(factory=list[LineViolation])
@@ -104,16 +104,16 @@ class ViolationLog:
     warnings: list[LineViolation] = field(factory=list[LineViolation])
 
     def warn(self, line: int, column: str, message: str) -> None:
-        """Note what was read, but may be a mistake."""
+        """Record a possible mistake."""
         if len(self.warnings) < MOST_KEPT:
             self.warnings.append(LineViolation(line, column, message))
 
     def add(self, line: int, column: str, message: str) -> None:
-        """Note one violation."""
+        """Record a violation."""
         self.count += 1
         if len(self.kept) < MOST_KEPT:
             self.kept.append(LineViolation(line, column, message))
 
     def in_order(self) -> tuple[LineViolation, ...]:
-        """Return what was kept, by line: a record that lacks a column is judged after the next has begun."""
+        """Return the violations by line: some are found only after the next record has started."""
         return tuple(sorted(self.kept, key=lambda found: found.line))

@@ -59,7 +59,7 @@ class Pages(Generic[T]):
             raise NotFoundError(
                 f"{self._operation.name}: page {number} does not exist: the last page"
                 f" is {max(1, found.last)}."
-                " Nothing was changed: this only reads.",
+                " Nothing was changed: this is a read.",
                 status=HTTPStatus.OK,
                 operation=self._operation.name,
             )
@@ -75,8 +75,8 @@ class Pages(Generic[T]):
                 return
             if found.number != number:
                 raise OutcomeUnknownError(
-                    f"{self._operation.name}: page {number} was asked for, and the API answered with page"
-                    f" {found.number}: the rest cannot be read. Nothing was changed: this only reads.",
+                    f"{self._operation.name}: page {number} was requested, but the API returned page"
+                    f" {found.number}: the list cannot be read further. Nothing was changed: this is a read.",
                     operation=self._operation.name,
                 )
             number += 1

@@ -27,12 +27,12 @@ _LAST_PORT = 65535
 _YEAR = 365 * 86400.0
 _OPEN_TO_ALL = (
     "warning: {host} is reachable from other machines. The sandbox has no password: every machine on the"
-    " network can read the orders in it and decide their payments. Use 127.0.0.1 unless that is intended."
+    " network can read its orders and decide payments. Use 127.0.0.1 unless that is intended."
 )
 
 HELP = f"""Run the sandbox until Ctrl-C, and print its base URL.
 
-At / of the same address there is a page on which a person decides at the terminals.
+The page at / of the same address is a virtual terminal, on which you are the cardholder.
 
 The sandbox accepts the token in FRONTPAY_SANDBOX_TOKEN (default: {DEFAULT_TOKEN}) and signs callbacks
 with the secret in FRONTPAY_SANDBOX_CALLBACK_SECRET (default: {DEFAULT_CALLBACK_SECRET}).
@@ -101,7 +101,7 @@ def options() -> list[click.Parameter]:
             type=click.Choice(["pays", "declines", "waits"]),
             default="pays",
             show_default=True,
-            help="What happens at the terminals; waits: until a person decides on the page.",
+            help="The cardholder's behaviour; waits: until you decide on the page.",
         ),
         click.Option(
             ["--cardholder-after"],
@@ -109,23 +109,24 @@ def options() -> list[click.Parameter]:
             default=1.0,
             metavar="SECONDS",
             show_default=True,
-            help="How long the cardholder takes.",
+            help="The time that the cardholder takes.",
         ),
         click.Option(
             ["--one-at-a-time"],
             is_flag=True,
-            help="A terminal on which a payment or refund waits is busy.",
+            help="A terminal with a waiting payment or refund is busy.",
         ),
         click.Option(
             ["--magic-amounts"],
             is_flag=True,
-            help="The øre of a terminal payment decide it: 149.01 is declined. The page lists them.",
+            help="The øre of a terminal payment determine its outcome: 149.01 is declined. The page lists the"
+            " amounts.",
         ),
         click.Option(
             ["--state"],
             type=click.Path(dir_okay=False),
             metavar="FILE",
-            help="Keep the orders in a file, so that they survive a restart.",
+            help="Keep the state in a file over restarts.",
         ),
         click.Option(
             ["--fault", "faults"],
@@ -139,7 +140,7 @@ def options() -> list[click.Parameter]:
             **several,
             callback=_rates,
             metavar="KIND=RATE",
-            help="A fault that strikes a share of the requests, such as 510-after=0.05.",
+            help="A fault that affects a share of the requests, such as 510-after=0.05.",
         ),
         click.Option(
             ["--random-seconds"],
@@ -153,23 +154,21 @@ def options() -> list[click.Parameter]:
             type=int,
             default=0,
             show_default=True,
-            help="Decides which requests the random faults strike.",
+            help="The seed of the random faults.",
         ),
         click.Option(
             ["--callback-host", "callback_hosts"],
             **several,
             metavar="HOST",
-            help="A host beside this machine that callbacks may be sent to.",
+            help="A host, other than this machine, to which callbacks may be sent.",
         ),
         click.Option(
             ["--allow-host", "allowed_hosts"],
             **several,
             metavar="HOST",
-            help="A host name beside this machine's by which the sandbox is reached, such as a container's.",
+            help="An additional host name by which the sandbox may be reached, such as a container's.",
         ),
-        click.Option(
-            ["--open", "opens"], is_flag=True, help="Open the page in a browser, to decide at the terminals."
-        ),
+        click.Option(["--open", "opens"], is_flag=True, help="Open the page in a browser."),
     ]
 
 

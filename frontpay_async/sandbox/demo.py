@@ -141,19 +141,19 @@ async def _send_one_of_each(client: FrontPayClient, story: Story) -> list[str]:
         story.check(uuid.startswith("ODR"), f"{kind} {uuid}, {summary.grand_total} NOK")
     retried = [a for a in story.attempts if a.operation == SEND_INVOICE.name]
     statuses = [a.status for a in retried]
-    story.check(statuses == [510, 201], f"the invoice met a server error and got past it: {statuses}")
+    story.check(statuses == [510, 201], f"the invoice was retried after a server error: {statuses}")
     return [uuid for _, uuid in sent]
 
 
 async def _pay_and_refund(client: FrontPayClient, story: Story) -> str:
-    story.chapter("A card payment, and a refund of a part of it")
+    story.chapter("A card payment and a partial refund")
     terminals = await client.terminals.list(DEFAULT_ORGANIZATION)
     story.check(bool(terminals), f"terminals: {', '.join(each.name for each in terminals)}")
     uuid = (await client.terminals.create_order(_terminal_order(*BASKET))).order_uuid
     story.tell(f"order {uuid} is on the terminal")
     await client.terminals.resend_order(uuid)
     busy = [a.status for a in story.attempts if a.operation == RESEND_TERMINAL_ORDER.name]
-    story.check(busy == [510, 510, 202], f"the terminal was busy and was asked again: {busy}")
+    story.check(busy == [510, 510, 202], f"the busy terminal was retried: {busy}")
     paid = await client.watch.payment(uuid, timeout=_DECIDED_WITHIN)
     story.check(paid is PaymentStatus.PAID, f"payment: {paid}")
     line = (await client.orders.get_details(uuid)).products[0]
@@ -171,7 +171,7 @@ async def _pay_and_refund(client: FrontPayClient, story: Story) -> str:
 
 
 async def _cancel_another(client: FrontPayClient, story: Story) -> str:
-    story.chapter("A payment that is cancelled")
+    story.chapter("A cancelled payment")
     uuid = (await client.terminals.create_order(_terminal_order(SHAMPOO))).order_uuid
     await client.terminals.cancel_payment(uuid)
     status = await client.watch.payment(uuid, timeout=_DECIDED_WITHIN)
@@ -180,9 +180,9 @@ async def _cancel_another(client: FrontPayClient, story: Story) -> str:
 
 
 async def _look_up(client: FrontPayClient, story: Story, sent: list[str], uuids: list[str]) -> None:
-    story.chapter("Looking it all up")
+    story.chapter("Checking all orders")
     listed = {entry.order_uuid: entry.status for entry in await client.orders.list_statuses()}
-    story.check(set(listed) == set(uuids), f"{len(listed)} orders, none missing and none too many")
+    story.check(set(listed) == set(uuids), f"{len(listed)} orders, as expected")
     for uuid, status in listed.items():
         print(f"      {uuid}  {status}")
     details = await client.orders.get_details(sent[1])
@@ -195,7 +195,7 @@ async def _look_up(client: FrontPayClient, story: Story, sent: list[str], uuids:
 
 
 async def _go_wrong(client: FrontPayClient, story: Story, paid: str) -> None:
-    story.chapter("What a user sees when an order is wrong")
+    story.chapter("The errors of an invalid order")
     wrong = EFakturaOrder(
         products=BASKET,
         summary=OrderSummary.of(BASKET),
@@ -207,10 +207,10 @@ async def _go_wrong(client: FrontPayClient, story: Story, paid: str) -> None:
     try:
         await client.orders.send_efaktura(wrong)
     except InvalidOrderError as error:
-        story.check(len(error.violations) >= 4, "a validation error, before a byte was sent:")  # noqa: PLR2004
+        story.check(len(error.violations) >= 4, "a validation error, before anything was sent:")  # noqa: PLR2004
         story.show(error)
     else:
-        story.fail("an invalid order was let through")
+        story.fail("an invalid order was accepted")
     try:
         await client.orders.cancel(paid, note="changed my mind")
     except AlreadyPaidError as error:
@@ -240,8 +240,8 @@ async def _tell(base_url: str, story: Story) -> None:
         await _go_wrong(client, story, paid)
     async with httpx.AsyncClient(base_url=base_url.partition("/api/")[0], trust_env=False) as look:
         twice = (await look.get("/_sandbox/duplicates")).json()
-    story.chapter("What the other side has seen")
-    story.check(not twice, "nothing was done twice" if not twice else f"done twice: {twice}")
+    story.chapter("Duplicates in the sandbox")
+    story.check(not twice, "nothing was carried out twice" if not twice else f"carried out twice: {twice}")
 
 
 async def run(sandbox: AbstractAsyncContextManager[str], clock: Clock) -> int:
@@ -249,11 +249,11 @@ async def run(sandbox: AbstractAsyncContextManager[str], clock: Clock) -> int:
     story, started = Story(clock), clock.now()
     try:
         async with sandbox as base_url:
-            print(f"The sandbox answers at {base_url}")
+            print(f"The sandbox is at {base_url}")
             await _tell(base_url, story)
     except (FrontPayError, DemoFailedError) as error:
         story.fail(f"{type(error).__name__}: {error}")
-    verdict = "Everything held" if story.failed == 0 else f"{story.failed} checks FAILED"
+    verdict = "All checks passed" if story.failed == 0 else f"{story.failed} checks FAILED"
     print(f"\n{verdict}: {len(story.attempts)} requests in {clock.now() - started:.1f} s.")
     return 0 if story.failed == 0 else 1
 
@@ -283,14 +283,15 @@ async def _own_process(cardholder_after: float) -> AsyncGenerator[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m frontpay_async.sandbox.demo", description="Run the main job against the sandbox."
+        prog="python3 -m frontpay_async.sandbox.demo",
+        description="Run every kind of order against a sandbox.",
     )
     parser.add_argument(
         "--cardholder-after",
         type=float,
         default=2.0,
         metavar="SECONDS",
-        help="how long the simulated cardholder takes (default: 2)",
+        help="the time that the simulated cardholder takes (default: 2)",
     )
     options = parser.parse_args(arguments)
     if reconfigure := getattr(sys.stdout, "reconfigure", None):

@@ -129,11 +129,11 @@ async def check_out(client: FrontPayClient, story: Story) -> str:
             failure_url=f"{_SHOP}/basket",
         )
     )
-    story.check("/checkout/" in (link.payment_url or ""), "the browser is sent to the payment page")
+    story.check("/checkout/" in (link.payment_url or ""), "the browser is redirected to the payment page")
     back = await _press(link.payment_url, "pay")
     status = await client.watch.checkout(link.order_uuid, timeout=_DECIDED_WITHIN)
     story.check(
         status is OrderStatus.PAID and back == f"{_SHOP}/thanks",
-        f"order {link.order_uuid}: {status}; the browser is sent back to {back}",
+        f"order {link.order_uuid}: {status}; the browser is redirected to {back}",
     )
     return link.order_uuid

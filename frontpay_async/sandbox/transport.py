@@ -45,4 +45,4 @@ class SandboxTransport(httpx.AsyncBaseTransport):
                 raise httpx.RemoteProtocolError(
                     "the sandbox dropped the connection", request=request
                 ) from None
-        raise httpx.ReadTimeout("the sandbox did not answer in time", request=request)
+        raise httpx.ReadTimeout("the sandbox did not respond in time", request=request)

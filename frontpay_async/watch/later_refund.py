@@ -84,8 +84,8 @@ class LaterRefund:
     def _too_late(self) -> WatchTimeoutError:
         before, order_uuid = self.amount.paid_back_beyond, self.status.watch.order_uuid
         return WatchTimeoutError(
-            f"watch.refund: no end of a refund after the {before} refunded before was seen in"
-            f" {self.status.patience:g} s. This does not mean that it failed: it may still be paid back."
+            f"watch.refund: no final status of a refund beyond the {before} refunded before was seen in"
+            f" {self.status.patience:g} s. This does not mean that it failed: it may still be refunded."
             " Watch it again.",
             last_status=None,
             operation="watch.refund",

@@ -470,9 +470,7 @@ def _of_the_watch(watch: Watch, text: str) -> str:
     """Return the message of a rejected status check, with the consequence for the watch."""
     of_the_check = consequence(KINDS[watch.kind].operation, Outcome.REJECTED)
     text = text.replace(f" {of_the_check}", "")
-    return (
-        f"{text} The watch has ended, and this says nothing about what was watched: {MAY_STILL[watch.kind]}."
-    )
+    return f"{text} The watch has ended, but the payment's own outcome is unknown: {MAY_STILL[watch.kind]}."
 
 
 # The watch is chosen when the poll may be sent; until then it is an unspecified read.

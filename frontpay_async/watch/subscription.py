@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAY_STILL = {
     WatchKind.PAYMENT: "it may still be paid",
-    WatchKind.REFUND: "it may still be paid back",
+    WatchKind.REFUND: "it may still be refunded",
     WatchKind.ORDER: "it may still be paid",
     WatchKind.RESERVATION: "it may still be accepted or captured",
     WatchKind.SUBSCRIPTION: "it may still be accepted",
@@ -104,7 +104,7 @@ class Subscription:
         watch = self.watch
         last = f"the last status was {watch.status}" if watch.status else "no status was seen"
         return WatchTimeoutError(
-            f"watch.{watch.kind}: nothing final was seen in {self.patience:g} s; {last}. This does not mean"
+            f"watch.{watch.kind}: no final status was seen in {self.patience:g} s; {last}. This does not mean"
             f" that it failed: {MAY_STILL[watch.kind]}. Watch it again, or cancel it and watch how that"
             " ends.",
             last_status=watch.status,

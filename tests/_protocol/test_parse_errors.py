@@ -302,9 +302,9 @@ def test_a_refusal_ends_with_what_to_do(status: int, step: str, said: str) -> No
 @pytest.mark.parametrize(
     ("operation", "consequence"),
     [
-        (operations.GET_ORDER_STATUS, "Nothing was changed: this only reads."),
+        (operations.GET_ORDER_STATUS, "Nothing was changed: this is a read."),
         (operations.CANCEL_ORDER, "It may or may not have been done; it is safe to send it again."),
-        (operations.SEND_INVOICE, "It may or may not have been done: look before you send it again."),
+        (operations.SEND_INVOICE, "It may or may not have been done: check before you send it again."),
     ],
 )
 def test_a_failure_ends_with_what_is_known(operation: Operation[Any], consequence: str) -> None:

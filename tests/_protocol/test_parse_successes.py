@@ -449,7 +449,7 @@ def test_a_success_that_is_not_the_apis_json_leaves_it_unknown(
         read(operation, answer(operation.success, body), "ODR7")
     error = caught.value
     assert (error.outcome, error.operation, error.order_uuid) == (Outcome.UNKNOWN, operation.name, "ODR7")
-    assert ("look before you send it again" in str(error)) == (operation.safety is Safety.UNSAFE)
+    assert ("check before you send it again" in str(error)) == (operation.safety is Safety.UNSAFE)
     assert ("only reads" in str(error)) == (operation.safety is Safety.READ)
 
 

@@ -98,7 +98,7 @@ async def test_the_cap_counts_what_comes_out_of_a_compressed_answer(
 @pytest.mark.parametrize(
     ("coding", "body", "why"),
     [
-        ("gzip", gzip.compress(BODY)[:-12], "compressed body is cut"),
+        ("gzip", gzip.compress(BODY)[:-12], "compressed body is incomplete"),
         ("gzip", BODY, "error"),
         ("br", b"\x8b", "content coding"),
         ("gzip, gzip", gzip.compress(gzip.compress(BODY)), "content coding"),

@@ -181,7 +181,7 @@ async def test_a_token_callable_that_fails_after_a_401_says_both(
     """The error names the refusal and the failure, and that nothing was done."""
     server.otherwise = failed(401)
     client = connect(server, token=Tokens(["old", OSError()]), retry=RetryPolicy(attempts=1))
-    with pytest.raises(NotSentError, match="refused the token, and the token callable failed with OSError"):
+    with pytest.raises(NotSentError, match="rejected the token, and the token callable failed with OSError"):
         await create(client)
 
 

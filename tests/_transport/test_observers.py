@@ -153,7 +153,7 @@ async def test_a_hook_that_raises_does_not_cost_the_answer(
     await create(client)
     assert len(told) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "an observer hook raised RuntimeError; the call goes on"
+        "an observer hook raised RuntimeError; the call continues"
     ] * 2
     assert TOKEN not in caplog.text
 
@@ -212,7 +212,7 @@ async def test_a_used_up_share_of_retries_is_said_at_warning(
         with pytest.raises(ServerError):
             await read(client)
     assert [record.getMessage() for record in ours(caplog) if record.levelno == logging.WARNING] == [
-        "orders.get_status: not retried: the share of retries is used up"
+        "orders.get_status: not retried: the retry budget is used up"
     ]
     assert len(clock.slept) == 10
 

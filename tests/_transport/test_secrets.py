@@ -507,7 +507,7 @@ async def test_a_call_that_is_given_up_after_it_left_says_so(
         assert notes == []
     else:
         assert len(notes) == 1
-        assert "given up after its request had left. It may or may not have been done" in notes[0]
+        assert "cancelled after its request had left. It may or may not have been done" in notes[0]
 
 
 async def test_a_call_that_is_given_up_before_it_left_says_nothing(

@@ -191,7 +191,7 @@ async def test_another_account_is_refused_also_where_only_doubts_are_left(night:
         assert (await batch.status()).counts == {State.DONE: 1, State.UNKNOWN: 1}
     ours, night.sandbox = night.sandbox, Sandbox(rate_limit=None, clock=night.time.clock())
     async with night.client() as other, night.batch(other) as elsewhere:
-        with pytest.raises(ConfigurationError, match="token of another account"):
+        with pytest.raises(ConfigurationError, match="token belong to another account"):
             await elsewhere.run()
         assert (await elsewhere.status()).counts == {State.DONE: 1, State.UNKNOWN: 1}
     night.sandbox = ours

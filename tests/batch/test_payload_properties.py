@@ -124,7 +124,7 @@ def test_a_terminal_order_is_no_order_of_a_batch() -> None:
 @pytest.mark.parametrize(
     ("order", "why"),
     [
-        (more.capture(5401), "two of the same amount on one reservation cannot be told apart"),
+        (more.capture(5401), "two of the same amount on one reservation cannot be distinguished"),
         (more.charge(), "two of the same amount"),
         (more.reservation(), "nothing lists reservations with their content"),
         (more.subscription(), "no source says that the list is complete"),

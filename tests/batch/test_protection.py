@@ -250,7 +250,7 @@ OLD, NEW = (urlsafe_b64encode(letter * 32).decode() for letter in (b"o", b"n"))
     [
         (OLD, NEW, "encrypted with a key that is not"),
         (OLD, None, "is encrypted: set FRONTPAY_JOURNAL_KEY"),
-        (None, NEW, "made without encryption"),
+        (None, NEW, "created without encryption"),
     ],
     ids=["another key", "no key", "no encryption"],
 )

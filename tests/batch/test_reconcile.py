@@ -153,7 +153,7 @@ async def test_more_identical_orders_than_were_sent_are_left_to_a_person(night: 
     batch, _ = await stranger_during_the_batch(night)
     row = (await rows_of(batch))["I-1"]
     assert (row.state, row.order_uuid) == (State.PARKED, None)
-    assert "another program sends identical ones" in str(row.error)
+    assert "another program sends identical orders" in str(row.error)
     assert set(row.candidates) <= night.sandbox.orders.keys()
     assert len(row.candidates) == 2
     await batch.resolve("I-1", as_sent=row.candidates[1])

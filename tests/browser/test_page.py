@@ -118,7 +118,7 @@ async def test_what_others_decided_goes_and_a_late_click_is_told(
     sandbox.orders[uuid].note = lambda _: None
     sandbox.decline(uuid)
     await approve.click()
-    await page.get_by_role("alert").get_by_text("That did not work: 'approve' cannot happen to").wait_for()
+    await page.get_by_role("alert").get_by_text("Failed: 'approve' cannot happen to").wait_for()
     assert sandbox.orders[uuid].status is OrderStatus.CANCELLED
 
 
@@ -143,9 +143,9 @@ async def test_the_rate_window_fills(page: Page, client: FrontPayClient) -> None
 
 
 async def test_a_fault_is_switched_on_and_off(page: Page, client: FrontPayClient) -> None:
-    await page.get_by_label("What goes wrong", exact=True).select_option("510-before")
-    await page.get_by_label("In which operation").select_option("terminals.*")
-    await page.get_by_label("How often").select_option("3 times")
+    await page.get_by_label("Fault", exact=True).select_option("510-before")
+    await page.get_by_label("Operation").select_option("terminals.*")
+    await page.get_by_label("Repeat").select_option("3 times")
     await page.get_by_role("button", name="Switch on").click()
     shown = page.locator("#faults li")
     await shown.get_by_text("in terminals.*, 3 more").wait_for()
@@ -153,21 +153,21 @@ async def test_a_fault_is_switched_on_and_off(page: Page, client: FrontPayClient
         await client.terminals.list("ORG1")
     await shown.get_by_text("2 more").wait_for()
     await page.locator("#requests").get_by_text("fault: 510-before").wait_for()
-    await page.get_by_role("button", name="Switch all faults off").click()
-    await page.get_by_text("No fault is switched on.").wait_for()
+    await page.get_by_role("button", name="Clear all faults").click()
+    await page.get_by_text("No active faults.").wait_for()
     assert await client.terminals.list("ORG1") == ()
 
 
 async def test_slowness_asks_for_seconds_and_nonsense_is_told(page: Page, sandbox: Sandbox) -> None:
-    seconds = page.get_by_label("For how many seconds")
+    seconds = page.get_by_label("Seconds")
     assert await seconds.is_hidden()
-    await page.get_by_label("What goes wrong", exact=True).select_option("latency")
+    await page.get_by_label("Fault", exact=True).select_option("latency")
     await seconds.fill("1.5")
     await page.get_by_role("button", name="Switch on").click()
-    await page.locator("#faults li").get_by_text("a late answer, 1.5 s").wait_for()
+    await page.locator("#faults li").get_by_text("a late response, 1.5 s").wait_for()
     assert [(each.kind, each.seconds) for each in sandbox.faults.idle()] == [("latency", 1.5)]
-    await page.get_by_label("What goes wrong", exact=True).select_option("busy")
-    await page.get_by_label("In which operation").select_option("orders.cancel")
+    await page.get_by_label("Fault", exact=True).select_option("busy")
+    await page.get_by_label("Operation").select_option("orders.cancel")
     await page.get_by_role("button", name="Switch on").click()
     await page.get_by_role("alert").get_by_text("matches no operation").wait_for()
 
@@ -272,7 +272,7 @@ async def test_a_page_finds_the_next_sandbox_at_its_address(browser: BrowserCont
             if not port:
                 port = int(base_url.removesuffix(BASE_PATH).rpartition(":")[2])
                 await page.goto(base_url.removesuffix(BASE_PATH))
-            await page.get_by_text(f"The cardholder pays by itself after {60 * serial} s.").wait_for()
+            await page.get_by_text(f"The cardholder pays automatically after {60 * serial} s.").wait_for()
             await waiting(client)
             await page.get_by_role("button", name="Approve").click()
             await page.locator("#orders .badge").get_by_text("PAID", exact=True).wait_for()
@@ -432,13 +432,13 @@ async def test_callbacks_are_shown_resent_and_go_wrong(
     await shown.get_by_text("INVOICED").wait_for()
     await page.get_by_role("button", name=f"Send the callback INVOICED of order {uuid} again").click()
     await shown.nth(1).wait_for()
-    await page.get_by_text("Let a callback go wrong").click()
-    await page.get_by_label("What goes wrong with it").select_option("it is lost")
+    await page.get_by_text("Callback fault").click()
+    await page.get_by_label("Fault").select_option("lost")
     await page.get_by_role("button", name="Set up").click()
     # The request of the form must have been answered before the next callback is made.
     await page.wait_for_function("!document.querySelector('#callback-form button').ariaDisabled")
     sandbox.apply_event(uuid, "pay")
-    await shown.first.get_by_text("fault: it is lost").wait_for()
+    await shown.first.get_by_text("fault: lost").wait_for()
     assert "s3cr3t" not in await page.locator("#callbacks").inner_text()
     assert [each.problem for each in sandbox.callbacks][-1] == "lost"
 
@@ -490,9 +490,9 @@ async def test_orders_and_requests_are_searched_and_filtered(
 
 
 async def test_faults_strike_at_random(page: Page, client: FrontPayClient) -> None:
-    await page.get_by_label("What goes wrong", exact=True).select_option("500-before")
-    await page.get_by_label("How often").select_option("at random")
-    await page.get_by_label("Share of the requests").fill("100")
+    await page.get_by_label("Fault", exact=True).select_option("500-before")
+    await page.get_by_label("Repeat").select_option("at random")
+    await page.get_by_label("Percentage of requests").fill("100")
     await page.get_by_role("button", name="Switch on").click()
     await page.locator("#faults li").get_by_text("for 100 % of requests").wait_for()
     with pytest.raises(ServerError):

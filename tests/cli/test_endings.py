@@ -240,7 +240,7 @@ CERTIFICATE.verify_message = "self-signed certificate"
         (chained(RuntimeError("x"), socket.gaierror(-2, "unknown")), "the host name is not found: unknown"),
         (chained(RuntimeError("x"), ConnectionRefusedError(111, "no")), "nothing listens there"),
         (ExceptionGroup("both", [ConnectionRefusedError(111, "no")]), "nothing listens there"),
-        (chained(RuntimeError("x"), TimeoutError()), "nothing came in time"),
+        (chained(RuntimeError("x"), TimeoutError()), "timed out"),
         (chained(RuntimeError("x"), CERTIFICATE), "is not trusted: self-signed certificate"),
         (chained(RuntimeError("x"), ssl.SSLEOFError()), "there is no TLS"),
         (chained(RuntimeError("x"), OSError(101, "Network is unreachable")), "Network is unreachable"),

@@ -90,18 +90,18 @@ def test_every_outcome_has_a_status() -> None:
 @pytest.mark.parametrize(
     ("error", "money"),
     [
-        (OutcomeUnknownError("x", operation=CREATE), "Not known: it may have been done."),
-        (OutcomeUnknownError("x", operation=READ), "None moved: this only looks."),
-        (APIError("x", status=400, operation=CREATE), "None moved: the API refused."),
+        (OutcomeUnknownError("x", operation=CREATE), "Unknown: it may have been done."),
+        (OutcomeUnknownError("x", operation=READ), "None moved: this is a read."),
+        (APIError("x", status=400, operation=CREATE), "None moved: the API rejected it."),
         (NotSentError("x", operation=CREATE), "None moved: nothing was done."),
         (
             WatchTimeoutError("x", last_status=None, operation="watch.payment"),
-            "None was seen to move, but it is not decided: it still may.",
+            "Not yet, as far as known: it is not decided, and money may still move.",
         ),
-        (InvalidChecksumError("x"), "A refused callback says nothing about money."),
+        (InvalidChecksumError("x"), "A rejected callback proves nothing about money."),
         (
             FrontPayError("x", operation="batch.run", outcome=Outcome.UNKNOWN),
-            "Orders were sent before it; the journal knows which.",
+            "Orders were sent before; the journal shows which.",
         ),
     ],
 )
@@ -126,12 +126,12 @@ def test_whether_money_moved_is_said(error: FrontPayError, money: str) -> None:
         ),
         (AlreadyCancelledError("x", status=400, order_uuid=UUID), "It is cancelled"),
         (BusinessRuleError("x", status=400, order_uuid=UUID), f"frontpay orders details {UUID}"),
-        (ConfigurationError("x"), "Correct what is named"),
+        (ConfigurationError("x"), "Correct the errors above"),
         (AuthenticationError("x", status=401), "FRONTPAY_TOKEN"),
         (NotFoundError("x", status=404), "Check the id"),
         (RateLimitedError("x", status=429, retry_after=30.0), "in 30 s"),
         (RateBudgetExceededError("x", retry_after=7.2), "in 7 s"),
-        (InvalidOrderError([Violation("a", "b")]), "Correct what is named"),
+        (InvalidOrderError([Violation("a", "b")]), "Correct the errors above"),
         (ServerError("x", status=500, operation=READ), "Run it again later."),
         (InvalidChecksumError("x"), "Ask the API"),
     ],
@@ -143,7 +143,7 @@ def test_what_to_do_next_is_said(error: FrontPayError, step: str) -> None:
 def test_an_unknown_outcome_is_never_told_to_be_run_again_at_once() -> None:
     """Whatever class it has, a change whose outcome is unknown is looked for first."""
     error = NotFoundError("x", status=404, outcome=Outcome.UNKNOWN, operation=CREATE, order_uuid=UUID)
-    assert next_step(error).startswith("Look before you run it again")
+    assert next_step(error).startswith("Check before you run it again")
 
 
 # Plain data
@@ -327,10 +327,10 @@ DATE = "Fri, 01 May 2026 12:00:00 GMT"
 @pytest.mark.parametrize(
     ("skew", "result", "detail"),
     [
-        (-0.1, "ok", "agree to within 3 s"),
-        (0, "ok", "agree to within 3 s"),
-        (2, "ok", "agree to within 3 s"),
-        (2.4, "ok", "agree to within 3 s"),
+        (-0.1, "ok", "at most 3 s"),
+        (0, "ok", "at most 3 s"),
+        (2, "ok", "at most 3 s"),
+        (2.4, "ok", "at most 3 s"),
         (59, "ok", "at least 57 s ahead"),
         (63, "failed", "at least 61 s ahead"),
         (-400, "failed", "at least 400 s behind"),

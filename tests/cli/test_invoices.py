@@ -122,14 +122,14 @@ async def test_a_file_without_orders_is_told_and_leaves_no_journal(
     empty.write_text((FILES / "invoices.csv").read_text("utf-8").splitlines()[0], "utf-8")
     assert run(["invoices", "validate", str(empty)]) == 0
     assert run(["invoices", "send", str(empty), "--journal", journal, "--name", "x", "--yes"]) == 0
-    assert capsys.readouterr().err == "the file has no orders: nothing is sent\n" * 2
+    assert capsys.readouterr().err == "the file has no orders: nothing was sent\n" * 2
     assert names(tmp_path) == ["empty.csv"]
 
 
 @pytest.mark.parametrize("option", ["--zone=Mars", "--encoding=nonsense", "--delimiter=xx", "--default=a=b"])
 def test_a_setting_that_cannot_work_is_2(capsys: pytest.CaptureFixture[str], option: str) -> None:
     assert run(["invoices", "validate", CSV, option]) == 2
-    assert "Correct what is named" in capsys.readouterr().err
+    assert "Correct the errors above" in capsys.readouterr().err
 
 
 def names(folder: Path) -> list[str]:
@@ -206,7 +206,7 @@ async def test_ctrl_c_drains_and_resume_sends_the_rest(sandbox: Sandbox, url: st
         await screen.till(lambda: sandbox.orders)
         screen.type(CTRL_C)
         assert await screen.ended() == 1
-        await screen.until(f"To go on: frontpay invoices resume --journal {journal} --name 2026-05")
+        await screen.until(f"To continue: frontpay invoices resume --journal {journal} --name 2026-05")
     assert "Traceback" not in screen.shown
     assert len(sandbox.orders) == 1
     resumed = await frontpay("invoices", "resume", *batch, "--yes", "--json", env=settings(url))
@@ -236,7 +236,7 @@ async def test_a_refused_token_ends_the_run_and_tells_how_to_go_on(url: str, jou
     assert ended.status == 4
     assert "pending: 2" in ended.out
     assert "money: 0 orders of 2 were sent." in ended.err
-    assert f"To go on: frontpay invoices resume --journal {journal} --name x" in ended.err
+    assert f"To continue: frontpay invoices resume --journal {journal} --name x" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ async def test_a_database_that_dies_in_the_middle_is_3_and_says_what_was_sent(
         ended = await sending
         databases.start()
     assert ended.status == Exit.UNKNOWN
-    assert "Orders were sent before it; the journal knows which." in ended.err
+    assert "Orders were sent before; the journal shows which." in ended.err
     assert "frontpay invoices resume" in ended.err
     assert 1 <= len(sandbox.orders) < 3
 

@@ -104,7 +104,7 @@ async def test_a_program_that_does_not_answer_is_told(sandbox: Sandbox, url: str
         sandbox.apply_event(uuid, "pay")
         told = await line(process)
     assert told.split("\t")[:3] == [uuid, "PAID", "genuine"]
-    assert "no answer from http://127.0.0.1:9/" in told
+    assert "no response from http://127.0.0.1:9/" in told
     assert [each.status for each in sandbox.callbacks] == [502]
 
 

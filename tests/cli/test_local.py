@@ -49,7 +49,7 @@ async def test_the_doctor_finds_all_well_and_only_looks(sandbox: Sandbox, url: s
     assert {each["check"]: each["result"] for each in ended.objects} == dict.fromkeys(
         ("settings", "reachability", "clock", "token", "limit"), "ok"
     )
-    assert "239 of 240 requests are left" in ended.objects[-1]["detail"]
+    assert "239 of 240 requests left" in ended.objects[-1]["detail"]
     assert sandbox.orders == {}
     assert {each.method for each in sandbox.requests} == {"GET"}
 
@@ -73,7 +73,7 @@ async def test_the_doctor_on_a_used_up_limit() -> None:
     async with sandbox.serve() as url:
         ended = await frontpay("doctor", env=settings(url))
     assert ended.status == 1
-    assert "limit\tfailed\t0 of 1 requests are left" in ended.out
+    assert "limit\tfailed\t0 of 1 requests left" in ended.out
 
 
 def test_the_doctor_says_nothing_of_a_limit_that_it_was_not_told() -> None:

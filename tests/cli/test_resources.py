@@ -229,14 +229,14 @@ async def test_subscriptions_and_customers(url: str, sandbox: Sandbox) -> None:
 )
 def test_a_lost_creation_names_the_list_to_look_at(operation: str, look: str) -> None:
     step = next_step(OutcomeUnknownError("x", operation=operation))
-    assert step == f"Look for it before you run it again: frontpay {look}"
+    assert step == f"Search for it before you run it again: frontpay {look}"
 
 
 def test_a_refused_change_names_the_details_of_its_own_kind() -> None:
     error = BusinessRuleError("x", status=400, operation="subscriptions.cancel", order_uuid="SUB1")
-    assert next_step(error) == "Look at what its state allows: frontpay subscriptions details SUB1"
+    assert next_step(error) == "To see what its status allows: frontpay subscriptions details SUB1"
 
 
 def test_an_unknown_outcome_names_the_details() -> None:
     error = OutcomeUnknownError("x", operation="reservations.capture", order_uuid="RES1")
-    assert next_step(error) == "Look before you run it again: frontpay reservations details RES1"
+    assert next_step(error) == "Check before you run it again: frontpay reservations details RES1"

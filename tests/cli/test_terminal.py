@@ -189,7 +189,7 @@ async def test_ctrl_c_after_it_was_paid_says_so(sandbox: Sandbox, url: str, orde
         sandbox.approve(uuid)
         screen.type(CTRL_C)
         assert await screen.ended() == 0
-        await screen.until("It was paid before it could be cancelled: 102.00 moved.")
+        await screen.until("It was paid before it could be cancelled: 102.00 was charged.")
         await screen.until(f"frontpay orders refund {uuid} --terminal --all")
 
 

@@ -101,7 +101,7 @@ def test_what_must_not_be_repeated_says_where_to_look(row: Operation[object]) ->
     """An unsafe operation's docstring says where to look; the row names the read that shows it, if any."""
     assert row.look_at is None or (row.safety is UNSAFE and OPERATIONS[row.look_at].safety is READ)
     assert row.look_at is None or f"`{row.look_at}`" in retry_safety.look(row)
-    assert (retry_safety.look(row) == "no need: call it again") == (row.safety is not UNSAFE)
+    assert (retry_safety.look(row) == "nothing to check: call again") == (row.safety is not UNSAFE)
 
 
 async def seen(client: FrontPayClient, operation: str, uuid: str) -> Any:

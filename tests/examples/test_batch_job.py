@@ -154,7 +154,7 @@ async def test_a_signal_ends_the_job_in_order_and_the_next_run_continues(
         process.send_signal(sent)
         done = await ended(process)
     assert done.status == 75
-    assert "stopping: what has left gets its answer" in done.err
+    assert "stopping: waiting for requests in flight" in done.err
     assert done.err.endswith("\nstopped: run the job again\n")
     states = night.report()
     assert set(states.values()) == {"done", "pending"}

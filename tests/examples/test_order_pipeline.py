@@ -95,7 +95,7 @@ async def test_ctrl_c_waits_for_what_has_left(tmp_path: Path, backend: str) -> N
     ]
     assert {each["end"] for each in told} == {"sent", "not_sent"}
     assert done.status == 1
-    assert done.err.startswith("stopping: what has left gets its answer, in some ")
+    assert done.err.startswith("stopping: waiting up to ")
 
 
 async def test_a_source_is_read_no_faster_than_its_ends_are_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_what_no_number_equals_is_a_violation_of_its_field(name: str, wrong: Any
 
 @pytest.mark.parametrize("wrong", [2.0, np.float64(2), True], ids=repr)
 def test_a_number_of_a_wrong_type_is_a_type_error_too(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"rate is wrong: a .* cannot be money"):
+    with pytest.raises(TypeError, match=r"rate is not valid: a .* cannot be money"):
         builders.product(rate=wrong)
 
 

@@ -270,7 +270,7 @@ def test_optional_parts_may_be_none(build: builders.Builder, name: str) -> None:
 @pytest.mark.parametrize("build", [builders.refund, builders.terminal_refund])
 def test_refund_lines_are_refund_lines(build: builders.Builder) -> None:
     assert build(lines=[RefundLine(id=1, amount=2)]).lines == (RefundLine(id=1, amount=Decimal(2)),)
-    with pytest.raises(TypeError, match="RefundLine is needed here, not a dict"):
+    with pytest.raises(TypeError, match="must be a RefundLine, not a dict"):
         build(lines=[{"id": 1, "amount": 2}])
 
 

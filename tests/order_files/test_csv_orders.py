@@ -61,8 +61,8 @@ def test_a_record_that_was_exported_twice_is_told(told: Told, read: Read) -> Non
     other = {"product_name": "Wash"}
     twice = told(csv_of({}, other, {}, {"key": "1002"}, {"key": "1002"}))
     assert [one.partition(",")[0] for one in twice] == [
-        "line 4: is the same as one before it in this order",
-        "line 6: is the same as one before it in this order",
+        "line 4: is the same as an earlier one of this order",
+        "line 6: is the same as an earlier one of this order",
     ]
     line = {title: cell if title.startswith("product_") else "" for title, cell in KEYED.items()}
     line["key"] = "1001"
@@ -74,12 +74,12 @@ def test_a_record_that_was_exported_twice_is_told(told: Told, read: Read) -> Non
 
 def test_a_later_record_adds_a_product(told: Told) -> None:
     nothing = dict.fromkeys(KEYED, "") | {"key": "1001"}
-    assert told(csv_of({}, nothing)) == ["line 3: adds no product to the order of this key"]
+    assert told(csv_of({}, nothing)) == ["line 3: adds no product to the order with this key"]
 
 
 def test_a_key_that_comes_back_is_told(told: Told) -> None:
     assert told(csv_of({}, {"key": "1002"}, {})) == [
-        "line 4: key stands in line 2 already; the records of one order must follow each other"
+        "line 4: key is already in line 2; the records of one order must be consecutive"
     ]
 
 
@@ -182,7 +182,7 @@ def test_totals_that_cannot_be_computed_are_told(told: Told) -> None:
 
 def test_a_field_of_another_kind_must_be_empty(told: Told, read: Read) -> None:
     content = csv_of({"secure_details": "yes"})
-    assert told(content) == ["line 2: secure_details must be empty: kind invoice has no such field"]
+    assert told(content) == ["line 2: secure_details must be empty: the kind invoice has no such field"]
     link = {"kind": "payment_link", "invoice_as_payment_option": "nei", "secure_details": "ja"}
     [one, other] = read(csv_of(link, {"key": "1002"}))
     assert isinstance(one.order, PaymentLinkOrder)
@@ -225,7 +225,7 @@ def test_titles_that_are_wrong_are_told_together(told: Told) -> None:
         "line 1: KEY gives key a second time",
         "line 1: column 20 is not known",
         "line 1: column 21 is not known",
-        "line 1: Mobil is not in the header, and is mapped to customer_msisdn",
+        "line 1: Mobil is mapped to customer_msisdn, but is not in the header",
     ]
 
 
@@ -236,7 +236,7 @@ def test_a_file_without_a_header_is_refused_and_not_shown(told: Told) -> None:
 
 @pytest.mark.parametrize("content", ["", "\n", "\ufeff", " \r\n\r\n", ";;;\n"])
 def test_an_empty_file_is_refused(told: Told, content: str) -> None:
-    assert told(content) == ["line 1: the file is empty: a header is needed, such as key;kind;product_name"]
+    assert told(content) == ["line 1: the file is empty: it needs a header, such as key;kind;product_name"]
 
 
 def test_a_file_with_only_a_header_is_a_batch_of_nothing(read: Read) -> None:

@@ -193,7 +193,7 @@ def test_a_name_that_stands_twice_is_told(told: Told) -> None:
 
 
 def test_a_key_that_stands_twice_is_told(told: Told) -> None:
-    assert told(LINE, "", LINE) == ["line 3: key stands in line 1 already"]
+    assert told(LINE, "", LINE) == ["line 3: key is already in line 1"]
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_another_programs_word_for_nothing_is_refused_where_it_is_no_name(
     told: Told, read: Read, word: str
 ) -> None:
     (problem,) = told(csv_of({"customer_msisdn": word}))
-    assert problem.startswith("line 2: customer_msisdn is another program's word for a missing value")
+    assert problem.startswith("line 2: customer_msisdn is a placeholder for a missing value")
     assert read(csv_of({"customer_name": word}))[0].order.customer.name == word
 
 
@@ -269,7 +269,7 @@ def test_other_cells_stay(cell: str) -> None:
 def test_a_composed_key_and_a_decomposed_one_are_one_key(told: Told, read: Read) -> None:
     rows = [{"key": "F\u00c5-1"}, {"key": "2"}, {"key": "FA\u030a-1"}]
     (problem,) = told(csv_of(*rows))
-    assert problem.startswith("line 4: key stands in line 2 already")
+    assert problem.startswith("line 4: key is already in line 2")
     line = {"key": "FA\u030a-1", "product_name": "Voks"}
     (item,) = read(csv_of({"key": "F\u00c5-1"}, line))
     assert len(item.order.products) == 2

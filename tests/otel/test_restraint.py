@@ -155,7 +155,7 @@ async def test_a_broken_exporter_does_not_cost_the_answer(
     assert trace.get_current_span() is before
     assert len(server.requests) == 2
     assert {record.getMessage() for record in caplog.records} == {
-        "an observer hook raised RuntimeError; the call goes on"
+        "an observer hook raised RuntimeError; the call continues"
     }
 
 

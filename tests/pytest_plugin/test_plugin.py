@@ -92,7 +92,7 @@ async def test_not_wanted(frontpay_client, order):
     )
     assert result.parseoutcomes() == {"passed": 2, "failed": 1, "errors": 1}
     result.stdout.fnmatch_lines(
-        ["*done more than once with the same content: orders.send_invoice 2 times (ODR*, ODR*)"]
+        ["*carried out more than once with the same content: orders.send_invoice 2 times (ODR*, ODR*)"]
     )
     result.stdout.no_fnmatch_line("*Kari*")
 
@@ -143,8 +143,8 @@ async def test_the_one_that_had_to_strike_did(frontpay_client):
 """,
     )
     assert result.parseoutcomes() == {"passed": 6, "errors": 2}
-    result.stdout.fnmatch_lines(["*frontpay_fault never struck: 510-before at orders.cancel"])
-    result.stdout.fnmatch_lines(["*never struck: 510-before at orders.cancel, 510-before at orders.cancel"])
+    result.stdout.fnmatch_lines(["*frontpay_fault never occurred: 510-before at orders.cancel"])
+    result.stdout.fnmatch_lines(["*never occurred: 510-before at orders.cancel, 510-before at orders.cancel"])
 
 
 def test_only_a_test_that_passed_is_asked_whether_its_faults_struck(pytester: pytest.Pytester) -> None:
@@ -397,4 +397,4 @@ def test_the_fixtures_and_the_marker_say_what_they_are_for(pytester: pytest.Pyte
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["frontpay_client*", "    A client of the sandbox, *"])
     result = run(pytester, "--markers")
-    result.stdout.fnmatch_lines(["@pytest.mark.frontpay_fault(kind, *): let something go wrong in *"])
+    result.stdout.fnmatch_lines(["@pytest.mark.frontpay_fault(kind, *): add a fault to *"])

@@ -46,7 +46,7 @@ def test_the_story_holds(capsys: pytest.CaptureFixture[str]) -> None:
     status, orders, duplicates = simulate(story)
     told = capsys.readouterr().out
     assert "FAILED" not in told
-    assert "Everything held" in told
+    assert "All checks passed" in told
     assert status == 0
     kinds = [order.operation for order in orders]
     assert kinds == [
@@ -75,7 +75,7 @@ def test_the_story_holds(capsys: pytest.CaptureFixture[str]) -> None:
         (Cardholder(after=2, takes_refund=False), "✗ FAILED: refund: REJECTED"),
         (
             Cardholder(after=None),
-            "✗ FAILED: WatchTimeoutError: watch.payment: nothing final was seen in 20 s",
+            "✗ FAILED: WatchTimeoutError: watch.payment: no final status was seen in 20 s",
         ),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_sandbox_that_does_its_work_twice_fails_the_story(capsys: pytest.Captu
         return await demo.run(sandbox.serve(), CLOCK)
 
     assert simulate(story) == 1
-    assert "✗ FAILED: done twice" in capsys.readouterr().out
+    assert "✗ FAILED: carried out twice" in capsys.readouterr().out
 
 
 async def test_a_sandbox_that_does_not_start_fails_the_story(
@@ -118,7 +118,7 @@ async def test_it_runs_as_a_command() -> None:
     process = await start("frontpay_async.sandbox.demo", "--cardholder-after", "1", env=os.environ)
     out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
-    assert b"Everything held" in out
+    assert b"All checks passed" in out
 
 
 def test_a_sandbox_that_refuses_its_arguments_fails_the_command(capfd: pytest.CaptureFixture[str]) -> None:

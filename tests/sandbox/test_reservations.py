@@ -80,7 +80,7 @@ async def test_a_refund_by_its_source(client: FrontPayClient, sandbox: Sandbox) 
     captured = await client.reservations.capture(uuid, more.capture(line, "102.00"))
     charged = await client.reservations.charge(uuid, more.charge("25.00"))
     wrong = more.reservation_refund(line, source="charged", reference=captured.uuid)
-    with pytest.raises(InvalidOrderError, match="reference must be the id of what was charged") as refused:
+    with pytest.raises(InvalidOrderError, match="reference must be the id of a charged payment") as refused:
         await client.reservations.refund(uuid, wrong)
     assert refused.value.outcome is Outcome.NOT_SENT
     assert sandbox.requests[-1].operation == "reservations.charge", "nothing was sent"

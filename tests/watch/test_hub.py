@@ -411,7 +411,7 @@ def test_an_old_rejection_proves_nothing(run: Callable[..., None]) -> None:
             uuid = await refunded_once(here, takes=False)
             assert await here.client.watch.refund(uuid, timeout=60) is RefundStatus.REJECTED
             await ask_for_refund(here, uuid)
-            with pytest.raises(WatchTimeoutError, match="may still be paid back") as caught:
+            with pytest.raises(WatchTimeoutError, match="may still be refunded") as caught:
                 await here.client.watch.refund(uuid, timeout=30, after=0)
             assert caught.value.last_status is None
             assert caught.value.outcome is Outcome.UNKNOWN

@@ -1,12 +1,12 @@
-"""The operation table: one row per operation, and each fact of an endpoint only there. Pure.
+"""The operation table: one row per operation, as the single source of its properties. Pure.
 
 Resources, the sandbox's routes and responses, batches, order files, watches, the command, the tests and the
 docs derive from these rows. Rows are keyed by name, because cancelling a terminal payment and cancelling its
 refund share one path.
 
-*Model*: one file a resource, which holds its rows and the rules for their bodies. A file of ``RESOURCES``
-beyond the first two is loaded when one of its rows is needed, so that the models of a resource cost nothing
-until it is used.
+*Model*: one file per resource, with its rows and the rules for their bodies. Except for the first two, the
+files of ``RESOURCES`` are loaded when one of their rows is needed, so the models of an unused resource cost
+nothing.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ RESOURCES = (
     "credit_checks",
     "company_checks",
 )
-"""The client's attributes that offer operations, each with a file of its name here."""
+"""The client's attributes with operations; each has a file of that name here."""
 
 
 class _Table(Mapping[str, Operation[object]]):
-    """All rows, by name and in the order of their files; cannot be changed."""
+    """All rows, by name and in the order of their files; read-only."""
 
     def __init__(self) -> None:
         self._rows_of: dict[str, Mapping[str, Operation[object]]] = {}
@@ -96,7 +96,7 @@ OPERATIONS = _Table()
 
 
 def kind_of_order(order: object) -> OrderKind:
-    """Return an order's kind; a TypeError says why a batch does not send it."""
+    """Return an order's kind; raises TypeError with the reason if a batch does not send it."""
     # A caller's subclass has the kind of our class.
     for kind in ORDER_KINDS.values():
         if isinstance(order, kind.order):

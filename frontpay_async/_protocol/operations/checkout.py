@@ -191,7 +191,7 @@ describe(
 
 # Rows
 
-_WAITED_FOR = "a customer waits for its page, and a batch returns no page"
+_WAITED_FOR = "a customer waits for its page, but a batch returns no page"
 
 CREATE_CHECKOUT_SESSION: Operation[CheckoutLink] = Operation(
     name="checkout.create_session",

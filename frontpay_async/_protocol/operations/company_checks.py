@@ -14,7 +14,7 @@ from frontpay_async.models.checks import CompanyCheck, StartedCompanyCheck
 
 @frozen(field_transformer=exact)
 class CompanyCheckRequest:
-    """Which company is checked, and where the browser and the callback go."""
+    """The checked company, and the URLs for the browser and the callback."""
 
     company_id: int
     success_url: str = field(repr=masked)

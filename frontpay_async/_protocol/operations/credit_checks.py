@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @frozen(field_transformer=exact)
 class PrivateCreditCheck:
-    """Which person is checked."""
+    """The checked person."""
 
     personal_id: str = field(repr=masked)
     country_code: str | None
@@ -28,7 +28,7 @@ class PrivateCreditCheck:
 
 @frozen(field_transformer=exact)
 class CorporateCreditCheck:
-    """Which company is checked."""
+    """The checked company."""
 
     organization_id: str = field(repr=masked)
 

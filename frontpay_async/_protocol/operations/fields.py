@@ -1,8 +1,8 @@
 """Rules for members that several bodies share, in the order of the reference's "Validation Rules". Pure.
 
-A rule that the reference does not state is not here: the API stays the judge. So an order date in the past is
-not refused: that needs the server's clock. The exception are the cross-checks of money (``totals``), which
-callers can turn off.
+Only rules of the reference are checked; the API decides about the rest. An order date in the past, for
+example, is not rejected, because that needs the server's clock. The exceptions are the cross-checks of
+amounts (``totals``), which callers can disable.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ REACHABLE_SOMEHOW = (
     Field("email", EMAIL, unless="msisdn"),
 )
 FIRST_NAME = Field("firstName", TEXT)
-# Not in every table, but accepted by the live API on every order route, and sent where it is given.
+# Not in every table, but accepted by the live API on every order route, and sent if given.
 TYPE = Field("type", CUSTOMER_TYPE)
 CUSTOMER_UUID = Field("customerUuid", TEXT)
 NAMED = (Field("name", TEXT, REQUIRED), Field("preferredLanguage", LANGUAGE))
@@ -114,7 +114,7 @@ SHORT_PRODUCT_ID = (
 
 
 def redirects(callback_presence: Presence = OPTIONAL) -> Field:
-    """Return the rules for the callback URL and the URLs that a payment page sends the browser to."""
+    """Return the rules for the callback URL and the URLs to which a payment page redirects the browser."""
     return Field(
         "callback",
         OBJECT,
@@ -127,5 +127,5 @@ def redirects(callback_presence: Presence = OPTIONAL) -> Field:
 
 
 def paid_by(*more: Field) -> Field:
-    """Return the rules for how a session is paid."""
+    """Return the rules for the payment of a session."""
     return Field("submitPayment", OBJECT, fields=(Field("via", TEXT, REQUIRED), *more))

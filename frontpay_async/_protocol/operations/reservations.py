@@ -131,7 +131,7 @@ def _reference_of_source(body: JsonObject) -> Iterator[Breach]:
     source, reference = body.get("source"), body.get("reference")
     for kind, other in (("captured", "CHA"), ("charged", "CAP")):
         if source == kind and isinstance(reference, str) and reference.strip().startswith(other):
-            demand = f"must be the id of what was {kind}; {other}… is the id of the other source"
+            demand = f"must be the id of a {kind} payment; {other}… ids belong to the other source"
             yield Breach("reference", "source", demand)
 
 
@@ -221,10 +221,10 @@ describe(
 
 # Rows
 
-_NOT_LISTED = "nothing lists reservations with their content, so that a lost one could not be found"
+_NOT_LISTED = "no operation lists reservations with their content, so a lost one could not be found"
 _ALIKE = (
-    "two of the same amount on one reservation cannot be told apart, so that a lost one could be sent twice;"
-    " send it yourself, and after a lost response look at the reservation's details"
+    "two of the same amount on one reservation cannot be distinguished, so a lost one could be sent twice;"
+    " send it yourself, and after a lost response check the reservation's details"
 )
 
 SUBMIT_RESERVATION: Operation[CreatedReservation] = Operation(

@@ -1,4 +1,4 @@
-"""One row of the operation table, and the classes that its facts are written in. Pure."""
+"""The class of the operation table's rows, and the types of its fields. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
 class Safety(Enum):
-    """What a second send of the same request may do; the retry table is decided by it."""
+    """The effect of sending the same request twice, on which the retry table is based."""
 
     READ = "read"
     """It changes nothing."""
@@ -36,29 +36,29 @@ class Safety(Enum):
 
 
 class Evidence(Enum):
-    """The best source for a row's facts."""
+    """The best source for a row."""
 
     REFERENCE = "reference"
     """The vendor's reference, in full."""
     RECORDED = "recorded"
     """Responses of the live demo API that were recorded."""
     VENDOR_PAGE = "vendor page"
-    """A page of the vendor's documentation, of which only the first part is known."""
+    """A page of the vendor's documentation; only its first part is known."""
     CLIENT_ONLY = "client only"
     """Another client's code; no page of the vendor's is known."""
 
 
 @frozen(kw_only=True)
 class Watched:
-    """What waiting for a status is like, where a row reads one.
+    """The typical durations of a status that a row reads.
 
     Args:
         kind: The name of the watch, such as ``payment``.
         statuses: The class of the status.
-        median: Seconds; half of them have ended by then, as a first guess.
-        spread: The standard deviation of ln(seconds), as a first guess.
-        listed: Whether the list of orders can show that it has ended. A refund's end it cannot show: an order
-            that is partly refunded looks the same after the next refund, and a rejected one leaves no mark.
+        median: The initial estimate of the median duration, in seconds.
+        spread: The initial estimate of the standard deviation of ln(seconds).
+        listed: Whether the list of orders can show its final status. It cannot for refunds: a partly refunded
+            order looks the same after the next refund, and a rejected refund leaves no trace.
     """
 
     kind: str
@@ -70,43 +70,43 @@ class Watched:
 
 @frozen(kw_only=True, eq=False)
 class Operation(Generic[ResultT_co]):
-    """The facts of one operation.
+    """One operation.
 
     Args:
         name: The resource and method that offer it, such as ``orders.send_invoice``.
         method: The HTTP method.
-        other_method: The method that other sources name; tried when the API answers 405.
-        path: The path below the base URL; ``{order_uuid}`` is replaced by the id. A relative reference as of
-            RFC 3986: ``../`` leads out of the base URL's last segment.
-        other_path: The path that other sources name; tried when the API has no such route.
+        other_method: The method in other sources; tried after a 405.
+        path: The path below the base URL; ``{order_uuid}`` is replaced by the id. A relative reference (RFC
+            3986): ``../`` removes the base URL's last segment.
+        other_path: The path in other sources; tried if the API has no such route.
         steps: The names of the optional segments at the end of the path.
         query: The names of the optional parameters in the query.
         success: The documented HTTP status of a success.
-        safety: What a second send may do.
-        result: What a success is read as; None if it carries nothing.
-        listed: The success carries a list of ``result``.
-        paged: The success carries one page of a list of ``result``.
-        may_lack_data: The success is believed by its message alone: no source shows what it carries.
+        safety: The effect of sending it twice.
+        result: The class of the result; None if there is none.
+        listed: The response is a list of ``result``.
+        paged: The response is one page of a list of ``result``.
+        may_lack_data: The message alone counts as a success, because no source shows the data.
         empty_when_not_found: A 404 means an empty list.
         request: The class of the body; None without one.
         rules: The rules for the body; None if there is none.
         date_format: The form of ``orderDate``; None if there is none.
         business_codes: The documented codes of a 400.
-        done_code: The code of a refusal that shows that the operation has taken effect before.
-        undone_code: The code of a refusal that shows that the operation has never taken effect.
-        refusals: The codes of a 510 that refuse for good, so that nothing was done.
-        look_at: The row that shows, after a lost response, whether this one took effect; None if the API
-            shows no trace of it, or where it may simply be sent again.
-        watched: What waiting for the status that it reads is like; None if nothing waits for it.
-        not_batched: Why a batch does not send what it creates.
+        done_code: The code of a rejection that shows that the operation has already taken effect.
+        undone_code: The code of a rejection that shows that the operation has never taken effect.
+        refusals: The codes of a 510 that is a final rejection without effect.
+        look_at: The row that shows whether this one took effect after a lost response; None if the API shows
+            no trace of it, or if it may simply be repeated.
+        watched: The typical durations of the status that it reads; None if it is not watched.
+        not_batched: The reason why batches do not send it.
         needs_terminal: It fails with ``terminalIsBusy`` while the card terminal is busy.
-        raw: Whether it is a request of the caller's own, whose success is returned as it came.
+        raw: Whether it is a caller-defined request, whose response is returned unparsed.
         message: The ``message`` of a success; a guess where ``message_seen`` is False.
         message_seen: Whether any source shows the message.
         has_data: The documented ``is_data`` of a success.
         not_found: The ``message`` of a 404.
         failure: The ``message`` of a 510.
-        evidence: The best source for these facts.
+        evidence: The best source for this row.
         reference: The page of the reference.
     """
 
@@ -133,7 +133,7 @@ class Operation(Generic[ResultT_co]):
     refusals: tuple[str, ...] = ()
     look_at: str | None = None
     watched: Watched | None = None
-    not_batched: str = "after a lost response it could not be recognised"
+    not_batched: str = "it could not be recognised after a lost response"
     needs_terminal: bool = False
     raw: bool = False
     message: str
@@ -155,20 +155,20 @@ class Operation(Generic[ResultT_co]):
 
     @property
     def resource(self) -> str:
-        """The client's attribute that offers it, such as ``orders``."""
+        """The client's attribute for it, such as ``orders``."""
         return self.name.partition(".")[0]
 
 
 @frozen(kw_only=True, eq=False)
 class OrderKind:
-    """The facts of one kind of order that a batch sends.
+    """One kind of order that a batch sends.
 
     Args:
         name: Its name in order files.
         order: The class of the order.
         operation: The row that creates it.
-        words: The ``type`` by which order details name it, in lower case, letters only.
-        customer_type: The customer's type, where the route decides it.
+        words: Its ``type`` in order details, in lower case, letters only.
+        customer_type: The customer's type, if the route determines it.
     """
 
     name: str

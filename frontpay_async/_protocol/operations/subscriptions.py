@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 @frozen(field_transformer=exact)
 class SubscriptionResend:
-    """Which order's link of a subscription is sent again, and where."""
+    """The order and recipient of a subscription's repeated link."""
 
     order_uuid: str
     country_code: str | None
@@ -70,7 +70,7 @@ class SubscriptionResend:
 
 @frozen(field_transformer=exact)
 class CycleRefund:
-    """Which cycles are refunded, and how much in all."""
+    """The refunded cycles and the total."""
 
     cycles: tuple[str, ...] = field(converter=to_cycles)
     amount: Decimal = field(converter=to_decimal)
@@ -208,9 +208,8 @@ describe(
 # Rows
 
 _NOT_STEADY = (
-    "subscriptions are listed in pages, and no source says that the list is complete or keeps its sequence"
-    " while it is read, so that a lost one could be missed, sent again, and bill the customer twice in each"
-    " cycle"
+    "subscriptions are listed in pages, and no source says that the list is complete or keeps its order"
+    " while it is read, so a lost one could be missed, sent again, and bill the customer twice in each cycle"
 )
 
 _FILTERS = ("phone", "customerName", "startDate", "endDate")

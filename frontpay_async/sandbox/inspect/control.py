@@ -198,7 +198,7 @@ class _Control:
         try:
             self.sandbox.callback_sender.resend(request.path_params["number"])
         except KeyError:
-            return JSONResponse({"error": "no such callback, or not kept any more"}, 404)
+            return JSONResponse({"error": "no such callback, or it is no longer kept"}, 404)
         return JSONResponse({})
 
     async def faults(self, request: Request) -> Response:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 _OWN = frozenset({"same-origin", "none"})
 _OTHER_HOST = (
-    "the sandbox does not answer to this host name; start it with --allow-host NAME, or"
+    "the sandbox rejects this host name; start it with --allow-host NAME, or"
     " Sandbox(allowed_hosts=[...]), to reach it by that name"
 )
-_OTHER_SITE = "another site may not control the sandbox"
+_OTHER_SITE = "another site must not control the sandbox"
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "same-origin",

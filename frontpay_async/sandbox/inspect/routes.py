@@ -131,7 +131,7 @@ def page_routes(api: Api) -> list[Route]:
     async def exchange(request: Request) -> Response:
         told = View(api).exchange(request.path_params["number"])
         if told is None:
-            return JSONResponse({"error": "no such request, or not kept any more"}, 404)
+            return JSONResponse({"error": "no such request, or it is no longer kept"}, 404)
         return JSONResponse(told)
 
     return [

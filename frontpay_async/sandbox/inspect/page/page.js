@@ -46,27 +46,27 @@ const EVENTS = {
   collect: "Collect the debt",
 };
 const FAULTS = {
-  "500-before": "500, and nothing was done",
-  "500-after": "500, although it was done",
-  "510-before": "510, and nothing was done",
-  "510-after": "510, although it was done",
-  "510-refused": "510, refused for good",
-  "502-before": "a proxy’s 502, and nothing was done",
-  "502-after": "a proxy’s 502, although it was done",
-  "drop-before": "no answer, and nothing was done",
-  "drop-after": "no answer, although it was done",
-  "cut-body": "half an answer",
-  "unknown-status": "a status that nobody knows",
+  "500-before": "500, without effect",
+  "500-after": "500, after taking effect",
+  "510-before": "510, without effect",
+  "510-after": "510, after taking effect",
+  "510-refused": "510, final rejection",
+  "502-before": "502 from a proxy, without effect",
+  "502-after": "502 from a proxy, after taking effect",
+  "drop-before": "no response, without effect",
+  "drop-after": "no response, after taking effect",
+  "cut-body": "half a response",
+  "unknown-status": "an unknown status",
   "busy": "the terminal is busy",
-  "latency": "a late answer",
-  "drip": "an answer byte by byte",
+  "latency": "a late response",
+  "drip": "a response byte by byte",
 };
 const CALLBACK_FAULTS = {
-  "lose": "it is lost",
-  "delay": "it comes 5 s late",
-  "twice": "it comes twice",
-  "swap": "it comes after the next one",
-  "wrong-checksum": "its checksum is wrong",
+  "lose": "lost",
+  "delay": "delayed by 5 s",
+  "twice": "sent twice",
+  "swap": "sent after the next one",
+  "wrong-checksum": "wrong checksum",
 };
 const OUTCOMES = {
   "insufficient-funds": "insufficient funds",
@@ -77,7 +77,7 @@ const OUTCOMES = {
   "cancelled": "the cardholder pressed stop",
   "busy": "the terminal is busy",
   "offline": "the terminal is offline",
-  "waits": "waits for a person",
+  "waits": "waits for your decision",
 };
 const TONES = {
   "PAID": "good", "REFUNDED": "cool", "PARTIAL REFUNDED": "cool", "CANCELLED": "bad", "EXPIRED": "bad",
@@ -175,7 +175,7 @@ async function act(button, path, body) {
     const { error } = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
     complain(error);
   } catch {
-    complain(t("the sandbox does not answer"));
+    complain(t("the sandbox does not respond"));
   } finally {
     button.removeAttribute("aria-disabled");
   }
@@ -185,7 +185,7 @@ async function act(button, path, body) {
 let quietening;
 
 function complain(sentence) {
-  byId("problem").textContent = t("That did not work: {0}.", sentence);
+  byId("problem").textContent = t("Failed: {0}.", sentence);
   clearTimeout(quietening);
   quietening = setTimeout(() => write(byId("problem"), ""), 12000);
 }
@@ -212,7 +212,7 @@ function showTerminals() {
     keep(list, mine, (order) => `${order.uuid} ${order.waits_for}`, "waiting-row", showWaiting, heading);
     const last = seen.lasts.get(terminal.uuid);
     write(row.querySelector(".last"), last ? t(last.words, money(last.sum)) : "");
-    write(row.querySelector(".queue"), mine.length > 1 ? t("{0} wait", mine.length) : "");
+    write(row.querySelector(".queue"), mine.length > 1 ? t("{0} waiting", mine.length) : "");
     const plug = row.querySelector(".plug");
     write(plug, t(terminal.offline ? "Connect" : "Disconnect"));
     set(plug, "aria-label", t(terminal.offline ? "Connect {0}" : "Disconnect {0}", terminal.name));
@@ -344,7 +344,7 @@ function showFaults() {
   keep(byId("faults"), faults.map((fault, index) => ({ ...fault, index })), (each) => `${each.index}`,
     "fault-row", (row, fault) => {
       const often = fault.rate !== undefined ? t("for {0} % of requests", +(100 * fault.rate).toFixed(2))
-        : fault.left === null ? t("until switched off") : t("{0} more", fault.left);
+        : fault.left === null ? t("until cleared") : t("{0} more", fault.left);
       const long = fault.seconds ? `, ${fault.seconds} s` : "";
       const where = fault.operation === "*" ? t("any operation") : fault.operation;
       write(row.querySelector(".kind"), `${t(FAULTS[fault.kind] ?? fault.kind)}${long}`);
@@ -417,7 +417,7 @@ async function openOrder(uuid) {
     if (!answer.ok) return complain(told.error);
     showDetails(told);
   } catch {
-    return complain(t("the sandbox does not answer"));
+    return complain(t("the sandbox does not respond"));
   }
   return byId("order-dialog").showModal();
 }
@@ -579,7 +579,7 @@ async function showBodies(row, number) {
     write(answered, answer.ok ? told.answer || t("none") : told.error);
     row.dataset.read = "yes";
   } catch {
-    complain(t("the sandbox does not answer"));
+    complain(t("the sandbox does not respond"));
   }
 }
 
