@@ -1,4 +1,4 @@
-"""What clients send through: connections of their own, or some that many clients share."""
+"""The connections of clients: separate ones, or a pool that many clients share."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def callback_route(
 
     Args:
         guard: The check.
-        handler: Called with the callback; it may be asynchronous. When it raises, the callback is not done,
-            and is accepted when it comes again.
+        handler: Called with the callback; it may be asynchronous. If it raises, the callback is released
+            and can be handled again.
         path: The path of the route, with its leading slash.
 
     Raises:

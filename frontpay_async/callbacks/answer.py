@@ -69,8 +69,8 @@ async def answer_callback(
     Args:
         guard: The check.
         query: The query string as received, still encoded.
-        handler: Called with the callback; it may be asynchronous. When it raises, the callback is not done,
-            and is accepted when it comes again.
+        handler: Called with the callback; it may be asynchronous. If it raises, the callback is released
+            and can be handled again.
 
     Returns:
         The answer.

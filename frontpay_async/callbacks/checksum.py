@@ -138,7 +138,7 @@ _Values: TypeAlias = Sequence[tuple[str | None, str]]
 
 
 def _coverings(fields: Mapping[str, str]) -> Iterator[_Values]:
-    """Yield the possible texts: all values, only the documented ones, or these after own ones."""
+    """Yield the possible hashed texts: all values, the documented ones, or these after the merchant's own."""
     everything = [
         (name if name in TABLE else None, value) for name, value in fields.items() if name != CHECKSUM
     ]

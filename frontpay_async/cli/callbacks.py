@@ -38,7 +38,7 @@ def verify(command: CommandContext, query: str, *, any_age: bool, max_age: float
     """Verify a callback with the secret, and show its content.
 
     QUERY is its query string or whole URL; defaults to standard input. The secret comes from
-    FRONTPAY_CALLBACK_SECRET, or is asked for. A terminal callback needs the token of sign_callback_url.
+    FRONTPAY_CALLBACK_SECRET, or from a prompt. A terminal callback needs the token of sign_callback_url.
     """
     from frontpay_async.callbacks import CallbackGuard
 

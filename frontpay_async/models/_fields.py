@@ -1,8 +1,8 @@
 """The fields of values: exact numbers, zone-aware dates, masked reprs. Pure.
 
-Only what can never be right is refused here (a float, a naive datetime, text that is not a number);
-the documented rules are checked against the wire form when the order is sent, so that all broken
-rules are reported together.
+Only values that can never be valid are rejected here (a float, a naive datetime, text that is not a number);
+the documented rules are checked against the wire form when the order is sent, so that all broken rules are
+reported together.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class _WrongTypeError(InvalidOrderError, TypeError):
-    """A value refused to be built from an argument of a type that cannot be right, such as a float."""
+    """An exception for an argument of an invalid type, such as a float."""
 
 
 _BUILTIN = frozenset({type(None), str, bool, int, float, Decimal, date, datetime, tuple, list, dict})

@@ -60,7 +60,7 @@ class CheckoutSession(Value):
         failure_url: The URL to which it returns after a failure.
         shipping_cost: The shipping cost, in the order's currency. Defaults to 0.
         currency: The currency, such as ``NOK``; not sent by default.
-        with_customer: Sent as it is where given; the newest example has it, its rule is not known.
+        with_customer: Sent unchanged if given; the newest example has it, but its meaning is not documented.
         payment_link_due_date: The expiry of the page: a date or a zone-aware datetime. Accounts on an
             older revision require it.
         send_order_by: How the order is sent. Accounts on an older revision require it.
@@ -171,7 +171,7 @@ class HostedCheckout(Value):
 
 @frozen(kw_only=True)
 class CheckoutLink(Value):
-    """Where to send the customer's browser.
+    """The created order, and the page to which to redirect the browser.
 
     Args:
         order_uuid: The order's id.

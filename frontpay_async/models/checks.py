@@ -19,7 +19,7 @@ class CreditCheck(Value):
 
     Args:
         checked_on: When it was made; text if it could not be read.
-        name: Who was checked.
+        name: The checked person or company.
         type: ``private`` or ``corporate``, in lower case.
         company_type: The form of the company.
         organization_id: The organisation number.
@@ -54,7 +54,7 @@ class StartedCompanyCheck(Value):
 
     Args:
         company_check_uuid: The check's id, such as ``COMCHK3506777330``.
-        url: Where a person of the company proves who they are with BankID. A secret, masked in reprs.
+        url: The page on which a person of the company identifies with BankID. A secret, masked in reprs.
         unknown_fields: Undocumented members of the response, by wire path.
     """
 

@@ -86,7 +86,7 @@ class Product(Value):
 
     @property
     def amount(self) -> Decimal:
-        """What the line costs, in the order's currency: as given, else ``rate * quantity - discount``."""
+        """The amount of the line; defaults to ``rate * quantity - discount``, in the order's currency."""
         if self._given_amount is not None:
             return self._given_amount
         exact = EXACT.subtract(EXACT.multiply(self.rate, self.quantity), self.discount)
@@ -244,12 +244,12 @@ class Address(Value):
 class Customer(Value):
     """The customer; personal data is masked in reprs.
 
-    What is required depends on the order, and only the fields in that order's table are sent.
+    The required fields depend on the order, and only the fields in that order's table are sent.
 
     Args:
         name: The full name.
         address: The postal address.
-        type: Private or corporate; required but for e-faktura and EHF, where the route decides it.
+        type: Private or corporate; required except for e-faktura and EHF, where it follows from the route.
         country_code: The country code of the phone number, such as ``+47``.
         msisdn: The phone number without country code.
         email: The e-mail address.

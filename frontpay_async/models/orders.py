@@ -183,7 +183,7 @@ _REFUND_TYPES = frozenset(RefundType)
 
 
 def to_refund_type(value: RefundTypeName) -> RefundType:
-    """Read a kind of refund; the rules judge what is none."""
+    """Read a kind of refund; the rules check invalid ones."""
     return RefundType(value) if str(value) in _REFUND_TYPES else cast("RefundType", value)
 
 
@@ -205,11 +205,11 @@ class RefundLine(Value):
 
         Args:
             product: The line, from ``OrderDetails.products``.
-            amount: The refunded amount, in the order's currency. Defaults to what the line cost.
+            amount: The refunded amount, in the order's currency. Defaults to the line's amount.
 
         Raises:
             InvalidOrderError: The line has no id, its amount is not known, the amount is not more than 0, or
-                the line cost less.
+                the line's amount is smaller.
         """
         cost = product.amount
         if product.id is None:
@@ -351,7 +351,7 @@ class Refund(Value):
 
         Args:
             details: The order, from ``orders.get_details``.
-            report: Its status, from ``orders.get_status``: it holds what was refunded.
+            report: Its status, from ``orders.get_status``: it has the refunded amount.
             type: ``regular``, or ``invoiced`` for an invoiced order.
 
         Raises:

@@ -176,7 +176,7 @@ class CreatedReservation(Value):
     Args:
         reservation_uuid: The reservation's id, such as ``RES3506777330``.
         customer_uuid: The customer's id, if the API returned it.
-        payment_url: Where the customer accepts it. A secret, masked in reprs.
+        payment_url: The page on which the customer accepts it. A secret, masked in reprs.
         unknown_fields: Undocumented members of the response, by wire path.
     """
 

@@ -100,7 +100,7 @@ class CreatedSubscription(Value):
         subscription_uuid: The subscription's id, such as ``SUB3506777330``.
         order_uuid: The id of its order, if the API returned it.
         customer_uuid: The customer's id, if the API returned it.
-        payment_url: Where the customer accepts it. A secret, masked in reprs.
+        payment_url: The page on which the customer accepts it. A secret, masked in reprs.
         unknown_fields: Undocumented members of the response, by wire path.
     """
 
@@ -120,7 +120,7 @@ class SubscriptionEntry(Value):
         status: The status; open.
         order_uuid: The id of its order.
         repeats: The number of cycles.
-        frequency: How often it bills.
+        frequency: The frequency of its cycles.
         amount: The price of a cycle.
         currency: The currency.
         created_at: When it was created; text if the API sent it without a zone.
@@ -158,7 +158,7 @@ class FailedOrderEntry(Value):
 
     Args:
         order_uuid: The order's id.
-        status: What became of it: ``paid``, ``invoiced`` and ``debtCollection`` are documented.
+        status: Its result: ``paid``, ``invoiced`` and ``debtCollection`` are documented.
         subscription_uuid: The subscription's id, where the API shows it.
         order_date: The order's date; text if it could not be read.
         customer_name: The customer's name. Masked in reprs.
@@ -190,12 +190,12 @@ class SubscriptionCycle(Value):
         reference: The API's reference of its payment.
         status: Its status, as the API writes it.
         invoiced: Whether it was invoiced.
-        amount: What it costs.
+        amount: The amount.
         start_date: Its first day; text if it could not be read.
         end_date: Its last day; text if it could not be read.
         is_refunded: Whether it was refunded.
         refunded_at: When it was refunded.
-        refunded_amount: What was paid back.
+        refunded_amount: The refunded amount.
     """
 
     name: str
@@ -219,11 +219,11 @@ class SubscriptionDetails(Value):
         status: The status; open.
         cycles: The cycles.
         products: The lines.
-        amount: What all cycles cost.
-        amount_paid: What was paid.
-        amount_refunded: What was paid back.
-        payable_per_cycle: What a cycle costs.
-        frequency: How often it bills.
+        amount: The amount of all cycles.
+        amount_paid: The paid amount.
+        amount_refunded: The refunded amount.
+        payable_per_cycle: The amount of a cycle.
+        frequency: The frequency of its cycles.
         repeats: The number of cycles.
         current_cycle: The number of the present cycle.
         currency: The currency.
@@ -233,7 +233,7 @@ class SubscriptionDetails(Value):
         is_paid: Whether it is paid.
         is_refundable: Whether it can be refunded.
         send_order_by: How the link was sent.
-        customer: Who is billed.
+        customer: The customer.
         customer_notes: Notes for the customer.
         tnc: Terms and conditions.
         unknown_fields: Undocumented members of the response, by wire path.
@@ -265,7 +265,7 @@ class SubscriptionDetails(Value):
 
 @frozen(kw_only=True)
 class FailedOrderDetails(Value):
-    """What the API shows of a cycle's order whose payment failed (page "Failed Order Details").
+    """The order of a cycle whose payment failed (page "Failed Order Details").
 
     Args:
         order_uuid: The order's id, if the API returned it.
@@ -273,7 +273,7 @@ class FailedOrderDetails(Value):
         order_date: The order's date; text if it could not be read.
         products: The lines.
         summary: The totals, if the API returned all of them.
-        customer: Who is billed.
+        customer: The customer.
         invoice_status: The invoice's status, as the API writes it.
         payment_status: The payment's status, as the API writes it.
         unknown_fields: Undocumented members of the response, by wire path.

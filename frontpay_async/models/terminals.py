@@ -83,7 +83,7 @@ class TerminalRefund(Value):
     before. The refund's status may still be an earlier refund's.
 
     Args:
-        grand_total: What is paid back in all, in the order's currency.
+        grand_total: The total refund, in the order's currency.
         lines: The refunded lines; at least one.
         is_reversal: Reverse the payment instead of refunding it.
     """
@@ -115,7 +115,7 @@ class TerminalRefund(Value):
 
         Args:
             details: The order, from ``orders.get_details``.
-            report: Its status, from ``orders.get_status``: it holds what was refunded.
+            report: Its status, from ``orders.get_status``: it has the refunded amount.
 
         Raises:
             InvalidOrderError: The two are of different orders; what was refunded, or on which lines, is not
@@ -144,7 +144,7 @@ class Terminal(Value):
 
     Args:
         uuid: The terminal's id, such as ``TRML1914739698``.
-        name: What it is called.
+        name: Its name.
         status: The API's status number; the reference shows 1 for an active terminal. None if the API
             left it out.
         organization_uuid: The organisation it belongs to.

@@ -1,4 +1,4 @@
-"""What every value can do: become plain data, and be made of it. Pure."""
+"""The conversion of all values to and from plain data. Pure."""
 
 from __future__ import annotations
 

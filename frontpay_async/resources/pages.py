@@ -21,8 +21,8 @@ T = TypeVar("T")
 class Pages(Generic[T]):
     """The rows of a list: ``async for`` asks for one page after the other, ``page`` for one of them.
 
-    Each page is a call of its own, at the client's priority, paced and retried like any other. Rows that are
-    added or removed while the pages are read can be missed or seen twice.
+    Each page is a separate call, with the client's priority, rate-limited and retried like any other. Rows
+    that are added or removed while the pages are read can be missed or seen twice.
     """
 
     def __init__(

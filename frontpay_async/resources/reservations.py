@@ -231,7 +231,7 @@ class Reservations:
 
         Args:
             reservation_uuid: The reservation, such as ``RES3506777330``.
-            refund: What is paid back, and of which capture or charge.
+            refund: The refund, with its capture or charge.
 
         Raises:
             InvalidOrderError: The refund breaks a documented rule; nothing was sent.

@@ -127,7 +127,7 @@ class Terminals:
     async def get_refund_status(self, order_uuid: str) -> RefundStatus:
         """Get the status of a refund on a terminal (page "Refund Status Check").
 
-        A POST in the reference; where the API answers 405, it is asked with GET from then on.
+        A POST in the reference; if the API answers 405, the client uses GET from then on.
 
         Args:
             order_uuid: The order.

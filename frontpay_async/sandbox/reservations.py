@@ -82,7 +82,7 @@ class Taken:
         at: When, in Unix seconds.
         amount: How much.
         refundable: The refundable amount of each line, by line id.
-        refunded: What was paid back.
+        refunded: The refunded amount.
     """
 
     uuid: str

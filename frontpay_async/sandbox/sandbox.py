@@ -196,7 +196,7 @@ class Sandbox:
     """
 
     faults: Faults
-    """What goes wrong."""
+    """The active faults."""
     app: ASGIApp
     """The ASGI app, for your own server."""
     callback_sender: CallbackSender
@@ -485,7 +485,7 @@ class Sandbox:
 
         Args:
             order_uuid: The order.
-            reason: Why, such as ``wrong-pin``.
+            reason: The reason, such as ``wrong-pin``.
 
         Raises:
             KeyError: There is no such order.

@@ -57,7 +57,7 @@ class Cycle:
         number: Its number, from 1.
         order_uuid: The order of its payment.
         at: When it was billed, in Unix seconds.
-        amount: What it costs.
+        amount: The amount.
         is_paid: Whether the payment succeeded.
         refunded_at: When it was refunded, in Unix seconds.
         refunded: The refunded amount.

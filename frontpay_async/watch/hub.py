@@ -113,7 +113,7 @@ class WatchHub:
         Raises:
             WatchTimeoutError: It was not decided in time; it may still be paid.
             NotFoundError: There is no such order; one that was just created is given some seconds.
-            AuthenticationError: The token was refused.
+            AuthenticationError: The token was rejected.
             NotSentError: The client was closed.
         """
         with self._reader(WatchKind.PAYMENT, order_uuid, timeout) as subscription:
@@ -145,7 +145,7 @@ class WatchHub:
         Raises:
             WatchTimeoutError: It was not decided in time; it may still be refunded.
             NotFoundError: There is no such order, or no refund of it was requested.
-            AuthenticationError: The token was refused.
+            AuthenticationError: The token was rejected.
             NotSentError: The client was closed.
             TypeError: ``after`` is a float or not a number.
             ConfigurationError: ``after`` is negative, or ``timeout`` is not more than 0 seconds.
@@ -180,7 +180,7 @@ class WatchHub:
         Raises:
             WatchTimeoutError: It was not reached in time; it may still be.
             NotFoundError: There is no such order; one that was just created is given some seconds.
-            AuthenticationError: The token was refused.
+            AuthenticationError: The token was rejected.
             NotSentError: The client was closed.
             ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
@@ -209,7 +209,7 @@ class WatchHub:
         Raises:
             WatchTimeoutError: It was not reached in time; it may still be.
             NotFoundError: There is no such reservation; one that was just created is given some seconds.
-            AuthenticationError: The token was refused.
+            AuthenticationError: The token was rejected.
             NotSentError: The client was closed.
             ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
@@ -237,7 +237,7 @@ class WatchHub:
         Raises:
             WatchTimeoutError: It was not reached in time; it may still be.
             NotFoundError: There is no such subscription; one that was just created is given some seconds.
-            AuthenticationError: The token was refused.
+            AuthenticationError: The token was rejected.
             NotSentError: The client was closed.
             ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
@@ -266,7 +266,7 @@ class WatchHub:
         Raises:
             WatchTimeoutError: It was not reached in time; it may still be.
             NotFoundError: There is no such order; one that was just created is given some seconds.
-            AuthenticationError: The token was refused.
+            AuthenticationError: The token was rejected.
             NotSentError: The client was closed.
             ConfigurationError: ``until`` is empty or not text, or ``timeout`` is not more than 0 seconds.
         """
@@ -292,7 +292,7 @@ class WatchHub:
         Raises:
             WatchTimeoutError: The final status was not seen in time.
             NotFoundError: There is no such order; one that was just created is given some seconds.
-            AuthenticationError: The token was refused.
+            AuthenticationError: The token was rejected.
             NotSentError: The client was closed.
             ConfigurationError: There is no such kind, or ``timeout`` is not more than 0 seconds.
         """

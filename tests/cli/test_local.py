@@ -64,7 +64,7 @@ async def test_the_doctor_on_a_refused_token(url: str) -> None:
 async def test_the_doctor_on_a_dead_server() -> None:
     ended = await frontpay("doctor", "--timeout", "5", env=settings(NOWHERE))
     assert ended.status == 5
-    assert "reachability\tfailed\tno answer: the connection was refused" in ended.out
+    assert "reachability\tfailed\tno response: the connection was refused" in ended.out
     assert "token\tskipped" in ended.out
 
 

@@ -222,7 +222,7 @@ def test_titles_that_are_wrong_are_told_together(told: Told) -> None:
     assert told(content, mapping={"Mobil": "customer_msisdn"}) == [
         "line 1: customerName is not known; did you mean customer_name?",
         "line 1: customer_nme is not known; did you mean customer_name?",
-        "line 1: KEY gives key a second time",
+        "line 1: KEY repeats key",
         "line 1: column 20 is not known",
         "line 1: column 21 is not known",
         "line 1: Mobil is mapped to customer_msisdn, but is not in the header",

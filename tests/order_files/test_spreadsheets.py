@@ -96,7 +96,7 @@ def test_digits_that_became_a_number_are_refused(told: Told, read: Read, column:
 @pytest.mark.parametrize("column", ["customer_name", "product_rate", "order_date", "customer_zip", "key"])
 def test_an_error_of_the_spreadsheet_is_refused(told: Told, column: str, error: str) -> None:
     (problem,) = told(csv_of({column: error}))
-    assert problem.startswith(f"line 2: {column} is an error of the spreadsheet")
+    assert problem.startswith(f"line 2: {column} is a spreadsheet error")
 
 
 @pytest.mark.parametrize("word", ["nan", "NaN", "NULL", "<NA>", "None"])
