@@ -450,7 +450,7 @@ def test_a_success_that_is_not_the_apis_json_leaves_it_unknown(
     error = caught.value
     assert (error.outcome, error.operation, error.order_uuid) == (Outcome.UNKNOWN, operation.name, "ODR7")
     assert ("check before you send it again" in str(error)) == (operation.safety is Safety.UNSAFE)
-    assert ("only reads" in str(error)) == (operation.safety is Safety.READ)
+    assert ("this is a read" in str(error)) == (operation.safety is Safety.READ)
 
 
 @pytest.mark.parametrize("status", [100, 199, 301, 302, 304, 399])
@@ -468,7 +468,7 @@ def test_what_is_neither_success_nor_error_leaves_it_unknown(status: int) -> Non
     ids=repr,
 )
 def test_a_success_without_its_id_leaves_it_unknown(data: Any, why: str) -> None:
-    with pytest.raises(OutcomeUnknownError, match=rf"201.*{why}.*look before"):
+    with pytest.raises(OutcomeUnknownError, match=rf"201.*{why}.*check before"):
         read(operations.SEND_INVOICE, success(operations.SEND_INVOICE, data))
 
 
