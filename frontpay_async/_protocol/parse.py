@@ -44,16 +44,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CUT_OFF = frozenset({408, 499})
-"""A proxy's words for a request that was cut off: they do not say how far it had come."""
+"""A proxy's statuses for an interrupted request, which do not show how far it had come."""
 _NO_ORDER_CODE = "orderNotFound"
 # Statuses whose meaning no code changes.
 _SETTLED = frozenset({401, 403, 408, 429, 499})
-# The reference's errors nest three deep; what nests deeper than this is masked as a whole.
+# The reference's errors are nested three deep; deeper values are masked as a whole.
 _DEEPEST = 16
 _MOST_ERRORS = 500
 _LONGEST_TEXT = 4000
 _LONGEST_ID = 200
-# Server errors that say that nothing was done.
+# Server errors that state that nothing was done.
 _REFUSALS = frozenset({errors.TerminalBusyError, errors.CreditCheckRejectedError})
 _BY_STATUS: Mapping[int, type[errors.APIError]] = MappingProxyType(
     {

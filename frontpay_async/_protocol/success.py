@@ -1,10 +1,10 @@
 """When a 2xx counts as a success. Pure.
 
-*Invariant*: a call counts as done only where the API says so. A 2xx is a success if its body is the success
-envelope of its operation: nothing in it marks an error, it names no other order, and the documented data is
-there. A row without a result needs the documented ``message``, or the members of the envelope and a
-``message`` that does not sound like a refusal. Any other 2xx is the error that its ``message`` names, else
-an OutcomeUnknownError.
+*Invariant*: a call counts as done only if the API says so. A 2xx is a success if its body is the success
+envelope of its operation: nothing in it marks an error, it is not about another order, and the documented
+data is present. A row without a result needs the documented ``message``, or the members of the envelope and a
+``message`` that does not read like a rejection. Any other 2xx is the error of its ``message``, or an
+OutcomeUnknownError.
 
 The HTTP status and the ``status_code`` in the body may differ (202 and 200), but not in their meaning.
 """
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 STATUSES = range(100, 600)
 SUCCESSES = range(200, 300)
-# They have no body, or a part of one.
+# Statuses without a body, or with a partial one.
 _BODILESS = frozenset({204, 205, 206})
 NOT_OURS = (errors.OutcomeUnknownError, "it is not the API's JSON")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-# Beginnings of words that no success has in its message, except in the documented one.
+# Beginnings of words that no message of a success contains, except the documented one.
 _REFUSING = re.compile(
     r"reject|fail|error|wrong|invalid|den(?:y|ied)|declin|refus|unable|cannot|not$|already|exceed|busy|missing"
     r"|expired|forbid|un(?:a|e|k|pr|s)|conflict|retrieved|again|many|lock|block|limit|insuffic|duplicat|mismatch"
@@ -89,7 +89,7 @@ def problem_of_success(
     if not _is_marked(operation, envelope) and _is_success(operation, envelope, has_data=has_data):
         return None
     cls = named_error(errors.folded(text_of(envelope.get("message"))))
-    # Data beside a refusal is a contradiction: the data may be what an order was created with.
+    # Data together with a rejection is a contradiction: the data may be that of a created order.
     if cls is None or (has_data and operation.safety is not Safety.READ):
         return errors.OutcomeUnknownError, "it is not a success of this operation"
     return cls, ""
@@ -106,10 +106,10 @@ def _is_success(  # noqa: PLR0911 - a table
     if operation.raw and operation.safety is Safety.READ:
         return named_error(code) is None
     if operation.safety is Safety.READ:
-        # The status checks leave the status out while nothing is decided.
+        # The status checks omit the status while it is undecided.
         undecided = operation.result in STATUS_KEYS and "data" in envelope and named_error(code) is None
         if has_data and not envelope.get("data") and operation.result not in STATUS_KEYS:
-            # An empty list beside the words of a failure is not an empty account.
+            # An empty list with a failure message is not an empty account.
             return not (_is_failure_of_all(code) or _FAILED.search(message or ""))
         return has_data or undecided
     if operation.result is not None and not has_data and not operation.may_lack_data:
@@ -117,7 +117,7 @@ def _is_success(  # noqa: PLR0911 - a table
     if code is not None and code == errors.folded(operation.message):
         return True
     if operation.result is None and not operation.raw and message is None and envelope.get("message"):
-        # Neither a code nor words: a list or an object of them.
+        # Neither a code nor a sentence: a list or an object of them.
         return False
     if message is not None and (named_error(code) or _sounds_refused(message)):
         return False
@@ -188,7 +188,7 @@ def _is_failure(value: Json) -> bool:
         value = Decimal(number)
     if value is False:
         return True
-    # Numbers that no HTTP status has mean something else.
+    # Numbers outside the range of HTTP statuses mean something else.
     return (
         isinstance(value, (int, Decimal))
         and value is not True
@@ -204,7 +204,7 @@ def _has_data(operation: Operation[object], envelope: JsonObject) -> bool:
         return False
     if kind in STATUS_KEYS:
         return status_text(kind, envelope) is not None
-    # PHP writes an empty object as an empty list, so that only a list may be empty.
+    # PHP writes an empty object as an empty list, so only a list may be empty.
     return (
         isinstance(data, list)
         if (operation.listed or operation.paged) and not data
@@ -219,15 +219,15 @@ def own_id(operation: Operation[object]) -> str:
 
 def _is_about_another(operation: Operation[object], envelope: JsonObject, order_uuid: str) -> bool:
     data = envelope.get("data")
-    # The terminal checks have their facts beside the data.
+    # The terminal checks have their values next to the data.
     beside = operation.result in STATUS_KEYS
     members = {**(envelope if beside else {}), **(data if isinstance(data, dict) else {})}
-    # What changes something may answer with an id of its own, such as a refund's, as ``uuid``.
+    # An operation that changes something may return a new id, such as a refund's, as ``uuid``.
     own = own_id(operation)
     names = (own, "uuid") if operation.safety is Safety.READ else (own,)
-    # PHP writes nothing as an empty text, list or object.
+    # PHP writes a missing value as an empty string, list or object.
     told = [members[name] for name in names if members.get(name) not in (None, "", [], {})]
-    # The API was seen to compare ids without regard to case.
+    # The API has been observed to compare ids case-insensitively.
     return bool(told) and all(str(each).casefold() != order_uuid.casefold() for each in told)
 
 
@@ -241,7 +241,7 @@ def status_text(kind: type[object], envelope: JsonObject) -> str | None:
 
 
 def is_json_object(response: HttpResponse) -> bool:
-    """Return whether the body is a JSON object, as all that the API itself says."""
+    """Return whether the body is a JSON object, like all bodies of the API."""
     try:
         return isinstance(response.json(), dict)
     except ValueError:

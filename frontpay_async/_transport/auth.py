@@ -77,7 +77,7 @@ class Auth:
         response = await self.following.send(call)
         if response.status == HTTPStatus.UNAUTHORIZED and not call.renewed:
             attempt.did_nothing = True
-            successor = await _ask(source, call, "the API refused the token, and ")
+            successor = await _ask(source, call, "the API rejected the token, and ")
             if successor != attempt.credential:
                 raise CredentialRenewed(successor)
         return response

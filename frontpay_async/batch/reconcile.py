@@ -85,10 +85,10 @@ _MOST_FAILURES = 5
 _POLL = 1.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
-UNPROVEN = "nothing shows that the list of orders is whole: absence cannot be concluded"
-UNTESTED = "no confirmed order shows that the list of orders is complete: absence cannot be concluded"
-HIDDEN = "a list hid a confirmed order: absence is not concluded from lists of this account any more"
-IN_VAIN = "it was sent {} times, and never stood there; the last time: {}"
+UNPROVEN = "the list of orders is not known to be complete: absence cannot be concluded"
+UNTESTED = "no confirmed order proves that the list of orders is complete: absence cannot be concluded"
+HIDDEN = "a list hid a confirmed order: lists of this account no longer prove absence"
+IN_VAIN = "it was sent {} times, and never appeared in the list; the last time: {}"
 
 
 @frozen(eq=False)

@@ -31,8 +31,8 @@ _ERROR = re.compile(
     r"|FIELD!|FELT!|BLOCKED!|BLOKKERT!|CONNECT!|GETTING_DATA|#+)",
 )
 _MISSING = frozenset({"nan", "NaN", "NaT", "<NA>", "NULL", "null", "None", "N/A", "n/a"})
-_MISSING_DEMAND = "is another program's word for a missing value: leave the cell empty"
-# A code such as 4E7 may be meant; with a fraction or a plus sign it is a number.
+_MISSING_DEMAND = "is a placeholder for a missing value: leave the cell empty"
+# 4E7 may be a code; with a fraction or a plus sign it is a number.
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+[Ee]\+?|[Ee]\+)\d{1,3}", re.ASCII)
 _FRACTION = re.compile(r"\+?\d+[.,]0+", re.ASCII)
 _SPACES = " \u00a0\u2009\u202f"
@@ -76,7 +76,7 @@ def visible(text: str) -> str:
 
 
 def damage(text: str, *, is_text: bool, is_digits: bool = False) -> str | None:
-    """Return what is asked where a spreadsheet or another program has replaced a cell's value; else None."""
+    """Return the requirement if a program has replaced a cell's value; otherwise None."""
     if text[:1].isalpha():
         return _MISSING_DEMAND if is_text and text in _MISSING else None
     if text.startswith("#") and _ERROR.fullmatch(text):

@@ -391,7 +391,7 @@ class _Reader:
 
     def _judge_repeated(self, line: int, first: Mapping[str, str], values: Mapping[str, str]) -> None:
         if _OF_PRODUCTS.isdisjoint(values):
-            self._tell(line, "", "adds no product to the order of this key")
+            self._tell(line, "", "adds no product to the order with this key")
         for column, text in values.items():
             if column not in _OF_PRODUCTS and first.get(column, "") != text:
                 self._tell(line, column, "must be empty, or the same as in the first record of this key")
@@ -435,7 +435,7 @@ class _Reader:
         return draft, unreadable
 
     def _reader_of(self, leaf: Leaf) -> Callable[[str], object]:
-        """Return what reads a cell of a field; a Flaw without a path says why it cannot be read."""
+        """Return the reader of a field; it returns a Flaw without a path if a cell is invalid."""
         is_text = leaf.form is Form.TEXT and leaf.column not in _WORDY
         is_digits = leaf.column in _DIGITS
         read = self._reader_of_form(leaf)
