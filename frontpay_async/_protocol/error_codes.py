@@ -1,4 +1,4 @@
-"""Which error a code of the API names. Pure."""
+"""The error classes of the API's codes. Pure."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _BY_FOLDED_CODE = {code.casefold(): cls for code, cls in _BY_CODE.items()}
 
 
 def is_generic_failure(code: str | None) -> bool:
-    """Return whether a code says only that the API failed, and not why."""
+    """Return whether a code states only that the API failed, without a reason."""
     return code is not None and _GENERIC_FAILURE.fullmatch(code) is not None
 
 
 def named_error(code: str | None) -> type[errors.APIError] | None:
-    """Return the class of error that a code names, folded; None where it names none."""
+    """Return the error class of a case-folded code; None if there is none."""
     if code is None:
         return None
     if code.startswith("refundrejection"):

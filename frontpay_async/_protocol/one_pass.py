@@ -1,13 +1,13 @@
-"""An ordinary body, picked, checked and written in one pass over its members. Pure.
+"""A fast path that selects, validates and writes an ordinary body in one pass. Pure.
 
-*Model*: nearly every body that is sent holds plain values and breaks no rule. In general, three passes:
-``codec`` picks the members that the rules name, ``rules.check`` checks them, ``write_exact`` writes them.
-For an ordinary body they are one, by functions that are made of the table of rules at its first use.
+*Model*: nearly all bodies have plain values and no violation. The general way has three passes: ``codec``
+selects the members in the rules, ``rules.check`` validates them, and ``write_exact`` writes them. For an
+ordinary body, functions that are generated from the rules at first use do all three in one pass.
 
-*Guarantee*: the pass writes exactly what the three would write, or raises ``UnusualBody``, and the three
-decide what is wrong, if anything is. It never words a violation; a property test compares the two.
+*Guarantee*: the pass writes exactly the output of the three passes, or raises ``UnusualBody``, and the three
+passes take over. It never reports a violation itself; a property test compares the two.
 
-*Cost*: this file, for two thirds of the time that the three passes take.
+*Cost*: this file, which saves two thirds of the time of the three passes.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
     from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.rules import Field, Kind
 
-    # From a value to its JSON text.
+    # A function from a value to its JSON text.
     _Leaf: TypeAlias = Callable[[Any], str]
     # The same, with the value as the rules across fields read it: with a Decimal for each number.
     _Branch: TypeAlias = Callable[[Any], tuple[str, Json]]
 
 
 class UnusualBody(Exception):  # noqa: N818 - a signal to build, not an error
-    """The body is not one that the pass can write."""
+    """An exception for a body that the fast path cannot write."""
 
 
 @cache
 def one_pass(rules: Rules) -> Callable[[dict[str, object]], tuple[str, JsonObject]]:
-    """Return the pass over the members of a body that has these rules."""
+    """Return the fast path for bodies with these rules."""
     return cast("Callable[[dict[str, object]], tuple[str, JsonObject]]", _object(rules.fields))
 
 
@@ -75,7 +75,7 @@ def _object(fields: tuple[Field, ...]) -> _Branch:
                 text, picked[name] = branch(value)
                 parts.append(label + text)
         if not parts:
-            # An empty object is left out.
+            # An empty object is omitted.
             raise UnusualBody
         return "{" + ",".join(parts) + "}", picked
 
@@ -102,14 +102,14 @@ def _branch(member: Field) -> _Branch | None:
 
 
 def _absence(member: Field) -> Callable[[dict[str, Any]], bool] | None:
-    """Return what decides whether a member may be absent, by its siblings; None where it always may."""
+    """Return the check whether a member may be absent, given its siblings; None if it always may."""
     if member.unless or member.along_with or member.when:
         return lambda holder: not member.fields and absence(member, holder, "") is None
     return (lambda _: False) if check(Rules((member,)), {}) else None
 
 
 def _leaf(member: Field) -> _Leaf:
-    """Return how a member's value is written: first what is usual for its kind, then anything else."""
+    """Return the writers of a member's value: first the usual one of its kind, then the general one."""
     kind, accepts = member.kind, member.kind.accepts
     choices = {choice: write_exact(choice) for choice in kind.choices}
 
@@ -134,7 +134,7 @@ def _leaf(member: Field) -> _Leaf:
         return f'"{number_text(value)}"' if type(value) is Decimal else write_any(value)
 
     def write_text(value: object) -> str:
-        # Blank text is left out.
+        # Blank text is omitted.
         return (
             encode_basestring(value)
             if type(value) is str and value and not value.isspace()

@@ -79,7 +79,7 @@ STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
 def problem_of_success(
     operation: Operation[object], response: HttpResponse, order_uuid: str | None
 ) -> tuple[type[errors.FrontPayError], str] | None:
-    """Return what a 2xx stands for where it is no success: the error's class, and why it cannot be used."""
+    """Return the error class of a 2xx that is not a success, and why it cannot be used."""
     if response.status in _BODILESS or not is_json_object(response):
         return NOT_OURS
     envelope = response.envelope()
@@ -100,7 +100,7 @@ def _is_success(  # noqa: PLR0911 - a table
 ) -> bool:
     message = text_of(envelope.get("message"))
     if has_data and message == operation.message and envelope.get("data"):
-        # As nearly always: nothing needs to be asked of the message's words.
+        # The usual case: the words of the message need not be checked.
         return True
     code = errors.folded(message)
     if operation.raw and operation.safety is Safety.READ:
@@ -137,7 +137,7 @@ def _sounds_refused(message: str) -> bool:
 
 
 def _is_marked(operation: Operation[object], envelope: JsonObject) -> bool:
-    """Whether the body, or its data where the operation changes something, marks a failure."""
+    """Whether the body, or for a change its data, marks a failure."""
     data = envelope.get("data")
     return _marks_error(envelope, _STATUS_MEMBERS) or (
         isinstance(data, dict) and operation.safety is not Safety.READ and _marks_error(data, frozenset())
@@ -155,7 +155,7 @@ def _marks_error(envelope: JsonObject, status_members: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=256)
 def _sign(name: str, status_members: frozenset[str]) -> Callable[[Json], bool] | None:
-    """Return what decides whether a member's value marks a failure; None where its name says nothing."""
+    """Return the check of a member's value for a failure; None if its name is irrelevant."""
     bare = _SEPARATORS.sub("", name).casefold()
     if bare in _ERROR_MEMBERS:
         return _is_error
@@ -232,7 +232,7 @@ def _is_about_another(operation: Operation[object], envelope: JsonObject, order_
 
 
 def status_text(kind: type[object], envelope: JsonObject) -> str | None:
-    """Return the status that a terminal check tells, beside its data or in it."""
+    """Return the status of a terminal check, next to its data or within it."""
     key, data = STATUS_KEYS[kind], envelope.get("data")
     within = data.get(key) if isinstance(data, dict) else None
     return next(
@@ -249,5 +249,5 @@ def is_json_object(response: HttpResponse) -> bool:
 
 
 def text_of(value: Json) -> str | None:
-    """Return a value where it is text and not empty."""
+    """Return a value if it is non-empty text."""
     return value if isinstance(value, str) and value else None

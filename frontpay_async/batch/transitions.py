@@ -136,7 +136,7 @@ def move(connection: Connection, transitions: Sequence[Transition], now: float) 
     missed: set[tuple[int, RowEvent]] = set()
     # A claim precedes other events with the same fence.
     for event, group in sorted(by_event.items(), key=lambda each: each[0] is not RowEvent.CLAIM):
-        # In one order, whoever moves them, so that two transactions seldom wait for one another.
+        # In a fixed order, so that two transactions rarely wait for each other.
         group.sort(key=lambda each: each.row)
         done = connection.execute(_STATEMENTS[event], [_parameters(each, now) for each in group])
         if done.rowcount != len(group):
