@@ -71,7 +71,7 @@ class HttpResponse:
             extreme = False
             try:
                 decoder = _DECODER if len(self.body) <= _LARGE else _DECODER_OF_LARGE
-                # What json.loads does, but for building a decoder each time.
+                # Like json.loads, without building a decoder each time.
                 text = self.body.decode(json.detect_encoding(self.body), "surrogatepass")
                 self._decoded.append(decoder.decode(text))
             except (RecursionError, InvalidOperation):

@@ -21,7 +21,7 @@ another customer in name, contact, number and kind.
 - equal lines are merged, or one line is split into equal ones;
 - amounts and rates are without VAT; in minor units (øre); rounded to øre or to whole kroner;
 - a fractional quantity is shown as a whole number; a tax of 25 % as 0.25;
-- one more line that is a fee by its name, where the order allows a fee; the total includes it or does not;
+- one more line whose name is that of a fee, if the order allows a fee; the total may include it;
 - texts in another case, with other spaces, HTML escapes, or cut after a length;
 - a phone number with or without country code; the name's parts in another order;
 - a contact on file, where the identity number, or name and address, are those that were sent;

@@ -245,7 +245,7 @@ class _Reader:
             # Text in other formats stays text.
             return read_date(data)
         if str in choices:
-            # A closed list of words beside text: what is not listed is text.
+            # A closed list of values or text: unlisted values are text.
             choices.sort(key=lambda kind: kind is str)
         found = len(self.violations)
         for kind in choices:
@@ -328,7 +328,7 @@ _WORDS: Mapping[type, str] = {
 
 
 def _computed(value: object) -> object:
-    """Return a line whose amount is the computed one as a line without an amount of its own."""
+    """Return a line without its amount if that equals the computed one."""
     if isinstance(value, Product):
         computed = attrs.evolve(value, amount=None)
         # The digits count: they are sent.

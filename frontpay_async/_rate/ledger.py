@@ -159,7 +159,7 @@ class Ledger:
     _probing: bool = field(init=False, default=False)
     _gate: float = field(init=False, default=-math.inf)
     _gated_at: float = field(init=False, default=-math.inf)
-    # When the last poll, the last paced request and the last probe were let through.
+    # The times of the last poll, the last paced request and the last probe.
     _polled_at: float = field(init=False, default=-math.inf)
     _paced_at: float = field(init=False, default=-math.inf)
     _probed_at: float = field(init=False, default=-math.inf)

@@ -1,18 +1,17 @@
-"""What lies between httpcore (or httpcore2) and the socket: it sees what httpcore keeps to itself.
+"""The network backend of httpcore (or httpcore2), which observes events that httpcore does not report.
 
-- The first byte of a request is about to be written: the request leaves. What a proxy is asked for a tunnel
-  is not the request.
-- The server has answered although the request is not written yet. httpcore would write on, and wait for a
-  server that reads no more; here the write ends, and httpcore reads the answer.
-- A connection whose handshake was cut short, which httpcore would forget, is closed.
-- The head of a request and its body are written together. httpcore writes one after the other, which costs
-  a call to the system, the most of what a request costs, and often a packet.
-- Bytes are left over when an answer has been read. httpcore keeps them, and would take them for the answer
-  to the next request.
+- *Leaving*: the first byte of a request is about to be written. The ``CONNECT`` to a proxy is not the request.
+- *Early response*: the server has responded before the request was written completely. httpcore would
+  continue to write to a server that no longer reads; here the write ends, and httpcore reads the response.
+- *Interrupted handshake*: the connection, which httpcore would forget, is closed.
+- *One write*: the headers of a request and its body are written together. httpcore writes them separately,
+  which costs an additional system call, and often a packet.
+- *Surplus bytes*: data is left over after a response. httpcore keeps it, and would mistake it for the next
+  response.
 
 *Limit*: two private members are used, ``_pool`` of httpx's transport and ``_h11_state`` of httpcore's
-connection. A connection whose state cannot be looked at counts as one with bytes left over, so that it is
-not used again; a test fails when either is gone.
+connection. A connection whose state cannot be read counts as one with surplus bytes, so it is not reused; a
+test fails if either member disappears.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class OrderCallback(Value):
         amount: The amount, in the order's currency.
         timestamp: When the callback was made, in UTC.
         order_reference: The reference in the URL's token, if any.
-        signed_fields: The fields that were vouched for; none before the checksum was checked. A field that is
-            not among them is as received, and may have been divided wrongly.
+        signed_fields: The verified fields; empty before the checksum is checked. A field that is not among
+            them is as received, and may have been divided wrongly.
 
     Fields that an older formula of the checksum does not cover are None.
     """

@@ -287,7 +287,7 @@ class _Slot:
 
 
 def _slots_of(kind: str | None, readers: Mapping[str, Callable[[str], object]]) -> dict[str, _Slot]:
-    """Return the slots of the columns, but for key and kind."""
+    """Return the slots of the columns except key and kind."""
     slots: dict[str, _Slot] = {}
     for column, ((*way, name), _) in COLUMNS.items():
         is_of_kind = kind is None or (way[0] if way else name) in ORDER_FIELDS[kind].fields

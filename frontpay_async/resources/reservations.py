@@ -1,4 +1,4 @@
-"""Reservations: money set aside on a card, captured or charged later, and paid back.
+"""Reservations: money set aside on a card, captured, charged and refunded later.
 
 Every method may raise any ``FrontPayError``; "Raises" names those that the operation adds.
 """

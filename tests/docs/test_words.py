@@ -38,6 +38,13 @@ WORDS = {
     r"(?<!there )is no(?= (?!longer)\w)": "is not a",
     r"must hold": "must pass",
     r"unless given": "Defaults to",
+    r"(?:came|comes|become|became) of": "the result",
+    r"spoken for": "reserved",
+    r"tak(?:es?|en) along": "includes, stores",
+    r"vouch(?:es|ed)?": "verify",
+    r"wholly": "fully",
+    r"what stands": "a noun",
+    r"files? of JSON": "JSON file",
 }
 FORBIDDEN = re.compile("|".join(rf"\b(?:{word})(?!\w)" for word in WORDS), re.IGNORECASE)
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?^[ \t]*\1`*[ \t]*$", re.MULTILINE | re.DOTALL)

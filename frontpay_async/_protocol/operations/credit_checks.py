@@ -40,7 +40,7 @@ _CORPORATE_RULES = Rules((Field("organizationId", TEXT, REQUIRED),))
 
 
 def _in_lower_case(source: JsonObject) -> JsonObject:
-    """Return a row whose type is spelt as orders spell it."""
+    """Return a row with its type in lower case, as in orders."""
     kind = source.get("type")
     return {**source, "type": kind.lower()} if isinstance(kind, str) else source
 

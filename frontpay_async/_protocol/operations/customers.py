@@ -69,7 +69,7 @@ _NAMES = {
 
 
 def _in_lower_case(source: JsonObject) -> JsonObject:
-    """Return a record whose type is spelt as orders spell it."""
+    """Return a record with its type in lower case, as in orders."""
     kind = source.get("type")
     return {**source, "type": kind.lower()} if isinstance(kind, str) else source
 
@@ -104,7 +104,7 @@ UPDATE_PRIVATE_CUSTOMER: Operation[None] = Operation(
     method="PUT",
     path="customers/update/private/{customer_uuid}",
     success=200,
-    # The whole record is written: once more is as good as once.
+    # The whole record is written, so a repetition changes nothing.
     safety=Safety.IDEMPOTENT,
     request=PrivateCustomerUpdate,
     rules=_PRIVATE_RULES,
