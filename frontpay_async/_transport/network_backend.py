@@ -1,6 +1,6 @@
 """The network backend of httpcore (or httpcore2), which observes events that httpcore does not report.
 
-- *Leaving*: the first byte of a request is about to be written. The ``CONNECT`` to a proxy is not the request.
+- *Leaving*: the first byte of a request is about to be written. The ``CONNECT`` to a proxy does not count.
 - *Early response*: the server has responded before the request was written completely. httpcore would
   continue to write to a server that no longer reads; here the write ends, and httpcore reads the response.
 - *Interrupted handshake*: the connection, which httpcore would forget, is closed.
