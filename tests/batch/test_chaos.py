@@ -2,9 +2,9 @@
 
 Three processes share a journal and a token, which a stranger uses, too. What is judged is what stands in
 the sandbox's account and in the journal, never how long it took; and runners are killed when so much has been
-answered, not when so much time has passed. A failure tells the command that runs it again; another seed is
-``CHAOS_SEED=7 nox -s chaos``. ``python -m benchmarks chaos`` does the same with more invoices and many seeds,
-and shows the loop that people write beside it.
+answered, not when so much time has passed. A failure tells the command that runs it again. Another seed is
+``CHAOS_SEED=7 nox -s chaos``, and ``CHAOS_COUNT=2000`` sends more invoices. ``python -m benchmarks chaos``
+does the same with many seeds, and shows the loop that people write beside it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
+COUNT = int(os.environ.get("CHAOS_COUNT", "300"))
 
 
 def plan(test: str) -> Plan:
-    return Plan(seed=SEED, replay=f"CHAOS_SEED={SEED} nox -s chaos -- -k {test}")
+    return Plan(seed=SEED, count=COUNT, replay=f"CHAOS_SEED={SEED} nox -s chaos -- -k {test}")
 
 
 def check(outcome: Outcome) -> None:
