@@ -6,7 +6,7 @@ The timeouts are real and small where the wire's own timing is the subject; noth
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve
@@ -16,11 +16,13 @@ from frontpay_async import (
     NotSentError,
     Outcome,
     OutcomeUnknownError,
+    RateLimit,
     RetryPolicy,
     ServerError,
     Timeouts,
 )
 from frontpay_async._protocol.operations import SEND_INVOICE
+from frontpay_async._rate.governor import Governor
 from frontpay_async._transport import connection_pool
 from tests.support.builders import invoice
 from tests.support.fakes import TOKEN, Hooks, create, read
@@ -214,6 +216,23 @@ async def test_a_token_callable_that_hangs_after_a_401_ends_at_the_deadline(
         await create(connect(server, token=token, timeouts=LATER, clock=REAL, **hooks.settings()))
     assert len(server.requests) == 1
     assert [record.outcome for record in hooks.results] == [Outcome.NOT_SENT]
+
+
+async def test_a_response_that_is_there_is_not_given_up(
+    server: WireServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline passes while the answer is recorded, as in a slow Redis: the call has succeeded."""
+    record = Governor.answered
+
+    async def slowly(*told: Any) -> None:
+        await asyncio.sleep(LATER.total or 0)
+        await record(*told)
+
+    client = connect(server, clock=REAL, rate_limit=RateLimit())
+    # The first call opens the engine, which may take its time.
+    await create(client)
+    monkeypatch.setattr(Governor, "answered", slowly)
+    assert await create(client.with_options(timeouts=LATER))
 
 
 async def test_waiting_for_a_connection_ends_at_the_deadline(

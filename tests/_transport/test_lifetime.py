@@ -26,6 +26,7 @@ from frontpay_async import (
     Timeouts,
 )
 from frontpay_async._transport import connection_pool, engines
+from frontpay_async._transport.call import Attempt, Call
 from tests.support.fakes import TOKEN, Hooks, create, read
 from tests.support.wire_server import WireServer, serving, serving_in_thread
 from tests.support.wire_steps import after, envelope, failed
@@ -323,3 +324,22 @@ async def test_two_clients_do_not_share_connections(engine: Engine) -> None:
         await create(other)
         await other.aclose()
         assert server.connections == 2
+
+
+async def test_a_call_leaves_nothing_to_the_garbage_collector() -> None:
+    """A cycle in each call would cost as much as writing its body does; httpx's own cycles are not tried."""
+    answer = {
+        "status_code": 201,
+        "message": "orderAddedSuccessfully",
+        "data": {"uuid": "ODR1", "customerUuid": "C1"},
+    }
+    transport = httpx.MockTransport(lambda _: httpx.Response(201, json=answer))
+    async with FrontPayClient(token=TOKEN, environment="demo", transport=transport) as client:
+        await create(client)
+        gc.collect()
+        gc.disable()
+        try:
+            await create(client)
+            assert [each for each in gc.get_objects() if isinstance(each, (Call, Attempt))] == []
+        finally:
+            gc.enable()
