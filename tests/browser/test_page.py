@@ -146,7 +146,7 @@ async def test_a_fault_is_switched_on_and_off(page: Page, client: FrontPayClient
     await page.get_by_label("Fault", exact=True).select_option("510-before")
     await page.get_by_label("Operation").select_option("terminals.*")
     await page.get_by_label("Repeat").select_option("3 times")
-    await page.get_by_role("button", name="Switch on").click()
+    await page.get_by_role("button", name="Add fault").click()
     shown = page.locator("#faults li")
     await shown.get_by_text("in terminals.*, 3 more").wait_for()
     with pytest.raises(ServerError):
@@ -163,12 +163,12 @@ async def test_slowness_asks_for_seconds_and_nonsense_is_told(page: Page, sandbo
     assert await seconds.is_hidden()
     await page.get_by_label("Fault", exact=True).select_option("latency")
     await seconds.fill("1.5")
-    await page.get_by_role("button", name="Switch on").click()
+    await page.get_by_role("button", name="Add fault").click()
     await page.locator("#faults li").get_by_text("a late response, 1.5 s").wait_for()
     assert [(each.kind, each.seconds) for each in sandbox.faults.idle()] == [("latency", 1.5)]
     await page.get_by_label("Fault", exact=True).select_option("busy")
     await page.get_by_label("Operation").select_option("orders.cancel")
-    await page.get_by_role("button", name="Switch on").click()
+    await page.get_by_role("button", name="Add fault").click()
     await page.get_by_role("alert").get_by_text("matches no operation").wait_for()
 
 
@@ -433,8 +433,8 @@ async def test_callbacks_are_shown_resent_and_go_wrong(
     await page.get_by_role("button", name=f"Send the callback INVOICED of order {uuid} again").click()
     await shown.nth(1).wait_for()
     await page.get_by_text("Callback fault").click()
-    await page.get_by_label("Fault").select_option("lost")
-    await page.get_by_role("button", name="Set up").click()
+    await page.get_by_label("Kind of fault").select_option("lost")
+    await page.get_by_role("button", name="Add", exact=True).click()
     # The request of the form must have been answered before the next callback is made.
     await page.wait_for_function("!document.querySelector('#callback-form button').ariaDisabled")
     sandbox.apply_event(uuid, "pay")
@@ -493,7 +493,7 @@ async def test_faults_strike_at_random(page: Page, client: FrontPayClient) -> No
     await page.get_by_label("Fault", exact=True).select_option("500-before")
     await page.get_by_label("Repeat").select_option("at random")
     await page.get_by_label("Percentage of requests").fill("100")
-    await page.get_by_role("button", name="Switch on").click()
+    await page.get_by_role("button", name="Add fault").click()
     await page.locator("#faults li").get_by_text("for 100 % of requests").wait_for()
     with pytest.raises(ServerError):
         await client.terminals.list("ORG1")

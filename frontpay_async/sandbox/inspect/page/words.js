@@ -53,7 +53,7 @@ const NORWEGIAN = {
   "Callbacks": "Callbacks",
   "No callback has been sent yet.": "Ingen callback er sendt ennå.",
   "Callback fault": "Feil i callback",
-  "Fault": "Feil",
+  "Kind of fault": "Type feil",
   "Callbacks affected": "Berørte callbacks",
   "the next one": "den neste",
   "the next 3": "de neste 3",
