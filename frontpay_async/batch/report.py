@@ -1,4 +1,4 @@
-"""The report of a batch as a file: one row per order, without personal data but in server messages.
+"""The report of a batch as a file, with one row per order.
 
 A report is written to a temporary file, which replaces the old report when it is complete and on disk, so
 readers never see a part. Only its owner may read it: the errors are the server's messages, which may quote

@@ -40,7 +40,7 @@ class CreditChecks:
 
         Raises:
             InvalidOrderError: The number is empty; nothing was sent.
-            CreditCheckRejectedError: The number is not one of a living person; nothing was checked.
+            CreditCheckRejectedError: The number belongs to no living person; nothing was checked.
             OutcomeUnknownError: The response was lost. Look in ``credit_checks.list`` for a check of today;
                 a second one costs money and is shown to the one who is checked.
         """
@@ -61,7 +61,7 @@ class CreditChecks:
 
         Raises:
             InvalidOrderError: The number is empty; nothing was sent.
-            CreditCheckRejectedError: The number is not one of a company; nothing was checked.
+            CreditCheckRejectedError: The number belongs to no company; nothing was checked.
             OutcomeUnknownError: The response was lost. Look in ``credit_checks.list`` for a check of today;
                 a second one costs money and is shown to the one who is checked.
         """
