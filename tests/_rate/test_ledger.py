@@ -459,6 +459,26 @@ def test_a_count_drops_the_charge_of_what_was_lost() -> None:
     assert ledger.used == 3
 
 
+@pytest.mark.parametrize(("now", "generation"), [(61.4, 1), (61.5, 2)])
+def test_with_nothing_in_flight_a_window_has_ended_a_window_and_the_margin_after_the_last_loss(
+    now: float, generation: int
+) -> None:
+    ledger = Ledger(10, WINDOW, 0.5)
+    granted(ledger, 0.0)
+    ledger.lost(1.0)
+    granted(ledger, now)
+    assert ledger.generation == generation
+
+
+@pytest.mark.parametrize(("priority", "at_once"), [(Priority.NORMAL, 9), (Priority.BATCH, 1)])
+def test_before_the_first_response_a_few_pass_at_once_and_the_others_in_pace(
+    priority: Priority, at_once: int
+) -> None:
+    ledger = Ledger(240, WINDOW)
+    assert passes(ledger, 0.0, priority) == at_once
+    assert passes(ledger, 10.0, priority) == 40
+
+
 def test_limits_that_make_no_sense_are_refused() -> None:
     for requests in (0, -1, 2.5, True, "240"):
         with pytest.raises(ValueError, match="whole number"):
