@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections import Counter
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from frontpay_async.order_files.items import BatchItem
 
 _CHUNK = 500
+_NOTHING = Decimal("0.00")
 
 
 class _Format(Protocol):
@@ -64,7 +66,7 @@ class KindTotal:
 
     orders: int = 0
     products: int = 0
-    grand_total: Decimal = Decimal("0.00")
+    grand_total: Decimal = _NOTHING
 
 
 @frozen(kw_only=True)
@@ -137,7 +139,7 @@ class OrderFile:
         with self._open() as source:
             marks = array("Q")
             form = self._prepared(source)
-            log = self._judge(source, form, lambda _kind, _item, mark: marks.append(mark))
+            log = self._judge(source, form, lambda _kind, _item, lines: marks.append(lines.digest()))
             if log.count:
                 raise self._refusal(log)
             source.seek(0)
@@ -183,17 +185,23 @@ class OrderFile:
             ConfigurationError: It is not a regular file.
             OSError: It cannot be opened or read.
         """
-        kinds: dict[str, KindTotal] = {}
+        orders, products = Counter[str](), Counter[str]()
+        totals: dict[str, Decimal] = {}
 
-        def count(kind: str, item: BatchItem, _mark: int) -> None:
-            products, total = len(item.order.products), item.order.summary.grand_total
-            one = KindTotal(orders=1, products=products, grand_total=total)
-            kinds[kind] = _sum(kinds.get(kind, KindTotal()), one)
+        def count(kind: str, item: BatchItem, _: Lines) -> None:
+            orders[kind] += 1
+            products[kind] += len(item.order.products)
+            grand_total = item.order.summary.grand_total
+            totals[kind] = EXACT.add(totals.get(kind, _NOTHING), grand_total)
 
         with self._open() as source:
             log = self._judge(source, self._prepared(source), count)
         return DryRun(
-            kinds={kind: kinds[kind] for kind in ORDER_KINDS if kind in kinds},
+            kinds={
+                kind: KindTotal(orders=orders[kind], products=products[kind], grand_total=totals[kind])
+                for kind in ORDER_KINDS
+                if kind in totals
+            },
             violations=log.in_order(),
             violation_count=log.count,
             warnings=tuple(log.warnings),
@@ -213,13 +221,13 @@ class OrderFile:
         return form
 
     def _judge(
-        self, source: BinaryIO, form: _Format, see: Callable[[str, BatchItem, int], object] | None = None
+        self, source: BinaryIO, form: _Format, see: Callable[[str, BatchItem, Lines], object] | None = None
     ) -> ViolationLog:
         log = ViolationLog()
         lines = Lines(source, self._codec, log)
         for kind, item in form.read(lines, log, broken_rules):
             if see is not None:
-                see(kind, item, lines.digest())
+                see(kind, item, lines)
         return log
 
     def _refusal(self, log: ViolationLog) -> InvalidFileError:

@@ -41,7 +41,7 @@ from frontpay_async.order_files.columns import (
 from frontpay_async.order_files.items import BatchItem, key_flaw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Set as AbstractSet
     from datetime import tzinfo
 
     from frontpay_async.order_files.assemble import Draft, Judge
@@ -195,10 +195,11 @@ class ObjectReader:
         ) != self._number:
             self._tell(("key",), f"is already in line {before}")
 
-    def _judge_names(self, source: Mapping[str, object], path: Path, known: frozenset[str]) -> None:
-        for name in source.keys() - known:
-            # Anything except a name may be personal data.
-            self._tell((*path, shown_name(name)), f"is not known{did_you_mean(name, known)}")
+    def _judge_names(self, source: Mapping[str, object], path: Path, known: AbstractSet[str]) -> None:
+        if not source.keys() <= known:
+            for name in source.keys() - known:
+                # Anything except a name may be personal data.
+                self._tell((*path, shown_name(name)), f"is not known{did_you_mean(name, frozenset(known))}")
         if isinstance(source, _Repeated):
             for name in source.names & known:
                 self._tell((*path, name), "stands twice")
@@ -209,7 +210,7 @@ class ObjectReader:
             self._refuse(path, "is required" if source is None else "must be an object")
             return None
         members = cast("dict[str, object]", source)
-        self._judge_names(members, path, frozenset(group.fields))
+        self._judge_names(members, path, group.fields.keys())
         draft: Draft = {}
         for name, member in group.fields.items():
             value = members.get(name)
@@ -228,19 +229,17 @@ class ObjectReader:
         rows = cast("list[object]", value)
         return [self.read_fields(member, row, (*path, index)) or {} for index, row in enumerate(rows)]
 
-    def _leaf(self, form: Form, value: object) -> tuple[object, str]:  # noqa: PLR0911 - a table
+    def _leaf(self, form: Form, value: object) -> tuple[object, str]:
         """Return a value of the right type, or None with the requirement."""
-        match form, value:
-            case Form.TEXT, str():
-                return value, ""
-            case Form.TEXT, _:
-                return None, "must be text, in quotes"
-            case Form.JSON, _:
+        match form:
+            case Form.TEXT:
+                return (value, "") if isinstance(value, str) else (None, "must be text, in quotes")
+            case Form.JSON:
                 is_sound = isinstance(value, dict) and not _has_repeated(cast("Any", value))
                 return (read_extra(cast("Any", value)) if is_sound else None), EXTRA_DEMAND
-            case Form.BOOLEAN, _:
+            case Form.BOOLEAN:
                 return (value if isinstance(value, bool) else None), "must be true or false"
-            case Form.DATE, _:
+            case Form.DATE:
                 return (read_date(value, self._form.zone) if isinstance(value, str) else None), DATE_DEMAND
             case _:
                 number = (
