@@ -98,9 +98,9 @@ async def _killed(plan: Plan, kill_every: float, is_done: Callable[[], Awaitable
     chance, kills, connections = random.Random(7), 0, 0  # noqa: S311 - which worker dies
     workers = [_start(plan, share) for share in range(plan.workers)]
     begun = last = time.monotonic()
-    cpu = 0.0
+    cpu, finished = 0.0, False
     try:
-        while not await is_done() and time.monotonic() - begun < _PATIENCE:
+        while not (finished := await is_done()) and time.monotonic() - begun < _PATIENCE:
             await asyncio.sleep(1.0)
             connections = max(connections, await _connections(plan))
             if time.monotonic() - last >= kill_every:
@@ -118,6 +118,7 @@ async def _killed(plan: Plan, kill_every: float, is_done: Callable[[], Awaitable
             each.wait()
     return {
         "seconds": time.monotonic() - begun,
+        "finished": finished,
         "cpu_s": cpu,
         "kills": kills,
         "connections": connections,

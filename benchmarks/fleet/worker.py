@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from procrastinate.types import JSONDict
 
-HEARTBEAT = 1.0
+HEARTBEAT = 2.0
 
 
 Contender = Literal["journal and queue", "queue alone", "plain loop"]
