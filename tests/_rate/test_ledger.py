@@ -479,6 +479,23 @@ def test_before_the_first_response_a_few_pass_at_once_and_the_others_in_pace(
     assert passes(ledger, 10.0, priority) == 40
 
 
+def test_what_others_have_sent_since_the_last_response_is_estimated_by_their_rate() -> None:
+    """100 of 101 were theirs within a window: half a window later 49.8 more are expected; then one asks."""
+    ledger = Ledger(240, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.1, Quota(240, 101))
+    assert passes(ledger, 30.0) == 240 - 101 - 49 + 1
+
+
+@pytest.mark.parametrize(("answered_at", "normal"), [(10.0, 0), (40.0, 9)])
+def test_the_guard_zone_holds_while_the_end_is_known_to_half_a_window(
+    answered_at: float, normal: int
+) -> None:
+    ledger = Ledger(10, WINDOW)
+    ledger.report(granted(ledger, 0.0), answered_at, None)
+    assert (ledger.lo, ledger.hi) == (WINDOW, answered_at + WINDOW)
+    assert passes(ledger, 61.0, Priority.NORMAL) == normal
+
+
 def test_limits_that_make_no_sense_are_refused() -> None:
     for requests in (0, -1, 2.5, True, "240"):
         with pytest.raises(ValueError, match="whole number"):
