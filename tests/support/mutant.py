@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType, ModuleType
 
-__all__ = ["count", "describe", "install"]
+__all__ = ["count", "describe"]
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -141,13 +141,8 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return compile(ast.fix_missing_locations(tree), path, "exec")
 
 
-def install(module: str, at: int) -> None:
-    """Change a module from now on; what was imported of the package is imported again."""
-    sys.meta_path.insert(0, _Finder(module, at))
-    for name in [each for each in sys.modules if each.partition(".")[0] == "frontpay_async"]:
-        del sys.modules[name]
-
-
 if "FRONTPAY_MUTANT" in os.environ:
     _module, _, _at = os.environ["FRONTPAY_MUTANT"].partition(":")
-    install(_module, int(_at))
+    sys.meta_path.insert(0, _Finder(_module, int(_at)))
+    for _name in [each for each in sys.modules if each.partition(".")[0] == "frontpay_async"]:
+        del sys.modules[_name]

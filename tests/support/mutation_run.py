@@ -16,7 +16,7 @@ import sys
 
 import pytest
 
-from tests.support.mutant import count, describe, install
+from tests.support.mutant import count, describe
 
 # The tests that are to notice a change of a module.
 TESTS = {
@@ -81,12 +81,16 @@ def is_killed(module: str, at: int) -> bool:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
-        install(module, at)
+        # Loaded as a plugin, its importer comes before the one with which pytest rewrites assertions.
+        os.environ["FRONTPAY_MUTANT"] = f"{module}:{at}"
+        del sys.modules["tests.support.mutant"]
         status = 2
         try:
             # The libraries were imported before pytest could rewrite their assertions.
             quiet = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
-            status = pytest.main(["-q", "-x", "-p", "no:cacheprovider", *quiet, *TESTS[module]])
+            status = pytest.main(
+                ["-q", "-x", "-p", "tests.support.mutant", "-p", "no:cacheprovider", *quiet, *TESTS[module]]
+            )
         finally:
             os._exit(int(status))
     return os.waitpid(child, 0)[1] != 0
