@@ -200,7 +200,7 @@ async def test_a_run_goes_on_when_redis_is_killed_and_returns_to_it(
     # Empty books do not know what is used of the window, nor when it ends: that costs a part of it, once.
     assert len(statuses) >= 2.5 * LIMIT
     told = [each.getMessage() for each in caplog.records if "Redis" in each.getMessage()]
-    assert ["is back" in each for each in told] == [False, True]
+    assert ["is available again" in each for each in told] == [False, True]
     assert len(warnings_of(caplog)) == 1
 
 
@@ -357,7 +357,7 @@ async def test_redis_frozen_gone_and_back(town: Town, caplog: pytest.LogCaptureF
     await shared.aclose()
     assert await shared.acquire(Priority.INTERACTIVE) is None
     told = [each.getMessage() for each in caplog.records if "Redis" in each.getMessage()]
-    assert ["is back" in each for each in told] == [False, True, False, True]
+    assert ["is available again" in each for each in told] == [False, True, False, True]
 
 
 def test_redis_needs_asyncio() -> None:
