@@ -11,7 +11,7 @@ _BENCHMARKS: Final = {
     "chaos": "what faults and kills do to a batch, and to the loop that people write",
     "worlds": "batches in accounts with unusual lists, details and tokens, and with each fix removed",
     "batch": "throughput, memory, use of the budget and cost of reconciling of a batch",
-    "fleet": "many merchants on one journal and a queue, while workers are killed, beside a plain loop",
+    "fleet": "many merchants on one journal and a queue, while workers are killed, beside a queue alone",
     "report": "write the table and the chart of `transport` again, from its raw results",
 }
 _DEFAULT: Final = "transport"

@@ -54,7 +54,11 @@ def _aims(raw: dict[str, Any]) -> Iterator[Verdict]:
             False if run["doubled"] else (not run["lost"] if run["finished"] else None),
         )
         yield Verdict(
-            f"{who}: {BUDGET:.0%} of what the demand allows", f"{run['budget']:.1%}", run["budget"] >= BUDGET
+            f"{who}: {BUDGET:.0%} of what the demand allows",
+            f"{run['budget']:.1%}"
+            if run["finished"]
+            else f"at most {run['budget']:.1%}, the run was cut off",
+            run["budget"] >= BUDGET and run["finished"],
         )
         yield Verdict(
             f"{who}: at most {most} connections", f"{run['connections']}", run["connections"] <= most
@@ -81,8 +85,9 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
             *(str(run[name]) for name in ("workers", "kills", "doubled")),
             f"{run['lost']}" if run["finished"] else f"({run['lost']})",
             *(str(run[name]) for name in ("requests", "refused")),
-            f"{run['budget']:.1%}",
-            f"{run['time']:.1%}",
+            # What was not sent has no end: a run that was cut off has no share of what was allowed.
+            f"{run['budget']:.1%}" if run["finished"] else f"(<= {run['budget']:.1%})",
+            f"{run['time']:.1%}" if run["finished"] else f"(<= {run['time']:.1%})",
             f"{run['seconds']:.0f}",
             f"{1000 * run['cpu_s'] / run['requests']:.1f}",
             str(run["connections"]),
