@@ -86,6 +86,18 @@ class _Mutator(ast.NodeTransformer):
             return ast.copy_location(ast.Return(ast.Constant(None)), node)
         return node
 
+    # An annotation is not run: to change it changes nothing.
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return node
+
+    def visit_FunctionDef(self, node: Any) -> ast.AST:
+        returns, node.returns = node.returns, None
+        self.generic_visit(node)
+        node.returns = returns
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - the name that ast calls
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         if node.value is not None:
             node.value = self.visit(node.value)
