@@ -230,7 +230,7 @@ async def test_a_read_that_was_received_is_not_called_not_sent(
     with pytest.raises(error) as caught:
         await read(connect(server))
     assert caught.value.outcome is outcome
-    assert any("did not leave" in note for note in caught.value.__notes__)
+    assert any("A further attempt was not sent" in note for note in caught.value.__notes__)
 
 
 @pytest.mark.parametrize("code", ["personCurrentStatusIsWrong", "Undefined index.", ""])
