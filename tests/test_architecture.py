@@ -129,7 +129,7 @@ IMPURE = {
 }  # fmt: skip
 
 # Signals between stages, beside those with an underscore; who catches one makes an error of ours from it.
-SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError", "NotOursError"}
+SIGNALS = {"CredentialRenewed", "TransportFailure", "UnreadableError", "UnusualBody", "NotOursError"}
 
 CONTRACT = """
     FrontPayClient ConnectionPool Environment RetryPolicy RateLimit RateStatistics Timeouts Priority

@@ -225,7 +225,9 @@ async def test_a_response_that_is_there_is_not_given_up(
     record = Governor.answered
 
     async def slowly(*told: Any) -> None:
-        await asyncio.sleep(LATER.total or 0)
+        passed = asyncio.Event()
+        asyncio.get_running_loop().call_later(LATER.total or 0, passed.set)
+        await passed.wait()
         await record(*told)
 
     client = connect(server, clock=REAL, rate_limit=RateLimit())
