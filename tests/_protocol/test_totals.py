@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from frontpay_async._protocol.requests import refund_approval
+from frontpay_async._protocol.request_bodies import refund_approval
 from hypothesis import assume, given, strategies as st
 
 from frontpay_async import (

@@ -100,8 +100,8 @@ async def test_a_file_without_authorities_is_refused_when_the_client_is_built(
     ("variable", "content", "reason"),
     [
         ("SSL_CERT_FILE", None, "No such file"),
-        ("SSL_CERT_FILE", "", "no certificate"),
-        ("SSL_CERT_FILE", "not a certificate", "no certificate"),
+        ("SSL_CERT_FILE", "", "no PEM certificate"),
+        ("SSL_CERT_FILE", "not a certificate", "no PEM certificate"),
         ("SSL_CERT_DIR", None, "no such directory"),
     ],
 )

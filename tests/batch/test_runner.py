@@ -349,7 +349,7 @@ async def test_a_journal_belongs_to_one_account(night: Night, batch: InvoiceBatc
     await batch.submit([item(2)])
     night.sandbox = Sandbox(rate_limit=None, clock=night.time.clock())
     async with night.client() as other, night.batch(other) as elsewhere:
-        with pytest.raises(ConfigurationError, match="token of another account"):
+        with pytest.raises(ConfigurationError, match="belong to another account"):
             await elsewhere.run()
         assert (await elsewhere.status()).counts == {State.DONE: 1, State.PENDING: 1}
     assert not night.sandbox.orders
