@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import pytest
-from frontpay_async._protocol.request_bodies import refund_approval
 from hypothesis import assume, given, strategies as st
 
 from frontpay_async import (
@@ -24,6 +23,7 @@ from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import OPERATIONS, Operation
 from frontpay_async._protocol.operations.subscriptions import CycleRefund
+from frontpay_async._protocol.request_bodies import refund_approval
 from frontpay_async._protocol.totals import amount_total, refund_totals
 from tests.support import builders, more_builders as more, strategies
 
