@@ -114,7 +114,7 @@ def test_a_refund_survives_the_way_to_the_api(refund: Any) -> None:
 def test_every_digit_of_a_number_stands_on_the_wire(number: Decimal) -> None:
     """A JSON number of plain digits: no exponent, trailing zeros kept, and no sign on a zero."""
     value = Refund(grand_total=number, lines=[RefundLine(id=1, amount=number)])
-    body = build(ROUTES[Refund], uuid="ODR7", value=value).body
+    body = build(ROUTES[Refund], uuid="ODR7", value=value, strict_totals=False).body
     assert body is not None
     text = format(number or abs(number), "f")
     products = f'[{{"id":1,"amount":{text}}}]'

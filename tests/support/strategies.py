@@ -179,7 +179,7 @@ def _sum_of(lines: tuple[RefundLine, ...]) -> Decimal:
     return _EXACT.create_decimal(reduce(_EXACT.add, (line.amount for line in lines)))
 
 
-_refunded = _lines.filter(lambda lines: _sum_of(lines).adjusted() < 30)
+_refunded = _lines.filter(lambda lines: _sum_of(lines) > 0 and _sum_of(lines).adjusted() < 30)
 refunds = st.builds(
     lambda lines, kind: Refund(grand_total=_sum_of(lines), lines=lines, type=kind),
     _refunded,
