@@ -126,7 +126,7 @@ def test_a_terminal_order_is_no_order_of_a_batch() -> None:
     [
         (more.capture(5401), "two of the same amount on one reservation cannot be distinguished"),
         (more.charge(), "two of the same amount"),
-        (more.reservation(), "nothing lists reservations with their content"),
+        (more.reservation(), "no operation lists reservations with their content"),
         (more.subscription(), "no source says that the list is complete"),
         (more.subscription_session(), "bill the customer twice in each cycle"),
         (more.checkout_session(), "a customer waits for its page"),
