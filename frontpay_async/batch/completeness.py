@@ -34,9 +34,11 @@ if
   shows, counting only what is newer than ten minutes before the row's claim; and
 - fewer rows were sent again after the newest witness than there are witnesses newer than the row.
 
-One row is always allowed, and three that a list showed afterwards count as one. A row is sent again once more
-if a witness of its kind is newer than its last claim, or once if one is newer than ten minutes before it. So
-if a list hides orders, few are duplicated before a witness is missing from it; as long as none is missing,
+One row is always allowed, and three that a list showed afterwards count as one. A row that was sent again
+before may be sent once more if a witness of its kind is newer than its last claim; with a witness that is
+only newer than ten minutes before that claim, the limit is three attempts.
+
+So if a list hides orders, few are duplicated before a witness is missing from it; as long as none is missing,
 the number of rows that are sent again doubles with each round. If a list lacks a confirmed order between two
 others after the settling delay, no list of the account is trusted again, by any runner.
 
