@@ -91,6 +91,8 @@ async def test_no_page_is_cut_off(browser: BrowserContext, pages: list[str], sit
             await page.emulate_media(color_scheme=scheme)
             for width in (1280, 390):
                 await page.set_viewport_size({"width": width, "height": 900})
+                # A picture that fits this width is fetched only now.
+                await page.wait_for_function("[...document.images].every((each) => each.complete)")
                 found = await page.evaluate(CUT_OFF)
                 wrong += [f"{name} at {width}, {scheme}: {each}" for each in found]
         wrong += [f"{name}: {each}" for each in await page.evaluate(DARK)]

@@ -365,7 +365,7 @@ async def test_who_forces_colours_sees_the_window_fill(page: Page, client: Front
 async def test_a_long_queue_leaves_the_rest_of_the_page_in_reach(page: Page, client: FrontPayClient) -> None:
     """It scrolls within its terminal, to the last one, with the keyboard too."""
     uuids = [await waiting(client) for _ in range(8)]
-    await page.get_by_text("8 wait", exact=True).wait_for()
+    await page.get_by_text("8 waiting", exact=True).wait_for()
     last = button(page, "Approve", uuids[-1])
     await last.focus()
     assert await last.evaluate("button => document.activeElement === button")
@@ -374,7 +374,7 @@ async def test_a_long_queue_leaves_the_rest_of_the_page_in_reach(page: Page, cli
     assert terminals["height"] < 700
     await page.keyboard.press("Enter")
     assert await until_decided(client, uuids[-1]) is PaymentStatus.PAID
-    await page.get_by_text("7 wait", exact=True).wait_for()
+    await page.get_by_text("7 waiting", exact=True).wait_for()
 
 
 # A terminal simulator

@@ -277,8 +277,8 @@ function showFurniture() {
   const { after, pays } = cardholder;
   const note = byId("cardholder");
   note.hidden = after === null;
-  write(note, t(`The cardholder ${pays ? "pays" : "declines"} by itself after {0} s. `
-    + "To decide here instead, let the sandbox’s cardholder wait (--cardholder waits).", after));
+  write(note, t(`The cardholder ${pays ? "pays" : "declines"} automatically after {0} s. `
+    + "To decide here instead, start the sandbox with --cardholder waits.", after));
   const facts = [["Base URL", location.origin + access.path], ["Token", access.token],
     ...access.organizations.map((each) => ["Organisation", each])];
   keep(byId("access"), facts, ([name, value]) => `${name} ${value}`, "access-row", (row, [name, value]) => {
@@ -595,7 +595,7 @@ function announce(before, orders, agreed, agreements) {
     } else if (order.status !== was?.status) {
       said.push(t("Order {0} is {1}.", order.uuid, order.status));
     } else if (was?.waits_for && !order.waits_for) {
-      said.push(t(`The ${was.waits_for} on order {0} is over.`, order.uuid));
+      said.push(t(`The ${was.waits_for} of order {0} is decided.`, order.uuid));
     }
   }
   for (const each of agreements) {
