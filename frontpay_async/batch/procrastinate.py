@@ -20,9 +20,13 @@ import logging
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
-from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
-from procrastinate.exceptions import AlreadyEnqueued, JobAborted, UniqueViolation
-from procrastinate.jobs import Status
+try:
+    from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
+    from procrastinate.exceptions import AlreadyEnqueued, JobAborted, UniqueViolation
+    from procrastinate.jobs import Status
+except ModuleNotFoundError as error:
+    needs = "frontpay_async.batch.procrastinate needs the extra: pip install 'frontpay_async[procrastinate]'"
+    raise ModuleNotFoundError(needs, name=error.name) from error
 
 from frontpay_async import _checks
 from frontpay_async.batch.invoices import InvoiceBatch

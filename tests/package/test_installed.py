@@ -60,6 +60,7 @@ asyncio.run(main())
 WITHOUT_BUT_BATCH = {
     "encryption": BATCH.format("journal='night.db', key='made-up'"),
     "postgres": BATCH.format("journal='postgresql://127.0.0.1/none'"),
+    "procrastinate": "import frontpay_async.batch.procrastinate",
 }
 
 
