@@ -48,7 +48,7 @@ async def _measure(plan: Plan, count: int) -> None:
                 await batch.submit(items(plan.invoices))
                 clients.append(client)
                 tasks.append(runs.create_task(batch.run(concurrency=_CONCURRENCY)))
-            while not all(map(_waits, clients)):  # noqa: ASYNC110 - a governor tells nobody who waits
+            while not all(map(_waits, clients)):  # noqa: ASYNC110 - the governor has no event for this
                 await asyncio.sleep(0.2)
             await asyncio.sleep(2.0)
             gc.collect()

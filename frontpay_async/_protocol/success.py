@@ -53,17 +53,20 @@ _ENVELOPE = frozenset({"data", "is_data", "message", "status_code"})
 _SEPARATORS = re.compile(r"[\W_]+")
 _ERROR_MEMBERS = frozenset(
     {
-        *(
-            "error",
-            "errors",
-            "iserror",
-            "haserror",
-            "haserrors",
-            "errorcode",
-            "errormessage",
-            "errordescription",
-        ),
-        *("exception", "fault", "failed", "isfailed", "failure", "validationerrors"),
+        "error",
+        "errors",
+        "iserror",
+        "haserror",
+        "haserrors",
+        "errorcode",
+        "errormessage",
+        "errordescription",
+        "exception",
+        "fault",
+        "failed",
+        "isfailed",
+        "failure",
+        "validationerrors",
     }
 )
 _SUCCESS_MEMBERS = frozenset({"success", "issuccess", "successful", "issuccessful", "ok"})
