@@ -317,7 +317,10 @@ class FrontPayClient:
         return CallResult(value=value, response=last.response, attempts=last.attempts, elapsed=last.elapsed)
 
     def internals(self) -> tuple[Session, CallOptions, str]:
-        """Return what calls are made of, for this package: the session, the options and the base URL."""
+        """Return the session, the options and the base URL; for this package.
+
+        :meta private:
+        """
         return self._session, self._options, self._url
 
     @cached_property

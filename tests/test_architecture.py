@@ -500,6 +500,19 @@ def test_the_documentation_of_the_api_names_no_private_module() -> None:
     assert private == []
 
 
+def test_what_a_public_class_has_for_this_package_is_not_documented() -> None:
+    """Sphinx leaves out what is marked as private."""
+    docstrings = [
+        ast.get_docstring(node) or ""
+        for path in SOURCES.values()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    internal = [each for each in docstrings if "; for this package" in each.partition("\n")[0]]
+    assert len(internal) > 3
+    assert [each for each in internal if ":meta private:" not in each] == []
+
+
 def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 

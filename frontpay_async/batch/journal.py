@@ -92,6 +92,8 @@ class Journal:
         Raises:
             ConfigurationError: It cannot be opened, or is closed.
             JournalError: It cannot be read or written.
+
+        :meta private:
         """
         return await self.run(self._open) if self._store is None else self._store
 
@@ -104,10 +106,12 @@ class Journal:
             return self._store
 
     async def run(self, do: Callable[[*PosArgsT], ResultT], *args: *PosArgsT) -> ResultT:
-        """Run a function in one of the journal's threads.
+        """Run a function in one of the journal's threads; for this package.
 
         Raises:
             ConfigurationError: The journal is closed.
+
+        :meta private:
         """
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._connections)
@@ -127,7 +131,10 @@ class Journal:
         return await to_thread.run_sync(run_while_open, limiter=self._limiter)
 
     def commits(self, store: Store) -> GroupCommit:
-        """Return the line of transitions that all batches of the journal share, for this package."""
+        """Return the queue of transitions that all batches of the journal share; for this package.
+
+        :meta private:
+        """
 
         async def apply(transitions: Sequence[Transition]) -> Sequence[bool]:
             return await self.run(store.apply, transitions)
