@@ -2,9 +2,9 @@
 
 *Invariant*: a call counts as done only if the API says so. A 2xx is a success if its body is the success
 envelope of its operation: nothing in it marks an error, it is not about another order, and the documented
-data is present. A row without a result needs the documented ``message``, or the members of the envelope and a
-``message`` that does not read like a rejection. Any other 2xx is the error of its ``message``, or an
-OutcomeUnknownError.
+data is present. A row without a result needs the documented ``message``, or the members of the envelope and
+either no ``message`` or one that contains a word of success (such as "refunded") and none of a rejection. Any
+other 2xx is the error of its ``message``, or an OutcomeUnknownError.
 
 The HTTP status and the ``status_code`` in the body may differ (202 and 200), but not in their meaning.
 """
@@ -42,7 +42,14 @@ _REFUSING = re.compile(
     r"reject|fail|error|wrong|invalid|den(?:y|ied)|declin|refus|unable|cannot|not$|already|exceed|busy|missing"
     r"|expired|forbid|un(?:a|e|k|pr|s)|conflict|retrieved|again|many|lock|block|limit|insuffic|duplicat|mismatch"
     r"|malform|illegal|inc|inel|inactiv|bad$|abort|time(?:d|out)|disab|suspend|mainten|no$|never$|too$|problem"
-    r"|exception|fault|violat|throttl|must$|require|only$|pending|queue|stop|hold$|held$|skip|ignor|nothing|none$",
+    r"|being$|exception|fault|violat|throttl|must$|require|only$|pending|queue|stop|hold$|held$|skip|ignor|nothing|none$",
+    re.IGNORECASE,
+)
+# The words of a success, of which the message of a row without a result needs one: nothing else in such a
+# body says that it was done, and a rejection may be in any words and any language.
+_SUCCEEDING = re.compile(
+    r"success|suksess|vellyk|complet|confirm|done$|ok$|processed$|executed$|(?:re)?sent$|refund(?:ed|ert)$"
+    r"|cancell?ed$|kansellert$|charged$|captured$|updated$|approved$|notified$",
     re.IGNORECASE,
 )
 _FAILED = re.compile(
@@ -119,11 +126,13 @@ def _is_success(  # noqa: PLR0911 - a table
         return False
     if code is not None and code == errors.folded(operation.message):
         return True
-    if operation.result is None and not operation.raw and message is None and envelope.get("message"):
-        # Neither a code nor a sentence: a list or an object of them.
+    if message is not None and (named_error(code) or _contains(_REFUSING, message)):
         return False
-    if message is not None and (named_error(code) or _sounds_refused(message)):
-        return False
+    if operation.result is None and not operation.raw and envelope.get("message"):
+        # A list or an object says nothing, and blank text is none.
+        silent = message is not None and not message.strip()
+        if not silent and (message is None or not _contains(_SUCCEEDING, message)):
+            return False
     if operation.raw:
         # Its success is not documented, but the API answers in its envelope.
         return not _ENVELOPE.isdisjoint(envelope)
@@ -135,8 +144,8 @@ def _is_failure_of_all(code: str | None) -> bool:
     return named is not None and named is not errors.NotFoundError
 
 
-def _sounds_refused(message: str) -> bool:
-    return any(map(_REFUSING.match, _WORD.findall(message)))
+def _contains(beginnings: re.Pattern[str], message: str) -> bool:
+    return any(map(beginnings.match, _WORD.findall(message)))
 
 
 def _is_marked(operation: Operation[object], envelope: JsonObject) -> bool:

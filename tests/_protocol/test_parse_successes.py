@@ -219,11 +219,23 @@ def test_what_stands_for_no_id_is_no_id(uuid: Any) -> None:
 @pytest.mark.parametrize(
     "quiet", [{"is_error": False}, {"errors": None}, {"errors": "Array"}, {"errors": []}]
 )
-@pytest.mark.parametrize("message", [None, "", "Something New", "customerNotifiedOfIt"])
+@pytest.mark.parametrize("message", [None, "", " ", "Request Completed", "customerNotifiedOfIt"])
 def test_other_words_do_not_hide_a_success(operation: Operation[Any], quiet: Any, message: Any) -> None:
     """Another revision of the API may word its success otherwise."""
     for more in (quiet, {"message": message}):
         assert problem(operation, answer(operation.success, done(operation, **more)), None) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Ikke nok penger", "avvist", "Kortet er sperret", "accepted for review", "Under behandling",
+     "Refund amount greater than balance", "over the weekly threshold", "Something New"],
+)  # fmt: skip
+def test_words_that_name_no_success_are_none(message: str) -> None:
+    """Money: a rejection in words that are not known, or in Norwegian, is not taken for a refund."""
+    for operation in SILENT:
+        with pytest.raises(OutcomeUnknownError):
+            read(operation, answer(operation.success, done(operation, message=message)))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
