@@ -42,7 +42,8 @@ _REFUSING = re.compile(
     r"reject|fail|error|wrong|invalid|den(?:y|ied)|declin|refus|unable|cannot|not$|already|exceed|busy|missing"
     r"|expired|forbid|un(?:a|e|k|pr|s)|conflict|retrieved|again|many|lock|block|limit|insuffic|duplicat|mismatch"
     r"|malform|illegal|inc|inel|inactiv|bad$|abort|time(?:d|out)|disab|suspend|mainten|no$|never$|too$|problem"
-    r"|being$|exception|fault|violat|throttl|must$|require|only$|pending|queue|stop|hold$|held$|skip|ignor|nothing|none$",
+    r"|being$|exception|fault|violat|throttl|must$|require|only$|pending|queue|stop|hold$|held$|skip|ignor"
+    r"|nothing|none$",
     re.IGNORECASE,
 )
 # The words of a success, of which the message of a row without a result needs one: nothing else in such a
@@ -128,11 +129,8 @@ def _is_success(  # noqa: PLR0911 - a table
         return True
     if message is not None and (named_error(code) or _contains(_REFUSING, message)):
         return False
-    if operation.result is None and not operation.raw and envelope.get("message"):
-        # A list or an object says nothing, and blank text is none.
-        silent = message is not None and not message.strip()
-        if not silent and (message is None or not _contains(_SUCCEEDING, message)):
-            return False
+    if operation.result is None and not operation.raw and not _is_silent_or_succeeding(envelope):
+        return False
     if operation.raw:
         # Its success is not documented, but the API answers in its envelope.
         return not _ENVELOPE.isdisjoint(envelope)
@@ -142,6 +140,14 @@ def _is_success(  # noqa: PLR0911 - a table
 def _is_failure_of_all(code: str | None) -> bool:
     named = named_error(code)
     return named is not None and named is not errors.NotFoundError
+
+
+def _is_silent_or_succeeding(envelope: JsonObject) -> bool:
+    message = envelope.get("message")
+    # A list or an object of texts is not a known form of success.
+    return not message or (
+        isinstance(message, str) and (message.isspace() or _contains(_SUCCEEDING, message))
+    )
 
 
 def _contains(beginnings: re.Pattern[str], message: str) -> bool:

@@ -10,9 +10,11 @@ Invariant of an order, each with a tolerance of one øre a line::
     totalTax      = sum of the VAT that the amounts include
     totalDiscount = sum of the lines' discounts, or of what the amounts are below rate x quantity
     subTotal      = grandTotal - totalTax, with or without + totalDiscount
+    grandTotal   >= 0
 
 In the reference, ``subTotal`` is before discount. Many systems have it after discount: this does not change
-the amount that the customer pays, and is accepted, too.
+the amount that the customer pays, and is accepted, too. A line may be negative (a credit), but no source
+describes an order of which the merchant would owe the total.
 
 *Limit*: unreadable numbers are reported by the rules, and nothing that depends on them is compared.
 """
@@ -68,12 +70,25 @@ def _moves_nothing(path: str, total: Decimal | None) -> Iterator[Breach]:
 
 
 def order_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a violation for each contradiction between an order's totals and its lines."""
-    return iter(()) if _is_exact(body) else contradictions(body)
+    """Yield a violation for a total below 0, and for each contradiction between the totals and the lines."""
+    yield from total_below_zero(body)
+    if not _is_exact(body):
+        yield from contradictions(body)
+
+
+def total_below_zero(body: JsonObject) -> Iterator[Breach]:
+    """Yield a violation if an order's total is negative."""
+    summary = body.get("orderSummary")
+    total = _number(summary.get("grandTotal")) if isinstance(summary, dict) else None
+    if total is not None and total < 0:
+        demand = (
+            "must be 0 or more: refund the order that is credited, or send the credit as a line of an order"
+        )
+        yield _breach("orderSummary.grandTotal", demand)
 
 
 def contradictions(body: JsonObject) -> Iterator[Breach]:
-    """Yield what ``order_totals`` does, figure by figure."""
+    """Yield the contradictions between an order's totals and its lines, figure by figure."""
     lines = _lines(body)
     yield from _line_breaches(lines)
     summary = body.get("orderSummary")
@@ -111,11 +126,14 @@ def line_totals(body: JsonObject) -> Iterator[Breach]:
 
 
 def cycle_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a violation if a subscription's cycle costs more than the order, or is in øre."""
+    """Yield a violation if a subscription's cycle costs more than the order or less than 0, or is in øre."""
     given = body.get("orderSummary")
     summary = given if isinstance(given, dict) else {}
     grand, cycle = _number(summary.get("grandTotal")), _number(summary.get("payablePerCycle"))
     first = _number(summary.get("initialCycleAmount"))
+    for name, amount in (("payablePerCycle", cycle), ("initialCycleAmount", first)):
+        if amount is not None and amount < 0:
+            yield _breach(f"orderSummary.{name}", "must be 0 or more")
     if grand is not None and cycle is not None and cycle > _add(grand, _ORE):
         demand = f"must be at most grandTotal, {_shown(grand)}{_units(cycle, grand)}"
         yield _breach("orderSummary.payablePerCycle", demand)

@@ -24,6 +24,7 @@ from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import OPERATIONS, Operation
 from frontpay_async._protocol.operations.subscriptions import CycleRefund
 from frontpay_async._protocol.request_bodies import refund_approval
+from frontpay_async._protocol.rules import check_totals
 from frontpay_async._protocol.totals import amount_total, refund_totals
 from tests.support import builders, more_builders as more, strategies
 
@@ -198,6 +199,8 @@ def test_a_reserved_or_charged_line_fits_its_rate(change: dict[str, Any]) -> Non
         ({"payable_per_cycle": 103}, "payablePerCycle"),
         ({"initial_cycle_amount": 10200}, "initialCycleAmount"),
         ({"payable_per_cycle": 34, "initial_cycle_amount": "0.34"}, "initialCycleAmount"),
+        ({"payable_per_cycle": -34}, "payablePerCycle"),
+        ({"payable_per_cycle": 34, "initial_cycle_amount": -1}, "initialCycleAmount"),
     ],
 )
 def test_a_cycle_fits_the_order(fields: dict[str, Any], path: str) -> None:
@@ -234,6 +237,33 @@ def test_what_moves_money_moves_some(amount: Any) -> None:
         assert violations(OPERATIONS[name], value, strict=False) == {}
 
 
+CREDIT = builders.product(name="Kreditt", quantity=-1, rate="500")
+BELOW_ZERO = "must be 0 or more: refund the order that is credited"
+
+
+@pytest.mark.parametrize(("operation", "make"), ORDERS)
+def test_a_total_below_zero_is_refused(operation: Operation[Any], make: builders.Builder) -> None:
+    """A credit line is fine; an order of which the merchant would owe the total is not."""
+    order = make(products=[*LINES, CREDIT])
+    (message,) = violations(operation, order).values()
+    assert message.startswith(BELOW_ZERO)
+    assert "strict_totals=False" in message
+    assert violations(operation, order, strict=False) == {}
+    fine = [builders.product(quantity=20), CREDIT]
+    assert violations(operation, make(products=fine)) == {}
+    assert violations(operation, make(products=[builders.product(discount=102)])) == {}
+
+
+def test_each_operation_with_a_total_refuses_one_below_zero() -> None:
+    checked = 0
+    for row in OPERATIONS.values():
+        if row.rules and any(field.name == "orderSummary" for field in row.rules.fields):
+            found = check_totals(row.rules, {"orderSummary": {"grandTotal": "-1", "shippingCost": "5"}})
+            assert [each.path for each in found] == ["orderSummary.grandTotal"]
+            checked += 1
+    assert checked >= len(ORDERS)
+
+
 def test_every_operation_with_amounts_is_cross_checked() -> None:
     amounts = ("orderSummary", "grandTotal", "amount")
     names = [
@@ -248,7 +278,7 @@ def test_every_operation_with_amounts_is_cross_checked() -> None:
 @given(st.lists(strategies.products, min_size=1, max_size=5))
 def test_what_is_computed_never_contradicts_itself(products: list[Product]) -> None:
     fine = [line for line in products if not 0 < line.tax < 1]
-    if fine:
+    if fine and OrderSummary.of(fine).grand_total >= 0:
         assert of_summary(OrderSummary.of(fine), fine) == {}
 
 

@@ -41,7 +41,7 @@ from frontpay_async._protocol.rules import (
     is_missing,
     one_of,
 )
-from frontpay_async._protocol.totals import order_totals
+from frontpay_async._protocol.totals import contradictions, order_totals, total_below_zero
 from frontpay_async.models._fields import EXACT, to_decimal
 from frontpay_async.models.checkout import CheckoutLink, CheckoutSession, HostedCheckout, InvoiceSession
 
@@ -68,6 +68,7 @@ def _totals_with_shipping(body: JsonObject) -> Iterator[Breach]:
     breaches = list(order_totals(body))
     if not breaches:
         return
+    yield from total_below_zero(body)
     summary = body.get("orderSummary")
     if isinstance(summary, dict):
         try:
@@ -77,7 +78,7 @@ def _totals_with_shipping(body: JsonObject) -> Iterator[Breach]:
         except (TypeError, ValueError):
             return
         body = {**body, "orderSummary": {**summary, "grandTotal": EXACT.subtract(total, shipping)}}
-    yield from order_totals(body)
+    yield from contradictions(body)
 
 
 _SESSION_RULES = Rules(
