@@ -98,7 +98,7 @@ MAY_IMPORT = {
     "cryptography": {"batch/encryption.py"},
     # The clock is injected, so that no test waits for it.
     "random": {"_transport/clock.py", "sandbox/"},
-    "time": {"_transport/clock.py", "batch/schema.py", "sandbox/"},
+    "time": {"_transport/clock.py", "batch/journal_file.py", "batch/schema.py", "sandbox/"},
     "secrets": {"batch/", "sandbox/"},
     "uuid": {"sandbox/"},
     "os": {"_rate/", "batch/", "cli/", "order_files/", "client.py", "settings.py", "_transport/", "sandbox/"},

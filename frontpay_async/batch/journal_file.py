@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ _MARK = "frontpay_notes"
 _BESIDE = ("-wal", "-shm")
 _ORPHANS = (*_BESIDE, "-journal")
 _LEAST_PAGE = 512
+_ATTEMPTS = 20
+_PAUSE = 0.01
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link: give the path of the file itself"),
     (stat.S_ISDIR, "a directory: give the path of a file"),
@@ -53,10 +56,11 @@ def claim_file(path: str) -> Callable[[], None]:
     made = identity(path)
 
     def undo() -> None:
-        if identity(path) == made:
-            for each in (path, *(path + ending for ending in _BESIDE)):
-                with suppress(FileNotFoundError):
-                    Path(each).unlink()
+        # By now, another process may have made it a journal.
+        with suppress(ConfigurationError):
+            if identity(path) == made and not _tables(path):
+                for each in (path, *(path + ending for ending in _BESIDE)):
+                    Path(each).unlink(missing_ok=True)
 
     return undo
 
@@ -93,21 +97,45 @@ def _holds_a_journal(path: str) -> bool:
     if 0 < os.lstat(path).st_size < _LEAST_PAGE:
         # SQLite treats a very short file as empty, and overwrites it.
         raise ConfigurationError(f"the journal {path!r} is not a journal; choose another path")
-    # SQLite reads it, because closing any descriptor of a file drops all locks of this process on it.
-    # `immutable` creates no additional files.
-    uri = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
-    try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.OperationalError as error:
-        raise ConfigurationError(f"the journal {path!r} cannot be opened: {error}") from None
-    except sqlite3.DatabaseError:
-        raise ConfigurationError(f"the journal {path!r} is not a journal; choose another path") from None
+    tables = _tables(path)
     if tables and _MARK not in tables:
         raise ConfigurationError(
             f"the journal {path!r} is a database, but not a journal; choose another path"
         )
     return bool(tables)
+
+
+def _tables(path: str) -> frozenset[str]:
+    """Return the names of a database's tables. No file is created or removed."""
+    for _ in range(_ATTEMPTS):
+        before = _state(path)
+        try:
+            if before[0]:
+                # This fails if the process that used the database died, or is just closing it.
+                with suppress(sqlite3.OperationalError):
+                    return _read_tables(path, "mode=ro")
+            return _read_tables(path, "mode=ro&immutable=1")
+        except sqlite3.OperationalError as error:
+            raise ConfigurationError(f"the journal {path!r} cannot be opened: {error}") from None
+        except sqlite3.DatabaseError:
+            if not before[0] and before == _state(path):
+                break
+        # `immutable` takes no locks: another process was writing the file.
+        time.sleep(_PAUSE)
+    raise ConfigurationError(f"the journal {path!r} is not a journal; choose another path")
+
+
+def _state(path: str) -> tuple[bool, int, int]:
+    """Return whether SQLite's files are next to a database, its size, and its time of change."""
+    found = os.lstat(path)
+    return any(os.path.lexists(path + ending) for ending in _ORPHANS), found.st_size, found.st_mtime_ns
+
+
+def _read_tables(path: str, mode: str) -> frozenset[str]:
+    # SQLite reads it, because closing any descriptor of a file drops all locks of this process on it.
+    uri = f"{Path(path).absolute().as_uri()}?{mode}"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        return frozenset(str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master"))
 
 
 def _protect(path: str) -> None:

@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from frontpay_async import ConfigurationError, FrontPayClient, Outcome, RateLimit
-from frontpay_async.batch import BatchItem, InvoiceBatch, JournalError, State
+from frontpay_async.batch import BatchItem, InvoiceBatch, JournalError, State, journal_file
 from frontpay_async.batch.encryption import NoCipher, cipher_of
 from frontpay_async.batch.schema import open_engine, rows
 from frontpay_async.batch.states import RowEvent
@@ -211,6 +211,58 @@ def test_a_file_that_did_not_become_a_journal_is_removed(
     with pytest.raises(ZeroDivisionError):
         Store.open(tmp_path / "journal.db", NoCipher())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_another_process_made_a_journal_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    _, undo = open_engine(path)
+    other = Store.open(path, NoCipher())
+    undo()
+    other.submit(other.join("night", BASE_URL), [item(1)])
+    other.close()
+    undo()
+    assert path.stat().st_size
+
+
+def test_a_journal_is_known_while_its_pages_are_written(tmp_path: Path) -> None:
+    """A checkpoint has written the first page, which counts pages that are not there yet."""
+    path = tmp_path / "journal.db"
+    writer = Store.open(path, NoCipher())
+    writer.submit(writer.join("night", BASE_URL), [item(number) for number in range(20)])
+    whole = tmp_path / "whole.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(whole),))
+    with path.open("r+b") as file:
+        file.write(whole.read_bytes()[:4096])
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    open_engine(path)[0].dispose()
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+    writer.close()
+
+
+def test_a_journal_that_changed_while_it_was_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    Store.open(path, NoCipher()).close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096])
+    monkeypatch.setattr(journal_file, "_read_tables", _completing(path, whole, journal_file._read_tables))  # pyright: ignore[reportPrivateUsage]
+    Store.open(path, NoCipher()).close()
+
+
+def _completing(
+    path: Path, whole: bytes, read: Callable[[str, str], frozenset[str]]
+) -> Callable[[str, str], frozenset[str]]:
+    """Return a reader during whose first reading another process writes the rest of the file."""
+
+    def completing(name: str, mode: str) -> frozenset[str]:
+        try:
+            return read(name, mode)
+        finally:
+            path.write_bytes(whole)
+
+    return completing
 
 
 def test_a_postgres_that_is_not_there_is_told_without_its_password() -> None:
