@@ -248,7 +248,8 @@ def test_a_journal_that_changed_while_it_was_read_is_read_again(
     whole = path.read_bytes()
     path.write_bytes(whole[:4096])
     monkeypatch.setattr(journal_file, "_read_tables", _completing(path, whole, journal_file._read_tables))  # pyright: ignore[reportPrivateUsage]
-    Store.open(path, NoCipher()).close()
+    open_engine(path)[0].dispose()
+    assert path.read_bytes() == whole
 
 
 def _completing(

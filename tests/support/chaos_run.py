@@ -112,7 +112,8 @@ class Outcome:
         lost: References that are missing, and how often.
         parked: Keys that were left to a person, and why.
         unclear: References of rows that were never stored, and parked because the colleague's orders have
-            the same goods: a documented limit of the batch. They are neither lost nor parked.
+            the same goods, or because three requests failed and no later order was confirmed: documented
+            limits of the batch. They are neither lost nor parked.
         contradictions: Where the journal and the account disagree.
         faults: What struck, and how often.
         requests: How often which operation got which status.
@@ -345,10 +346,13 @@ def _audit(
     parked: dict[str, str] = {}
     unclear: list[str] = []
     wrong: list[str] = []
+    absent: Counter[str] = Counter()
     owners: dict[str, str] = {}
     for key, order in invoices(plan.count, plan.seed):
         if (row := rows.pop(key, None)) is None:
             wrong.append(f"{key} is not in the journal")
+        elif row.was_repeated_in_vain:
+            absent[order.reference_no or ""] += 1
         elif row.state == "parked" and _may_be_the_colleagues(row.candidates, orders):
             unclear.append(order.reference_no or "")
         elif row.state == "parked":
@@ -360,7 +364,9 @@ def _audit(
         elif (other := owners.setdefault(row.order_uuid, key)) != key:
             wrong.append(f"{key} and {other} are both done as {row.order_uuid}")
     wrong += [f"{key} is in the journal, and nobody submitted it" for key in rows]
-    return parked, unclear, wrong
+    too_many = Counter(orders.values()) + absent - expected(plan.count, plan.seed)
+    wrong += [f"{reference} is parked as missing, but was stored" for reference in too_many & absent]
+    return parked, [*unclear, *absent.elements()], wrong
 
 
 def _may_be_the_colleagues(candidates: Sequence[str], orders: Mapping[str, str]) -> bool:

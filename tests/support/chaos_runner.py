@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -25,6 +26,7 @@ __all__ = ["NAME", "JournalRow", "main", "read_journal"]
 
 NAME = "2026-11"
 """The name of the batch."""
+_IN_VAIN = re.compile(r"it was sent (?:[3-9]|\d\d+) times, and never appeared in the list")
 
 
 @frozen
@@ -35,6 +37,11 @@ class JournalRow:
     order_uuid: str | None
     error: str | None
     candidates: list[str]
+
+    @property
+    def was_repeated_in_vain(self) -> bool:
+        """Whether it was parked because it was sent again and again, and never stored."""
+        return self.state == "parked" and self.error is not None and _IN_VAIN.match(self.error) is not None
 
 
 def read_journal(journal: str) -> dict[str, JournalRow]:
