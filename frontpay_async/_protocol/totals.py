@@ -45,8 +45,13 @@ _WAY_OUT = "(strict_totals=False turns this check off)"
 
 
 def refund_totals(body: JsonObject) -> Iterator[Breach]:
-    """Yield a violation if a total is not positive, or is not the exact sum of the lines."""
+    """Yield a violation if a total is not positive or not the sum of the lines, or a line is negative."""
     rows = _rows(body.get("products"))
+    for key, row in zip(_keys(body.get("products")), rows, strict=True):
+        amount = _number(row.get("amount"))
+        # The lines of a charge are goods, of which one may be a credit.
+        if "rate" not in row and amount is not None and amount < 0:
+            yield _breach(f"products.{key}.amount", "must be 0 or more")
     amounts = [_number(row.get("amount")) for row in rows]
     total = _number(body.get("grandTotal"))
     yield from _moves_nothing("grandTotal", total)
@@ -65,8 +70,8 @@ def amount_total(body: JsonObject) -> Iterator[Breach]:
 
 
 def _moves_nothing(path: str, total: Decimal | None) -> Iterator[Breach]:
-    if total is not None and total <= 0:
-        yield _breach(path, "must be more than 0")
+    if total is not None and to_ore(total) <= 0:
+        yield _breach(path, "must be more than 0, in whole øre")
 
 
 def order_totals(body: JsonObject) -> Iterator[Breach]:
@@ -107,7 +112,11 @@ def _is_exact(body: JsonObject) -> bool:
         if not all(type(each) is Decimal for each in figures):
             return False
         rate, quantity, amount, discount, tax = cast("list[Decimal]", figures)
-        if _subtract(_multiply(rate, quantity), discount) != amount or (tax < _ONE and tax != _ZERO):
+        if (
+            _subtract(_multiply(rate, quantity), discount) != amount
+            or (tax < _ONE and tax != _ZERO)
+            or tax > _HUNDRED
+        ):
             return False
         amounts, discounts = _add(amounts, amount), _add(discounts, discount)
         taxes = _add(taxes, included_tax(to_ore(amount), tax))
@@ -149,8 +158,9 @@ class _Line:
     before_discount: Decimal | None
 
     def breaches(self, path: str) -> Iterator[Breach]:
-        if self.tax is not None and 0 < self.tax < 1:
-            yield _breach(f"{path}.tax", "is a rate in percent: write 25 for 25 %, not 0.25")
+        if self.tax is not None and (0 < self.tax < 1 or self.tax > _HUNDRED):
+            example = "0.25" if self.tax < 1 else "2500"
+            yield _breach(f"{path}.tax", f"is a rate in percent: write 25 for 25 %, not {example}")
         full = self.before_discount
         if full is None or self.discount is None or self.amount is None:
             return

@@ -137,10 +137,10 @@ def to_decimal(value: Number) -> Decimal:
     else:
         number = Decimal(value)
     if not number.is_finite():
-        raise ValueError("a number must be finite")
+        raise ValueError("must be finite")
     exponent = number.as_tuple().exponent
     if number.adjusted() >= _MOST_DIGITS or (isinstance(exponent, int) and exponent < -_MOST_DIGITS):
-        raise ValueError(f"a number may have at most {_MOST_DIGITS} digits before and after the point")
+        raise ValueError(f"may have at most {_MOST_DIGITS} digits before and after the point")
     return number
 
 
@@ -155,6 +155,12 @@ def _wrong_number(value: object) -> str:
 def to_decimal_or_none(value: Number | None) -> Decimal | None:
     """Read an exact number; None means that none was given."""
     return None if value is None else to_decimal(value)
+
+
+def to_id(value: int | str) -> int:
+    """Read the id of a line, a number that a form or a file may have as text; the rules check others."""
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return int(value) if is_number else cast("int", value)
 
 
 def to_ore(value: Decimal) -> Decimal:

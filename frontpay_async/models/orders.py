@@ -21,6 +21,7 @@ from frontpay_async.models._fields import (
     to_date,
     to_decimal,
     to_extra,
+    to_id,
     tuple_of,
 )
 from frontpay_async.models.common import (
@@ -196,7 +197,7 @@ class RefundLine(Value):
         amount: The refunded amount, in the order's currency.
     """
 
-    id: int
+    id: int = field(converter=to_id)
     amount: Decimal = field(converter=to_decimal)
 
     @classmethod

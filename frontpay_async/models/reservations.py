@@ -10,7 +10,16 @@ from typing import Literal
 from attrs import field, frozen
 
 from frontpay_async.errors import InvalidOrderError, Violation
-from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal, tuple_of
+from frontpay_async.models._fields import (
+    exact,
+    is_a,
+    is_a_or_none,
+    masked,
+    to_date,
+    to_decimal,
+    to_id,
+    tuple_of,
+)
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
 from frontpay_async.models.orders import RefundLine, extra_field, to_lines, unknown_fields_field
 from frontpay_async.models.statuses import ReservationStatus
@@ -42,7 +51,7 @@ class CaptureLine(Value):
         amount: The amount to capture, in the reservation's currency.
     """
 
-    id: int
+    id: int = field(converter=to_id)
     amount: Decimal = field(converter=to_decimal)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from frontpay_async import (
+    CaptureLine,
     InvalidOrderError,
     OrderDetails,
     OrderStatus,
@@ -126,3 +127,11 @@ def test_the_type_of_an_order_is_open() -> None:
     assert OrderType("Invoice") not in set(OrderType)
     with pytest.raises(ValueError, match="5"):
         OrderType(5)
+
+
+@pytest.mark.parametrize("cls", [RefundLine, CaptureLine])
+def test_the_id_of_a_line_may_be_text(cls: Any) -> None:
+    """A form has it as text; on the wire it is the number that the API was seen to accept."""
+    assert cls(id="7", amount=1).id == 7
+    for odd in ("", "x", "7.5", " 7", "-7"):
+        assert cls(id=odd, amount=1).id == odd
