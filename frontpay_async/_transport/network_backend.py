@@ -7,16 +7,19 @@
 - *One write*: the headers of a request and its body are written together. httpcore writes them separately,
   which costs an additional system call, and often a packet.
 - *Surplus bytes*: data is left over after a response. httpcore keeps it, and would mistake it for the next
-  response.
+  response. It may be in h11, undecrypted in a TLS layer (which returns one record at a time), or in anyio's
+  queue (which returns 64 KiB at a time).
 
-*Limit*: two private members are used, ``_pool`` of httpx's transport and ``_h11_state`` of httpcore's
-connection. A connection whose state cannot be read counts as one with surplus bytes, so it is not reused; a
-test fails if either member disappears.
+*Limit*: private members are used: ``_pool`` of httpx's transport, ``_h11_state`` of httpcore's connection,
+``_stream`` of its stream, ``_ssl_object`` of TLS streams, ``_protocol`` of anyio's socket stream. A
+connection whose state cannot be read counts as one with surplus bytes, so it is not reused; a test fails if
+one of them disappears.
 """
 
 from __future__ import annotations
 
 import select
+import ssl
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
@@ -24,7 +27,6 @@ from attrs import define, field
 
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
@@ -63,6 +65,7 @@ class Network:
     has_body: bool = field(init=False, default=False)
     in_tunnel: bool = field(init=False, default=False)
     _pool: Any = field(init=False, default=None)
+    _stream: _Stream | None = field(init=False, default=None)
     _backend: Any = field(init=False, default=None)
 
     def plug_in(self, transport: httpx.AsyncBaseTransport) -> None:
@@ -73,7 +76,8 @@ class Network:
     def has_leftover(self) -> bool:
         """Return whether a connection of the pool holds bytes beyond its last answer, or may hold some."""
         connections: list[Any] = [] if self._pool is None else self._pool.connections
-        return any(map(_has_leftover, connections))
+        alive = [each for each in connections if not each.is_closed()]
+        return bool(alive) and (any(map(_has_leftover, alive)) or _has_unread(self._stream))
 
     async def connect_tcp(
         self,
@@ -86,7 +90,12 @@ class Network:
         """Connect."""
         self.in_tunnel = False
         connected = await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _WatchedStream(connected, self)
+        return self.watch(connected)
+
+    def watch(self, stream: _Stream) -> _Stream:
+        """Return a stream, watched from now on in place of the one below it."""
+        self._stream = stream
+        return _WatchedStream(stream, self)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -170,7 +179,7 @@ class _WatchedStream:
             with anyio.CancelScope(shield=True):
                 await self.stream.aclose()
             raise
-        return _WatchedStream(secured, self.network)
+        return self.network.watch(secured)
 
     def get_extra_info(self, info: str) -> object:
         if info != "is_readable":
@@ -196,8 +205,6 @@ def is_readable(connection: socket.socket) -> bool:
 
 
 def _has_leftover(connection: Any) -> bool:  # noqa: ANN401 - of either library
-    if connection.is_closed():
-        return False
     # Through those that only open it: directly, by a proxy, or by a tunnel.
     while not hasattr(connection, "_h11_state"):
         connection = getattr(connection, "_connection", None)
@@ -205,3 +212,29 @@ def _has_leftover(connection: Any) -> bool:  # noqa: ANN401 - of either library
             return True
     left, _ = connection._h11_state.trailing_data  # noqa: SLF001 - see the module's Limit
     return bool(left)
+
+
+def _has_unread(stream: Any) -> bool:  # noqa: ANN401 - of either library
+    """Return whether a layer below h11 holds bytes that were received, but not read; True if unknown."""
+    layer: Any = getattr(stream, "_stream", None)
+    # A connection to a proxy by TLS may carry a second layer of TLS.
+    while hasattr(layer, "_ssl_object"):
+        if _has_plaintext(layer._ssl_object):  # noqa: SLF001 - see the module's Limit
+            return True
+        layer = layer.transport_stream
+    if type(layer).__module__ == "trio":
+        # It reads from the socket itself, without a queue.
+        return False
+    protocol = getattr(layer, "_protocol", None)
+    return protocol is None or bool(protocol.read_queue)
+
+
+def _has_plaintext(tls: ssl.SSLObject) -> bool:
+    try:
+        # What is read is lost, but so is the connection then.
+        tls.read(1)
+    except ssl.SSLWantReadError:
+        return False
+    except ssl.SSLError:
+        return True
+    return True

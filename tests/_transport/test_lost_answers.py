@@ -165,6 +165,34 @@ async def test_bytes_that_come_with_an_answer_are_no_answer(  # noqa: PLR0917 - 
         await client.aclose()
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("size", [None, 16_384, 65_536, 262_144])
+async def test_bytes_below_the_http_layer_are_no_answer(
+    connect: Connect, tls: ssl.SSLContext, authority: trustme.CA, secure: bool, size: int | None
+) -> None:
+    """The same, where a second answer is a TLS record of its own, or begins where a read of a layer ends."""
+    body = STRAY.replace(b"STRAY", b"FIRST")
+    if size is not None:
+        body += b" " * (size - len(whole(201, body)))
+        body = body[: len(body) + size - len(whole(201, body))]
+        assert len(whole(201, body)) == size
+
+    async def answer_twice(exchange: Exchange) -> None:
+        # Each is at least one record; all are in the socket before the client reads.
+        exchange.writer.write(whole(201, body))
+        exchange.writer.write(whole(201, STRAY))
+        await exchange.reader.read()
+
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with serving(answer_twice, tls=tls if secure else None) as server:
+        client = connect(server, tls=trusting if secure else None)
+        assert (await client.orders.send_invoice(invoice())).order_uuid == "FIRST"
+        assert (await client.orders.send_invoice(invoice())).order_uuid == CREATED["uuid"]
+        assert server.connections == 2
+        await client.aclose()
+
+
 async def test_a_connection_whose_state_cannot_be_looked_at_is_not_used_again(
     server: WireServer, connect: Connect, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,15 @@ from frontpay_async._transport.connection_pool import CONNECTIONS
 from tests.support.builders import invoice, product
 from tests.support.fakes import TOKEN, FakeClock, Hooks, create, read
 from tests.support.wire_server import serving_in_thread
-from tests.support.wire_steps import close, drip, envelope, failed, never, unread
+from tests.support.wire_steps import CREATED, close, drip, envelope, failed, never, unread, whole
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    import trustme
+
     from tests.support.wire_server import WireServer
+    from tests.support.wire_steps import Exchange
 
 pytestmark = pytest.mark.integration
 
@@ -65,6 +69,28 @@ def test_calls_succeed_and_reuse_their_connection(server: WireServer) -> None:
     run(server, three)
     assert (len(server.requests), server.connections) == (3, 1)
     server.wait_in_thread(lambda wire: wire.idle())
+
+
+@pytest.mark.parametrize("surplus", [False, True])
+def test_a_connection_over_tls_is_reused_unless_more_came_than_the_answer(
+    tls: ssl.SSLContext, authority: trustme.CA, surplus: bool
+) -> None:
+    stray = whole(201, b'{"is_data": true, "data": {"uuid": "STRAY"}}')
+
+    async def answer_twice(exchange: Exchange) -> None:
+        exchange.writer.write(whole(201, b'{"is_data": true, "data": {"uuid": "FIRST"}}'))
+        # A TLS record of its own, in the socket before the client reads.
+        exchange.writer.write(stray * surplus)
+
+    async def two(client: FrontPayClient) -> None:
+        assert (await client.orders.send_invoice(invoice())).order_uuid == "FIRST"
+        assert (await client.orders.send_invoice(invoice())).order_uuid == CREATED["uuid"]
+
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with serving_in_thread(answer_twice, tls=tls) as secure:
+        run(secure, two, tls=trusting)
+        assert secure.connections == 1 + surplus
 
 
 def test_a_hundred_calls_flow_at_once(server: WireServer) -> None:
