@@ -24,6 +24,7 @@ from frontpay_async._protocol.success import (
     STATUS_KEYS,
     STATUSES,
     SUCCESSES,
+    has_more_rows,
     own_id,
     problem_of_success,
     status_text,
@@ -170,7 +171,7 @@ def _read(operation: Operation[object], envelope: JsonObject, order_uuid: str | 
     if kind in STATUS_KEYS:
         return decode(kind, status_text(kind, envelope))
     if operation.listed:
-        return _read_list(kind, data)
+        return _read_whole_list(kind, envelope)
     if operation.paged:
         return _page(_read_list(kind, data), envelope)
     if operation.may_lack_data and not data:
@@ -185,6 +186,18 @@ def _read(operation: Operation[object], envelope: JsonObject, order_uuid: str | 
         # It is about the requested id, although it does not contain it.
         data = {**{name: each for name, each in data.items() if name not in (own, "uuid")}, own: order_uuid}
     return decode(kind, data)
+
+
+def _read_whole_list(kind: type[T], envelope: JsonObject) -> Listing[T]:
+    """Read a list that is documented to be whole; where it is one page of several, its rest is unreadable."""
+    data = envelope.get("data")
+    if isinstance(data, dict) and isinstance(data.get("data"), list) and data["data"]:
+        # A paginator puts the rows into an object of their own.
+        data = data["data"]
+    listing = _read_list(kind, data)
+    if not has_more_rows(envelope, len(listing) + len(listing.unreadable)):
+        return listing
+    return Listing(listing, (*listing.unreadable, None))
 
 
 def _read_list(kind: type[T], data: Json) -> Listing[T]:
@@ -225,7 +238,7 @@ def _says_no_order(response: HttpResponse) -> bool:
     if response.status != HTTPStatus.NOT_FOUND:
         return False
     code = errors.folded(text_of(response.envelope().get("message")))
-    return code == _NO_ORDER_CODE.casefold()
+    return code == _NO_ORDER_CODE.casefold() and not response.envelope().get("data")
 
 
 def _unusable(

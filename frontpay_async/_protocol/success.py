@@ -25,7 +25,7 @@ from frontpay_async._protocol.operations import Safety
 from frontpay_async.models.statuses import PaymentStatus, RefundStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.messages import HttpResponse
@@ -80,6 +80,7 @@ _ERROR_MEMBERS = frozenset(
 _SUCCESS_MEMBERS = frozenset({"success", "issuccess", "successful", "issuccessful", "ok"})
 _STATUS_MEMBERS = frozenset({"status", "statuscode", "statusmessage", "httpstatus", "code", "result"})
 _REASONS = frozenset(each.phrase.casefold() for each in HTTPStatus if each >= HTTPStatus.BAD_REQUEST)
+_LONGEST_COUNT = 15
 _NO = frozenset({"0", "false", "no", "off", "n"})
 _FAILURE = re.compile(r"\b(?:err|fail|false|reject|declin|denied|refus|invalid|exception)", re.IGNORECASE)
 STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
@@ -120,8 +121,10 @@ def _is_success(  # noqa: PLR0911 - a table
         # The status checks omit the status while it is undecided.
         undecided = operation.result in STATUS_KEYS and "data" in envelope and named_error(code) is None
         if has_data and not envelope.get("data") and operation.result not in STATUS_KEYS:
-            # An empty list with a failure message is not an empty account.
-            return not (_is_failure_of_all(code) or _FAILED.search(message or ""))
+            # An empty list with a failure message, or with a number of rows, is not an empty account.
+            return not (
+                _is_failure_of_all(code) or _FAILED.search(message or "") or has_more_rows(envelope, 0)
+            )
         return has_data or undecided
     if operation.result is not None and not has_data and not operation.may_lack_data:
         return False
@@ -228,6 +231,32 @@ def _has_data(operation: Operation[object], envelope: JsonObject) -> bool:
         if (operation.listed or operation.paged) and not data
         else isinstance(data, (dict, list)) and bool(data)
     )
+
+
+def has_more_rows(envelope: JsonObject, shown: int) -> bool:
+    """Return whether the API says that a list has more rows than it shows: it is one page of several."""
+    holders = [
+        envelope,
+        *(envelope.get(name) for name in ("data", "metaData", "meta", "pagination", "links")),
+    ]
+    for holder in holders:
+        told = {_SEPARATORS.sub("", name).casefold(): each for name, each in _members(holder)}
+        total, page, last = (_count(told.get(name)) for name in ("total", "currentpage", "lastpage"))
+        # ``links`` has the next page's address, or none.
+        link = told.get("next") if holder is envelope.get("links") else told.get("nextpageurl")
+        if (total or 0) > shown or (last or 1) > 1 or (page or 1) > 1 or bool(link):
+            return True
+    return False
+
+
+def _members(holder: Json) -> Iterable[tuple[str, Json]]:
+    return holder.items() if isinstance(holder, dict) else ()
+
+
+def _count(value: Json) -> int | None:
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= _LONGEST_COUNT else None
+    return value if isinstance(value, int) else None
 
 
 def own_id(operation: Operation[object]) -> str:

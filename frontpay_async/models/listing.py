@@ -18,7 +18,8 @@ class Listing(tuple[T_co, ...]):  # noqa: SLOT001 - a tuple can have no slots of
 
     Args:
         rows: The rows that could be read.
-        unreadable: The other rows, as received; they may hold personal data and stay out of reprs.
+        unreadable: The other rows, as received; they may hold personal data and stay out of reprs. If the API
+            says that there are more rows than it shows, such as on further pages, the last one is None.
     """
 
     unreadable: tuple[object, ...]

@@ -355,6 +355,52 @@ def test_an_account_without_orders_is_an_empty_list(message: str) -> None:
     assert read(operations.LIST_ORDER_STATUSES, answer(404, body)) == ()
 
 
+ROW: dict[str, Any] = {"uuid": "ODR7", "status": "SENT"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"total": 500}, {"metaData": {"total": "500"}}, {"meta": {"last_page": 5}},
+     {"links": {"next": "/?page=2"}}, {"metaData": {"currentPage": 2, "lastPage": 2}},
+     {"pagination": {"current_page": 1, "last_page": 3}}],
+    ids=repr,
+)  # fmt: skip
+def test_a_list_that_is_one_page_of_several_proves_no_absence(more: dict[str, Any]) -> None:
+    """Money: an empty page is not an empty account, and a full one is not the whole account."""
+    operation = operations.LIST_ORDER_STATUSES
+    with pytest.raises(OutcomeUnknownError):
+        read(operation, answer(200, {"data": [], **more}))
+    listing = read(operation, answer(200, {"data": [ROW], **more}))
+    assert [each.order_uuid for each in listing] == ["ODR7"]
+    assert listing.unreadable == (None,)
+
+
+def test_the_rows_of_a_paginator_are_read() -> None:
+    page = {"current_page": 1, "data": [ROW], "last_page": 1, "total": 1, "next_page_url": None}
+    operation = operations.LIST_ORDER_STATUSES
+    listing = read(operation, answer(200, {"data": page}))
+    assert (len(listing), listing.unreadable) == (1, ())
+    assert read(operation, answer(200, {"data": {**page, "total": 2}})).unreadable == (None,)
+    with pytest.raises(OutcomeUnknownError):
+        read(operation, answer(200, {"data": {**page, "data": []}}))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"total": 1}, {"metaData": {"total": 1, "currentPage": 1, "lastPage": 1}, "links": {"next": None}},
+     {"total": "many"}, {"metaData": []}, {"links": {"next": ""}}],
+    ids=repr,
+)  # fmt: skip
+def test_a_list_that_is_whole_has_nothing_unreadable(more: dict[str, Any]) -> None:
+    assert read(operations.LIST_ORDER_STATUSES, answer(200, {"data": [ROW], **more})).unreadable == ()
+
+
+def test_no_orders_beside_orders_is_no_empty_account() -> None:
+    body = {"message": "Order Not Found", "data": [ROW]}
+    with pytest.raises(NotFoundError):
+        read(operations.LIST_ORDER_STATUSES, answer(404, body))
+
+
 def test_an_orders_status() -> None:
     data = {"uuid": "ODR7", "status": "PAID", "orderAmount": 640, "refundedAmount": "0.50"}
     assert read(operations.GET_ORDER_STATUS, success(operations.GET_ORDER_STATUS, data)) == OrderStatusReport(
