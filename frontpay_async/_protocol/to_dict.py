@@ -31,6 +31,7 @@ from frontpay_async._protocol import codec
 from frontpay_async._protocol.dates import read_date
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.errors import InvalidOrderError, Violation
+from frontpay_async.models._fields import to_decimal
 from frontpay_async.models.common import Product
 
 if TYPE_CHECKING:
@@ -143,6 +144,19 @@ def _write_untyped(value: object) -> Plain:
 # In
 
 
+def with_numbers(value: object) -> object:
+    """Return JSON with the numbers that ``to_dict`` wrote as ``$numberDecimal``; ValueError if one is none."""
+    match value:
+        case dict() if set(members := cast("dict[str, object]", value)) == {_NUMBER}:
+            return to_decimal(str(members[_NUMBER]))
+        case dict():
+            return {name: with_numbers(each) for name, each in members.items()}
+        case list():
+            return [with_numbers(each) for each in cast("list[object]", value)]
+        case _:
+            return value
+
+
 def from_dict(cls: type[T], data: Mapping[str, object], names: NameStyle) -> T:
     """Return the value that plain data describes."""
     reader = _Reader(names)
@@ -210,7 +224,7 @@ class _Reader:
         return _UNREADABLE
 
     def _read_field(self, field: attrs.Attribute[Any], data: object, path: str) -> object:
-        if field.repr is not True and _is_masked(data):
+        if field.repr is not True and is_masked(data):
             return self._refuse(path, "is masked; write it with personal_data=True")
         if (field.alias or field.name) in _UNTYPED:
             if field.name != "json" and not _is_object(data):
@@ -348,7 +362,8 @@ def _a(data: object) -> str:
     return "null" if data is None else f"a {type(data).__name__}"
 
 
-def _is_masked(data: object) -> bool:
+def is_masked(data: object) -> bool:
+    """Return whether a value, or each member of ``extra``, was masked by ``to_dict``."""
     if isinstance(data, Mapping):
         members = cast("Mapping[str, object]", data)
         return bool(members) and all(each == MASK for each in members.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import click
@@ -80,6 +80,7 @@ async def _listen(
         app = Starlette(routes=[Route("/", receive)])
         async with serving(app, bind("127.0.0.1", 0), _nothing) as url:
             listener = url.partition("/api/")[0] + "/"
+            await _sent(sandbox)
             await control(sandbox, "callbacks/listener", {"url": listener})
             command.output.note(f"listening to {sandbox}; Ctrl-C stops it")
             try:
@@ -122,16 +123,32 @@ async def _forward(client: httpx.AsyncClient, url: str, query: str) -> tuple[int
 
 async def resend(base_url: str, order_uuid: str) -> dict[str, Any] | None:
     """Repeat an order's last callback; return the result, or None after a timeout."""
-    seen = {each["number"] for each in await control(base_url, "callbacks", method="GET")}
+    seen = {each["number"] for each in await _sent(base_url)}
     await control(base_url, f"orders/{quote(order_uuid, safe='')}/repeat-callback")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE):
             while True:
-                for each in await control(base_url, "callbacks", method="GET"):
+                for each in await _sent(base_url):
                     if each["uuid"] == order_uuid and each["number"] not in seen:
-                        return dict(each)
+                        return each
                 await asyncio.sleep(_PAUSE)
     return None
+
+
+async def _sent(base_url: str) -> list[dict[str, Any]]:
+    """Return the callbacks that the sandbox has sent."""
+    rows = await control(base_url, "callbacks", method="GET")
+    is_known = isinstance(rows, list) and all(
+        isinstance(row, dict) and {"number", "uuid", "status", "problem"} <= row.keys()
+        for row in cast("list[object]", rows)
+    )
+    if not is_known:
+        raise _no_sandbox(base_url)
+    return cast("list[dict[str, Any]]", rows)
+
+
+def _no_sandbox(base_url: str) -> click.ClickException:
+    return click.ClickException(f"{base_url} is not a sandbox: it answered, but not as one")
 
 
 async def control(base_url: str, path: str, body: object = None, *, method: str = "POST") -> Any:
@@ -153,5 +170,5 @@ async def control(base_url: str, path: str, body: object = None, *, method: str 
             return told
         reason = told["error"]
     except (ValueError, KeyError, TypeError):
-        reason = f"{base_url} is not a sandbox"
+        raise _no_sandbox(base_url) from None
     raise click.ClickException(str(reason))

@@ -17,6 +17,7 @@ from attrs import frozen
 from frontpay_async._exact_json import read_exact
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import ORDER_KINDS
+from frontpay_async._protocol.to_dict import is_masked, with_numbers
 from frontpay_async.errors import InvalidOrderError
 from frontpay_async.models._fields import to_decimal, to_extra
 from frontpay_async.models.common import OrderSummary
@@ -50,6 +51,7 @@ _PLACEHOLDERS: Mapping[Form, object] = {
     Form.DATE: date(2000, 1, 1),
     Form.JSON: {},
 }
+_MASKED = "is masked: write the value with to_dict(personal_data=True)"
 _DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
@@ -116,7 +118,7 @@ def read_extra(value: object) -> Mapping[str, object] | None:
     """Return the members that are merged into a body; None if they are not an object of JSON."""
     try:
         members = read_exact(value) if isinstance(value, str) else value
-        return to_extra(cast("Mapping[str, object]", members)) if isinstance(members, dict) else None
+        return to_extra(cast("Any", with_numbers(members))) if isinstance(members, dict) else None
     except ValueError:
         # The original message may quote the text.
         return None
@@ -139,7 +141,7 @@ def _make(group: Group, values: Draft, path: Path, flaws: list[Flaw]) -> object:
     for name, member in group.fields.items():
         value, place = values.get(name), (*path, name)
         if isinstance(member, Leaf):
-            if value is UNREADABLE:
+            if value is UNREADABLE or (member.is_masked and _tell_masked(value, place, flaws)):
                 given[name] = _PLACEHOLDERS[member.form]
             elif value is not None:
                 given[name] = value
@@ -155,6 +157,13 @@ def _make(group: Group, values: Draft, path: Path, flaws: list[Flaw]) -> object:
         elif isinstance(value, dict) or member.is_required:
             given[name] = _make(member, cast("Draft", value if isinstance(value, dict) else {}), place, flaws)
     return group.cls(**given)
+
+
+def _tell_masked(value: object, place: Path, flaws: list[Flaw]) -> bool:
+    if not is_masked(value):
+        return False
+    flaws.append(Flaw(place, _MASKED))
+    return True
 
 
 def _missing(member: Leaf, place: Path, flaws: list[Flaw]) -> object:

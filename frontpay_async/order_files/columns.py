@@ -55,6 +55,7 @@ class Leaf:
         is_required: The model cannot be built without it.
         column: Its name in a CSV file.
         default: The default if the file has no value; None if there is no default.
+        is_masked: Whether ``to_dict`` masks it by default.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Leaf:
     is_required: bool
     column: str
     default: object = None
+    is_masked: bool = False
 
 
 @frozen
@@ -89,7 +91,7 @@ _PREFIXES: Mapping[str, str] = {
     "address": "customer_",
 }
 # Fields that the models require, but some operations do not send.
-_UNSENT: Mapping[str, object] = {"quantity": 1, "total_discount": Decimal(0)}
+_UNSENT: Mapping[str, object] = {"quantity": 1, "discount": Decimal(0), "total_discount": Decimal(0)}
 # The callback URL is flat in the models and nested on the wire.
 _FLAT_ON_WIRE = {"callbackUrl": "callback.callbackUrl"}
 
@@ -130,7 +132,7 @@ def _fields(
         name = attribute.alias or attribute.name
         on_wire = wire + _FLAT_ON_WIRE.get(wired[name], wired[name])
         if name == "extra":
-            found[name] = Leaf(name, Form.JSON, is_required=False, column=name)
+            found[name] = Leaf(name, Form.JSON, is_required=False, column=name, is_masked=True)
         if on_wire not in sent:
             if name in _UNSENT:
                 _FIELD_PATHS.setdefault(on_wire, (*path, name))
@@ -142,7 +144,8 @@ def _fields(
         nested = next((each for each in types if isinstance(each, type) and attrs.has(each)), None)
         if nested is None:
             column = name if name.startswith(prefix) else prefix + name
-            found[name] = Leaf(name, _form(types), is_required, column)
+            is_masked = attribute.repr is not True
+            found[name] = Leaf(name, _form(types), is_required, column, is_masked=is_masked)
         else:
             inner = _PREFIXES.get(name, f"{name}_")
             members = _fields(nested, (*path, name), f"{on_wire}.", inner, sent)

@@ -197,7 +197,8 @@ class ObjectReader:
 
     def _judge_names(self, source: Mapping[str, object], path: Path, known: AbstractSet[str]) -> None:
         if not source.keys() <= known:
-            for name in source.keys() - known:
+            # A member that is null is absent, whatever its name: ``to_dict`` returns every field of a value.
+            for name in (name for name in source.keys() - known if source[name] is not None):
                 # Anything except a name may be personal data.
                 self._tell((*path, shown_name(name)), f"is not known{did_you_mean(name, frozenset(known))}")
         if isinstance(source, _Repeated):

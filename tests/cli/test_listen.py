@@ -118,6 +118,24 @@ async def test_where_no_sandbox_answers_the_command_says_so(command: tuple[str, 
     assert (other.status, "is not a sandbox" in other.err) == (1, True)
 
 
+@pytest.mark.parametrize("command", [("listen",), ("callbacks", "resend", "ODR1")])
+@pytest.mark.parametrize(
+    "answer", ['{"ok": true}', "null", '"text"', "[1]", "[{}]", '[{"uuid": "ODR1"}]', "7"]
+)
+async def test_a_server_whose_json_is_another_is_no_sandbox(command: tuple[str, ...], answer: str) -> None:
+    """It was a traceback."""
+
+    async def reply(_: Request) -> Response:
+        return Response(answer, media_type="application/json")
+
+    app = Starlette(routes=[Route("/{path:path}", reply, methods=["GET", "POST"])])
+    async with served(app) as origin:
+        ended = await frontpay(*command, "--sandbox", origin, env=settings())
+    assert (ended.status, ended.out) == (1, "")
+    assert f"{origin} is not a sandbox" in ended.err
+    assert "Traceback" not in ended.err
+
+
 async def test_an_order_without_callbacks_cannot_be_resent(url: str) -> None:
     ended = await frontpay("callbacks", "resend", "ODR1", env=settings(url))
     assert ended.status == 1

@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import attrs
 import pytest
 
 from frontpay_async import ConfigurationError, EFakturaOrder, InvoiceOrder, OrderSummary
+from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.order_files.files import read_jsonl
 from frontpay_async.order_files.items import BatchItem
 from frontpay_async.order_files.violations import InvalidFileError
@@ -237,3 +239,24 @@ def test_extra_is_an_object(tmp_path: Path) -> None:
     file.write_text(line.replace('"a": 1', '"a": 1, "a": 2'), "utf-8")
     (found,) = read_jsonl(file).dry_run().violations
     assert found.column == "order.extra"
+
+
+@pytest.mark.parametrize(
+    "order", [builders.payment_link(), builders.invoice(), builders.efaktura(), builders.ehf()], ids=repr
+)
+def test_what_to_dict_returns_can_be_read(read: Read, order: Any) -> None:
+    """Members that are null, or that files do not have (the id of a line), are absent."""
+    order = attrs.evolve(order, extra={"a": [Decimal("1.50"), "1.50"]})
+    kind = {each.order: name for name, each in ORDER_KINDS.items()}[type(order)]
+    (item,) = read({"key": "1", "kind": kind, "order": order.to_dict(personal_data=True)})
+    assert item.order == order
+
+
+def test_masked_data_is_refused(read: Read, told: Told) -> None:
+    """Money: no customer is billed under the name ***."""
+    order = builders.invoice(extra={"secret": 1}).to_dict()
+    found = told({"key": "1", "kind": "invoice", "order": order})
+    for name in ("customer.name", "customer.address.street", "customer.msisdn", "extra"):
+        assert any(f"order.{name} is masked" in each for each in found), name
+    fine = builders.invoice(reference_no="***").to_dict(personal_data=True)
+    assert read({"key": "1", "kind": "invoice", "order": fine})
