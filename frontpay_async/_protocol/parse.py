@@ -282,7 +282,8 @@ def _explain(
     # Some are sentences that end with a full stop.
     told = "; ".join(sentence.rstrip(". ") for sentence in sentences)
     told = f": {told[:_LONGEST_TEXT]}{'…' if len(told) > _LONGEST_TEXT else ''}" if told else ""
-    step = _NEXT_STEP.get(status)
+    # A 404 may be a rejection for another reason, such as that of a refund.
+    step = _NEXT_STEP.get(status) if _BY_STATUS.get(status) is cls else None
     ending = f" {step}." if step else ""
     return f"{operation.name}: the API answered {status}{told}. {consequence(operation, outcome)}{ending}"
 

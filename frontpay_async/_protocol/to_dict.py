@@ -145,7 +145,7 @@ def _write_untyped(value: object) -> Plain:
 
 
 def with_numbers(value: object) -> object:
-    """Return JSON with the numbers that ``to_dict`` wrote as ``$numberDecimal``; ValueError if one is none."""
+    """Return JSON with the numbers that ``to_dict`` wrote as ``$numberDecimal``, or raise ValueError."""
     match value:
         case dict() if set(members := cast("dict[str, object]", value)) == {_NUMBER}:
             return to_decimal(str(members[_NUMBER]))
