@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
 ORDERS, LIMIT, WINDOW = 90, 60, 1.0
 HOST = f"""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
 ITEMS = [item(number) for number in range(12)]
 

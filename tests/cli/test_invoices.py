@@ -320,6 +320,7 @@ async def test_a_file_is_checked_without_the_extra() -> None:
     assert b"violation_count: 0" in out
 
 
+@pytest.mark.chaos
 async def test_a_database_that_dies_in_the_middle_is_3_and_says_what_was_sent(
     sandbox: Sandbox, url: str
 ) -> None:

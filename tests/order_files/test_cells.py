@@ -35,8 +35,9 @@ def test_the_delimiter_may_be_any_character(read: Read) -> None:
     ("text", "number"), [("1", "1"), ("1,50", "1.50"), ("-0,5", "-0.5"), ("+7", "7"), (" 0001,10 ", "1.10")]
 )
 def test_numbers_are_exact(read: Read, text: str, number: str) -> None:
-    rate = read(csv_of({"product_rate": text}), decimal=",")[0].order.products[0].rate
-    assert str(rate) == number
+    # A negative price is a credit: alone, it would make the total negative.
+    item = read(csv_of({"product_rate": text}), decimal=",", strict_totals=False)[0]
+    assert str(item.order.products[0].rate) == number
 
 
 @pytest.mark.parametrize(
