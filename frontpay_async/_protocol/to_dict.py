@@ -146,15 +146,14 @@ def _write_untyped(value: object) -> Plain:
 
 def with_numbers(value: object) -> object:
     """Return JSON with the numbers that ``to_dict`` wrote as ``$numberDecimal``, or raise ValueError."""
-    match value:
-        case dict() if set(members := cast("dict[str, object]", value)) == {_NUMBER}:
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        if set(members) == {_NUMBER}:
             return to_decimal(str(members[_NUMBER]))
-        case dict():
-            return {name: with_numbers(each) for name, each in members.items()}
-        case list():
-            return [with_numbers(each) for each in cast("list[object]", value)]
-        case _:
-            return value
+        return {name: with_numbers(each) for name, each in members.items()}
+    if isinstance(value, list):
+        return [with_numbers(each) for each in cast("list[object]", value)]
+    return value
 
 
 def from_dict(cls: type[T], data: Mapping[str, object], names: NameStyle) -> T:

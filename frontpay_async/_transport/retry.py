@@ -20,7 +20,7 @@ from attrs import define
 from tenacity import AsyncRetrying, retry_if_exception
 
 from frontpay_async._protocol.operations import Safety
-from frontpay_async._protocol.parse import problem
+from frontpay_async._protocol.parse import consequence, problem
 from frontpay_async._protocol.retry_delay import delay
 from frontpay_async._protocol.retry_policy import classify, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
@@ -185,5 +185,9 @@ def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
         raise earlier.with_traceback(None)
     if operation.safety is not Safety.READ and last.outcome is not Outcome.UNKNOWN:
         last.outcome = Outcome.UNKNOWN
-        last.args = (f"{last} But an earlier attempt may have taken effect ({earlier})",)
+        # That nothing was changed, and what to do then, holds for the last attempt only.
+        said = str(last).partition(consequence(operation, Outcome.REJECTED))[0].rstrip()
+        last.args = (
+            f"{said} This attempt was rejected, but an earlier attempt may have taken effect ({earlier})",
+        )
     raise last.with_traceback(None)

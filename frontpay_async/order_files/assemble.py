@@ -117,8 +117,12 @@ _SHORT_ZIP = re.compile(r"\d{1,3}", re.ASCII)
 def read_extra(value: object) -> Mapping[str, object] | None:
     """Return the members that are merged into a body; None if they are not an object of JSON."""
     try:
-        members = read_exact(value) if isinstance(value, str) else value
-        return to_extra(cast("Any", with_numbers(members))) if isinstance(members, dict) else None
+        members: object = read_exact(value) if isinstance(value, str) else value
+        return (
+            to_extra(cast("Any", with_numbers(cast("object", members))))
+            if isinstance(members, dict)
+            else None
+        )
     except ValueError:
         # The original message may quote the text.
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from frontpay_async.errors import InvalidOrderError, Violation
 
@@ -42,6 +42,14 @@ def subscription_filter(
     days = {"startDate": start_date, "endDate": end_date}
     if status is not None and not (str(status).strip() and str(status).isascii()):
         violations.append(Violation("status", "must be a status, such as ONGOING"))
+    texts: dict[str, object] = {
+        "phone": phone, "customerName": customer_name, "subscriptionUuid": subscription_uuid,
+    }  # fmt: skip
+    violations += [
+        Violation(name, "must be text")
+        for name, value in texts.items()
+        if value is not None and not isinstance(value, str)
+    ]
     if (start_date is None) is not (end_date is None):
         violations.append(Violation("startDate", "must be given together with endDate"))
     for name, day in days.items():
@@ -52,9 +60,7 @@ def subscription_filter(
     if violations:
         raise InvalidOrderError(violations, operation=operation.name)
     query = {
-        "phone": phone,
-        "customerName": customer_name,
-        "subscriptionUuid": subscription_uuid,
+        **cast("dict[str, str | None]", texts),
         **{name: None if day is None else day.isoformat() for name, day in days.items()},
     }
     steps = () if status is None else (str(status),)

@@ -233,7 +233,8 @@ class Orders:
         """
         query = None
         if status is not None:
-            wanted = OrderStatus(status)
+            # Callers without a type checker may pass anything: as text it is no filter.
+            wanted = OrderStatus(str(status))
             if wanted not in FILTERS:
                 must = Violation("type", f"must be one of {', '.join(FILTERS)}")
                 raise InvalidOrderError([must], operation=operations.LIST_ORDER_STATUSES.name)

@@ -252,7 +252,11 @@ async def test_a_refusal_after_a_doubtful_create_is_unknown(server: WireServer, 
     with pytest.raises(RequestRejectedError) as caught:
         await create(connect(server))
     assert caught.value.outcome is Outcome.UNKNOWN
-    assert "an earlier attempt may have taken effect" in str(caught.value)
+    text = str(caught.value)
+    assert "This attempt was rejected, but an earlier attempt may have taken effect" in text
+    assert "check before you send it again" in text
+    assert "nothing was changed" not in text
+    assert "Correct the order" not in text
 
 
 @pytest.mark.parametrize("last", [failed(429), failed(510, "terminalIsBusy")], ids=["429", "busy"])

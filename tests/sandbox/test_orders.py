@@ -13,6 +13,7 @@ from frontpay_async import (
     APIError,
     CreatedOrder,
     CustomerType,
+    InvalidOrderError,
     Language,
     NotFoundError,
     OrderStatus,
@@ -282,3 +283,17 @@ async def test_the_weekly_threshold_counts_the_last_seven_days_of_an_account(fak
 def test_a_cardholder_must_not_decide_in_the_past() -> None:
     with pytest.raises(ValueError, match="0 or more seconds"):
         Cardholder(after=-1)
+
+
+@pytest.mark.parametrize("status", ["REFUND", "INKASSO", "", "SENT,PAID", 7, True, ["PAID"], b"PAID"])
+async def test_a_filter_that_the_api_does_not_have_is_not_sent(client: FrontPayClient, status: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="type must be one of SENT") as caught:
+        await client.orders.list_statuses(status=status)
+    assert caught.value.outcome is Outcome.NOT_SENT
+
+
+@pytest.mark.parametrize("name", ["phone", "customer_name"])
+async def test_a_filter_that_is_not_text_is_not_sent(client: FrontPayClient, name: str) -> None:
+    filters: Any = {name: 40012345}
+    with pytest.raises(InvalidOrderError, match="must be text"):
+        await client.subscriptions.list(**filters).page(1)
