@@ -15,14 +15,15 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from functools import cache, partial
+from operator import attrgetter
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 from attrs import frozen
 from cattrs import Converter
-from cattrs.gen import make_dict_unstructure_fn, override
 
 from frontpay_async._exact_json import number_text
 from frontpay_async._protocol.dates import DateFormat, read_date, write_date
@@ -62,7 +63,7 @@ from frontpay_async.models.statuses import (
 from frontpay_async.models.terminals import CreatedTerminalOrder, Terminal, TerminalOrder, TerminalRefund
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.rules import Field, Rules
@@ -168,6 +169,16 @@ def wire_names(cls: type[Any]) -> Mapping[str, str]:
     return known
 
 
+def resolve_types(cls: type[Any]) -> None:
+    """Replace the annotations of a value class by its types."""
+    attrs.resolve_types(cls, localns=_ANNOTATED)
+
+
+# As they are when this is imported: later, a frozen clock may have replaced the classes of ``datetime``. The
+# alias of what JSON holds names Decimal wherever it is resolved.
+_ANNOTATED = {"Decimal": Decimal, "date": date, "datetime": datetime}
+
+
 def other_names(cls: type[object]) -> Mapping[str, str]:
     """Return the alternative wire names of a value's members, with the usual ones."""
     return next((_OTHER_NAMES[base] for base in cls.__mro__ if base in _OTHER_NAMES), _PLAIN)
@@ -192,8 +203,8 @@ def encode(
 def members_of(
     value: object, date_format: DateFormat | None, now: Callable[[], datetime] | None = None
 ) -> dict[str, object]:
-    """Return all members of a request's value by their wire names."""
-    full = _led_in(cast("dict[str, object]", _converter.unstructure(value)))
+    """Return all members of a request's value by their wire names; nested values are left as they are."""
+    full = _led_in(own_members(value))
     full.update(next((_CONSTANTS[cls] for cls in type(value).__mro__ if cls in _CONSTANTS), _PLAIN))
     moment = full.get("orderDate")
     if isinstance(moment, date) and date_format is not None:
@@ -207,11 +218,42 @@ def members_of(
             full["sendOrderBy"] = _SILENT
         case _:
             pass
-    buyer = cast("dict[str, object] | None", full.get("customerDetails"))
-    if buyer is not None and buyer.get("type") == CustomerType.PRIVATE:
+    buyer = full.get("customerDetails")
+    if (
+        isinstance(buyer, Customer)
+        and buyer.type == CustomerType.PRIVATE
+        and buyer.organization_id is not None
+    ):
         # The reference requires omitting it.
-        buyer.pop("organizationId", None)
+        full["customerDetails"] = {**own_members(buyer), "organizationId": None}
     return full
+
+
+# Filled by class: the wire names of all members, and the function that reads all of them.
+_own_members_of: dict[type[object], tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]] = {}
+
+
+def own_members(value: object) -> dict[str, object]:
+    """Return the members of a value by their wire names, without a look into nested values."""
+    cls = type(value)
+    known = _own_members_of.get(cls)
+    if known is None:
+        named = attributes(cls)
+        # With one name, an attrgetter would return a value instead of a tuple.
+        known = _own_members_of[cls] = tuple(named), attrgetter(*named.values(), "__class__")
+    names, read = known
+    return dict(zip(names, read(value), strict=False))
+
+
+def attributes(cls: type[Any]) -> dict[str, str]:
+    """Return the attribute of each member of a value, by its wire name."""
+    wired = wire_names(cls)
+    # The attribute of a field with a private name, such as a line's given amount, is its public property.
+    return {
+        wired[name]: name if hasattr(cls, name) else each.name
+        for each in attrs.fields(cls)
+        if (name := each.alias or each.name) in wired and name != "extra"
+    }
 
 
 def picked(rules: Rules, members: Mapping[str, object]) -> WireBody:
@@ -225,13 +267,15 @@ def _led_in(members: dict[str, object]) -> dict[str, object]:
         holder, _, last = name.partition(".")
         value = members.pop(name)
         if value is not None:
-            inner = cast("dict[str, object]", members.setdefault(holder, {}))
-            inner[last] = value
+            inner = members.get(holder)
+            whole = inner if isinstance(inner, dict) else {} if inner is None else own_members(inner)
+            members[holder] = {**whole, last: value}
     return members
 
 
-def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, Json]:
-    """Return the members in the rules, without blank ones."""
+def _named(fields: tuple[Field, ...], holder: object) -> dict[str, Json]:
+    """Return the members in the rules, without blank ones, of a value or of its members."""
+    full = cast("Mapping[str, object]", holder if isinstance(holder, dict) else own_members(holder))
     body: dict[str, Json] = {}
     for member in fields:
         value = full.get(member.name)
@@ -244,10 +288,10 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
             continue
         if member.fields:
             if member.kind is ROWS or member.kind is KEYED_ROWS:
-                rows = [_named(member.fields, row) for row in cast("list[dict[str, object]]", value)]
+                rows = [_named(member.fields, row) for row in cast("Sequence[object]", value)]
                 keyed: dict[str, Json] = {str(index): row for index, row in enumerate(rows)}
                 body[member.name] = keyed if member.kind is KEYED_ROWS else cast("list[Json]", rows)
-            elif inner := _named(member.fields, cast("dict[str, object]", value)):
+            elif inner := _named(member.fields, value):
                 body[member.name] = inner
         else:
             body[member.name] = on_the_wire(member, value)
@@ -256,6 +300,8 @@ def _named(fields: tuple[Field, ...], full: Mapping[str, object]) -> dict[str, J
 
 def on_the_wire(member: Field, value: object) -> Json:
     """Return a value as it is written: dates as text, and numbers where the API wants them so."""
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, Decimal):
         return number_text(value) if member.kind is NUMERIC_TEXT else value
     if isinstance(value, date):
@@ -266,29 +312,6 @@ def on_the_wire(member: Field, value: object) -> Json:
     if member.kind is DIGITS and isinstance(value, int):
         return str(value)
     return cast("Json", value)
-
-
-def _unstructure_hook(cls: type[object]) -> Callable[[object], dict[str, object]]:
-    write = make_dict_unstructure_fn(cls, _converter, **_renames(cls))
-    if not issubclass(cls, Product):
-        return write
-
-    def write_line(line: object) -> dict[str, object]:
-        # The field contains the given value; the sent value is the one that is read from it.
-        return {**write(line), "amount": cast("Product", line).amount}
-
-    return write_line
-
-
-def _renames(cls: type[Any]) -> dict[str, Any]:
-    """Return cattrs' overrides by attribute, for attributes with their own wire name."""
-    wired = wire_names(cls)
-    names = ((each.name, wired.get(each.alias or each.name)) for each in attrs.fields(cls))
-    return {
-        name: override(omit=True) if name == "extra" else override(rename=wire)
-        for name, wire in names
-        if wire is not None
-    }
 
 
 # Reading
@@ -370,15 +393,6 @@ def decode(result: type[T], source: Json) -> T:
         return result(source if isinstance(source, str) and source.strip() else "UNKNOWN")
     unknown: dict[str, Json] = {}
     return cast("T", _read_object(result, source, "", unknown))
-
-
-def prepare(request: type[object] | None, result: type[object] | None) -> None:
-    """Build the writer of an operation's request and the reader of its result, before their first use."""
-    # Annotations are resolved here: later, a frozen clock may have replaced the classes of `datetime`.
-    if request is not None:
-        _converter.get_unstructure_hook(request)
-    if result is not None and not issubclass(result, (OrderStatus, PaymentStatus, RefundStatus)):
-        _plan(result)
 
 
 def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str, Json]) -> object:
@@ -507,7 +521,7 @@ _plans: dict[type[object], _Plan] = {}
 def _plan(cls: type[Any]) -> _Plan:
     known = _plans.get(cls)
     if known is None:
-        attrs.resolve_types(cls)
+        resolve_types(cls)
         wired = wire_names(cls)
         assumed = _ASSUMED.get(cls, {})
         facts = _FACTS.get(cls, frozenset())
@@ -629,9 +643,6 @@ def _read_moment(value: Json, _: object) -> datetime | date | str:
 
 
 _converter = Converter(detailed_validation=False)
-_converter.register_unstructure_hook(Decimal, lambda value: value)
-_converter.register_unstructure_hook(date, lambda value: value)
-_converter.register_unstructure_hook(datetime, lambda value: value)
 _converter.register_structure_hook(Decimal, read_number)
 _converter.register_structure_hook(int, _read_whole)
 _converter.register_structure_hook(bool, _read_flag)
@@ -642,4 +653,3 @@ _converter.register_structure_hook(OrderType, lambda value, _: OrderType(_read_t
 _converter.register_structure_hook(CustomerType | str | None, _read_choice(CustomerType))
 _converter.register_structure_hook(Language | str | None, _read_choice(Language))
 _converter.register_structure_hook(datetime | date | str | None, _read_moment)
-_converter.register_unstructure_hook_factory(attrs.has, _unstructure_hook)

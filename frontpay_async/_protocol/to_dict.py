@@ -189,8 +189,7 @@ class _Reader:
             return data
         if not isinstance(data, Mapping):
             return self._refuse(path, f"must be an object, not {_a(data)}")
-        # The alias of what JSON holds names this class, wherever it is resolved.
-        attrs.resolve_types(cls, localns={"Decimal": Decimal})
+        codec.resolve_types(cls)
         named = self._names(cls)
         others: Mapping[str, str] = codec.other_names(cls) if self._is_wire else {}
         known = frozenset(named.values())

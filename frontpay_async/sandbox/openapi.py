@@ -243,7 +243,7 @@ def _member(member: Field, marks: Mapping[str, Any], row: Operation[Any]) -> Sch
 
 def _marks(cls: type[Any]) -> dict[str, Any]:
     """Return the marks of personal and secret members of a request's value, by wire name, nested."""
-    attrs.resolve_types(cls)
+    codec.resolve_types(cls)
     marks: dict[str, Any] = {}
     wired = codec.wire_names(cls)
     for each in attrs.fields(cls):
@@ -346,7 +346,7 @@ def _or_null(schema: Schema, can_be_null: bool) -> Schema:  # noqa: FBT001
 
 
 def _value_schema(cls: type[Any], components: dict[str, Schema]) -> Schema:
-    attrs.resolve_types(cls)
+    codec.resolve_types(cls)
     schema: Schema = {"type": "object", "properties": {}}
     wired = codec.wire_names(cls)
     others: dict[str, list[str]] = {}

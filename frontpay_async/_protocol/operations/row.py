@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import field, frozen
 
-from frontpay_async._protocol.codec import prepare
-
 if TYPE_CHECKING:
     from frontpay_async._protocol.dates import DateFormat
     from frontpay_async._protocol.rules import Rules
@@ -143,9 +141,6 @@ class Operation(Generic[ResultT_co]):
     failure: str = "Something Went Wrong"
     evidence: Evidence = Evidence.REFERENCE
     reference: str
-
-    def __attrs_post_init__(self) -> None:
-        prepare(self.request, self.result)
 
     @property
     def id_name(self) -> str | None:
