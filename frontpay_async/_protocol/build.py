@@ -156,7 +156,7 @@ def _body(
             text, figures = one_pass(rules)(members)
             if not any(next(rule(figures), None) for rule in rules.across + rules.totals * strict_totals):
                 return text.encode()
-        except (UnusualBody, UnicodeEncodeError):
+        except (UnusualBody, ValueError):  # a lone surrogate, or a number that is not finite
             pass
     body = picked(rules, members)
     breaches = check(rules, body)

@@ -9,6 +9,7 @@ from enum import Enum
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}),? (\d{4})", re.ASCII)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIX = re.compile(r"\d{1,11}", re.ASCII)
 
 
@@ -34,7 +35,8 @@ def write_date(value: date, date_format: DateFormat, now: datetime | None = None
             if isinstance(value, datetime)
             else datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
         )
-        return str(int(moment.timestamp()))
+        # Unlike ``timestamp``, this cannot leave the range of years.
+        return str((moment - _EPOCH) // timedelta(seconds=1))
     try:
         day = norwegian_day(value) if isinstance(value, datetime) else value
     except OverflowError:

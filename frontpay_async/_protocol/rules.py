@@ -239,7 +239,9 @@ def _rows(value: Json) -> list[tuple[str, Json]]:
 def _is_number(value: Json) -> bool:
     if isinstance(value, str):
         return _is_plain_number(value) is not None or _is_plain_number(value.strip()) is not None
-    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_url(value: Json) -> bool:

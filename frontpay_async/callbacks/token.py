@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from unicodedata import category
 
 from frontpay_async.errors import ConfigurationError, InvalidChecksumError
 
@@ -52,8 +53,8 @@ def _problem(text: str) -> str | None:
         return "is empty"
     if text != text.strip():
         return "begins or ends with a blank or a line break"
-    if text != text.strip(_INVISIBLE):
-        return "begins or ends with an invisible character such as a byte order mark"
+    if any(category(character) == "Cf" for character in text):
+        return "contains an invisible character such as a byte order mark"
     if len(text) > 1 and text[0] + text[-1] in _QUOTES:
         return "is in quotes"
     if any(character < " " for character in text):

@@ -12,7 +12,7 @@ import re
 from collections import abc
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from frontpay_async.errors import InvalidOrderError, Violation
@@ -157,10 +157,18 @@ def to_decimal_or_none(value: Number | None) -> Decimal | None:
     return None if value is None else to_decimal(value)
 
 
-def to_id(value: int | str) -> int:
-    """Read the id of a line, a number that a form or a file may have as text; the rules check others."""
+def to_whole(value: int | str | None) -> int:
+    """Read a whole number, which a form or a file may have as text; the rules check anything else."""
     is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
-    return int(value) if is_number else cast("int", value)
+    return int(cast("str", value)) if is_number else cast("int", value)
+
+
+def member_of(cls: type[StrEnum], value: str | None) -> str | None:
+    """Return the member that text names in any case; the rules check anything else."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().casefold()
+    return next((each for each in cls if each.casefold() == word), value)
 
 
 def to_ore(value: Decimal) -> Decimal:

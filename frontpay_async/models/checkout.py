@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from attrs import field, frozen
 
-from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal
+from frontpay_async.models._fields import exact, is_a, is_a_or_none, masked, to_date, to_decimal, to_whole
 from frontpay_async.models.common import (
     Customer,
     InvoiceInterval,
@@ -90,7 +90,7 @@ class CheckoutSession(Value):
     invoice_references: SessionReferences | None = field(
         default=None, validator=is_a_or_none(SessionReferences)
     )
-    invoice_interval: InvoiceInterval | int | None = None
+    invoice_interval: InvoiceInterval | int | None = field(default=None, converter=to_whole)
     separate_invoices: bool | None = None
     callback_url: str | None = field(default=None, repr=masked)
     extra: Mapping[str, object] = extra_field()
@@ -126,7 +126,7 @@ class InvoiceSession(Value):
     success_url: str = field(repr=masked)
     failure_url: str = field(repr=masked)
     invoice_fee_applicable: bool = True
-    invoice_interval: InvoiceInterval | int | None = None
+    invoice_interval: InvoiceInterval | int | None = field(default=None, converter=to_whole)
     invoice_maturity: int | None = None
     separate_invoices: bool | None = None
     reference_no: str | None = None

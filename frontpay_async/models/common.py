@@ -13,6 +13,7 @@ from frontpay_async.models._fields import (
     exact,
     is_a,
     masked,
+    member_of,
     to_decimal,
     to_decimal_or_none,
     to_ore,
@@ -42,6 +43,21 @@ class Language(StrEnum):
     SWEDISH = "sv"
     DANISH = "da"
     GERMAN = "de"
+
+
+def to_customer_type(value: CustomerType | str | None) -> CustomerType | str | None:
+    """Read a customer's type in any case: the API's own answers have ``Private``."""
+    return member_of(CustomerType, value)
+
+
+def to_language(value: Language | str) -> Language | str:
+    """Read a language in any case."""
+    return member_of(Language, value) or value
+
+
+def to_language_or_none(value: Language | str | None) -> Language | str | None:
+    """Read a language in any case, or None."""
+    return member_of(Language, value)
 
 
 class InvoiceInterval(IntEnum):
@@ -262,11 +278,11 @@ class Customer(Value):
 
     name: str = field(repr=masked)
     address: Address = field(validator=is_a(Address))
-    type: CustomerType | str | None = None
+    type: CustomerType | str | None = field(default=None, converter=to_customer_type)
     country_code: str | None = None
     msisdn: str | None = field(default=None, repr=masked)
     email: str | None = field(default=None, repr=masked)
-    preferred_language: Language | str | None = None
+    preferred_language: Language | str | None = field(default=None, converter=to_language_or_none)
     first_name: str | None = field(default=None, repr=masked)
     personal_number: str | None = field(default=None, repr=masked)
     organization_id: str | None = field(default=None, repr=masked)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from attrs import field, frozen
 
 from frontpay_async.models._fields import exact, is_a_or_none, masked, tuple_of
-from frontpay_async.models.common import Address, Language
+from frontpay_async.models.common import Address, Language, to_language
 from frontpay_async.models.orders import unknown_fields_field
 from frontpay_async.models.value import Value
 
@@ -66,7 +66,7 @@ class PrivateCustomerUpdate(Value):
     email: str = field(repr=masked)
     country_code: str
     msisdn: str = field(repr=masked)
-    preferred_language: Language | str
+    preferred_language: Language | str = field(converter=to_language)
     billing_address: Address | None = field(default=None, validator=is_a_or_none(Address))
     shipping_address: Address | None = field(default=None, validator=is_a_or_none(Address))
     personal_number: str | None = field(default=None, repr=masked)
@@ -118,7 +118,7 @@ class CorporateCustomerUpdate(Value):
     email: str = field(repr=masked)
     country_code: str
     msisdn: str = field(repr=masked)
-    preferred_language: Language | str
+    preferred_language: Language | str = field(converter=to_language)
     billing_address: Address | None = field(default=None, validator=is_a_or_none(Address))
     shipping_address: Address | None = field(default=None, validator=is_a_or_none(Address))
     organization_id: str | None = field(default=None, repr=masked)

@@ -21,7 +21,7 @@ from frontpay_async.models._fields import (
     to_date,
     to_decimal,
     to_extra,
-    to_id,
+    to_whole,
     tuple_of,
 )
 from frontpay_async.models.common import (
@@ -97,8 +97,8 @@ class _InvoicedOrder(Value):
     summary: OrderSummary = field(validator=is_a(OrderSummary))
     order_date: date = field(converter=to_date)
     customer: Customer = field(validator=is_a(Customer))
-    invoice_interval: InvoiceInterval | int | None = None
-    invoice_maturity: int | None = None
+    invoice_interval: InvoiceInterval | int | None = field(default=None, converter=to_whole)
+    invoice_maturity: int | None = field(default=None, converter=to_whole)
     invoice_fee_applicable: bool = True
     separate_invoices: bool | None = None
     reference_no: str | None = None
@@ -197,7 +197,7 @@ class RefundLine(Value):
         amount: The refunded amount, in the order's currency.
     """
 
-    id: int = field(converter=to_id)
+    id: int = field(converter=to_whole)
     amount: Decimal = field(converter=to_decimal)
 
     @classmethod

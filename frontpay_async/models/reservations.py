@@ -17,7 +17,7 @@ from frontpay_async.models._fields import (
     masked,
     to_date,
     to_decimal,
-    to_id,
+    to_whole,
     tuple_of,
 )
 from frontpay_async.models.common import Customer, OrderSummary, Product, SendOrderBy, to_products
@@ -51,7 +51,7 @@ class CaptureLine(Value):
         amount: The amount to capture, in the reservation's currency.
     """
 
-    id: int = field(converter=to_id)
+    id: int = field(converter=to_whole)
     amount: Decimal = field(converter=to_decimal)
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pycountry
 import pytest
 
+from frontpay_async import InvalidOrderError, RefundLine
 from frontpay_async._protocol import operations
+from frontpay_async._protocol.build import build
 from frontpay_async._protocol.operations import OPERATIONS, Operation
 from frontpay_async._protocol.rules import (
     COUNTRY_CODES,
@@ -17,6 +20,7 @@ from frontpay_async._protocol.rules import (
     is_missing,
     one_of,
 )
+from tests.support import builders
 from tests.support.rule_cases import BODIES, FIELDS
 from tests.support.wire import changed, without
 
@@ -235,3 +239,14 @@ def test_rules_may_be_empty() -> None:
 
 def test_the_countries_are_those_that_iso_has_assigned() -> None:
     assert {country.alpha_2 for country in pycountry.countries} == COUNTRY_CODES
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "sNaN"])
+def test_a_number_is_finite(number: str) -> None:
+    """It was an error of the JSON encoder that did not name the field."""
+    for value in (builders.invoice(invoice_maturity=Decimal(number)),):
+        with pytest.raises(InvalidOrderError, match="invoiceMaturity must be"):
+            build(operations.SEND_INVOICE, value=value)
+    refund = builders.refund(lines=[RefundLine(id=Decimal(number), amount=1)])  # type: ignore[arg-type]
+    with pytest.raises(InvalidOrderError, match=r"products\.0\.id must be a number"):
+        build(operations.REFUND_ORDER, uuid="ODR1", value=refund)

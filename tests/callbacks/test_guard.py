@@ -441,6 +441,8 @@ def test_what_cannot_be_sent_is_no_reference(reference: str) -> None:
         ("\ufeffsecret", "invisible"),
         (b"\xef\xbb\xbfsecret", "invisible"),
         ("secret\u200b", "invisible"),
+        ("sec\u200bret", "invisible"),
+        ("secret\u00ad", "invisible"),
         ('"secret"', "quotes"),
         ("'secret'", "quotes"),
         (b'"secret"', "quotes"),

@@ -330,3 +330,19 @@ def test_values_with_the_same_fields_are_equal() -> None:
 def test_values_can_be_handed_to_another_process(build: builders.Builder) -> None:
     value = build()
     assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("word", ["Private", "PRIVATE", " private "])
+def test_a_customers_type_is_read_in_any_case(word: str) -> None:
+    """Customer details of the API have ``Private``."""
+    customer = builders.customer(type=word, preferred_language="NO")
+    assert customer.type is CustomerType.PRIVATE
+    assert customer.preferred_language is Language.NORWEGIAN
+    assert builders.customer(type="company", preferred_language="nb").type == "company"
+
+
+@pytest.mark.parametrize("make", [builders.invoice, builders.efaktura, builders.ehf])
+def test_whole_numbers_may_be_text(make: builders.Builder) -> None:
+    order = make(invoice_interval="1", invoice_maturity="14")
+    assert (order.invoice_interval, order.invoice_maturity) == (1, 14)
+    assert make(invoice_interval="daily").invoice_interval == "daily"
