@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from frontpay_async._exact_json import Json
+from frontpay_async._protocol.json_text import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from frontpay_async._exact_json import JsonObject
+    from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.operations import Operation
 
 
@@ -26,9 +25,6 @@ class WireBody(dict[str, "Json"]):
 
 def _size(content: bytes | None) -> str:
     return "None" if content is None else f"<{len(content)} bytes>"
-
-
-_LARGE = 128 * 1024
 
 
 @frozen
@@ -63,21 +59,21 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = field(repr=lambda headers: f"<{len(headers)} headers>")
     body: bytes = field(repr=_size)
-    _decoded: list[Json] = field(init=False, factory=list[Json], repr=False, eq=False)
+    _decoded: list[Json] = field(init=False, factory=list["Json"], repr=False, eq=False)
+    _problem: list[str] = field(init=False, factory=list[str], repr=False, eq=False)
 
     def json(self) -> Json:
-        """Decode the body once; numbers with a point become Decimal, exactly."""
-        if not self._decoded:
-            extreme = False
+        """Decode the body, once; raise ValueError if it is not JSON."""
+        if not (self._decoded or self._problem):
             try:
-                decoder = _DECODER if len(self.body) <= _LARGE else _DECODER_OF_LARGE
-                # Like json.loads, without building a decoder each time.
-                text = self.body.decode(json.detect_encoding(self.body), "surrogatepass")
-                self._decoded.append(decoder.decode(text))
+                self._decoded.append(decode_json(self.body))
             except (RecursionError, InvalidOperation):
-                extreme = True
-            if extreme:
-                raise ValueError("nested too deeply, or a number out of range")
+                self._problem.append("nested too deeply, or a number out of range")
+            except ValueError as error:
+                self._problem.append(str(error))
+        if self._problem:
+            # Raised here, because the decoder's error contains the body.
+            raise ValueError(self._problem[0])
         return self._decoded[0]
 
     def envelope(self) -> JsonObject:
@@ -87,18 +83,3 @@ class HttpResponse:
         except ValueError:
             return {}
         return body if isinstance(body, dict) else {}
-
-
-def _as_it_is(value: JsonObject) -> JsonObject:
-    """Return the object; this call from C into Python lets other threads run while a large body is read."""
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
-_DECODER_OF_LARGE = json.JSONDecoder(
-    parse_float=Decimal, parse_constant=_refuse_constant, object_hook=_as_it_is
-)

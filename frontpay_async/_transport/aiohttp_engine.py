@@ -150,7 +150,7 @@ class _Transport(httpx.AsyncBaseTransport):
             response.status,
             headers=response.raw_headers,
             stream=_Body(response, self.limit),
-            extensions={"http_version": b"HTTP/1.1"},
+            extensions={"http_version": _version(response)},
         )
 
     async def _request(
@@ -197,6 +197,12 @@ class _Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         self.limit.closed = True
         await self.session.close()
+
+
+def _version(response: aiohttp.ClientResponse) -> bytes:
+    # aiohttp accepts any two digits.
+    told = response.version
+    return b"HTTP/1.1" if told is None else b"HTTP/%d.%d" % told
 
 
 @define(eq=False, repr=False)

@@ -25,6 +25,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 import anyio
+import anyio.lowlevel
 import httpx
 from attrs import define, field
 
@@ -34,7 +35,7 @@ from frontpay_async._transport.connection_pool import ConnectionPool
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import ModuleType
 
     from frontpay_async._transport.auth import Secret
@@ -50,6 +51,8 @@ _QUOTATION = re.compile(r"""[\s:(]*(?:b?["'<]|bytearray).*""", re.DOTALL)
 _URLS_KEPT = 512
 _TOO_LATE = "it was too late to send it"
 _GZIP_OR_ZLIB = 47
+_PIECE = 256 * 1024
+_PIECES_AT_ONCE = 16
 # Empty if the transport does not report it.
 _VERSIONS = frozenset({"", "1.0", "1.1", "2", "3"})
 
@@ -259,25 +262,49 @@ class Send:
                 raise _UnreadableError("its HTTP version is not valid")
             # httpx's decoders are not used, because they inflate a whole chunk before its size is known.
             inflate = _decompressor(headers.get("content-encoding", "identity"))
+            pieces = 0
             async for received in stream:
-                chunk = inflate.decompress(received, self.max_body - size + 1) if inflate else received
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self.max_body:
-                    raise _UnreadableError(f"it is longer than {self.max_body} bytes")
+                for chunk in inflate.pieces(received) if inflate else (received,):
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > self.max_body:
+                        raise _UnreadableError(f"it is longer than {self.max_body} bytes")
+                    pieces += 1
+                    if not pieces % _PIECES_AT_ONCE:
+                        # However much has been received, the event loop may turn to other things.
+                        await anyio.lowlevel.checkpoint()
         finally:
             await stream.aclose()
-        if inflate and chunks and not inflate.eof:
+        if inflate and chunks and not inflate.decompressor.eof:
             raise _UnreadableError("its compressed body is incomplete")
         return HttpResponse(response.status_code, headers, b"".join(chunks))
 
 
-def _decompressor(coding: str) -> zlib._Decompress | None:  # pyright: ignore[reportPrivateUsage] - it has no other name
+class _Inflate:
+    """The decompression of a body, in pieces of limited size."""
+
+    def __init__(self) -> None:
+        self.decompressor = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Decompress the next data."""
+        unfinished = True
+        while unfinished:
+            piece = self.decompressor.decompress(data, _PIECE)
+            if self.decompressor.unused_data:
+                # A second compressed part, or anything else: the first part alone may mean something else.
+                raise _UnreadableError("its compressed body is followed by other data")
+            data = self.decompressor.unconsumed_tail
+            unfinished = len(piece) == _PIECE
+            yield piece
+
+
+def _decompressor(coding: str) -> _Inflate | None:
     match coding.strip().lower():
         case "identity" | "":
             return None
         case "gzip" | "x-gzip" | "deflate":
-            return zlib.decompressobj(_GZIP_OR_ZLIB)
+            return _Inflate()
         case _:
             raise _UnreadableError("its content coding was not requested")
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import tracemalloc
 import zlib
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
-from frontpay_async import CreatedOrder, FrontPayError, Outcome, OutcomeUnknownError, RetryPolicy, ServerError
+from frontpay_async import (
+    CreatedOrder,
+    FrontPayClient,
+    FrontPayError,
+    Outcome,
+    OutcomeUnknownError,
+    RetryPolicy,
+    ServerError,
+)
 from tests.support.builders import ORDER_UUID
 from tests.support.fakes import create, read
 from tests.support.wire_steps import CREATED, Exchange, answer, drip, envelope, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from tests._transport.conftest import Connect
     from tests.support.wire_server import WireServer
@@ -100,6 +110,8 @@ async def test_the_cap_counts_what_comes_out_of_a_compressed_answer(
     [
         ("gzip", gzip.compress(BODY)[:-12], "compressed body is incomplete"),
         ("gzip", BODY, "error"),
+        ("gzip", gzip.compress(BODY) + gzip.compress(b', "is_error": true}'), "followed by other data"),
+        ("gzip", gzip.compress(BODY) + b"\r\n", "followed by other data"),
         ("br", b"\x8b", "content coding"),
         ("gzip, gzip", gzip.compress(gzip.compress(BODY)), "content coding"),
     ],
@@ -112,6 +124,57 @@ async def test_an_answer_that_cannot_be_decoded_is_unusable(
     with pytest.raises(OutcomeUnknownError, match=why):
         await create(connect(server))
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 300_000])
+async def test_a_compressed_answer_is_inflated_in_pieces(
+    server: WireServer, connect: Connect, more: int
+) -> None:
+    """Also one that ends where a piece ends."""
+    size = 2 * 256 * 1024 + more
+    body = b'{"status_code": 201, ' + b" " * (size - len(BODY) - 20) + BODY[1:]
+    assert len(body) == size
+    server.otherwise = answer(201, gzip.compress(body), ("Content-Encoding", "gzip"))
+    assert await create(connect(server)) == CREATED_ORDER
+
+
+class _Unhurried(httpx.AsyncBaseTransport):
+    """A transport that has received all the pieces of a body already."""
+
+    def __init__(self, coding: str, *pieces: bytes) -> None:
+        self.coding, self.pieces = coding, pieces
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(201, headers={"Content-Encoding": self.coding}, content=self._content())
+
+    async def _content(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+
+@pytest.mark.parametrize(
+    ("coding", "pieces"),
+    [("identity", [b" "] * 2_000), ("gzip", [gzip.compress(b" " * 20_000_000)])],
+    ids=["many pieces", "one that inflates to many"],
+)
+async def test_an_answer_in_many_pieces_leaves_the_loop_to_others(coding: str, pieces: list[bytes]) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    transport = _Unhurried(coding, *pieces)
+    async with FrontPayClient(
+        "token", environment="demo", transport=transport, retry=ONCE, max_response_size=19_000_000
+    ) as client:
+        counting = asyncio.create_task(count())
+        with pytest.raises(OutcomeUnknownError):
+            await create(client)
+        counting.cancel()
+    assert turns > 3
 
 
 async def test_an_empty_body_in_a_coding_is_an_empty_body(server: WireServer, connect: Connect) -> None:
@@ -221,7 +284,11 @@ async def test_the_user_agent_names_the_package_and_the_application(
 
 
 @pytest.mark.parametrize(
-    "line", ["HTTP/3.0 200 OK", "HTTP/1.2 200 OK", "http/1.1 200 OK", "HTTP/1.1 2000 OK"]
+    "line",
+    [
+        *("HTTP/3.0 200 OK", "HTTP/2.0 200 OK", "HTTP/0.9 200 OK", "HTTP/1.2 200 OK", "http/1.1 200 OK"),
+        *("HTTP/1.1 2000 OK", "ICY 200 OK"),
+    ],
 )
 async def test_a_status_line_that_is_garbage_is_not_a_success(
     server: WireServer, connect: Connect, line: str
