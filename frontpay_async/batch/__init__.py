@@ -19,7 +19,14 @@ from frontpay_async.batch.errors import AlreadySubmittedError, ContentMismatchEr
 from frontpay_async.batch.invoices import InvoiceBatch
 from frontpay_async.batch.journal import Journal
 from frontpay_async.batch.report import ReportRow, write_csv, write_jsonl, write_report
-from frontpay_async.batch.results import AccountOverview, BatchReport, BatchRow, BatchStatus, Submission
+from frontpay_async.batch.results import (
+    AccountOverview,
+    BatchReport,
+    BatchRow,
+    BatchStatus,
+    Submission,
+    UnfinishedBatch,
+)
 from frontpay_async.batch.states import State
 from frontpay_async.order_files.files import DryRun, KindTotal, OrderFile, read_csv, read_jsonl
 from frontpay_async.order_files.items import BatchItem
@@ -44,6 +51,7 @@ __all__ = [
     "ReportRow",
     "State",
     "Submission",
+    "UnfinishedBatch",
     "read_csv",
     "read_jsonl",
     "write_csv",

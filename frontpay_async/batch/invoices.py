@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterable
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 import anyio
 from attrs import evolve
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from frontpay_async.batch.results import BatchRow
-    from frontpay_async.batch.store import Store
+    from frontpay_async.batch.store import FoundBatch, Store
 
 _CHUNK = 500
 
@@ -58,7 +58,8 @@ class InvoiceBatch:
             rotate it: the first one encrypts, and existing content is re-encrypted with it. Defaults to
             ``FRONTPAY_JOURNAL_KEY``; without a key, nothing is encrypted.
         lease: Seconds for which a runner owns a row, and after which its request has certainly ended. Other
-            runners take over the rows of a killed runner after this time.
+            runners take over the rows of a killed runner after this time, and those that were not sent after
+            ten seconds.
         settling: Seconds after which the API no longer processes a request whose response was lost. An order
             counts as not sent if two searches, each after this delay, do not find it.
         drain: Seconds for which a stopped run waits for the responses to requests in flight.
@@ -102,7 +103,7 @@ class InvoiceBatch:
         del key
         self._client = client
         self._name, self._account = normal(name), normal(account)
-        self._number: int | None = None
+        self._found: FoundBatch | None = None
         self._runs: set[Run] = set()
         self._ended = anyio.Event()
         self._is_closed = False
@@ -162,9 +163,10 @@ class InvoiceBatch:
         if on_progress is not None:
             _checks.hook("on_progress", on_progress)
         store, batch = await self._open()
+        account = cast("FoundBatch", self._found).account
         clock = self._client.internals()[0].clock
         begun = clock.now()
-        run = await self._new_run(store, batch, concurrency, on_progress)
+        run = self._new_run(store, batch, account, concurrency, on_progress)
         # Until its report is read, the journal is in use.
         self._runs.add(run)
         try:
@@ -196,8 +198,7 @@ class InvoiceBatch:
         Raises:
             ConfigurationError: There is no such batch in the journal.
         """
-        store = await self._open_store()
-        if await self._journal.run(store.find_batch, self._name, self._account) is None:
+        if await self._find(await self._open_store()) is None:
             raise ConfigurationError(f"the journal has no batch {self._name!r} to resume")
         return await self.run(concurrency=concurrency, on_progress=on_progress)
 
@@ -280,20 +281,26 @@ class InvoiceBatch:
 
     async def _open(self) -> tuple[Store, int]:
         store = await self._open_store()
-        if self._number is None:
-            url = self._client.internals()[2]
-            self._number = await self._journal.run(store.join, self._name, url, self._account)
-        return store, self._number
+        found, url = await self._find(store), self._client.internals()[2]
+        if found is None or found.base_url != url:
+            await self._journal.run(store.join, self._name, url, self._account)
+            self._found = None
+            found = cast("FoundBatch", await self._find(store))
+        return store, found.id
 
-    async def _new_run(
+    async def _find(self, store: Store) -> FoundBatch | None:
+        if self._found is None:
+            self._found = await self._journal.run(store.find_batch, self._name, self._account)
+        return self._found
+
+    def _new_run(
         self,
         store: Store,
         batch: int,
+        account: int,
         concurrency: int,
         on_progress: Callable[[BatchStatus], object] | None,
     ) -> Run:
-        account = await self._journal.run(store.account_of, batch)
-        owner = secrets.token_hex(16)
         session, given, _ = self._client.internals()
         options = evolve(
             given,
@@ -312,13 +319,13 @@ class InvoiceBatch:
             journal=self._journal,
             store=store,
             batch=batch,
-            owner=owner,
+            owner=store.runner,
             session=session,
             # The batch decides whether a create is sent again, never the transport.
             options=evolve(options, retry=RetryPolicy(attempts=1, retry_unsafe_server_errors=False)),
             reconciler=Reconciler(
                 self._journal,
-                Listings(store, owner, account),
+                Listings(store, secrets.token_hex(16), account),
                 session,
                 options,
                 store.cipher,

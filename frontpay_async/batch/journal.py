@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
@@ -12,9 +14,11 @@ from sqlalchemy import Engine
 
 from frontpay_async import _checks
 from frontpay_async.batch.encryption import cipher_of
+from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit
 from frontpay_async.batch.store import Store
 from frontpay_async.errors import ConfigurationError
+from frontpay_async.order_files.items import normal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from typing import TypeVarTuple
 
     from frontpay_async.batch.encryption import Cipher
-    from frontpay_async.batch.results import AccountOverview
+    from frontpay_async.batch.results import AccountOverview, UnfinishedBatch
     from frontpay_async.batch.transitions import Transition
 
     PosArgsT = TypeVarTuple("PosArgsT")
@@ -31,7 +35,8 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 _KEY_VARIABLE = "FRONTPAY_JOURNAL_KEY"
-_PAGE = 500
+# Seconds between two reports that this process is alive.
+_REPORT_EVERY = 2.5
 
 
 class Journal:
@@ -67,6 +72,7 @@ class Journal:
         self._users = 0
         self._limiter: CapacityLimiter | None = None
         self._commits: GroupCommit | None = None
+        self._reporting: anyio.Lock | None = None
         self._is_closed = False
 
     @classmethod
@@ -143,6 +149,36 @@ class Journal:
             self._commits = GroupCommit(apply)
         return self._commits
 
+    async def keep_alive(self, store: Store) -> None:
+        """Report that this process is alive, until it is cancelled; for this package.
+
+        Whatever the number of batches, one of them reports.
+
+        :meta private:
+        """
+        if self._reporting is None:
+            self._reporting = anyio.Lock()
+        async with self._reporting:
+            while True:
+                # Real time: a process that stands still must not seem alive.
+                await anyio.sleep(_REPORT_EVERY)
+                if time.monotonic() - store.reported_at >= _REPORT_EVERY / 2:
+                    # If the journal fails, the run finds out itself.
+                    with suppress(JournalError):
+                        await self.run(store.report_alive)
+
+    async def unfinished(self) -> AsyncIterator[UnfinishedBatch]:
+        """Yield the batches of all accounts with work left for a runner, by account and name.
+
+        Its cost depends on the number of these batches, not on the number of orders.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        store = await self.opened()
+        for each in await self.run(store.unfinished):
+            yield each
+
     async def overview(self) -> AsyncIterator[AccountOverview]:
         """Yield the state of the batches of all accounts, by account and name, in one query.
 
@@ -152,6 +188,30 @@ class Journal:
         store = await self.opened()
         for each in await self.run(store.overview):
             yield each
+
+    async def trust_lists(self, account: str = "") -> bool:
+        """Trust an account's lists of orders again, after one of them hid a confirmed order.
+
+        Until then, no list of the account proves that an order is missing, so rows that are not found are
+        parked. Call it when the cause is known and fixed: an order that a list hides is sent twice. The next
+        list that hides a confirmed order ends the trust again. Rows that are already parked stay parked; see
+        ``InvoiceBatch.resolve``.
+
+        Args:
+            account: The account. Defaults to the single account of a journal.
+
+        Returns:
+            Whether its lists were not trusted before.
+
+        Raises:
+            ConfigurationError: The journal has no such account.
+            JournalError: The journal cannot be read or written.
+        """
+        store = await self.opened()
+        changed = await self.run(store.trust_lists, normal(account))
+        if changed is None:
+            raise ConfigurationError(f"the journal has no account {account!r}")
+        return changed
 
     async def aclose(self) -> None:
         """Close the connections, even if the caller is cancelled. Close the batches that use it first."""

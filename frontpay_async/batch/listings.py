@@ -23,7 +23,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from frontpay_async.batch.completeness import KnownOrder, Resent, completeness, hides_orders
-from frontpay_async.batch.schema import accounts, batches, listings, notes, rows, tokens, unrelated
+from frontpay_async.batch.schema import (
+    accounts,
+    batches,
+    distrust_note,
+    listings,
+    notes,
+    rows,
+    tokens,
+    unrelated,
+)
 from frontpay_async.batch.states import State
 
 if TYPE_CHECKING:
@@ -94,6 +103,32 @@ class UnresolvedRow:
 
 
 @frozen
+class Beginning:
+    """What a run finds in the journal.
+
+    Args:
+        has_pending: Whether a row of the batch is pending.
+        is_anchored: Whether a known order of the account is older than any order sent from now on.
+    """
+
+    has_pending: bool
+    is_anchored: bool
+
+
+@frozen
+class Admission:
+    """Whether a token may be used for the account.
+
+    Args:
+        is_known: Whether it is known to belong to it; the first token of a new account is.
+        known_orders: Some of the last confirmed orders.
+    """
+
+    is_known: bool
+    known_orders: Sequence[str]
+
+
+@frozen
 class Verdict:
     """The result of a search.
 
@@ -148,24 +183,39 @@ class Listings:
         mine = update(accounts).where(accounts.c.id == self.account)
         connection.execute(mine.values(turn_owner=self.owner, turn_until=until))
 
+    def beginning(self, batch: int) -> Beginning:
+        """Return what a run of a batch begins with."""
+        with self.store.reading() as connection:
+            has_pending = self.store.due_in(connection, batch) is not None
+            return Beginning(has_pending, has_pending and self._is_anchored(connection) is True)
+
     def is_anchored(self) -> bool:
         """Whether a known order of the account is older than any order sent from now on."""
-        # These are the orders in a list, and the first confirmed orders as soon as all orders sent before
-        # them are decided or have been searched for once.
-        listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
+        done = select(rows.c.order_uuid).where(
+            rows.c.account_id == self.account, rows.c.order_uuid.is_not(None)
+        )
         with self.store.reading() as connection:
-            if self._is_open(connection, rows.c.listing == 0):
+            is_anchored = self._is_anchored(connection)
+            if is_anchored is not None:
+                return is_anchored
+            if connection.execute(done.limit(1)).first() is None:
                 return False
-            if connection.execute(listed).first() is not None:
-                return True
         with self.store.writing() as connection:
             self._turn(connection)
-            done = select(rows.c.order_uuid).where(rows.c.account_id == self.account)
-            known = list(connection.scalars(done.where(rows.c.order_uuid.is_not(None)).limit(_ANCHORS)))
+            known = list(connection.scalars(done.limit(_ANCHORS)))
             if not known or self._is_open(connection):
                 return False
             self._note(connection, known)
             return True
+
+    def _is_anchored(self, connection: Connection) -> bool | None:
+        """Whether a listed order is older; None if no order was ever listed."""
+        # These are the orders in a list, and the first confirmed orders as soon as all orders sent before
+        # them are decided or have been searched for once.
+        if self._is_open(connection, rows.c.listing == 0):
+            return False
+        listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
+        return None if connection.execute(listed).first() is None else True
 
     def _is_open(self, connection: Connection, *more: ColumnElement[bool]) -> bool:
         """Whether an order is in flight, or unresolved and not searched for yet."""
@@ -192,21 +242,30 @@ class Listings:
 
     # Tokens
 
-    def knows_token(self, mark: bytes) -> bool:
-        """Whether a token is known to belong to the account; the first token of a new account is accepted."""
+    def admit_token(self, mark: bytes) -> Admission:
+        """Look a token up; the first token of a new account is accepted."""
         with self.store.writing() as connection:
             self._turn(connection)
             mine = select(tokens.c.print).where(tokens.c.account_id == self.account)
             known = {bytes(each) for each in connection.scalars(mine)}
             if not known:
                 connection.execute(tokens.insert().values(account_id=self.account, print=mark))
-            return not known or mark in known
+            return Admission(not known or mark in known, self._known_orders(connection))
 
     def holds_token(self, mark: bytes) -> bool:
-        """Whether a token belongs to the account now; this is permanent once rows are leased with it."""
-        mine = (tokens.c.account_id == self.account, tokens.c.print == mark)
+        """Whether a token belongs to the account now."""
         with self.store.reading() as connection:
-            return connection.execute(select(tokens.c.print).where(*mine)).first() is not None
+            return self._holds_token(connection, mark)
+
+    def may_lease(self, mark: bytes, connection: Connection) -> bool:
+        """Whether rows may be leased with a token; permanent once this transaction has leased some."""
+        # The token cannot be replaced while the account is locked, nor when rows are leased.
+        self._turn(connection)
+        return self._holds_token(connection, mark)
+
+    def _holds_token(self, connection: Connection, mark: bytes) -> bool:
+        mine = (tokens.c.account_id == self.account, tokens.c.print == mark)
+        return connection.execute(select(tokens.c.print).where(*mine)).first() is not None
 
     def adopt_token(self, mark: bytes) -> None:
         """Record that a token belongs to the account."""
@@ -287,15 +346,18 @@ class Listings:
 
     def known_orders(self) -> list[str]:
         """Return some of the last confirmed orders."""
+        with self.store.reading() as connection:
+            return self._known_orders(connection)
+
+    def _known_orders(self, connection: Connection) -> list[str]:
         mine = select(batches.c.id).where(batches.c.account_id == self.account).order_by(batches.c.id.desc())
         found: list[str] = []
-        with self.store.reading() as connection:
-            for batch in connection.scalars(mine):
-                done = (rows.c.batch_id == batch, rows.c.state == State.DONE.value)
-                newest = select(rows.c.order_uuid).where(*done).order_by(rows.c.id.desc())
-                found += connection.scalars(newest.limit(_KNOWN_ORDERS - len(found)))
-                if len(found) >= _KNOWN_ORDERS:
-                    break
+        for batch in connection.scalars(mine):
+            done = (rows.c.batch_id == batch, rows.c.state == State.DONE.value)
+            newest = select(rows.c.order_uuid).where(*done).order_by(rows.c.id.desc())
+            found += connection.scalars(newest.limit(_KNOWN_ORDERS - len(found)))
+            if len(found) >= _KNOWN_ORDERS:
+                break
         return found
 
     def note_list(self, uuids: Collection[str]) -> int:
@@ -328,25 +390,20 @@ class Listings:
     def completeness(
         self, listed: Collection[str], looked_at: float, number: int, settling: float
     ) -> Completeness:
-        """Return the completeness of a list; one that hides orders is recorded permanently."""
+        """Return the completeness of a list; if it hides orders, no later list is trusted."""
         with self.store.reading() as connection:
             known = self._known(connection, looked_at, number)
             resent = self._resent(connection)
-            mark = select(notes.c.name).where(notes.c.name == self._mark)
+            mark = select(notes.c.name).where(notes.c.name == distrust_note(self.account))
             is_distrusted = connection.execute(mark).first() is not None
         if not is_distrusted and hides_orders(known, listed, looked_at - settling):
             is_distrusted = True
             with self.store.writing() as connection:
                 insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-                made = insert(notes).values(name=self._mark, content=b"")
+                made = insert(notes).values(name=distrust_note(self.account), content=b"")
                 connection.execute(made.on_conflict_do_nothing())
         found = completeness(known, listed, looked_at)
         return evolve(found, is_distrusted=is_distrusted, resent=resent)
-
-    @property
-    def _mark(self) -> str:
-        """The note that a list of the account hid orders."""
-        return f"hides orders: {self.account}"
 
     def _resent(self, connection: Connection) -> dict[int, Resent]:
         """Return the rows that were sent again, and not confirmed by their answers since."""

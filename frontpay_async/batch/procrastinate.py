@@ -10,7 +10,8 @@ is the account and the batch, so that at most one job of a batch waits.
 lease, when the rows of a dead runner can be taken over, unless only a person can fix the cause. The periodic
 sweep queues the jobs of dead workers again, and all unfinished batches without a runner.
 
-*Cost*: a sweep is two queries for stalled and running jobs, and one over the journal for all accounts.
+*Cost*: a sweep is three queries: for stalled jobs, for running jobs, and for unfinished batches. The last one
+reads an index of unfinished rows, so its cost does not depend on the number of orders or finished batches.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
 try:
@@ -46,7 +50,7 @@ if TYPE_CHECKING:
     from procrastinate import App
     from procrastinate.jobs import Job
 
-    from frontpay_async.batch.results import AccountOverview
+    from frontpay_async.batch.results import UnfinishedBatch
     from frontpay_async.client import FrontPayClient
 
 __all__ = ["BatchTasks"]
@@ -55,8 +59,19 @@ OpenClient: TypeAlias = "Callable[[str], AbstractAsyncContextManager[FrontPayCli
 
 logger = logging.getLogger("frontpay_async")
 
+# What a client imports when it is first used: up to a second of CPU, in which the event loop would stand.
+_USED_LATER = ("httpcore", "frontpay_async._rate.redis")
 # Errors that recur until a person fixes the cause.
 _FOR_A_PERSON = (ConfigurationError, AuthenticationError, PermissionDeniedError, NotFoundError)
+
+
+@cache
+def _import_ahead() -> None:
+    """Import what the first job needs; runs in a thread."""
+    for name in _USED_LATER:
+        # An extra that is not installed is not used.
+        with suppress(ImportError, ConfigurationError):
+            import_module(name)
 
 
 class _AfterTheLease(BaseRetryStrategy):
@@ -85,7 +100,7 @@ class BatchTasks:
         journal: The journal of all accounts, which the caller closes. Each worker needs its own.
         open_client: Returns the client of an account, as an async context manager; a job enters it once.
         queue: The queue of the jobs.
-        sweep: When the sweep runs, as a cron expression.
+        sweep: When the sweep runs, as a cron expression. Defaults to every minute.
         concurrency: How many requests of a batch may be in flight.
         lease: Seconds for which a runner owns a row. A failed job is retried after this time.
         settling: Seconds after which the API no longer processes a request whose response was lost; see
@@ -109,13 +124,13 @@ class BatchTasks:
         open_client: OpenClient,
         *,
         queue: str = "frontpay",
-        sweep: str = "*/5 * * * *",
+        sweep: str = "* * * * *",
         concurrency: int = 16,
         lease: float = 120.0,
         settling: float = 60.0,
         heartbeat: float = 30.0,
         attempts: int = 10,
-        is_wanted: Callable[[AccountOverview], bool] = lambda _: True,
+        is_wanted: Callable[[UnfinishedBatch], bool] = lambda _: True,
     ) -> None:
         self._journal = _checks.instance("journal", journal, Journal, "Journal.open(url)")
         self._concurrency = _checks.whole("concurrency", concurrency, "a whole number of at least 1")
@@ -153,6 +168,7 @@ class BatchTasks:
         return True
 
     async def _run(self, context: JobContext, *, account: str, name: str) -> dict[str, int]:
+        await asyncio.to_thread(_import_ahead)
         try:
             async with (
                 self._open_client(account) as client,
@@ -179,9 +195,9 @@ class BatchTasks:
         doing = await context.app.job_manager.list_jobs_async(task=self._task.name, status=Status.DOING.value)
         running = {(job.task_kwargs["account"], job.task_kwargs["name"]) for job in doing}
         count = 0
-        async for each in self._journal.overview():
+        async for each in self._journal.unfinished():
             is_run = each.in_hand or (each.account, each.name) in running
-            if not (each.is_settled or is_run) and self._is_wanted(each):
+            if not is_run and self._is_wanted(each):
                 count += await self.defer(each.account, each.name)
         return count
 

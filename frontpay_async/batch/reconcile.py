@@ -26,7 +26,7 @@ parked after ten attempts, or after three if no newer order was confirmed.
 
 *The account* is verified before anything is sent: by a confirmed order that is in its list or can be read by
 its id. Before the first order is confirmed, one token identifies the account: the first one that leased rows.
-Runners check this after each lease, and release the rows if it is not their token.
+Runners check this in each transaction that leases rows.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ from frontpay_async.errors import (
 from frontpay_async.resources.find_order import look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from frontpay_async._protocol.order_comparison import OrderIdentity
     from frontpay_async._session import Session
@@ -87,7 +89,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 INCOMPLETE = "the list of orders does not show orders that were confirmed: absence cannot be concluded"
 UNPROVEN = "the list of orders is not known to be complete: absence cannot be concluded"
 UNTESTED = "no confirmed order proves that the list of orders is complete: absence cannot be concluded"
-HIDDEN = "a list hid a confirmed order: lists of this account no longer prove absence"
+HIDDEN = "a list hid a confirmed order: lists of this account no longer prove absence (see trust_lists)"
 IN_VAIN = "it was sent {} times, and never appeared in the list; the last time: {}"
 
 
@@ -155,14 +157,23 @@ class Reconciler:
         """List the account's orders before anything is sent: existing orders are not candidates."""
         await self._list()
 
+    async def _list(self) -> frozenset[str]:
+        """List the account's orders, and record those that are new."""
+        self.requests += 1
+        entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
+        listed = frozenset([*(_name(entry.order_uuid) for entry in entries), *_names(entries.unreadable)])
+        await self._prove(listed)
+        await self.journal.run(self.listings.note_list, listed)
+        return listed
+
     async def _prove(self, listed: frozenset[str]) -> None:
         """Verify once that the client and the journal belong to the same account."""
         if self._is_proven or not self.checks_account:
             return
         mark = await self._mark()
-        is_known = await self.journal.run(self.listings.knows_token, mark)
+        admission = await self.journal.run(self.listings.admit_token, mark)
+        is_known, known_orders = admission.is_known, admission.known_orders
         while True:
-            known_orders = await self.journal.run(self.listings.known_orders)
             if known_orders:
                 if listed.isdisjoint(known_orders) and not await self._can_read(known_orders):
                     raise ConfigurationError(
@@ -182,19 +193,23 @@ class Reconciler:
                 )
             # Another runner is about to confirm its first order, which will decide.
             await self.session.clock.sleep(_POLL)
-        await self.journal.run(self.listings.adopt_token, mark)
+            known_orders = await self.journal.run(self.listings.known_orders)
+        if not is_known:
+            await self.journal.run(self.listings.adopt_token, mark)
         self._is_proven = True
 
-    async def holds_account(self) -> bool:
-        """Whether leased rows may be sent with the client's token."""
+    async def lease_check(self) -> Callable[[Connection], bool] | None:
+        """Return what a transaction that leases rows checks first; None if the account is verified."""
         # The token of a new account may have been replaced since; once rows are leased, it is fixed.
         if self._is_proven or not self.checks_account:
-            return True
-        return await self.journal.run(self.listings.holds_token, await self._mark())
+            return None
+        return partial(self.listings.may_lease, await self._mark())
 
     async def confirm(self) -> None:
         """Verify the account again if another token has replaced the client's."""
-        if not await self.holds_account():
+        if self._is_proven or not self.checks_account:
+            return
+        if not await self.journal.run(self.listings.holds_token, await self._mark()):
             await self._prove(frozenset())
 
     async def _mark(self) -> bytes:
@@ -237,7 +252,8 @@ class Reconciler:
 
     async def _look(self, *, is_last: bool) -> list[Transition]:
         looked_at = await self.journal.run(self.listings.now)
-        before, listed = await self._list()
+        before = await self.journal.run(self.listings.last_number)
+        listed = await self._list()
         unresolved = await self.journal.run(self.listings.unresolved)
         searched = [each for each in unresolved if not each.in_flight]
         if not searched:
@@ -282,16 +298,6 @@ class Reconciler:
             return False
         self._failures[uuid] += 1
         return self._failures[uuid] >= _MOST_FAILURES
-
-    async def _list(self) -> tuple[int, frozenset[str]]:
-        """List the account's orders; return the number of the previous list, and the orders."""
-        self.requests += 1
-        before = await self.journal.run(self.listings.last_number)
-        entries = await self.session.execute(LIST_ORDER_STATUSES, self.options)
-        listed = frozenset([*(_name(entry.order_uuid) for entry in entries), *_names(entries.unreadable)])
-        await self._prove(listed)
-        await self.journal.run(self.listings.note_list, listed)
-        return before, listed
 
     def _learn(self, unresolved: Sequence[UnresolvedRow]) -> None:
         """Load the traits of the unresolved rows."""

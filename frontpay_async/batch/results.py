@@ -106,6 +106,21 @@ class Submission:
 
 
 @frozen(kw_only=True)
+class UnfinishedBatch:
+    """A batch with work left for a runner.
+
+    Args:
+        account: The account; empty for the single account of a journal.
+        name: The batch.
+        in_hand: Whether a runner has leased rows of it.
+    """
+
+    account: str
+    name: str
+    in_hand: bool
+
+
+@frozen(kw_only=True)
 class AccountOverview(BatchStatus):
     """The state of one batch of one account.
 

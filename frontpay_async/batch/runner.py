@@ -31,13 +31,14 @@ from frontpay_async.batch.in_flight import InFlight, NotOursError
 from frontpay_async.batch.outcomes import is_outage, judge
 from frontpay_async.batch.payload import kind_named, read
 from frontpay_async.batch.states import RowEvent, State
+from frontpay_async.batch.store import TokenReplacedError
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.batch.work_queue import WorkQueue
 from frontpay_async.errors import APIError, FrontPayError, Outcome
 from frontpay_async.resources.find_order import is_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from frontpay_async._protocol.messages import HttpRequest
     from frontpay_async._session import Session
@@ -67,7 +68,7 @@ class Run:
         journal: The journal, whose threads are used.
         store: The journal's store.
         batch: The batch's number.
-        owner: The runner.
+        owner: The owner of its rows.
         session: Executes the calls.
         options: The caller's options, with priority BATCH and without retries.
         reconciler: Reconciles unresolved rows.
@@ -152,6 +153,7 @@ class Run:
 
             work_queue = WorkQueue(self.concurrency, lambda: context.run(add_worker))
             tasks.start_soon(self._watch_for_the_end)
+            tasks.start_soon(self.journal.keep_alive, self.store)
             try:
                 await self._feed(work_queue)
             except FrontPayError as error:
@@ -192,14 +194,15 @@ class Run:
             most = await self._may_send(size)
             leased: list[LeasedRow] = []
             if most:
-                leased = await self.journal.run(
-                    self.store.lease_rows, self.batch, self.owner, most, self.lease
-                )
+                check = await self.reconciler.lease_check()
+                try:
+                    leased = await self.journal.run(
+                        self.store.lease_rows, self.batch, self.owner, most, self.lease, check
+                    )
+                except TokenReplacedError:
+                    await self._ask(self.reconciler.confirm)
+                    continue
             self._in_hand |= {(each.id, each.fence): each for each in leased}
-            if leased and not await self.reconciler.holds_account():
-                await self._give_back(leased)
-                await self._ask(self.reconciler.confirm)
-                continue
             work_queue.put(leased)
             if leased:
                 await (work_queue.until_low() if most == size else self._until_idle())
@@ -215,20 +218,15 @@ class Run:
             others_at_work = not left <= {State.UNKNOWN}
             await self._wait_or_look(others_at_work=others_at_work, is_blocked=not most)
 
-    async def _give_back(self, leased: Sequence[LeasedRow]) -> None:
-        """Release rows that were not sent."""
-        unsent = [Transition(row=each.id, fence=each.fence, event=RowEvent.WITHDRAW) for each in leased]
-        await self.journal.run(self.store.apply, unsent)
-        for each in leased:
-            del self._in_hand[each.id, each.fence]
-
     async def _may_send(self, size: int) -> int:
         """Return how many rows may be taken now: 0 while another order must be reconciled first."""
         # Absence is proven with a known order that is older than the row. So the orders of a new account are
         # sent one at a time, by one runner, and reconciled if necessary, until one is confirmed.
         if not self._has_begun:
-            if await self.journal.run(self.store.next_due, self.batch) is None:
+            found = await self.journal.run(self.reconciler.listings.beginning, self.batch)
+            if not found.has_pending:
                 return 0
+            self._is_anchored = found.is_anchored
             await self._ask(self.reconciler.begin)
             self._has_begun = True
         if not self._is_anchored:

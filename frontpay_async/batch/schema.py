@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 READING = {"frontpay_reading": True}
 """The execution options of a transaction that writes nothing."""
 
@@ -68,6 +68,8 @@ _USED = "frontpay_used"
 # The first that returns what an UPDATE has changed.
 _OLDEST_SQLITE = (3, 35)
 _OPEN_STATES = text("state IN ('sending', 'unknown')")
+UNFINISHED = text("state IN ('pending', 'sending', 'unknown')")
+"""The rows that a runner has work with; literal, as in the index, so that SQLite uses it."""
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
@@ -149,6 +151,22 @@ rows = Table(
         postgresql_where=_OPEN_STATES,
     ),
 )
+unfinished_rows = Index(
+    "frontpay_rows_unfinished",
+    rows.c.batch_id,
+    # With it, SQLite need not read the rows.
+    rows.c.state,
+    sqlite_where=UNFINISHED,
+    postgresql_where=UNFINISHED,
+)
+runners = Table(
+    "frontpay_runners",
+    metadata,
+    # A process, or a journal opened in it: the owner of its rows.
+    Column("name", String(32), primary_key=True),
+    # If it does not report again by then, its rows that were not sent are free.
+    Column("alive_until", Float, nullable=False),
+)
 listings = Table(
     "frontpay_listings",
     metadata,
@@ -164,6 +182,11 @@ unrelated = Table(
     Column("account_id", _Serial, ForeignKey("frontpay_accounts.id"), primary_key=True),
     Column("order_uuid", String(128), primary_key=True),
 )
+
+
+def distrust_note(account: int) -> str:
+    """Return the name of the note that a list of an account hid orders."""
+    return f"hides orders: {account}"
 
 
 def open_engine(target: str | Path, connections: int = 5) -> tuple[Engine, Callable[[], None]]:

@@ -18,10 +18,12 @@ show whether a request may have left. The states express this:
        └─┴───────────deny───────────────┘ │             └────deny────▶ pending
                                       miss (not found once; stays unknown)
 
-Two rules carry the guarantee:
+Three rules carry the guarantee:
 - ``claim`` is committed and synced before the first byte leaves, and after the rate window has granted the
   request. A row that is ``sending`` without a running owner must be treated as ``unknown``, never as
   ``pending``; and a crash leaves no more such rows than there were requests in flight.
+- A leased row that is still ``pending`` may change its owner at any time: the claim states the fence of its
+  lease, so only one owner can send it. Leases of such rows save work; they do not protect them.
 - From ``unknown`` a row returns to ``pending`` only by ``deny``: two searches did not find it, or a person
   decided so.
 

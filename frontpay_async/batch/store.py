@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import define, field, frozen
-from sqlalchemy import Engine, func, inspect, or_, select, text, update
+from sqlalchemy import Engine, case, func, inspect, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -21,19 +22,22 @@ from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.encryption import rotate
 from frontpay_async.batch.errors import AlreadySubmittedError, ContentMismatchError, JournalError
 from frontpay_async.batch.payload import SALT_BYTES, fingerprint, write
-from frontpay_async.batch.results import AccountOverview, BatchRow
+from frontpay_async.batch.results import AccountOverview, BatchRow, UnfinishedBatch
 from frontpay_async.batch.schema import (
     READING,
     SCHEMA_VERSION,
+    UNFINISHED,
     accounts,
     batches,
     began_at,
+    distrust_note,
     forget,
     metadata,
     notes,
     now_of,
     open_engine,
     rows,
+    runners,
     set_up_events,
 )
 from frontpay_async.batch.states import RowEvent, State, target
@@ -45,15 +49,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from frontpay_async.batch.encryption import Cipher
     from frontpay_async.order_files.items import BatchItem
 
+_METADATA = ("schema", "salt", "seal")
 _KEY_CHECK = b"frontpay_async"
 _CREATION_LOCK = 0x66706179
 _WRITING = {"frontpay_writing": True}
-
+# Seconds without a report after which a runner counts as dead, and after which it is forgotten.
+_ALIVE_FOR = 10.0
+_KNOWN_FOR = 86_400.0
+# How many rows of a state are read to find out whether a runner has leased any.
+_FIRST_ROWS = 100
 
 # PostgreSQL ends one of two transactions that wait for one another; it is as if it had not begun.
 _DEADLOCK = "40P01"
@@ -62,6 +71,25 @@ _MOST_DEADLOCKS = 5
 
 class _DeadlockError(JournalError):
     """Two transactions waited for one another."""
+
+
+class TokenReplacedError(Exception):
+    """The account has another token: nothing was leased."""
+
+
+@frozen
+class FoundBatch:
+    """A batch and its account.
+
+    Args:
+        id: The batch's number.
+        account: The account's number.
+        base_url: Where the account's orders are; None in a journal of an older version.
+    """
+
+    id: int
+    account: int
+    base_url: str | None
 
 
 @frozen
@@ -94,12 +122,16 @@ class Store:
         cipher: Encrypts the content of orders.
         clock: The time in Unix seconds, for tests. Defaults to the database's.
         is_ours: Whether the engine was created here, and is closed here.
+        runner: The owner of the rows that are leased with this store.
+        reported_at: When it last reported that it is alive, by this process's monotonic clock.
     """
 
     engine: Engine
     cipher: Cipher
     clock: Callable[[], float] | None = None
     is_ours: bool = True
+    runner: str = field(init=False, factory=lambda: secrets.token_hex(16))
+    reported_at: float = field(init=False, default=0.0)
     salt: bytes = field(init=False, default=b"", repr=False)
 
     @classmethod
@@ -178,9 +210,11 @@ class Store:
             )
         self._check_seal(known["seal"])
         if version < SCHEMA_VERSION:
-            upgrade(connection, self.now(connection))
+            upgrade(connection, version, self.now(connection))
         rotate(connection, self.cipher, known["seal"])
         self.salt = known["salt"]
+        forgotten = runners.c.alive_until < self.now(connection) - _KNOWN_FOR
+        connection.execute(runners.delete().where(forgotten))
         return is_new
 
     def _check_seal(self, check: bytes) -> None:
@@ -194,21 +228,12 @@ class Store:
         self.cipher.decrypt(check)
 
     def notes(self, connection: Connection) -> dict[str, bytes]:
-        """Return the journal's metadata."""
-        return {name: bytes(content) for name, content in connection.execute(select(notes).limit(20))}
+        """Return the journal's metadata, without its notes about accounts."""
+        wanted = select(notes).where(notes.c.name.in_(_METADATA))
+        return {name: bytes(content) for name, content in connection.execute(wanted)}
 
     def join(self, name: str, base_url: str, account: str = "") -> int:
         """Return the number of a batch, which is created if it does not exist."""
-        known = (
-            select(batches.c.id)
-            .join(accounts, accounts.c.id == batches.c.account_id)
-            .where(accounts.c.name == account, accounts.c.base_url == base_url, batches.c.name == name)
-        )
-        with self.reading() as connection:
-            # A batch that is continued costs no write.
-            number = connection.scalar(known)
-        if number is not None:
-            return int(number)
         with self.writing() as connection:
             self._add(connection, accounts, {"name": account, "base_url": base_url, "turn_until": 0.0})
             mine = select(accounts.c.id, accounts.c.base_url).where(accounts.c.name == account)
@@ -224,18 +249,16 @@ class Store:
             found = select(batches.c.id).where(batches.c.account_id == number, batches.c.name == name)
             return int(connection.execute(found).scalar_one())
 
-    def find_batch(self, name: str, account: str = "") -> int | None:
-        """Return the number of a batch; None if there is none."""
-        mine = select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
+    def find_batch(self, name: str, account: str = "") -> FoundBatch | None:
+        """Return a batch; None if it does not exist."""
+        wanted = (
+            select(batches.c.id, batches.c.account_id, accounts.c.base_url)
+            .join(accounts, accounts.c.id == batches.c.account_id)
+            .where(accounts.c.name == account, batches.c.name == name)
+        )
         with self.reading() as connection:
-            return connection.scalar(
-                select(batches.c.id).where(batches.c.account_id == mine, batches.c.name == name)
-            )
-
-    def account_of(self, batch: int) -> int:
-        """Return the number of a batch's account."""
-        with self.reading() as connection:
-            return cast("int", connection.scalar(_account_of(batch)))
+            found = connection.execute(wanted).one_or_none()
+        return None if found is None else FoundBatch(*found)
 
     def submit(self, batch: int, items: Sequence[BatchItem], *, again: bool = False) -> int:
         """Add items to a batch; return how many are new."""
@@ -311,17 +334,32 @@ class Store:
                     name=name,
                 )
 
-    def lease_rows(self, batch: int, owner: str, limit: int, seconds: float) -> list[LeasedRow]:
-        """Lease pending rows in the order of their submission; this leaves nothing unresolved."""
+    def lease_rows(
+        self,
+        batch: int,
+        owner: str,
+        limit: int,
+        seconds: float,
+        is_allowed: Callable[[Connection], bool] | None = None,
+    ) -> list[LeasedRow]:
+        """Lease pending rows in the order of their submission; this leaves nothing unresolved.
+
+        Raises:
+            TokenReplacedError: It is not allowed.
+        """
         with self.writing() as connection:
+            if is_allowed is not None and not is_allowed(connection):
+                raise TokenReplacedError
             now = self._began_at(connection)
+            self._report_alive(connection, owner, now)
             free = (
                 select(rows.c.id)
                 .where(
                     rows.c.batch_id == batch,
                     rows.c.state == State.PENDING.value,
                     rows.c.due_at <= now,
-                    or_(rows.c.lease_until.is_(None), rows.c.lease_until < now),
+                    # Nothing of it has left, and the fence keeps its former owner from sending it.
+                    or_(rows.c.lease_until.is_(None), rows.c.lease_until < now, _is_of_dead_runner(now)),
                 )
                 .order_by(rows.c.id)
                 .limit(limit)
@@ -336,11 +374,24 @@ class Store:
                 .returning(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
             )
             found = connection.execute(taken).all()
+        self.reported_at = time.monotonic()
         leased = [
             LeasedRow(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found
         ]
         # Databases return changed rows in any order.
         return sorted(leased, key=lambda each: each.id)
+
+    def report_alive(self) -> None:
+        """Show other processes that this one is alive."""
+        with self.writing() as connection:
+            self._report_alive(connection, self.runner, self._began_at(connection))
+        self.reported_at = time.monotonic()
+
+    def _report_alive(self, connection: Connection, owner: str, now: float) -> None:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        made = insert(runners).values(name=owner, alive_until=now + _ALIVE_FOR)
+        newer = {"alive_until": made.excluded.alive_until}
+        connection.execute(made.on_conflict_do_update(index_elements=[runners.c.name], set_=newer))
 
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows in one transaction; return for each whether it was moved."""
@@ -411,17 +462,18 @@ class Store:
 
     def overview(self) -> list[AccountOverview]:
         """Count the rows of all batches of all accounts by state."""
-        leased = func.max(rows.c.lease_until)
-        counted = (
-            select(accounts.c.name, batches.c.name, batches.c.id, rows.c.state, func.count(rows.c.id), leased)
-            .join(batches, batches.c.account_id == accounts.c.id)
-            .join(rows, rows.c.batch_id == batches.c.id, isouter=True)
-            .group_by(accounts.c.name, batches.c.name, batches.c.id, rows.c.state)
-            .order_by(accounts.c.name, batches.c.id)
-        )
         found: dict[int, tuple[str, str, dict[State, int], float]] = {}
         with self.reading() as connection:
             now = self.now(connection)
+            leased = func.max(_leased_until(now))
+            columns = (accounts.c.name, batches.c.name, batches.c.id, rows.c.state)
+            counted = (
+                select(*columns, func.count(rows.c.id), leased)
+                .join(batches, batches.c.account_id == accounts.c.id)
+                .join(rows, rows.c.batch_id == batches.c.id, isouter=True)
+                .group_by(*columns)
+                .order_by(accounts.c.name, batches.c.id)
+            )
             for account, name, batch, state, count, until in connection.execute(counted):
                 _, _, counts, latest = found.get(batch, (account, name, {}, 0.0))
                 if state is not None:
@@ -432,15 +484,63 @@ class Store:
             for account, name, counts, latest in found.values()
         ]
 
+    def unfinished(self) -> list[UnfinishedBatch]:
+        """Return the batches with work left; one index entry is read for each, whatever its rows."""
+        first = select(func.min(rows.c.batch_id).label("id")).where(UNFINISHED)
+        found = first.cte("unfinished", recursive=True)
+        following = select(func.min(rows.c.batch_id)).where(UNFINISHED, rows.c.batch_id > found.c.id)
+        found = found.union_all(select(following.scalar_subquery()).where(found.c.id.is_not(None)))
+        with self.reading() as connection:
+            now = self.now(connection)
+            # Rows are leased in their order.
+            leased = [
+                select(_leased_until(now).label("until"))
+                .where(rows.c.batch_id == found.c.id, rows.c.state == state.value)
+                .order_by(rows.c.id)
+                .limit(_FIRST_ROWS)
+                .correlate(found)
+                .subquery()
+                for state in (State.PENDING, State.SENDING)
+            ]
+            is_leased = [select(each.c.until).where(each.c.until >= now).exists() for each in leased]
+            named = (
+                select(accounts.c.name, batches.c.name, or_(*is_leased))
+                .select_from(found)
+                .join(batches, batches.c.id == found.c.id)
+                .join(accounts, accounts.c.id == batches.c.account_id)
+                .order_by(accounts.c.name, batches.c.id)
+            )
+            return [
+                UnfinishedBatch(account=account, name=name, in_hand=bool(in_hand))
+                for account, name, in_hand in connection.execute(named)
+            ]
+
+    def trust_lists(self, account: str) -> bool | None:
+        """Delete the note that a list hid orders; return whether there was one, None without the account."""
+        with self.writing() as connection:
+            number = connection.scalar(select(accounts.c.id).where(accounts.c.name == account))
+            if number is None:
+                return None
+            return (
+                connection.execute(notes.delete().where(notes.c.name == distrust_note(number))).rowcount > 0
+            )
+
     def next_due(self, batch: int) -> float | None:
         """Return the seconds until a pending row may be leased; None without one."""
         with self.reading() as connection:
-            mine = (rows.c.batch_id == batch, rows.c.state == State.PENDING.value)
-            free_at = func.coalesce(rows.c.lease_until, 0.0)
-            later = func.max(rows.c.due_at, free_at) if connection.dialect.name == "sqlite" else None
-            when = later if later is not None else func.greatest(rows.c.due_at, free_at)
-            earliest = connection.scalar(select(func.min(when)).where(*mine))
-            return None if earliest is None else max(0.0, float(earliest) - self.now(connection))
+            return self.due_in(connection, batch)
+
+    def due_in(self, connection: Connection, batch: int) -> float | None:
+        """Return the result of ``next_due`` within a transaction."""
+        now = self.now(connection)
+        free_at = func.coalesce(_leased_until(now), 0.0)
+        later = func.max if connection.dialect.name == "sqlite" else func.greatest
+        earliest = connection.scalar(
+            select(func.min(later(rows.c.due_at, free_at))).where(
+                rows.c.batch_id == batch, rows.c.state == State.PENDING.value
+            )
+        )
+        return None if earliest is None else max(0.0, float(earliest) - now)
 
     def page(self, batch: int, after: int, limit: int) -> list[tuple[int, BatchRow]]:
         """Return some rows of a batch, in the order of their submission, with their numbers."""
@@ -475,6 +575,15 @@ def _translated() -> Generator[None]:
         kind = _DeadlockError if getattr(cause, "sqlstate", None) == _DEADLOCK else JournalError
         said = str(cause).split("\n")[0]
         raise kind(f"the journal cannot be used ({type(error).__name__}: {said})") from None
+
+
+def _leased_until(now: float) -> ColumnElement[float | None]:
+    """Return the end of a row's lease; NULL without one, and for a row of a dead runner."""
+    return case((_is_of_dead_runner(now), None), else_=rows.c.lease_until)
+
+
+def _is_of_dead_runner(now: float) -> ColumnElement[bool]:
+    return rows.c.owner.in_(select(runners.c.name).where(runners.c.alive_until < now))
 
 
 def _account_of(batch: int) -> Select[Any]:

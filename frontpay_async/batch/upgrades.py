@@ -2,6 +2,7 @@
 
     1 -> 2   unrelated orders are stored
     2 -> 3   accounts; the times of claims and confirmations; keys and names in one Unicode form
+    3 -> 4   runners report that they are alive; unfinished rows are indexed
 
 The tables of version 2 become those of one account with an empty name. They are created again and copied,
 because SQLite cannot change the constraints of a table. *Invariant*: rows keep their numbers, states,
@@ -24,6 +25,8 @@ from frontpay_async.batch.schema import (
     metadata,
     notes,
     rows,
+    runners,
+    unfinished_rows,
     unrelated,
 )
 
@@ -33,10 +36,21 @@ if TYPE_CHECKING:
 _OLD = "_of_version_2"
 _MOVED = (unrelated, listings, rows, batches)
 _PAGE = 1000
+_WITH_ACCOUNTS = 3
 
 
-def upgrade(connection: Connection, now: float) -> None:
+def upgrade(connection: Connection, version: int, now: float) -> None:
     """Upgrade an older journal to this version."""
+    if version < _WITH_ACCOUNTS:
+        _add_accounts(connection, now)
+    else:
+        runners.create(connection, checkfirst=True)
+        unfinished_rows.create(connection, checkfirst=True)
+    written = str(SCHEMA_VERSION).encode()
+    connection.execute(notes.update().where(notes.c.name == "schema").values(content=written))
+
+
+def _add_accounts(connection: Connection, now: float) -> None:
     found = inspect(connection)
     here = [table for table in _MOVED if found.has_table(table.name)]
     for table in here:
@@ -61,8 +75,6 @@ def upgrade(connection: Connection, now: float) -> None:
     _normalise(connection)
     kept = ("schema", "salt", "seal")
     connection.execute(notes.delete().where(notes.c.name.not_in(kept)))
-    version = str(SCHEMA_VERSION).encode()
-    connection.execute(notes.update().where(notes.c.name == "schema").values(content=version))
 
 
 def _copy(

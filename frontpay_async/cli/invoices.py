@@ -368,6 +368,32 @@ def report(
         command.output.result({"rows": len(rows), "file": str(to)})
 
 
+@invoices.command(cls=PlainCommand, name="trust-lists")
+@_JOURNAL
+@_ACCOUNT
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_obj
+def trust_lists(command: CommandContext, journal: str, *, account: str) -> int:
+    """Trust an account's lists of orders again, after one hid a confirmed order; without requests.
+
+    Only when the cause is fixed: an order that a list hides is sent twice.
+    """
+    opened = _open(journal)
+    from frontpay_async.order_files.items import normal
+
+    whose = f"account {account!r}" if account else "the journal's account"
+    try:
+        if not command.confirm(lambda: f"Trust the lists of orders of {whose} again?"):
+            return Exit.NOT_SENT
+        changed = opened.trust_lists(normal(account))
+    finally:
+        opened.close()
+    if changed is None:
+        raise click.UsageError(f"the journal does not have {whose}; see: frontpay invoices overview")
+    command.output.result({"account": account, "changed": changed})
+    return Exit.OK
+
+
 def _write(rows: list[BatchRow], to: Path, delimiter: str, *, bom: bool) -> None:
     from frontpay_async.batch import write_csv, write_jsonl
 
@@ -398,12 +424,12 @@ def _find(target: str, name: str, account: str) -> tuple[Store, int]:
     opened = _open(target)
     from frontpay_async.order_files.items import normal
 
-    number = opened.find_batch(normal(name), normal(account))
-    if number is None:
+    found = opened.find_batch(normal(name), normal(account))
+    if found is None:
         opened.close()
         whose = f" of account {account!r}" if account else ""
         raise click.UsageError(f"the journal has no batch {name!r}{whose}; see: frontpay invoices overview")
-    return opened, number
+    return opened, found.id
 
 
 def _orders(file: Path, form: dict[str, object]) -> OrderFile:

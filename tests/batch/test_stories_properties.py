@@ -24,7 +24,7 @@ from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.store import LeasedRow, Store
 from frontpay_async.batch.transitions import Transition
-from tests.support.batches import order
+from tests.support.batches import account_of, order
 
 LEASE, SETTLING, HARDEST = 10.0, 3.0, 12
 SOMEBODY_ELSES = 99
@@ -64,7 +64,7 @@ class Stories(RuleBasedStateMachine):
         self.batch = self.journal.join("night", "http://localhost")
         items = [BatchItem(key=key, order=order(content)) for key, content in self.contents.items()]
         self.journal.submit(self.batch, items)
-        self.looking = Listings(self.journal, "who-looks", self.journal.account_of(self.batch))
+        self.looking = Listings(self.journal, "who-looks", account_of(self.journal))
         self.looking.note_list([])
 
     def teardown(self) -> None:

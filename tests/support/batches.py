@@ -11,7 +11,7 @@ import httpx
 from attrs import Factory, define, field
 
 from frontpay_async import FrontPayClient, RateLimit
-from frontpay_async.batch import BatchItem, InvoiceBatch
+from frontpay_async.batch import BatchItem, InvoiceBatch, Journal
 from frontpay_async.batch.encryption import NoCipher
 from frontpay_async.batch.states import State
 from frontpay_async.batch.store import Store
@@ -35,6 +35,7 @@ __all__ = [
     "KilledError",
     "Night",
     "Rewriting",
+    "account_of",
     "assert_each_sent_once",
     "item",
     "order",
@@ -61,6 +62,13 @@ def item(number: int, *, key: str | None = None, **fields: Any) -> BatchItem:
     return BatchItem(key=key or f"I-{number}", order=order(number, **fields))
 
 
+def account_of(journal: Store, name: str = "night") -> int:
+    """The number of the account of a batch."""
+    found = journal.find_batch(name)
+    assert found is not None
+    return found.account
+
+
 async def rows_of(batch: InvoiceBatch) -> dict[str, BatchRow]:
     """All rows of a batch, by key."""
     return {row.key: row async for row in batch.rows()}
@@ -71,12 +79,12 @@ class Night:
     """A sandbox, a journal and a fake clock that all of them go by.
 
     Args:
-        journal: A path or a URL.
+        journal: A path, a URL, or an open journal.
         time: The clock.
         sandbox: The API.
     """
 
-    journal: str | Path
+    journal: str | Path | Journal
     time: FakeClock = field(factory=FakeClock)
     sandbox: Sandbox = field(init=False)
 

@@ -179,18 +179,15 @@ async def _nothing(*_: object) -> None:
     pass
 
 
-async def _yes(*_: object) -> bool:
-    return True
-
-
 def _do_not_prove(put: Setter) -> None:
     put(Reconciler, "_prove", _nothing)
-    put(Reconciler, "holds_account", _yes)
+    put(Reconciler, "lease_check", _nothing)
 
 
 def _take_any_first_token(put: Setter) -> None:
     put(Listings, "replace_token", lambda *_: True)
-    put(Reconciler, "holds_account", _yes)
+    put(Reconciler, "lease_check", _nothing)
+    put(Reconciler, "confirm", _nothing)
 
 
 def _resend_without_witnesses(put: Setter) -> None:
