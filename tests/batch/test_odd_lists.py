@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from frontpay_async import ConfigurationError, OutcomeUnknownError
-from frontpay_async.batch import BatchItem, State
+from frontpay_async.batch import BatchItem, Journal, State
 from tests.support.batches import order, rows_of
 from tests.support.chaos_stores import postgres
 from tests.support.odd_world import LOST, NEVER, World, chance_of, invoice, newest
@@ -120,6 +120,26 @@ async def test_what_hid_an_order_once_is_not_believed_by_later_runs(world: World
     rows = await world.run(12, *["stored"] * 2, NEVER, LOST, concurrency=1)
     assert world.check(rows) == 2
     assert "lists of this account no longer prove absence" in str(rows["I-8"].error)
+
+
+async def test_lists_that_hid_an_order_are_trusted_again_by_hand(world: World) -> None:
+    """Until one hides a confirmed order again."""
+    world.server.listed = lambda orders: newest(len(orders), orders[:2] + orders[3:])
+    assert world.check(await world.run(6, *["stored"] * 5, NEVER, concurrency=1)) == 1
+    async with Journal.open(world.journal) as journal:
+        assert await journal.trust_lists()
+        assert not await journal.trust_lists()
+        with pytest.raises(ConfigurationError, match="no account 'another'"):
+            await journal.trust_lists("another")
+    world.server.listed = lambda orders: newest(len(orders), orders)
+    rows = await world.run(12, *["stored"] * 2, NEVER, "stored", "stored", "stored", concurrency=1)
+    assert world.check(rows) == 1
+    assert rows["I-8"].state is State.DONE
+    world.server.listed = lambda orders: newest(len(orders), orders[:2] + orders[3:])
+    rows = await world.run(15, "stored", "stored", NEVER, concurrency=1)
+    assert world.check(rows) == 2
+    async with Journal.open(world.journal) as journal:
+        assert await journal.trust_lists()
 
 
 async def test_a_list_that_stays_as_it_was_is_believed_twice_at_most(world: World) -> None:

@@ -85,6 +85,7 @@ COMMANDS: dict[str, list[str]] = {
     "invoices resume": ["--journal", "j.db", "--name", TYPED, "--yes"],
     "invoices report": ["--journal", "j.db", "--name", TYPED],
     "invoices overview": ["--journal", "j.db"],
+    "invoices trust-lists": ["--journal", "j.db", "--account", TYPED, "--yes"],
     "checkout session": ["session.json", "--yes", "--show-url"],
     "checkout invoice-session": ["session.json", "--yes", "--show-url"],
     "checkout hosted-link": ["session.json", "--yes", "--show-url"],

@@ -15,6 +15,9 @@ import anyio.lowlevel
 import pytest
 
 from frontpay_async.batch import BatchStatus, State
+from frontpay_async.batch.encryption import NoCipher
+from frontpay_async.batch.schema import distrust_note, notes
+from frontpay_async.batch.store import Store
 from frontpay_async.cli.app import run
 from frontpay_async.cli.batch_progress import _progress, conclusion
 from frontpay_async.cli.exit_codes import Exit
@@ -380,6 +383,24 @@ async def test_the_batches_of_all_accounts_are_seen_at_once(
     assert here("invoices", "report", *named, env={}).status == Exit.USAGE
     reported = here("invoices", "report", "--account", "merchant-1", *named, env={})
     assert len(reported.objects) == sent
+
+
+def test_lists_are_trusted_again(here: Here, tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    store = Store.open(path, NoCipher())
+    store.join("may", "http://localhost", "merchant-1")
+    with store.writing() as connection:
+        connection.execute(notes.insert().values(name=distrust_note(1), content=b""))
+    store.close()
+    named = ("invoices", "trust-lists", "--journal", str(path), "--json")
+    assert here(*named, "--account", "merchant-1", env={}).status == Exit.USAGE
+    assert here(*named, "--account", "merchant-2", "--yes", env={}).status == Exit.USAGE
+    for changed in (True, False):
+        trusted = here(*named, "--account", "merchant-1", "--yes", env={})
+        assert (trusted.status, trusted.objects) == (
+            Exit.OK,
+            [{"account": "merchant-1", "changed": changed}],
+        )
 
 
 def test_an_overview_makes_no_journal(here: Here, tmp_path: Path) -> None:
