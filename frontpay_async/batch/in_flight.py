@@ -11,6 +11,7 @@ from attrs import define, field
 
 from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.states import RowEvent
+from frontpay_async.batch.store import NotOursError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 # The part of a lease after which its request is abandoned.
 _LEASE_SHARE = 0.6
-
-
-class NotOursError(Exception):
-    """Another runner leased the row before it was claimed."""
 
 
 @define(eq=False)

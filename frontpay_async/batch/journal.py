@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 _KEY_VARIABLE = "FRONTPAY_JOURNAL_KEY"
-# Seconds between two reports that this process is alive.
+# Seconds; a report follows within twice this time.
 _REPORT_EVERY = 2.5
 
 
@@ -162,7 +161,8 @@ class Journal:
             while True:
                 # Real time: a process that stands still must not seem alive.
                 await anyio.sleep(_REPORT_EVERY)
-                if time.monotonic() - store.reported_at >= _REPORT_EVERY / 2:
+                is_known, store.has_reported = store.has_reported, False
+                if not is_known:
                     # If the journal fails, the run finds out itself.
                     with suppress(JournalError):
                         await self.run(store.report_alive)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import zlib
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, evolve, field, frozen
 from sqlalchemy import and_, func, or_, select, update
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from frontpay_async.batch.completeness import Completeness
     from frontpay_async.batch.store import Store
     from frontpay_async.batch.transitions import Transition
+
+LeaseCheck: TypeAlias = "Callable[[Connection], bool]"
 
 _MOST_PARAMETERS = 500
 _KNOWN_ORDERS = 5

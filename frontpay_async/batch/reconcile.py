@@ -62,9 +62,7 @@ from frontpay_async.errors import (
 from frontpay_async.resources.find_order import look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from sqlalchemy import Connection
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from frontpay_async._protocol.order_comparison import OrderIdentity
     from frontpay_async._session import Session
@@ -72,7 +70,7 @@ if TYPE_CHECKING:
     from frontpay_async.batch.completeness import Completeness
     from frontpay_async.batch.encryption import Cipher
     from frontpay_async.batch.journal import Journal
-    from frontpay_async.batch.listings import Listings, UnresolvedRow
+    from frontpay_async.batch.listings import LeaseCheck, Listings, UnresolvedRow
     from frontpay_async.batch.matching import Resolution
     from frontpay_async.errors import FrontPayError
 
@@ -198,7 +196,7 @@ class Reconciler:
             await self.journal.run(self.listings.adopt_token, mark)
         self._is_proven = True
 
-    async def lease_check(self) -> Callable[[Connection], bool] | None:
+    async def lease_check(self) -> LeaseCheck | None:
         """Return what a transaction that leases rows checks first; None if the account is verified."""
         # The token of a new account may have been replaced since; once rows are leased, it is fixed.
         if self._is_proven or not self.checks_account:

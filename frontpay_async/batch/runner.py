@@ -27,11 +27,11 @@ from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.backoff import backoff
 from frontpay_async.batch.circuit_breaker import Breaker
 from frontpay_async.batch.errors import JournalError
-from frontpay_async.batch.in_flight import InFlight, NotOursError
+from frontpay_async.batch.in_flight import InFlight
 from frontpay_async.batch.outcomes import is_outage, judge
 from frontpay_async.batch.payload import kind_named, read
 from frontpay_async.batch.states import RowEvent, State
-from frontpay_async.batch.store import TokenReplacedError
+from frontpay_async.batch.store import NotOursError
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.batch.work_queue import WorkQueue
 from frontpay_async.errors import APIError, FrontPayError, Outcome
@@ -199,13 +199,14 @@ class Run:
                     leased = await self.journal.run(
                         self.store.lease_rows, self.batch, self.owner, most, self.lease, check
                     )
-                except TokenReplacedError:
+                except NotOursError:
                     await self._ask(self.reconciler.confirm)
                     continue
             self._in_hand |= {(each.id, each.fence): each for each in leased}
             work_queue.put(leased)
             if leased:
-                await (work_queue.until_low() if most == size else self._until_idle())
+                # Fewer than a full number: no more are due.
+                await (work_queue.until_low() if len(leased) == size else self._until_idle())
                 continue
             await self._until_idle()
             await self.journal.run(self.store.expire, self.batch)

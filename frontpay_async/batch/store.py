@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -73,8 +72,8 @@ class _DeadlockError(JournalError):
     """Two transactions waited for one another."""
 
 
-class TokenReplacedError(Exception):
-    """The account has another token: nothing was leased."""
+class NotOursError(Exception):
+    """Another runner leased the row before it was claimed, or has replaced the account's token."""
 
 
 @frozen
@@ -123,7 +122,7 @@ class Store:
         clock: The time in Unix seconds, for tests. Defaults to the database's.
         is_ours: Whether the engine was created here, and is closed here.
         runner: The owner of the rows that are leased with this store.
-        reported_at: When it last reported that it is alive, by this process's monotonic clock.
+        has_reported: Whether it has reported that it is alive since this was last set to False.
     """
 
     engine: Engine
@@ -131,7 +130,7 @@ class Store:
     clock: Callable[[], float] | None = None
     is_ours: bool = True
     runner: str = field(init=False, factory=lambda: secrets.token_hex(16))
-    reported_at: float = field(init=False, default=0.0)
+    has_reported: bool = field(init=False, default=False)
     salt: bytes = field(init=False, default=b"", repr=False)
 
     @classmethod
@@ -342,14 +341,10 @@ class Store:
         seconds: float,
         is_allowed: Callable[[Connection], bool] | None = None,
     ) -> list[LeasedRow]:
-        """Lease pending rows in the order of their submission; this leaves nothing unresolved.
-
-        Raises:
-            TokenReplacedError: It is not allowed.
-        """
+        """Lease pending rows in the order of their submission; this leaves nothing unresolved."""
         with self.writing() as connection:
             if is_allowed is not None and not is_allowed(connection):
-                raise TokenReplacedError
+                raise NotOursError
             now = self._began_at(connection)
             self._report_alive(connection, owner, now)
             free = (
@@ -374,7 +369,7 @@ class Store:
                 .returning(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
             )
             found = connection.execute(taken).all()
-        self.reported_at = time.monotonic()
+        self.has_reported = True
         leased = [
             LeasedRow(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found
         ]
@@ -385,7 +380,7 @@ class Store:
         """Show other processes that this one is alive."""
         with self.writing() as connection:
             self._report_alive(connection, self.runner, self._began_at(connection))
-        self.reported_at = time.monotonic()
+        self.has_reported = True
 
     def _report_alive(self, connection: Connection, owner: str, now: float) -> None:
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert

@@ -31,7 +31,7 @@ from frontpay_async.batch.schema import (
     unrelated,
 )
 from frontpay_async.batch.states import FINAL, NEXT, RowEvent, sources, target
-from frontpay_async.batch.store import LeasedRow, Store, TokenReplacedError
+from frontpay_async.batch.store import LeasedRow, NotOursError, Store
 from frontpay_async.batch.transitions import Transition
 from tests.support.batches import Night, account_of, assert_each_sent_once, item, order, rows_of
 from tests.support.chaos_stores import postgres
@@ -206,7 +206,7 @@ def test_no_token_can_replace_another_while_rows_are_leased_with_it(books: Books
     assert not two.replace_token(b"two")
     books.time.time += 51
     assert two.replace_token(b"two")
-    with pytest.raises(TokenReplacedError):
+    with pytest.raises(NotOursError):
         books.journal.lease_rows(books.batch, "one", 1, 100.0, allows)
     (taken,) = books.journal.lease_rows(books.batch, "two", 1, 100.0, partial(two.may_lease, b"two"))
     assert taken.fence == held.fence + 1
@@ -461,7 +461,9 @@ def test_notes_about_accounts_do_not_hide_the_metadata(books: Books, where: str)
         connection.execute(notes.insert(), made)
         connection.execute(notes.delete().where(notes.c.name == "schema"))
         connection.execute(notes.insert().values(name="schema", content=str(SCHEMA_VERSION).encode()))
-    Store.open(where, NoCipher()).close()
+    again = Store.open(where, NoCipher())
+    assert again.salt == books.journal.salt
+    again.close()
 
 
 def test_a_journal_of_the_third_schema_gets_runners_and_an_index(books: Books, where: str) -> None:

@@ -63,6 +63,7 @@ async def test_a_process_that_has_just_leased_rows_need_not_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
+    reported_after: list[int] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -70,13 +71,14 @@ async def test_a_process_that_has_just_leased_rows_need_not_report(
             raise asyncio.CancelledError
 
     monkeypatch.setattr(anyio, "sleep", sleep)
-    monkeypatch.setattr(Store, "report_alive", lambda _: pytest.fail("it need not report"))
+    monkeypatch.setattr(Store, "report_alive", lambda _: reported_after.append(len(waits)))
     async with Journal.open(tmp_path / "journal.db") as journal:
         store = await journal.opened()
         store.lease_rows(store.join("night", "http://localhost"), store.runner, 1, 60.0)
         with pytest.raises(asyncio.CancelledError):
             await journal.keep_alive(store)
     assert waits == [2.5, 2.5, 2.5]
+    assert reported_after == [2]
 
 
 async def test_closing_is_not_cut_off_by_a_cancellation(tmp_path: Path) -> None:
