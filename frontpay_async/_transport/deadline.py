@@ -4,7 +4,8 @@
 stage begins no attempt and no pause that the deadline does not allow, and the governor bounds its queue. So
 a response that is there is never given up while it is recorded.
 
-*Cost*: under asyncio, its own time-out, which takes half the time of a cancel scope of anyio's.
+*Cost*: under asyncio, a timer that cancels the task, like ``asyncio.timeout`` but without its coroutines and
+states; it takes a quarter of the time of a cancel scope of anyio's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from attrs import define
 from frontpay_async._transport.loop_guard import asyncio_loop
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from frontpay_async._protocol.messages import HttpResponse
     from frontpay_async._transport.call import Call, Stage
     from frontpay_async._transport.clock import Clock
@@ -40,20 +43,46 @@ class Deadline:
             return await self.following.send(call)
         seconds = call.deadline - self.clock.now()
         if seconds > 0:
-            if asyncio_loop() is None:
+            loop = asyncio_loop()
+            if loop is not None:
+                response = await self._within(seconds, call, loop)
+                if response is not None:
+                    return response
+            else:
                 with anyio.move_on_after(seconds):
                     return await self.following.send(call)
-            else:
-                # Imported here: it takes a fifth of the package's import, and trio does not need it.
-                from asyncio import timeout  # noqa: PLC0415
-
-                bound = timeout(seconds)
-                try:
-                    async with bound:
-                        return await self.following.send(call)
-                except TimeoutError:
-                    # A hook of the caller's may raise one, too.
-                    if not bound.expired():
-                        raise
         # Raised out here, so that the cancellation is not its context.
         raise call.past_deadline()
+
+    async def _within(self, seconds: float, call: Call, loop: AbstractEventLoop) -> HttpResponse | None:
+        """Send the attempt; return None if it was cancelled because the time is over."""
+        # Imported here: it takes a fifth of the package's import, and trio does not need it.
+        import asyncio  # noqa: PLC0415
+
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checkers
+        cancelling = task.cancelling()
+        is_over = False
+
+        def cancel() -> None:
+            nonlocal is_over
+            is_over = True
+            task.cancel()
+
+        timer = loop.call_at(loop.time() + seconds, cancel)
+        try:
+            response = await self.following.send(call)
+        except asyncio.CancelledError:
+            # The caller may have cancelled as well, which takes precedence.
+            if not is_over or task.uncancel() > cancelling:
+                raise
+            return None
+        except BaseException:
+            if is_over:
+                task.uncancel()
+            raise
+        finally:
+            timer.cancel()
+        if is_over:
+            task.uncancel()
+        return response

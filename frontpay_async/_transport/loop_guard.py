@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def asyncio_loop() -> AbstractEventLoop | None:
     """Return the running event loop of asyncio; None under trio."""
     # Imported here: it takes a fifth of the package's import, and trio does not need it.
-    from asyncio import get_running_loop  # noqa: PLC0415
+    import asyncio  # noqa: PLC0415
 
     try:
-        return get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
         return None
 
