@@ -49,6 +49,7 @@ _AIOHTTP_CONNECTING = frozenset(
 )
 _QUOTATION = re.compile(r"""[\s:(]*(?:b?["'<]|bytearray).*""", re.DOTALL)
 _URLS_KEPT = 512
+_LENGTHS_KEPT = 256
 _TOO_LATE = "it was too late to send it"
 _GZIP_OR_ZLIB = 47
 _PIECE = 256 * 1024
@@ -113,7 +114,7 @@ class Send:
     _tells_when_leaving: bool = field(init=False)
     # Cached: building them costs as much as encoding an order, and they rarely change.
     _url: Callable[[str], httpx.URL] = field(init=False)
-    _headers: Callable[[Secret | None], httpx.Headers] = field(init=False)
+    _fixed: Callable[[Secret | None], Callable[[int | None], httpx.Headers]] = field(init=False)
     # httpx or httpx2: requests must be of the transport's own library.
     _http: ModuleType = field(init=False)
     _body: Callable[[bytes], httpx.ByteStream] = field(init=False)
@@ -138,12 +139,19 @@ class Send:
         def parse(path: str) -> httpx.URL:
             return cast("httpx.URL", http.URL(f"{base_url}/{path}"))
 
-        def authorize(credential: Secret | None) -> httpx.Headers:
+        def authorize(credential: Secret | None) -> Callable[[int | None], httpx.Headers]:
             bearer = b"Bearer " + (credential.text.encode() if credential else b"")
-            return cast("httpx.Headers", http.Headers([(b"Host", host), *fixed, (b"Authorization", bearer)]))
+            headers = [(b"Host", host), *fixed, (b"Authorization", bearer)]
+
+            def announce(length: int | None) -> httpx.Headers:
+                size = () if length is None else ((b"Content-Length", b"%d" % length),)
+                return cast("httpx.Headers", http.Headers([*headers, *size]))
+
+            return lru_cache(_LENGTHS_KEPT)(announce)
 
         self._url = lru_cache(_URLS_KEPT)(parse)
-        self._headers = lru_cache(1)(authorize)
+        # By the token, then by the length of the body; a former token is not kept.
+        self._fixed = lru_cache(1)(authorize)
 
     async def send(self, call: Call) -> HttpResponse:
         """Send one attempt and read the complete response."""
@@ -168,8 +176,9 @@ class Send:
             request = self._request(call, attempt)
             response = await transport.handle_async_request(request)
             attempt.may_have_left = True
-            attempt.head = (response.status_code, _version(response))
-            return await self._read(response)
+            version = _version(response)
+            attempt.head = (response.status_code, version)
+            return await self._read(response, version)
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; all of it is translated here
             attempt.may_have_left = attempt.may_have_left or not _never_left(error)
             reason, kind = _reason(error, attempt), type(error).__name__.lstrip("_")
@@ -233,23 +242,22 @@ class Send:
 
             extensions["leaving"] = leaving
         method, body = attempt.request.method, attempt.request.body or b""
+        length = len(body) if body or method != "GET" else None
         # Passed as a stream, because with content httpx would prepare headers that are already set.
         request: httpx.Request = self._http.Request(
             method,
             self._url(attempt.request.path),
-            headers=self._headers(attempt.credential),
+            headers=self._fixed(attempt.credential)(length),
             stream=self._body(body),
             extensions=extensions,
         )
-        if body or method != "GET":
-            request.headers["Content-Length"] = str(len(body))
         if attempt.headers:
             request.headers.update(attempt.headers)
         # Transports may use the content or the stream.
         request.read()
         return request
 
-    async def _read(self, response: httpx.Response) -> HttpResponse:
+    async def _read(self, response: httpx.Response, version: str) -> HttpResponse:
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw
         }
@@ -258,7 +266,7 @@ class Send:
         # Read without the response's own methods, which are for streams of its own library.
         stream = cast("httpx.AsyncByteStream", response.stream)
         try:
-            if _version(response) not in _VERSIONS:
+            if version not in _VERSIONS:
                 raise _UnreadableError("its HTTP version is not valid")
             # httpx's decoders are not used, because they inflate a whole chunk before its size is known.
             inflate = _decompressor(headers.get("content-encoding", "identity"))
