@@ -14,7 +14,7 @@ from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence, result
 from frontpay_async._transport.call import Call
 from frontpay_async._transport.instrumentation import CallReport
-from frontpay_async._transport.worker_thread import in_worker_thread
+from frontpay_async._transport.worker_thread import LARGE, in_worker_thread
 from frontpay_async.errors import APIError, FrontPayError, NotSentError, Outcome
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Session:
             response = await self._send(call)
             sent = call.sent
             read = partial(result, sent.operation, response, sent.order_uuid)
-            answer = cast("T", await in_worker_thread(len(response.body), read))
+            answer = cast("T", read() if len(response.body) < LARGE else await in_worker_thread(read))
         except BaseException as error:
             # A cancellation is reported, too, because the request may have taken effect.
             outcome = _outcome(error, call)

@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import define
-from tenacity import AsyncRetrying, retry_if_exception
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence, problem
@@ -26,7 +25,7 @@ from frontpay_async._protocol.retry_policy import classify, may_retry
 from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.call import Attempt
 from frontpay_async._transport.instrumentation import logger
-from frontpay_async._transport.worker_thread import in_worker_thread
+from frontpay_async._transport.worker_thread import LARGE, in_worker_thread
 from frontpay_async.errors import (
     APIError,
     BusinessRuleError,
@@ -79,6 +78,8 @@ class Retry:
 
     async def _repeat(self, call: Call, wait: float) -> HttpResponse:
         """Make further attempts, the first of them after a number of seconds."""
+        # Imported here: it takes a tenth of the package's import, and most processes never need it.
+        from tenacity import AsyncRetrying, retry_if_exception  # noqa: PLC0415
 
         def goes_on(error: BaseException) -> bool:
             nonlocal wait
@@ -137,10 +138,9 @@ class Retry:
             response = await self._renewing(call)
             last = call.last
             last.response = response
-            failure = await in_worker_thread(
-                len(response.body),
-                partial(problem, last.request.operation, response, last.request.order_uuid, last.sent_values),
-            )
+            sent = last.request
+            find = partial(problem, sent.operation, response, sent.order_uuid, last.sent_values)
+            failure = find() if len(response.body) < LARGE else await in_worker_thread(find)
             outcome = failure.outcome if failure else None
             last.did_nothing = outcome is Outcome.REJECTED
         except FrontPayError as error:

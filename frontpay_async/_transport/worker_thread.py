@@ -11,12 +11,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Bytes. Parsing this many takes a few milliseconds; a thread costs a tenth of a millisecond.
-_LARGE = 128 * 1024
+LARGE = 128 * 1024
+"""Bytes. Parsing this many takes a few milliseconds; a thread costs a tenth of a millisecond."""
 
 
-async def in_worker_thread(size: int, read: Callable[[], T]) -> T:
-    """Call a function, in a worker thread if its input is large."""
-    if size < _LARGE:
-        return read()
+async def in_worker_thread(read: Callable[[], T]) -> T:
+    """Call a function whose input is large in a worker thread."""
     return await to_thread.run_sync(read, abandon_on_cancel=True)

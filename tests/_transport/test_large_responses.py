@@ -89,7 +89,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
 
 async def test_a_cancelled_caller_does_not_wait_for_the_thread() -> None:
     go_on = threading.Event()
-    task = asyncio.ensure_future(in_worker_thread(10_000_000, go_on.wait))
+    task = asyncio.ensure_future(in_worker_thread(go_on.wait))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
