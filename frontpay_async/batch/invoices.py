@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterable
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, Self, cast
@@ -22,7 +23,7 @@ from frontpay_async.batch.schema import forget
 from frontpay_async.batch.states import RowEvent, State
 from frontpay_async.batch.transitions import Transition
 from frontpay_async.client import FrontPayClient
-from frontpay_async.errors import ConfigurationError
+from frontpay_async.errors import ConfigurationError, FrontPayError
 from frontpay_async.order_files.items import BatchItem, key_flaw, normal
 from frontpay_async.priority import Priority
 from frontpay_async.settings import RetryPolicy, Timeouts
@@ -242,14 +243,26 @@ class InvoiceBatch:
         if row.state is not State.PARKED:
             raise ConfigurationError(f"{key!r} is {row.state}; only a parked order can be resolved by hand")
         if as_sent is not None:
-            # The API's own spelling; with another one, the order would seem to be missing in the list.
-            as_sent = (await self._client.orders.get_status(as_sent)).order_uuid
+            as_sent = await self._spelled(as_sent)
         event = RowEvent.DENY if as_sent is None else RowEvent.CONFIRM
         decision = Transition(row=number, fence=fence, event=event, order_uuid=as_sent)
         if not (await self._journal.run(store.apply, [decision]))[0]:
             raise ConfigurationError(
                 f"{key!r} was not decided: {as_sent or 'it'} already belongs to another row"
             )
+
+    async def _spelled(self, order_uuid: str) -> str:
+        """Return the API's spelling of an id; with another one, its order would be missing in the list."""
+        orders = self._client.orders
+        told = (await orders.get_status(order_uuid)).order_uuid
+        if told != order_uuid:
+            return told
+        # A status may repeat the id as it was typed, or have none.
+        with suppress(FrontPayError):
+            listed = {each.order_uuid for each in await orders.list_statuses()}
+            if told not in listed:
+                return next((each for each in listed if each.casefold() == told.casefold()), told)
+        return told
 
     async def aclose(self) -> None:
         """Stop the runs of this batch, drain requests in flight, and close its journal."""

@@ -428,8 +428,22 @@ async def test_two_runners_that_start_together_take_no_older_order(database: Any
     assert {row.state for row in rows.values()} <= {State.DONE, State.PARKED}
 
 
-async def test_a_person_who_types_an_id_otherwise_gets_the_apis_own(world: World) -> None:
-    world.server.before = lambda _, path: (404, {"message": "orderNotFound"}) if "details" in path else None
+@pytest.mark.parametrize("status", [None, {"status": "SENT"}, {"uuid": "typed", "status": "SENT"}], ids=repr)
+async def test_a_person_who_types_an_id_otherwise_gets_the_apis_own(
+    world: World, status: dict[str, str] | None
+) -> None:
+    """Also where the status repeats what was typed, or has no id: the list has the API's spelling."""
+
+    def before(_: object, path: str) -> tuple[int, Any] | None:
+        if "details" in path:
+            return 404, {"message": "orderNotFound"}
+        if "status/odr" not in path or status is None:
+            return None
+        typed = path.rpartition("/")[2]
+        data = {name: typed if value == "typed" else value for name, value in status.items()}
+        return 200, {"message": "Order Status Retrieved Successfully", "is_data": True, "data": data}
+
+    world.server.before = before
     rows = await world.run(4, "stored", LOST, concurrency=1)
     assert world.check(rows) == 1
     uuid = next(each.uuid for each in world.server.orders() if each.reference == "I-1")
