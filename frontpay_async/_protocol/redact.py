@@ -1,7 +1,7 @@
 """Masking of personal and secret data in text from the API. Pure.
 
 It combines patterns (URLs, e-mail addresses, long numbers) with the values that were sent, which a server may
-repeat.
+repeat as they are or encoded.
 
 *Cost*: text is cut before it is masked, so no response leads to an error that is large or slow to build.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl
+
+from frontpay_async._protocol.spellings import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from frontpay_async._exact_json import Json
 
@@ -65,14 +65,30 @@ def redact(text: str, sent: Collection[str] = ()) -> str:
     # Masked are the values that were sent, URLs beyond the host, e-mail addresses, bearer tokens, and runs of
     # eight or more digits.
     cut = text[: _LONGEST + max([_BEYOND, *map(len, sent)])]
+    is_cut = len(text) > len(cut)
     if sent:
-        # The longest first: a name may be part of an address.
-        values = "|".join(map(_whole, sorted(sent, key=len, reverse=True)))
-        cut = re.sub(values, "***", cut, flags=re.IGNORECASE)
+        cut = _without(sent, cut)
+        plain = decoded(cut)
+        known = plain if plain == cut else _without(sent, plain)
+        if known != plain:
+            # Where the text was cut, half an escaped value may be left.
+            cut = known[: -max(map(len, sent))] if is_cut else known
     masked = _NUMBERS.sub(_mask_number, _WORDS.sub(_mask_word, cut))
     if len(text) > _LONGEST:
         masked = masked[:_LONGEST] + "…"
     return masked if masked.isprintable() else "".join(map(_escape, masked))
+
+
+def _without(sent: Collection[str], text: str) -> str:
+    """Return a text with the values that it contains masked."""
+    folded = text.casefold()
+    # A pattern of all of them would take a hundred times as long.
+    contained = [value for value in sent if value.casefold() in folded]
+    if not contained:
+        return text
+    # The longest first: a name may be part of an address.
+    values = "|".join(map(_whole, sorted(contained, key=len, reverse=True)))
+    return re.sub(values, "***", text, flags=re.IGNORECASE)
 
 
 def values_in(body: bytes | None) -> set[str]:
@@ -96,18 +112,10 @@ def _personal(value: Json, name: str = "") -> Iterator[str]:
             yield from (word for word in re.findall(r"\w+", value) if len(word) >= _SHORTEST_WORD)
 
 
-def spellings(values: Iterable[str]) -> frozenset[str]:
-    """Return values in all forms in which a server may repeat them."""
-    return frozenset(each for value in values for each in _spellings(value))
-
-
-def _spellings(value: str) -> Iterator[str]:
-    """Yield the forms in which a server may repeat a value: plain, and encoded for a URL, JSON or HTML."""
-    for each in {value, unicodedata.normalize("NFC", value), unicodedata.normalize("NFD", value)}:
-        yield from (each, quote(each), quote(each, safe=""), quote_plus(each), escape(each))
-        # With and without escapes of non-ASCII characters, and with PHP's escaped slashes.
-        for text in (json.dumps(each)[1:-1], json.dumps(each, ensure_ascii=False)[1:-1]):
-            yield from (text, text.replace("/", "\\/"))
+def values_in_query(path: str) -> set[str]:
+    """Return the personal and secret values in the query of a request's path."""
+    asked = parse_qsl(path.partition("?")[2])
+    return {each for name, value in asked for each in _personal(value, name) if len(each) >= _SHORTEST_VALUE}
 
 
 def _whole(value: str) -> str:

@@ -8,7 +8,8 @@ from attrs import define, field, frozen
 
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence
-from frontpay_async._protocol.redact import spellings, values_in
+from frontpay_async._protocol.redact import values_in, values_in_query
+from frontpay_async._protocol.spellings import spellings
 from frontpay_async._transport.instrumentation import CallReport
 from frontpay_async.errors import NotSentError, Outcome, OutcomeUnknownError, RateBudgetExceededError
 from frontpay_async.priority import Priority
@@ -175,7 +176,7 @@ class Attempt:
         token = "" if self.credential is None else self.credential.text
         # A token of Laravel consists of a number, a bar and the secret.
         credential = {part for part in (token, token.rpartition("|")[2]) if part}
-        return spellings(credential | values_in(self.request.body))
+        return spellings(credential | values_in(self.request.body) | values_in_query(self.request.path))
 
     @property
     def is_unresolved(self) -> bool:

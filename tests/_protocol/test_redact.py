@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode, urlsafe_b64encode
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, strategies as st
 
-from frontpay_async._protocol.redact import redact, spellings, values_in
+from frontpay_async._protocol.redact import redact, values_in, values_in_query
+from frontpay_async._protocol.spellings import spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 @pytest.mark.parametrize(
@@ -162,6 +170,64 @@ def test_the_values_of_a_request_that_are_personal() -> None:
 def test_what_was_sent_is_masked_however_it_is_spelt(repeated: str) -> None:
     sent = spellings({"17|aB3-secretTokenValue/4", "Æ|ØseHansen", "Bj&rk <i>"})
     assert redact(f"said: {repeated} again", sent) == "said: *** again"
+
+
+SECRET = "17|aB3-secretTokenValue/4"
+STREET = "Gjøvikveien 1B/C"
+
+
+ENCODINGS: Mapping[str, Callable[[str], str]] = {
+    "all per cent": lambda value: "".join(f"%{byte:02x}" for byte in value.encode()),
+    "per cent twice": lambda value: quote(quote(value)),
+    "all JSON": lambda value: "".join(f"\\u{ord(each):04X}" for each in value),
+    "JSON twice": lambda value: json.dumps(json.dumps(value)),
+    "all HTML": lambda value: "".join(f"&#{ord(each)};" for each in value),
+    "mixed": lambda value: quote(escape(json.dumps(value))),
+    "Base64": lambda value: b64encode(value.encode()).decode(),
+    "Base64 for URLs": lambda value: urlsafe_b64encode(value.encode()).decode().rstrip("="),
+    "hexadecimal": lambda value: value.encode().hex().upper(),
+    "Latin-1": lambda value: value.encode().decode("latin-1"),
+    "small cp1252": lambda value: value.lower().encode().decode("cp1252"),
+    "no Norwegian": lambda value: value.replace("ø", "o"),
+    "ASCII": lambda value: value.replace("ø", "?"),
+    "invisible": "\u200b".join,
+    "full width": lambda value: value.replace("i", "\uff49"),
+}
+
+
+@pytest.mark.parametrize("value", [SECRET, STREET])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_what_was_sent_is_masked_however_it_is_encoded(value: str, encoding: str) -> None:
+    shown = redact(f"said: {ENCODINGS[encoding](value)} again", spellings({value}))
+    for left in ('"', "\\", "=", "%26quot%3B"):
+        shown = shown.replace(left, "")
+    assert shown == "said: *** again"
+
+
+@pytest.mark.parametrize("before", [b"", b"B", b"Be", b"Bearer "])
+@pytest.mark.parametrize("behind", [b"", b"x", b'", "'])
+def test_what_was_sent_is_masked_within_base64(before: bytes, behind: bytes) -> None:
+    coded = b64encode(before + SECRET.encode() + behind).decode()
+    shown = redact(f"said: {coded}", spellings({SECRET}))
+    assert "***" in shown
+    assert len(shown) - len("said: ***") <= len(b64encode(before)) + len(b64encode(behind)) + 2
+
+
+@pytest.mark.parametrize("text", ["50%25 off", "R&amp;D", "\\u00e5pen", "a\\/b", "&#229;", "\uff21"])
+def test_a_text_without_such_a_value_stays_as_it_is(text: str) -> None:
+    assert redact(text, spellings({SECRET})) == text
+
+
+def test_half_of_an_escaped_value_is_not_shown() -> None:
+    escaped = "".join(f"&#{ord(each)};" for each in SECRET)
+    for blanks in range(0, 2600, 13):
+        assert "aB3" not in redact(f"{SECRET}%41 {'&#32;' * (blanks // 5)}{escaped * 5}", spellings({SECRET}))
+
+
+def test_the_values_of_a_query_that_are_personal() -> None:
+    path = "subscriptions/list?page=2&phone=%2B4740012345&customerName=Eva%20Pr%C3%B8ve&startDate=2026-01-01"
+    assert values_in_query(path) == {"+4740012345", "Eva Prøve", "Prøve"}
+    assert values_in_query("orders/status") == set()
 
 
 @pytest.mark.parametrize("before", [0, 1400, 1990, 1999])

@@ -56,6 +56,12 @@ TESTS = {
     "frontpay_async._rate.ledger": ["tests/_rate/test_ledger.py", "tests/_rate/test_ledger_properties.py"],
     "frontpay_async.watch.schedule": ["tests/watch"],
     "frontpay_async.batch.states": ["tests/batch/test_journal.py", "tests/batch/test_work_queue.py"],
+    "frontpay_async.batch.transitions": [
+        "tests/batch/test_journal.py",
+        "tests/batch/test_work_queue.py",
+        "tests/batch/test_stories_properties.py",
+    ],
+    "frontpay_async._rate.governor": ["tests/_rate/test_governor.py"],
     "frontpay_async.batch.matching": [
         "tests/batch/test_matching_properties.py",
         "tests/batch/test_reconcile.py",
