@@ -23,7 +23,7 @@ _INVISIBLE = (
 _AROUND = _INVISIBLE + "".join(filter(str.isspace, map(chr, range(0x3001))))
 # Within a text, joiners are significant.
 _WITHIN = dict.fromkeys(map(ord, set(_INVISIBLE) - set("\u200c\u200d \t\u00a0")))
-_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+_FORMULA = re.compile(r'=(""?)(.*)\1', re.DOTALL)
 # Spreadsheets mark digits as text with an apostrophe.
 _MARKED = re.compile(r"'[+\d][\d ]*", re.ASCII)
 _ERROR = re.compile(
@@ -67,7 +67,7 @@ def clean(cell: str) -> str:
     if text.startswith("'") and _MARKED.fullmatch(text):
         return text[1:].strip()
     formula = _FORMULA.fullmatch(text) if text.startswith('="') else None
-    return text if formula is None else formula[1].replace('""', '"').strip()
+    return text if formula is None else formula[2].replace('""', '"').strip()
 
 
 def visible(text: str) -> str:
@@ -130,9 +130,11 @@ def decimal_sign(text: str) -> str:
     return ""
 
 
-def decimal_of(texts: Iterable[str]) -> str:
-    """Return the decimal sign of a file's numbers; a point if they have both signs, or neither."""
-    return "," if {sign for sign in map(decimal_sign, texts) if sign in (".", ",")} == {","} else "."
+def decimal_of(texts: Iterable[str]) -> tuple[str, bool]:
+    """Return the decimal sign of a file's numbers, and whether any of them shows it."""
+    # A point if they have both signs, or neither.
+    signs = {sign for sign in map(decimal_sign, texts) if sign in (".", ",")}
+    return "," if signs == {","} else ".", bool(signs)
 
 
 def day_pattern(form: str) -> re.Pattern[str]:

@@ -77,6 +77,7 @@ _NUMBER_DEMANDS = {sign: NUMBER_DEMAND.format(example=f"51{sign}00") for sign in
 _NUMBER_HINTS = {
     sign: f"; numbers such as 51{other}00 need decimal='{other}'" for sign, other in ((".", ","), (",", "."))
 }
+_AMBIGUOUS_DEMAND = "may be thousands or a fraction: pass decimal='.' or decimal=','"
 _DATE_HINT = "; a date in another format needs date_format, such as dd/mm/yyyy"
 _LIKE_DATE = re.compile(r"\d{1,4}[-./ ]\w{1,9}[-./ ,]{1,2}\d{2,4}.*|\d{5,8}", re.DOTALL)
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -130,6 +131,7 @@ class CsvFormat:
         delimiter: The delimiter. Detected from the header by default.
         decimal: The decimal sign. Detected from the file by default.
         is_found: Whether the decimal sign was detected from the file.
+        is_shown: Whether the sign was given, or a number of the file shows it: 1.500 alone does not.
         date_format: An additional date format, such as ``dd.mm.yyyy``.
         zone: The time zone of times without one.
         strict_totals: Whether amounts that contradict each other are violations.
@@ -141,6 +143,7 @@ class CsvFormat:
     delimiter: str | None = None
     decimal: str | None = None
     is_found: bool = False
+    is_shown: bool = True
     date_format: str | None = None
     zone: tzinfo | None = None
     strict_totals: bool = True
@@ -181,7 +184,8 @@ class CsvFormat:
         places = [place for place, column in enumerate(columns) if _is_number(column)]
         cells = (cell for record in records for cell in _at(record.cells, places))
         defaults = (text for column, text in self.defaults.items() if _is_number(column))
-        return evolve(self, decimal=decimal_of(chain(defaults, cells)), is_found=True)
+        sign, is_shown = decimal_of(chain(defaults, cells))
+        return evolve(self, decimal=sign, is_found=True, is_shown=is_shown)
 
     def read(self, lines: Lines, log: ViolationLog, rules: Judge) -> Iterator[tuple[str, BatchItem]]:
         """Yield the valid orders of a file, each with its kind, and log the violations of the others."""
@@ -460,7 +464,8 @@ class _Reader:
                 def read_number(text: str) -> object:
                     number = read_amount(text, sign, is_found=form.is_found, is_percent=is_percent)
                     if number is not None:
-                        return number
+                        is_sure = form.is_shown or decimal_sign(text) != "?"
+                        return number if is_sure else Flaw((), _AMBIGUOUS_DEMAND)
                     hint = _NUMBER_HINTS[sign] if decimal_sign(text) else ""
                     return Flaw((), f"{_NUMBER_DEMANDS[sign]}{hint}")
 

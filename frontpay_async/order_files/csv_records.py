@@ -50,6 +50,9 @@ class _Source:
         return line
 
 
+_LINE_ENDS = "it has a carriage return that ends no line; save the file again with one kind of line ends"
+
+
 def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Record]:
     """Yield the non-empty records of a file, and log malformed ones."""
     source = _Source(lines)
@@ -64,7 +67,8 @@ def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Reco
             return
         except csv.Error as error:
             # The parser's own message, which contains no cell.
-            log.add(start, "", f"is not well-formed CSV: {error}")
+            why = _LINE_ENDS if "new-line" in str(error) else str(error)
+            log.add(start, "", f"is not well-formed CSV: {why}")
             # The intended end of the quote is unknown, so only the first line is skipped.
             lines.push_back(source.taken[1:])
             continue

@@ -25,7 +25,15 @@ LONGEST_LINE = 1 << 20
 """The maximum length of a line, in bytes."""
 
 _SAMPLE = 1 << 16
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_AS_UTF_16 = "begins like UTF-16; save the file as UTF-8"
+_STARTS = {
+    codecs.BOM_UTF16_LE: _AS_UTF_16,
+    codecs.BOM_UTF16_BE: _AS_UTF_16,
+    b"PK\x03\x04": "is a workbook (such as .xlsx) or an archive, not text; export the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "is a workbook (.xls), not text; export the sheet as CSV UTF-8",
+    b"\x1f\x8b": "is compressed (gzip); unpack the file",
+}
+"""What is wrong with a file that begins so."""
 
 
 def codec_of(encoding: str) -> str:
@@ -111,8 +119,9 @@ class Lines:
             self._skip_rest()
             self.log.add(self.number, "", f"is longer than {LONGEST_LINE} bytes")
             return ""
-        if self.number == 1 and raw.startswith(_UTF_16):
-            self.log.add(1, "", "begins like UTF-16; save the file as UTF-8")
+        wrong = [what for start, what in _STARTS.items() if self.number == 1 and raw.startswith(start)]
+        if wrong:
+            self.log.add(1, "", wrong[0])
             self._skip_all()
             return ""
         if b"\0" in raw:

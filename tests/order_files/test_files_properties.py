@@ -95,7 +95,7 @@ def test_a_json_number_is_exact(order: Any, number: Decimal) -> None:
     line["order"]["products"][0]["rate"] = "RATE"
     text = json.dumps(line)
     for written in (format(number, "f"), f"{number:E}"):
-        got, log = read(JsonlFormat(), text.replace('"RATE"', written).encode())
+        got, log = read(JsonlFormat(strict_totals=False), text.replace('"RATE"', written).encode())
         assert log.kept == []
         assert got[0].order.products[0].rate == number
 

@@ -273,3 +273,33 @@ def test_a_composed_key_and_a_decomposed_one_are_one_key(told: Told, read: Read)
     line = {"key": "FA\u030a-1", "product_name": "Voks"}
     (item,) = read(csv_of({"key": "F\u00c5-1"}, line))
     assert len(item.order.products) == 2
+
+
+@pytest.mark.parametrize("rate", ["1.149", "10.000", "999.999"])
+def test_a_point_that_may_separate_thousands_is_refused(read: Read, told: Told, rate: str) -> None:
+    """Money: 10.000 alone is ten, or ten thousand as Norwegian programs write it."""
+    text = csv_of({"product_rate": rate}, delimiter=";")
+    ambiguous = "product_rate may be thousands or a fraction: pass decimal='.' or decimal=','"
+    assert told(text) == [f"line 2: {ambiguous}"]
+    assert read(text, decimal=".")[0].order.products[0].rate == Decimal(rate)
+    for other in ("149.50", "0.335"):
+        shown = csv_of({"product_rate": rate}, {"key": "2", "product_rate": other}, delimiter=";")
+        assert read(shown)[0].order.products[0].rate == Decimal(rate)
+
+
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [
+        (b"PK\x03\x04\x14\0", "is a workbook (such as .xlsx) or an archive, not text"),
+        (b"\xd0\xcf\x11\xe0\xa1", "is a workbook (.xls), not text"),
+        (b"\x1f\x8b\x08", "is compressed (gzip)"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(told: Told, start: bytes, problem: str) -> None:
+    (line,) = told(start + b"\0\n\xff\n")
+    assert line.startswith(f"line 1: {problem}")
+
+
+def test_line_ends_of_two_kinds_are_named(told: Told) -> None:
+    text = csv_of({}, {"key": "2"}).replace("\r\n", "\n").replace("\n", "\r", 1)
+    assert "save the file again with one kind of line ends" in told(text)[0]

@@ -102,7 +102,11 @@ _content = {
 
 def _with_totals(order: Any) -> Any:
     """The order with totals that fit its lines, as those that go out have."""
-    return attrs.evolve(order, summary=OrderSummary.of(order.products))
+    total = OrderSummary.of(order.products).grand_total
+    # A credit is a line of an order that still has something to pay.
+    rest = [Product(name="Rest", quantity=1, rate=total.copy_abs(), tax=0)] if total < 0 else []
+    products = [*order.products, *rest]
+    return attrs.evolve(order, products=products, summary=OrderSummary.of(products))
 
 
 _terms = {
