@@ -284,6 +284,9 @@ def _explain(
     told = f": {told[:_LONGEST_TEXT]}{'…' if len(told) > _LONGEST_TEXT else ''}" if told else ""
     # A 404 may be a rejection for another reason, such as that of a refund.
     step = _NEXT_STEP.get(status) if _BY_STATUS.get(status) is cls else None
+    if step is not None and cls is errors.RequestRejectedError and operation.date_format is None:
+        # Of a status check, nothing may be sent again: the payment that is asked about may still succeed.
+        step = None if operation.safety is Safety.READ else step.replace("order", "request")
     ending = f" {step}." if step else ""
     return f"{operation.name}: the API answered {status}{told}. {consequence(operation, outcome)}{ending}"
 

@@ -299,6 +299,18 @@ def test_a_refusal_ends_with_what_to_do(status: int, step: str, said: str) -> No
     assert text.endswith(step)
 
 
+@pytest.mark.parametrize("status", [417, 422])
+def test_only_an_order_is_sent_again_after_its_correction(status: int) -> None:
+    """A watch that ends by such an answer must not advise to send the order again."""
+    for operation in OPERATIONS.values():
+        text = str(error_of(operation, status, envelope("why")))
+        sends_order = operation.date_format is not None
+        assert ("Correct the order and send it again" in text) is sends_order
+        assert ("send it again" in text) is (operation.safety is not Safety.READ)
+    refund = str(error_of(operations.REFUND_ORDER, 404, envelope("refundRejectionForTransactionNotFound")))
+    assert refund.endswith("It was not done, and nothing was changed.")
+
+
 @pytest.mark.parametrize(
     ("operation", "consequence"),
     [
