@@ -53,7 +53,7 @@ MAY_IMPORT = {
     },
     "aiohttp": {"_transport/aiohttp_engine.py", "callbacks/aiohttp.py"},
     "tenacity": {"_transport/retry.py"},
-    "cattrs": {"_protocol/codec.py", "batch/payload.py"},
+    "cattrs": {"batch/payload.py"},
     "anyio": {
         "_rate/",
         "_transport/",

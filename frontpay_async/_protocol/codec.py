@@ -1,4 +1,4 @@
-"""The cattrs converter, with all quirks of the wire format. Pure.
+"""The conversion of values to and from the wire format, with all its quirks. Pure.
 
 *Writing*: camelCase names; numbers with their exact digits, as JSON numbers or strings according to the
 operation's rules; only the members in those rules. *Reading*: numbers as JSON numbers or strings; names that
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origi
 
 import attrs
 from attrs import frozen
-from cattrs import Converter
 
 from frontpay_async._exact_json import number_text
 from frontpay_async._protocol.dates import DateFormat, read_date, write_date
@@ -67,9 +66,9 @@ if TYPE_CHECKING:
 
     from frontpay_async._exact_json import Json, JsonObject
     from frontpay_async._protocol.rules import Field, Rules
+    from frontpay_async.models.statuses import Status
 
 T = TypeVar("T")
-StatusT = TypeVar("StatusT", OrderStatus, PaymentStatus, RefundStatus, ReservationStatus, SubscriptionStatus)
 
 _PLAIN: Mapping[str, str] = {}
 _ORDER_NAMES = {"summary": "orderSummary", "customer": "customerDetails"}
@@ -268,8 +267,9 @@ def _led_in(members: dict[str, object]) -> dict[str, object]:
         value = members.pop(name)
         if value is not None:
             inner = members.get(holder)
-            whole = inner if isinstance(inner, dict) else {} if inner is None else own_members(inner)
-            members[holder] = {**whole, last: value}
+            if not isinstance(inner, dict):
+                inner = members[holder] = {} if inner is None else own_members(inner)
+            inner[last] = value
     return members
 
 
@@ -552,8 +552,7 @@ def _member(attribute: attrs.Attribute[Any], wire: str, facts: frozenset[str]) -
         _plan(nested)
     read: Callable[[Json], object] = _read_id
     if name not in _ID_FIELDS and nested is None:
-        hook = _converter.get_structure_hook(attribute.type)
-        read = partial(_by_hook, hook, attribute.type)
+        read = _reader(attribute.type)
     return _Member(name, wire, read, nested, has_rows, name in facts)
 
 
@@ -565,18 +564,20 @@ def _nested_in(kind: object) -> tuple[type[object] | None, bool]:
     return next((each for each in choices if isinstance(each, type) and attrs.has(each)), None), False
 
 
-def _by_hook(hook: Callable[[Json, object], object], kind: object, value: Json) -> object:
-    return hook(value, kind)
+def _reader(kind: object) -> Callable[[Json], object]:
+    """Return the function that reads a value of a type; the first type of a union determines it."""
+    first = get_args(kind)[0] if get_origin(kind) in (UnionType, Union) else kind
+    return _READERS[cast("type[object]", first)]
 
 
 def _read_id(value: Json) -> str:
-    text = _read_text(value, str)
+    text = _read_text(value)
     if _ID.fullmatch(text) is None or text.casefold() in _NO_IDS:
         raise ValueError("not a valid id")
     return text
 
 
-def read_number(value: Json, _: type[Decimal]) -> Decimal:
+def read_number(value: Json) -> Decimal:
     """Read a JSON number or a numeric string; otherwise raise TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         raise TypeError("not a number")
@@ -594,14 +595,14 @@ _MOST_DIGITS = 40
 _READ_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 
 
-def _read_whole(value: Json, _: type[int]) -> int:
-    number = read_number(value, Decimal)
+def _read_whole(value: Json) -> int:
+    number = read_number(value)
     if number != number.to_integral_value():
         raise ValueError("not a whole number")
     return int(number)
 
 
-def _read_flag(value: Json, _: type[bool]) -> bool:
+def _read_flag(value: Json) -> bool:
     flag = _FLAGS.get(value.strip().lower() if isinstance(value, str) else value)
     if flag is None:
         raise ValueError("not true or false")
@@ -618,38 +619,42 @@ _FLAGS: Mapping[object, bool] = {
 }
 
 
-def _read_text(value: Json, _: type[str]) -> str:
+def _read_text(value: Json) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError("not text")
     return value if isinstance(value, str) else str(value)
 
 
-def _read_status(value: Json, status: type[StatusT]) -> StatusT:
+def _read_status(status: type[Status], value: Json) -> Status:
     if not isinstance(value, str):
         raise TypeError("not text")
     return status(value) if value.strip() else status("UNKNOWN")
 
 
-def _read_choice(choices: type[CustomerType | Language]) -> Callable[[Json, object], str]:
-    def read(value: Json, _: object) -> str:
-        text = _read_text(value, str)
-        return choices(text) if text in frozenset(choices) else text
-
-    return read
+def _read_choice(choices: type[CustomerType | Language], value: Json) -> str:
+    text = _read_text(value)
+    return choices(text) if text in frozenset(choices) else text
 
 
-def _read_moment(value: Json, _: object) -> datetime | date | str:
-    return read_date(_read_text(value, str))
+def _read_moment(value: Json) -> datetime | date | str:
+    return read_date(_read_text(value))
 
 
-_converter = Converter(detailed_validation=False)
-_converter.register_structure_hook(Decimal, read_number)
-_converter.register_structure_hook(int, _read_whole)
-_converter.register_structure_hook(bool, _read_flag)
-_converter.register_structure_hook(str, _read_text)
-for _status in (OrderStatus, PaymentStatus, RefundStatus, ReservationStatus, SubscriptionStatus):
-    _converter.register_structure_hook(_status, _read_status)
-_converter.register_structure_hook(OrderType, lambda value, _: OrderType(_read_text(value, str)))
-_converter.register_structure_hook(CustomerType | str | None, _read_choice(CustomerType))
-_converter.register_structure_hook(Language | str | None, _read_choice(Language))
-_converter.register_structure_hook(datetime | date | str | None, _read_moment)
+_STATUSES: tuple[type[Status], ...] = (
+    OrderStatus,
+    PaymentStatus,
+    RefundStatus,
+    ReservationStatus,
+    SubscriptionStatus,
+)
+_READERS: Mapping[type[object], Callable[[Json], object]] = {
+    Decimal: read_number,
+    int: _read_whole,
+    bool: _read_flag,
+    str: _read_text,
+    datetime: _read_moment,
+    OrderType: lambda value: OrderType(_read_text(value)),
+    CustomerType: partial(_read_choice, CustomerType),
+    Language: partial(_read_choice, Language),
+    **{status: partial(_read_status, status) for status in _STATUSES},
+}

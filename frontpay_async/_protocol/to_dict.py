@@ -309,7 +309,7 @@ class _Reader:
                 "cannot be a float, which is not exact: pass text, or read with parse_float=Decimal",
             )
         try:
-            return codec.read_number(cast("Any", data), Decimal)
+            return codec.read_number(cast("Any", data))
         except (TypeError, ValueError, ArithmeticError):
             return self._refuse(path, "must be a number, as text such as '51.00', an int or a Decimal")
 
