@@ -12,7 +12,7 @@ from frontpay_async._transport.auth import Secret
 from frontpay_async._transport.engines import check_engine, open_engine
 from frontpay_async._transport.loop_guard import LoopGuard
 from frontpay_async._transport.proxy import Proxy, environment_proxy, environment_proxy_source
-from frontpay_async._transport.tls import check_default_tls, default_tls, no_tls, read_tls
+from frontpay_async._transport.tls import check_default_tls, check_key_log, default_tls, no_tls, read_tls
 
 if TYPE_CHECKING:
     import ssl
@@ -83,6 +83,9 @@ class ConnectionPool:
         named = None if proxy is None else Secret(proxy)
         del proxy
         check_engine(engine)
+        if engine == "aiohttp":
+            # Its import builds contexts.
+            check_key_log()
         self.engine: Engine = engine
         self.loop_guard = LoopGuard()
         self.closed = False

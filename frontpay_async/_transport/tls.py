@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def read_tls(tls: object) -> ssl.SSLContext | None:
         return tls
     if not isinstance(tls, (str, Path)):
         raise _checks.refusal("tls", "a CA bundle's path or an ssl.SSLContext", tls)
+    check_key_log()
     return _context("tls", str(tls), directory=False)
 
 
@@ -29,8 +31,22 @@ def default_tls() -> ssl.SSLContext:
 
 def check_default_tls() -> None:
     """Check the paths in the variables before a payment depends on them; certifi needs no check."""
+    check_key_log()
     if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
         default_tls()
+
+
+def check_key_log() -> None:
+    """Check the file of SSLKEYLOGFILE, which every default context of Python opens."""
+    path = os.environ.get("SSLKEYLOGFILE")
+    if not path or sys.flags.ignore_environment:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = path
+    except OSError as error:
+        raise ConfigurationError(
+            f"SSLKEYLOGFILE: the file {path!r} cannot be written: {error.strerror}; unset the variable"
+        ) from None
 
 
 @cache

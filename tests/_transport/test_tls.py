@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -119,6 +119,21 @@ def test_a_variable_that_names_no_authorities_is_refused_when_the_client_is_buil
     # Where no TLS is spoken, it does not matter; nor where other authorities are named.
     FrontPayClient(TOKEN, base_url="http://127.0.0.1:1/api")
     FrontPayClient(TOKEN, environment="demo", tls=ssl.create_default_context())
+
+
+@pytest.mark.parametrize("engine", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("where", ["missing/keys.log", "."])
+def test_a_key_log_that_cannot_be_written_is_refused_when_the_client_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: Any, where: str
+) -> None:
+    """It was a FileNotFoundError of the first payment, or blamed on SSL_CERT_FILE."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / where))
+    with pytest.raises(ConfigurationError, match=r"^SSLKEYLOGFILE: the file .* cannot be written: "):
+        FrontPayClient(TOKEN, environment="demo", engine=engine)
+    with pytest.raises(ConfigurationError, match=r"^SSLKEYLOGFILE: "):
+        FrontPayClient(TOKEN, environment="demo", tls=tmp_path / "ca.pem")
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
+    FrontPayClient(TOKEN, environment="demo", engine=engine)
 
 
 async def test_the_variable_is_read_for_each_pool(
