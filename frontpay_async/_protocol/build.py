@@ -109,11 +109,13 @@ def build(
     """Build the request for an operation."""
     violations: list[Violation] = []
     order_uuid: str | None = None
+    asked: str | None = None
     path = path or operation.path
     slot = _SLOT.search(path)
     if slot is not None:
         if isinstance(uuid, str) and _UUID.fullmatch(uuid):
             path = path.replace(slot[0], quote(uuid, safe=""))
+            asked = uuid
             order_uuid = uuid if slot[1] in _ORDERS else None
         else:
             violations.append(Violation(camel(slot[1]), "must be an id such as ODR3506777330"))
@@ -137,7 +139,7 @@ def build(
         del written
     if violations:
         raise InvalidOrderError(violations, operation=operation.name, order_uuid=order_uuid)
-    return HttpRequest(operation, method or operation.method, path, content, order_uuid)
+    return HttpRequest(operation, method or operation.method, path, content, order_uuid, asked)
 
 
 def _body(

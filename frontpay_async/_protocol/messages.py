@@ -36,7 +36,9 @@ class HttpRequest:
         method: The HTTP method.
         path: The path below the base URL, quoted.
         body: The JSON body, or None.
-        order_uuid: The id in the path, for errors and records.
+        order_uuid: The id in the path, if it is an order's, a reservation's or a subscription's, for errors
+            and records.
+        asked: The id in the path, whatever it identifies: the response must not be about another one.
     """
 
     operation: Operation[object]
@@ -44,6 +46,7 @@ class HttpRequest:
     path: str
     body: bytes | None = field(default=None, repr=_size)
     order_uuid: str | None = None
+    asked: str | None = None
 
 
 @frozen

@@ -84,9 +84,10 @@ def problem(
     response: HttpResponse,
     order_uuid: str | None,
     sent: Callable[[], Collection[str]] = tuple,
+    asked: str | None = None,
 ) -> errors.FrontPayError | None:
     """Return the error in a response, or None for a success."""
-    problem = _problem(operation, response, order_uuid)
+    problem = _problem(operation, response, asked or order_uuid)
     if problem is None:
         return None
     cls, why = problem
@@ -96,14 +97,14 @@ def problem(
 
 
 def _problem(
-    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+    operation: Operation[object], response: HttpResponse, asked: str | None
 ) -> tuple[type[errors.FrontPayError], str] | None:
     """Return the class of the error in a response, and why the response cannot be used."""
     status = response.status
     if status not in STATUSES:
         return NOT_OURS
     if status in SUCCESSES:
-        return problem_of_success(operation, response, order_uuid)
+        return problem_of_success(operation, response, asked)
     if operation.empty_when_not_found and _says_no_order(response):
         return None
     if status < HTTPStatus.BAD_REQUEST:

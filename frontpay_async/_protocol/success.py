@@ -83,22 +83,45 @@ _REASONS = frozenset(each.phrase.casefold() for each in HTTPStatus if each >= HT
 _LONGEST_COUNT = 15
 _NO = frozenset({"0", "false", "no", "off", "n"})
 _FAILURE = re.compile(r"\b(?:err|fail|false|reject|declin|denied|refus|invalid|exception)", re.IGNORECASE)
+# Ids of orders, reservations and subscriptions.
+_IDS = ("uuid", "orderUuid", "reservationUuid", "subscriptionUuid")
+_LETTERS = re.compile(r"[A-Za-z]{2,}(?=\d)")
+# Beginnings of words for what an operation does. Where the API's words are not known, it may say another
+# resource's, but not another verb.
+_VERBS: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        verb: re.compile(beginnings, re.IGNORECASE)
+        for verb, beginnings in (
+            ("create", "add|submi|creat|sent|send|resen|issu"),
+            ("cancel", "cancel|releas|void"),
+            ("refund", "refund|credited"),
+            ("take", "captur|charg|paid|pay|settl"),
+            ("complete", "complet|clos|finish"),
+            ("update", "updat|chang|edit|modif"),
+            ("check", "check(?:s|ed)?$"),
+        )
+    }
+)
 STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
     {PaymentStatus: "order_status", RefundStatus: "refund_status"}
 )
 
 
 def problem_of_success(
-    operation: Operation[object], response: HttpResponse, order_uuid: str | None
+    operation: Operation[object], response: HttpResponse, asked: str | None
 ) -> tuple[type[errors.FrontPayError], str] | None:
     """Return the error class of a 2xx that is not a success, and why it cannot be used."""
     if response.status in _BODILESS or not is_json_object(response):
         return NOT_OURS
     envelope = response.envelope()
-    if order_uuid is not None and _is_about_another(operation, envelope, order_uuid):
+    told = _ids_told(operation, envelope, asked) if asked else set[str]()
+    is_own = asked is not None and asked.casefold() in told
+    if told and not is_own:
         return errors.OutcomeUnknownError, "it is about another order"
     has_data = _has_data(operation, envelope)
     if not _is_marked(operation, envelope) and _is_success(operation, envelope, has_data=has_data):
+        if not is_own and _is_another_operations(operation, envelope):
+            return errors.OutcomeUnknownError, "it is the success of another operation"
         return None
     cls = named_error(errors.folded(text_of(envelope.get("message"))))
     # Data together with a rejection is a contradiction: the data may be that of a created order.
@@ -264,18 +287,42 @@ def own_id(operation: Operation[object]) -> str:
     return camel(operation.id_name or "order_uuid")
 
 
-def _is_about_another(operation: Operation[object], envelope: JsonObject, order_uuid: str) -> bool:
+def _ids_told(operation: Operation[object], envelope: JsonObject, asked: str) -> set[str]:
+    """Return the ids of what the response is about, as far as it says."""
     data = envelope.get("data")
     # The terminal checks have their values next to the data.
     beside = operation.result in STATUS_KEYS
     members = {**(envelope if beside else {}), **(data if isinstance(data, dict) else {})}
-    # An operation that changes something may return a new id, such as a refund's, as ``uuid``.
-    own = own_id(operation)
-    names = (own, "uuid") if operation.safety is Safety.READ else (own,)
+    names = {own_id(operation)} | ({"uuid"} if operation.safety is Safety.READ else set())
+    # An operation that changes something may return a new id, such as a capture's, as ``uuid``: that one has
+    # other letters.
+    kind = _kind(asked)
+    names |= {name for name in _IDS if kind is not None and _kind(members.get(name)) == kind}
     # PHP writes a missing value as an empty string, list or object.
     told = [members[name] for name in names if members.get(name) not in (None, "", [], {})]
     # The API has been observed to compare ids case-insensitively.
-    return bool(told) and all(str(each).casefold() != order_uuid.casefold() for each in told)
+    return {str(each).casefold() for each in told}
+
+
+def _kind(uuid: Json) -> str | None:
+    """Return the letters with which an id begins, such as ``RES``; None if it has none."""
+    found = _LETTERS.match(uuid) if isinstance(uuid, str) else None
+    return None if found is None else found[0].casefold()
+
+
+def _is_another_operations(operation: Operation[object], envelope: JsonObject) -> bool:
+    """Whether the message says that something else was done than what this operation does."""
+    message = text_of(envelope.get("message"))
+    if message is None or message == operation.message or operation.raw or operation.safety is Safety.READ:
+        return False
+    own = _verbs(operation.message)
+    # Any request may be "completed".
+    done = _verbs(message) - {"complete"}
+    return bool(done) and bool(own) and done.isdisjoint(own)
+
+
+def _verbs(message: str) -> set[str]:
+    return {verb for verb, beginnings in _VERBS.items() if _contains(beginnings, message)}
 
 
 def status_text(kind: type[object], envelope: JsonObject) -> str | None:

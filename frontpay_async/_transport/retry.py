@@ -139,7 +139,7 @@ class Retry:
             last = call.last
             last.response = response
             sent = last.request
-            find = partial(problem, sent.operation, response, sent.order_uuid, last.sent_values)
+            find = partial(problem, sent.operation, response, sent.order_uuid, last.sent_values, sent.asked)
             failure = find() if len(response.body) < LARGE else await in_worker_thread(find)
             outcome = failure.outcome if failure else None
             last.did_nothing = outcome is Outcome.REJECTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -31,7 +32,15 @@ from frontpay_async import (
     TerminalBusyError,
 )
 from frontpay_async._protocol import operations
-from frontpay_async._protocol.operations import OPERATIONS, Operation, Safety
+from frontpay_async._protocol.build import build
+from frontpay_async._protocol.operations import (
+    OPERATIONS,
+    Operation,
+    Safety,
+    customers,
+    reservations,
+    subscriptions,
+)
 from frontpay_async._protocol.parse import problem
 from tests._protocol.test_codec import DETAILS
 from tests.support.wire import answer, read, success
@@ -309,6 +318,55 @@ def test_an_answer_about_another_order_is_no_answer(operation: Operation[Any], d
         read(operation, response, "ODR7")
     read(operation, response, "ODR8")
     read(operation, response, "odr8")
+
+
+@pytest.mark.parametrize(
+    ("operation", "uuid"),
+    [
+        *(
+            (row, "ODR7")
+            for row in (operations.CANCEL_ORDER, operations.REFUND_ORDER, operations.CHARGE_DELAYED)
+        ),
+        *((row, "RES7") for row in (reservations.CAPTURE_RESERVATION, reservations.CANCEL_RESERVATION)),
+        (subscriptions.REFUND_CYCLES, "SUB7"),
+    ],
+    ids=str,
+)
+def test_a_change_of_another_order_is_not_this_ones(operation: Operation[Any], uuid: str) -> None:
+    """Under whatever name; an id of another kind is what was created."""
+    for name in ("uuid", "orderUuid", "reservationUuid", "subscriptionUuid"):
+        with pytest.raises(OutcomeUnknownError, match="another order"):
+            read(operation, success(operation, {name: uuid[:3] + "8"}), uuid)
+        read(operation, success(operation, {"uuid": "CAP9", name: uuid.lower()}), uuid)
+    read(operation, success(operation, {"uuid": "CAP9"}), uuid)
+
+
+@pytest.mark.parametrize("name", ["uuid", "customerUuid"])
+def test_a_customer_who_was_not_asked_for_is_no_answer(name: str) -> None:
+    row = customers.GET_CUSTOMER_DETAILS
+    request = build(row, uuid="CSRT7")
+    response = success(row, {name: "CSRT8"})
+    assert isinstance(problem(row, response, request.order_uuid, tuple, request.asked), OutcomeUnknownError)
+    assert problem(row, success(row, {name: "CSRT7"}), request.order_uuid, tuple, request.asked) is None
+
+
+CHANGES = [row for row in OPERATIONS.values() if row.safety is not Safety.READ and not row.raw]
+
+
+@pytest.mark.parametrize("operation", CHANGES, ids=lambda row: row.name)
+def test_the_success_of_another_operation_is_not_this_ones(operation: Operation[Any]) -> None:
+    """An answer that belongs to another request must not report that this one was carried out."""
+    data: Any = {"uuid": "CAP7", "orderUuid": "ODR7", "customerUuid": "CSRT7"} if operation.result else None
+    for message, verbs in {
+        "orderAddedSuccessfully": "creat|add|submit|sent",
+        "cancelledOrderSuccessfully": "cancel",
+        "Order Refunded Successfully": "refund",
+        "reservationCapturedSuccessfully": "captur|charg",
+        "Customer Updated Successfully": "updat",
+    }.items():
+        if not re.search(verbs, operation.message, re.IGNORECASE):
+            with pytest.raises(OutcomeUnknownError):
+                read(operation, success(operation, data, message=message))
 
 
 @pytest.mark.parametrize("keyed", [False, True])
