@@ -146,7 +146,9 @@ def _is_success(  # noqa: PLR0911 - a table
         if has_data and not envelope.get("data") and operation.result not in STATUS_KEYS:
             # An empty list with a failure message, or with a number of rows, is not an empty account.
             return not (
-                _is_failure_of_all(code) or _FAILED.search(message or "") or has_more_rows(envelope, 0)
+                _is_failure_of_all(code)
+                or _FAILED.search(message or "")
+                or (operation.listed and has_more_rows(envelope, 0))
             )
         return has_data or undecided
     if operation.result is not None and not has_data and not operation.may_lack_data:
