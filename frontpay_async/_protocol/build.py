@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode
@@ -55,7 +56,7 @@ def build_raw(
         must = "must be a path below the base URL such as orders/status, without a query, an escape or dots"
         violations.append(Violation("path", must))
     content = _written("json", json, lambda body: write_exact(body).encode(), violations)
-    asked = _written("query", query, lambda asked: urlencode(asked, quote_via=quote).encode(), violations)
+    asked = _written("query", query, _query, violations)
     if violations:
         raise InvalidOrderError(violations, operation=_RAW_NAME)
     row: Operation[object] = Operation(
@@ -70,6 +71,15 @@ def build_raw(
         reference="",
     )
     return HttpRequest(row, verb, f"{below}?{asked.decode()}" if asked else below, content)
+
+
+def _query(parameters: Mapping[str, object]) -> bytes:
+    """Write a query; a parameter of None is left out."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+            raise TypeError(f"{name!r} must be text, not a {type(value).__name__}")
+    return urlencode(given, quote_via=quote).encode()
 
 
 def _written(

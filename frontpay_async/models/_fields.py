@@ -33,6 +33,7 @@ _ORE = Decimal("0.01")
 _DATE_DEMAND = "must be a date or a zone-aware datetime, not {}"
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _MOST_DIGITS = 30
+_DEEPEST = 50
 
 T = TypeVar("T")
 
@@ -205,12 +206,15 @@ def to_extra(value: Mapping[str, object] | None) -> dict[str, object]:
     return cast("dict[str, object]", copied)
 
 
-def _json_copy(value: object, path: str) -> object:
+def _json_copy(value: object, path: str, depth: int = 0) -> object:
+    if depth == _DEEPEST:
+        # A structure may also contain itself.
+        raise InvalidOrderError([Violation("extra", "is nested too deeply")])
     if type(value) not in _BUILTIN:
         value = builtin(value, path)
     match value:
         case Enum():
-            return _json_copy(cast("object", value.value), path)
+            return _json_copy(cast("object", value.value), path, depth)
         case None | bool():
             return value
         case str():
@@ -219,12 +223,12 @@ def _json_copy(value: object, path: str) -> object:
             return int(value) if isinstance(value, int) else _number(to_decimal, value, path)
         case list() | tuple():
             rows = cast("list[object]", value)
-            return [_json_copy(each, f"{path}.{number}") for number, each in enumerate(rows)]
+            return [_json_copy(each, f"{path}.{number}", depth + 1) for number, each in enumerate(rows)]
         case abc.Mapping():
             members = cast("Mapping[object, object]", value)
             if all(isinstance(name, str) for name in members):
                 copied = ((_encodable(str(name), path), each) for name, each in members.items())
-                return {name: _json_copy(each, f"{path}.{name}") for name, each in copied}
+                return {name: _json_copy(each, f"{path}.{name}", depth + 1) for name, each in copied}
             raise _WrongTypeError([Violation(path, "must have names that are text")])
         case _:
             why = "; pass a Decimal or text" if isinstance(value, float) else ""

@@ -119,3 +119,16 @@ def test_json_is_written_as_it_is(value: Any) -> None:
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12))
 def test_a_decimal_is_written_as_a_number_with_its_digits(number: Decimal) -> None:
     assert write_exact({"x": number}) == f'{{"x":{format(number or abs(number), "f")}}}'
+
+
+def test_a_parameter_of_none_is_left_out() -> None:
+    """It was sent as the text None."""
+    query: Any = {"page": 2, "status": None, "name": "Æ", "amount": Decimal("1.50")}
+    request = build_raw("GET", "a", safety=Safety.READ, query=query)
+    assert request.path == "a?page=2&name=%C3%86&amount=1.50"
+
+
+@pytest.mark.parametrize("value", [True, [1, 2], {"a": 1}, 1.5, b"x"])
+def test_a_parameter_that_is_not_text_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="query 'a' must be text, not a"):
+        build_raw("GET", "a", safety=Safety.READ, query={"a": value})

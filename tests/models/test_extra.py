@@ -107,3 +107,15 @@ def test_merging_loses_nothing_of_the_second(base: Any, extra: Any) -> None:
 def test_what_is_not_exact_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"JSON|nested|range|Expecting|property"):
         read_exact(text)
+
+
+def test_an_extra_that_is_too_deep_or_contains_itself_is_refused() -> None:
+    """It was a RecursionError."""
+    circle: dict[str, Any] = {}
+    circle["a"] = [circle]
+    deep: dict[str, Any] = {}
+    for _ in range(500):
+        deep = {"a": deep}
+    for extra in (circle, deep):
+        with pytest.raises(InvalidOrderError, match="extra is nested too deeply"):
+            builders.invoice(extra=extra)
