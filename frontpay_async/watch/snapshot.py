@@ -19,6 +19,8 @@ LONGEST_AGE = 1e9
 
 _VERSION = 1
 _GREATEST = 1e15
+_LONGEST_STATUS = 100
+_ENDED_BY_A_STATUS = frozenset({WatchKind.PAYMENT, WatchKind.REFUND})
 
 Key: TypeAlias = tuple[WatchKind, str]
 
@@ -76,7 +78,12 @@ def read_snapshot(data: object) -> Snapshot:
         kind, order_uuid, status = WatchKind(str(row.get("kind"))), row.get("order_uuid"), row.get("status")
         if not isinstance(order_uuid, str) or not isinstance(status, str | None):
             raise ValueError("a snapshot's watch lacks its order")  # noqa: TRY004 - whatever is wrong with it
+        if status is not None and not (len(status) <= _LONGEST_STATUS and status.isprintable()):
+            raise ValueError("a snapshot's status is not valid")
         known = None if status is None else KINDS[kind].facts.statuses(status)
+        if known is not None and known.is_final and kind in _ENDED_BY_A_STATUS:
+            # No watch of a snapshot has ended: only the API may report an end.
+            known = None
         age = _number(row.get("age"))
         if not 0 <= age <= LONGEST_AGE:
             raise ValueError("a snapshot's age is out of range")

@@ -49,6 +49,8 @@ def changed(**members: object) -> object:
         changed(watches=[{"kind": "payment", "order_uuid": "ODR1", "age": "1"}]),
         changed(watches=[{"kind": "payment", "order_uuid": "ODR1", "age": float("inf")}]),
         changed(watches=[{"kind": "payment", "order_uuid": "ODR1", "age": 1, "status": 7}]),
+        changed(watches=[{"kind": "payment", "order_uuid": "ODR1", "age": 1, "status": "P" * 101}]),
+        changed(watches=[{"kind": "payment", "order_uuid": "ODR1", "age": 1, "status": "PAID\nforged"}]),
         changed(learnt=[]),
         changed(learnt={"payment": 3}),
         changed(learnt={"payment": [1.0, float("nan"), 0.0]}),
@@ -58,3 +60,13 @@ def changed(**members: object) -> object:
 def test_anything_else_is_refused(data: object) -> None:
     with pytest.raises(ValueError, match=r"snapshot|WatchKind"):
         read_snapshot(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("payment", "PAID"), ("refund", "REFUNDED"), ("refund", "REJECTED")]
+)
+def test_a_snapshot_does_not_report_an_end(kind: str, status: str) -> None:
+    """A time-out's last status would be one that the API has not reported."""
+    row = {"kind": kind, "order_uuid": "ODR1", "age": 1, "status": status}
+    read = read_snapshot(changed(watches=[row]))
+    assert read.watches[WatchKind(kind), "ODR1"].status is None
