@@ -24,6 +24,7 @@ from frontpay_async._protocol.success import (
     STATUS_KEYS,
     STATUSES,
     SUCCESSES,
+    count_of,
     has_more_rows,
     own_id,
     problem_of_success,
@@ -226,8 +227,7 @@ def _page(items: Listing[object], envelope: JsonObject) -> Page[object]:
     meta = envelope.get("metaData")
     told = meta if isinstance(meta, dict) else {}
     number, last, total, per_page = (
-        int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
-        for value in (told.get(name) for name in ("currentPage", "lastPage", "total", "perPage"))
+        count_of(told.get(name)) for name in ("currentPage", "lastPage", "total", "perPage")
     )
     number, links = number or 1, envelope.get("links")
     follows = number < last if last is not None else isinstance(links, dict) and bool(links.get("next"))

@@ -266,7 +266,7 @@ def has_more_rows(envelope: JsonObject, shown: int) -> bool:
     ]
     for holder in holders:
         told = {_SEPARATORS.sub("", name).casefold(): each for name, each in _members(holder)}
-        total, page, last = (_count(told.get(name)) for name in ("total", "currentpage", "lastpage"))
+        total, page, last = (count_of(told.get(name)) for name in ("total", "currentpage", "lastpage"))
         # ``links`` has the next page's address, or none.
         link = told.get("next") if holder is envelope.get("links") else told.get("nextpageurl")
         if (total or 0) > shown or (last or 1) > 1 or (page or 1) > 1 or bool(link):
@@ -278,10 +278,11 @@ def _members(holder: Json) -> Iterable[tuple[str, Json]]:
     return holder.items() if isinstance(holder, dict) else ()
 
 
-def _count(value: Json) -> int | None:
+def count_of(value: Json) -> int | None:
+    """Return a number of rows or of a page, or None if it is not one."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) <= _LONGEST_COUNT else None
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def own_id(operation: Operation[object]) -> str:

@@ -71,12 +71,13 @@ class Pages(Generic[T]):
             found = await self.page(number)
             for item in found.items:
                 yield item
-            if not found.has_next or not found.items:
+            if not found.has_next:
                 return
-            if found.number != number:
+            if found.number != number or not found.items:
+                what = f"page {found.number}" if found.items else "an empty page, although more follow"
                 raise OutcomeUnknownError(
-                    f"{self._operation.name}: page {number} was requested, but the API returned page"
-                    f" {found.number}: the list cannot be read further. Nothing was changed: this is a read.",
+                    f"{self._operation.name}: page {number} was requested, but the API returned {what}:"
+                    " the list cannot be read further. Nothing was changed: this is a read.",
                     operation=self._operation.name,
                 )
             number += 1

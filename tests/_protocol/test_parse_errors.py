@@ -359,3 +359,22 @@ def test_the_request_id_is_masked_and_cut() -> None:
     assert request_id is not None
     assert request_id.startswith("***\\u{1b}[0mrrr")
     assert len(request_id) < 300
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+@pytest.mark.parametrize("code", ["orderStatusAlreadyPaid", "refundRejectionForX", "cycleNotfound#cycle1"])
+def test_no_code_changes_the_meaning_of_some_statuses(status: int, code: str) -> None:
+    """An order that is paid is no reason for a 401: the token was rejected."""
+    kinds = {401: AuthenticationError, 403: PermissionDeniedError, 429: RateLimitedError}
+    error = problem(operations.REFUND_ORDER, answer(status, {"message": code, "is_error": True}), "ODR7")
+    assert type(error) is kinds[status]
+
+
+@pytest.mark.parametrize("length", [1990, 1991])
+def test_a_text_is_marked_where_it_is_cut(length: int) -> None:
+    sentences = ["x" * length, "y" * 2000]
+    body = {"message": "payloadValidationErrors", "errors": sentences, "is_error": True}
+    error = problem(operations.SEND_INVOICE, answer(417, body), None)
+    # The message, two separators and the sentences: exactly as long as is shown, and one longer.
+    shown = len("payloadValidationErrors") + 4 + length + 2000
+    assert ("…" in str(error)) is (shown > 4000)
