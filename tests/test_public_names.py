@@ -37,3 +37,18 @@ def test_importing_the_package_imports_no_http_engine() -> None:
     """A plugin that imports the package for nothing does not pay for httpx."""
     check = "import sys, frontpay_async; sys.exit(bool({'httpx', 'attrs', 'cattrs'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0  # noqa: S603
+
+
+@pytest.mark.parametrize(
+    ("statement", "deferred"),
+    [
+        ("frontpay_async.FrontPayClient(token='t' * 40, environment='demo')", "asyncio cattrs tenacity"),
+        ("import frontpay_async.sandbox as s; s.Sandbox()", "uvicorn cattrs tenacity"),
+    ],
+)
+def test_what_only_some_processes_need_is_imported_at_its_first_use(statement: str, deferred: str) -> None:
+    """A retry, a journal and a served sandbox pay for their libraries themselves."""
+    check = (
+        f"import sys, frontpay_async; {statement}; sys.exit(bool(set({deferred.split()}) & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0  # noqa: S603

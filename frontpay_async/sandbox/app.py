@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from decimal import localcontext
-from functools import partial
+from functools import cache, partial
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async._protocol.rules import check
@@ -32,7 +32,7 @@ from frontpay_async.sandbox.validation import validate
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from frontpay_async._exact_json import JsonObject
     from frontpay_async._protocol.operations import Operation
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from frontpay_async.sandbox.throttle import Throttle
 
 BASE_PATH = "/api/v1/connect"
+# The scope's member with the sandbox's Api, by which the shared routes find it.
+_API = "frontpay_async.sandbox.api"
 # All methods, so that a wrong one gets the API's 405 and not Starlette's.
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
@@ -81,45 +83,38 @@ class Api:
     requests: deque[RecordedRequest]
     request_count: int = field(init=False, default=0)
 
-    def routes(self) -> list[Route]:
-        """Derive the routes from the operation table; rows that share a path share a route."""
-        by_path: dict[str, dict[str, list[Operation[object]]]] = defaultdict(lambda: defaultdict(list))
-        for operation in OPERATIONS.values():
-            paths = [_route(path) for path in (operation.path, operation.other_path) if path is not None]
-            if operation.steps:
-                paths += [f"{path}/{{steps:path}}" for path in paths]
-            for method in filter(None, (operation.method, operation.other_method)):
-                for each in paths:
-                    by_path[each][method].append(operation)
-        return [Route(path, self._endpoint(rows), methods=_METHODS) for path, rows in by_path.items()]
+    def app(self, otherwise: ASGIApp) -> ASGIApp:
+        """Return the ASGI app of all operations; the other one gets requests with other paths."""
+        router = Router(_routes(), redirect_slashes=False)
+        router.default = otherwise
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[_API] = self
+            await router(scope, receive, send)
+
+        return app
 
     async def no_route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to paths without an operation (an ASGI app)."""
-        response = await self._endpoint({})(Request(scope, receive))
+        response = await self.respond(Request(scope, receive), {})
         await response(scope, receive, send)
 
-    def _endpoint(
-        self, rows: Mapping[str, Sequence[Operation[object]]]
-    ) -> Callable[[Request], Awaitable[Response]]:
-        """Return the endpoint of a path, given the rows of each method."""
-
-        async def endpoint(request: Request) -> Response:
-            content = await _read(request)
-            if content is None:
-                return Response(_TOO_LARGE, 413, _HEADERS, "text/html")
-            body = read_json(content)
-            operation = _choose(rows.get(request.method, ()), body)
-            headers, answer = self._admit(request, operation, allowed=rows.keys())
-            strike = Strike()
-            if answer is None and operation is not None:
-                strike = self.faults.strike(operation.name)
-                if strike.kind is None or not strike.kind.prevents:
-                    answer = self._handle(operation, request, body or {})
-                answer = spoilt(strike.kind, operation, answer)
-            self._record(operation, request, body, answer, strike)
-            return await self._send(request, answer, headers, strike)
-
-        return endpoint
+    async def respond(self, request: Request, rows: Mapping[str, Sequence[Operation[object]]]) -> Response:
+        """Respond to a request, given the rows of its path by method."""
+        content = await _read(request)
+        if content is None:
+            return Response(_TOO_LARGE, 413, _HEADERS, "text/html")
+        body = read_json(content)
+        operation = _choose(rows.get(request.method, ()), body)
+        headers, answer = self._admit(request, operation, allowed=rows.keys())
+        strike = Strike()
+        if answer is None and operation is not None:
+            strike = self.faults.strike(operation.name)
+            if strike.kind is None or not strike.kind.prevents:
+                answer = self._handle(operation, request, body or {})
+            answer = spoilt(strike.kind, operation, answer)
+        self._record(operation, request, body, answer, strike)
+        return await self._send(request, answer, headers, strike)
 
     def _admit(
         self, request: Request, operation: Operation[object] | None, *, allowed: Collection[str]
@@ -200,6 +195,29 @@ class Api:
             is_cut=strike.kind is FaultKind.CUT_BODY,
             pause=partial(self.clock.sleep, strike.drip / len(content)) if strike.drip else None,
         )
+
+
+@cache
+def _routes() -> tuple[Route, ...]:
+    """Derive the routes from the operation table; rows that share a path share a route."""
+    # All sandboxes of a process share them, because compiling them takes longer than a call.
+    by_path: dict[str, dict[str, list[Operation[object]]]] = defaultdict(lambda: defaultdict(list))
+    for operation in OPERATIONS.values():
+        paths = [_route(path) for path in (operation.path, operation.other_path) if path is not None]
+        if operation.steps:
+            paths += [f"{path}/{{steps:path}}" for path in paths]
+        for method in filter(None, (operation.method, operation.other_method)):
+            for each in paths:
+                by_path[each][method].append(operation)
+    return tuple(Route(path, _endpoint(rows), methods=_METHODS) for path, rows in by_path.items())
+
+
+def _endpoint(rows: Mapping[str, Sequence[Operation[object]]]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        api: Api = request.scope[_API]
+        return await api.respond(request, rows)
+
+    return endpoint
 
 
 def _route(path: str) -> str:

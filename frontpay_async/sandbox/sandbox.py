@@ -66,18 +66,18 @@ import contextlib
 import sys
 import time
 from collections import deque
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-try:
-    import uvicorn  # noqa: F401  # pyright: ignore[reportUnusedImport] - the only check for the extra
-    from starlette.routing import Router
-except ModuleNotFoundError as error:
+# Not imported, because only a sandbox that is served needs uvicorn.
+if _missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
     needs = "frontpay_async.sandbox needs the extra: pip install 'frontpay_async[sandbox]'"
-    raise ModuleNotFoundError(needs, name=error.name) from error
+    raise ModuleNotFoundError(needs, name=_missing[0])
 
 from frontpay_async import _checks
 from frontpay_async._protocol.operations import DateFormat
@@ -87,13 +87,9 @@ from frontpay_async.models.terminals import Terminal
 from frontpay_async.priority import Priority
 from frontpay_async.sandbox.app import BASE_PATH, Api
 from frontpay_async.sandbox.callback_sender import CallbackForm, CallbackSender, SentCallback
-from frontpay_async.sandbox.checkout_page import checkout_routes
 from frontpay_async.sandbox.faults import Fault, FaultKind, Faults
-from frontpay_async.sandbox.inspect.control import control_routes
 from frontpay_async.sandbox.inspect.feed import Feed, RecordedRequest
 from frontpay_async.sandbox.inspect.origin import AllowedHost
-from frontpay_async.sandbox.inspect.routes import page_routes
-from frontpay_async.sandbox.inspect.view import View
 from frontpay_async.sandbox.reservations import (
     OUTSIDE_RESERVATION_EVENTS,
     ReservationEvent,
@@ -129,7 +125,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     import httpx
-    from starlette.types import ASGIApp
+    from starlette.routing import Router
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from frontpay_async._transport.instrumentation import TelemetryProvider
     from frontpay_async.models.records import AttemptRecord, ResultRecord
@@ -273,10 +270,7 @@ class Sandbox:
         history = deque[RecordedRequest](maxlen=most)
         self._settings = settings
         self._api = Api(settings, self._new_state(), throttle, self.faults, self._clock, feed, history)
-        own = [*page_routes(self._api), *control_routes(self, View(self._api)), *checkout_routes(self._api)]
-        router = Router([*own, *self._api.routes()], redirect_slashes=False)
-        router.default = self._api.no_route
-        self.app = AllowedHost(router, _checks.texts("allowed_hosts", allowed_hosts))
+        self.app = AllowedHost(self._api.app(self._page), _checks.texts("allowed_hosts", allowed_hosts))
         self.callback_sender.note = feed.note_callback
         if state_file is not None:
             _checks.path("state_file", state_file)
@@ -291,6 +285,26 @@ class Sandbox:
         state.behaviour.magic_amounts = self._settings.magic_amounts
         self.callback_sender.attend(state)
         return state
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to paths without an operation: the page and its control routes (an ASGI app)."""
+        await self._pages(scope, receive, send)
+
+    @cached_property
+    def _pages(self) -> Router:
+        # Imported and built at the first use: most sandboxes of tests have none.
+        from starlette.routing import Router  # noqa: PLC0415
+
+        from frontpay_async.sandbox.checkout_page import checkout_routes  # noqa: PLC0415
+        from frontpay_async.sandbox.inspect.control import control_routes  # noqa: PLC0415
+        from frontpay_async.sandbox.inspect.routes import page_routes  # noqa: PLC0415
+        from frontpay_async.sandbox.inspect.view import View  # noqa: PLC0415
+
+        api = self._api
+        routes = [*page_routes(api), *control_routes(self, View(api)), *checkout_routes(api)]
+        router = Router(routes, redirect_slashes=False)
+        router.default = api.no_route
+        return router
 
     def transport(self) -> SandboxTransport:
         """Return an httpx transport that calls this sandbox without a socket."""
