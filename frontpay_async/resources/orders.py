@@ -233,7 +233,7 @@ class Orders:
         """
         query = None
         if status is not None:
-            # Callers without a type checker may pass anything: as text it is no filter.
+            # Callers without a type checker may pass anything; as text, it is not among the filters.
             wanted = OrderStatus(str(status))
             if wanted not in FILTERS:
                 must = Violation("type", f"must be one of {', '.join(FILTERS)}")
