@@ -28,6 +28,7 @@ import httpx
 from attrs import Factory, define, field
 
 from frontpay_async._transport.concurrency_limit import ConcurrencyLimit
+from frontpay_async._transport.engine_log import OWN_REQUEST, quieten
 from frontpay_async._transport.network_backend import Network
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
             # Whatever the failure, the place is free again.
             self._limit.release()
             raise
+        OWN_REQUEST.set(True)
         try:
             response = await pool.transport.handle_async_request(request)
         except self.http.TransportError as error:
@@ -96,6 +98,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
             # A cancellation, or a state that httpcore does not expect: its bookkeeping is no longer reliable.
             await self.give_back(pool, retire=True)
             raise
+        finally:
+            OWN_REQUEST.set(False)
         response.stream = _PlaceHolder(self, pool, cast("httpx.AsyncByteStream", response.stream))
         return response
 
@@ -164,6 +168,7 @@ class _PlaceHolder(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         unread, self._unread = cast("AsyncIterator[bytes]", self._unread), None
+        OWN_REQUEST.set(True)
         try:
             chunk = await anext(unread)
         except (StopAsyncIteration, self.owner.http.TransportError):
@@ -172,6 +177,8 @@ class _PlaceHolder(httpx.AsyncByteStream):
             # After a cancellation, httpcore's state of this response is no longer reliable.
             self.interrupted = True
             raise
+        finally:
+            OWN_REQUEST.set(False)
         self._unread = unread
         return chunk
 
@@ -204,6 +211,7 @@ def open_pools(
 ) -> PooledTransport:
     """Open the engine of one of the two libraries, without connecting."""
     http, core = import_module(name), import_module("httpcore" if name == "httpx" else "httpcore2")
+    quieten(core.__name__)
     limits = http.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive)
     through = proxy and http.Proxy(str(proxy.url), auth=proxy.auth, headers=proxy.headers)
 

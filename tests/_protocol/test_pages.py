@@ -70,6 +70,6 @@ async def test_a_list_that_cannot_be_read_to_its_end_does_not_end(
 
 
 async def test_a_list_whose_last_page_is_empty_has_ended() -> None:
-    pages = ([ROW], {"currentPage": 1, "lastPage": 2}), ([], {"currentPage": 2, "lastPage": 2})
+    pages: Any = ([ROW], {"currentPage": 1, "lastPage": 2}), ([], {"currentPage": 2, "lastPage": 2})
     async with answers(*pages) as client:
         assert len([row async for row in client.subscriptions.list()]) == 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 import traceback
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from frontpay_async import FrontPayError, RetryPolicy
@@ -15,8 +17,10 @@ from tests.support.fakes import TOKEN
 from tests.support.wire_steps import answer
 
 if TYPE_CHECKING:
+    from frontpay_async._transport.engines import Engine
     from tests._transport.conftest import Connect
     from tests.support.wire_server import WireServer
+    from tests.support.wire_steps import Exchange
 
 pytestmark = pytest.mark.integration
 
@@ -65,6 +69,49 @@ async def test_no_error_shows_what_was_sent(
     )
     assert [each for each in sent if each in shown] == []
     assert "bankid" not in shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"HTTP/1.1 400 {TOKEN}\r\nX-Echo: {TOKEN}\r\nSet-Cookie: a={TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}",
+        f"HTTP/1.1 {TOKEN}\r\n\r\n",
+        f"HTTP/1.1 400 X\r\n{TOKEN}\r\n\r\n",
+        f"HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n",
+        f"HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{{TOKEN}\r\n",
+    ],
+    ids=["headers", "status line", "header line", "chunk size", "chunk"],
+)
+async def test_no_log_shows_what_was_sent(
+    server: WireServer, connect: Connect, engine: Engine, caplog: pytest.LogCaptureFixture, said: str
+) -> None:
+    """The engines' own log at DEBUG included; it still shows the steps."""
+
+    async def echo(exchange: Exchange) -> None:
+        await exchange.write(said.encode())
+        exchange.writer.close()
+
+    caplog.set_level(logging.DEBUG)
+    server.otherwise = echo
+    client = connect(server, retry=RetryPolicy(attempts=1))
+    with pytest.raises(FrontPayError):
+        await client.orders.send_invoice(invoice())
+    assert TOKEN not in caplog.text
+    if engine != "aiohttp":
+        assert "receive_response_headers" in caplog.text
+
+
+async def test_the_log_of_another_user_of_httpcore_stays_whole(
+    server: WireServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.otherwise = answer(200, b"{}", ("X-Mine", "shown"))
+    with pytest.raises(FrontPayError):
+        await connect(server, retry=RetryPolicy(attempts=1)).orders.send_invoice(invoice())
+    assert "shown" not in caplog.text
+    async with httpx.AsyncClient() as other:
+        await other.get(server.url)
+    assert "shown" in caplog.text
 
 
 async def test_an_error_can_always_be_printed(server: WireServer, connect: Connect) -> None:
