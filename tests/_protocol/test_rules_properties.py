@@ -8,7 +8,7 @@ import attrs
 import pytest
 from hypothesis import given, strategies as st
 
-from frontpay_async import InvalidOrderError
+from frontpay_async import CustomerType, InvalidOrderError, Language
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
 from frontpay_async._protocol.rules import check
@@ -87,6 +87,8 @@ def with_field(order: Any, path: str, value: Any) -> Any:
 
 # Numbers and dates are refused when a value is built, so that an order cannot hold a wrong one.
 NEVER_WRONG = ("quantity", "rate", "tax", "amount", "discount", "orderSummary", "orderDate", "grandTotal")
+# Orders read these in any case.
+IN_ANY_CASE = {"customerDetails.type": CustomerType, "customerDetails.preferredLanguage": Language}
 
 
 @pytest.mark.parametrize("operation", ORDERS, ids=lambda row: row.name)
@@ -98,6 +100,7 @@ def test_any_broken_fields_of_an_order_are_told_at_once(
         path: None if value is MISSING else value
         for path, value in data.draw(breakages(operation)).items()
         if not any(name in path for name in NEVER_WRONG) and (operation, path) != FIXED
+        if not (isinstance(value, str) and value.lower() in list(IN_ANY_CASE.get(path, ())))
     }
     order = ORDERS[operation]
     for path, value in broken.items():

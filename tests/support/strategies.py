@@ -175,7 +175,7 @@ _terminal_orders = st.builds(
 orders = (_payment_links | _invoices | _efakturas | _ehfs | _terminal_orders).map(_with_totals)
 
 _lines = st.lists(
-    st.builds(RefundLine, id=st.integers(0, 10**9), amount=numbers), min_size=1, max_size=4
+    st.builds(RefundLine, id=st.integers(0, 10**9), amount=numbers.map(abs)), min_size=1, max_size=4
 ).map(tuple)
 
 
@@ -183,7 +183,7 @@ def _sum_of(lines: tuple[RefundLine, ...]) -> Decimal:
     return _EXACT.create_decimal(reduce(_EXACT.add, (line.amount for line in lines)))
 
 
-_refunded = _lines.filter(lambda lines: _sum_of(lines) > 0 and _sum_of(lines).adjusted() < 30)
+_refunded = _lines.filter(lambda lines: _sum_of(lines) >= Decimal("0.01") and _sum_of(lines).adjusted() < 30)
 refunds = st.builds(
     lambda lines, kind: Refund(grand_total=_sum_of(lines), lines=lines, type=kind),
     _refunded,
