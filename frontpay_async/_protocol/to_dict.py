@@ -362,7 +362,8 @@ def _a(data: object) -> str:
 
 def is_masked(data: object) -> bool:
     """Return whether a value, or each member of ``extra``, was masked by ``to_dict``."""
-    if isinstance(data, Mapping):
+    # A mapping of another kind than a string is rarer, and costs more to recognise.
+    if not isinstance(data, str) and isinstance(data, Mapping):
         members = cast("Mapping[str, object]", data)
         return bool(members) and all(each == MASK for each in members.values())
     return data == MASK

@@ -62,13 +62,19 @@ def _exact_field(field: Attribute[Any]) -> Attribute[Any]:
         return field.evolve(converter=_named(convert, name))
 
     def read(value: object) -> object:
-        if type(value) not in _BUILTIN:
-            value = builtin(value, name)
-        if convert is None:
-            return value
-        return _number(convert, value, name) if convert is not to_date else to_date(cast("date", value), name)
+        return value if type(value) in _BUILTIN else builtin(value, name)
 
-    return field.evolve(converter=read)
+    def read_number(value: object) -> object:
+        if type(value) is Decimal and _is_short(value):
+            return value
+        return _number(cast("Callable[[Any], object]", convert), read(value), name)
+
+    def read_date(value: object) -> object:
+        return to_date(cast("date", read(value)), name)
+
+    if convert is None:
+        return field.evolve(converter=read)
+    return field.evolve(converter=read_date if convert is to_date else read_number)
 
 
 def _named(convert: Callable[[Any], object], name: str) -> Callable[[object], object]:
@@ -139,10 +145,18 @@ def to_decimal(value: Number) -> Decimal:
         number = Decimal(value)
     if not number.is_finite():
         raise ValueError("must be finite")
+    if _is_short(number):
+        return number
     exponent = number.as_tuple().exponent
     if number.adjusted() >= _MOST_DIGITS or (isinstance(exponent, int) and exponent < -_MOST_DIGITS):
         raise ValueError(f"may have at most {_MOST_DIGITS} digits before and after the point")
     return number
+
+
+def _is_short(number: Decimal) -> bool:
+    """Whether a number certainly has few enough digits; taking it apart costs ten times as much."""
+    text = str(number)
+    return len(text) <= _MOST_DIGITS and "E" not in text and number.is_finite()
 
 
 def _wrong_number(value: object) -> str:

@@ -143,23 +143,26 @@ def assemble_group(group: Group, draft: Draft) -> tuple[object, list[Flaw]]:
 def _make(group: Group, values: Draft, path: Path, flaws: list[Flaw]) -> object:
     given: dict[str, Any] = {}
     for name, member in group.fields.items():
-        value, place = values.get(name), (*path, name)
-        if isinstance(member, Leaf):
-            if value is UNREADABLE or (member.is_masked and _tell_masked(value, place, flaws)):
+        value = values.get(name)
+        if type(member) is Leaf:
+            if value is None:
+                if member.is_required:
+                    given[name] = _missing(member, (*path, name), flaws)
+                elif member.default is not None:
+                    given[name] = member.default
+            elif value is UNREADABLE or (member.is_masked and _tell_masked(value, (*path, name), flaws)):
                 given[name] = _PLACEHOLDERS[member.form]
-            elif value is not None:
+            else:
                 given[name] = value
-            elif member.is_required:
-                given[name] = _missing(member, place, flaws)
-            elif member.default is not None:
-                given[name] = member.default
-        elif member.is_rows:
+            continue
+        nested, place = cast("Group", member), (*path, name)
+        if nested.is_rows:
             rows = cast("list[Draft]", value if isinstance(value, list) else [])
-            given[name] = [_make(member, row, (*place, index), flaws) for index, row in enumerate(rows)]
-        elif member.cls is OrderSummary and value is None:
+            given[name] = [_make(nested, row, (*place, index), flaws) for index, row in enumerate(rows)]
+        elif nested.cls is OrderSummary and value is None:
             given[name] = _summary(given, place, flaws)
-        elif isinstance(value, dict) or member.is_required:
-            given[name] = _make(member, cast("Draft", value if isinstance(value, dict) else {}), place, flaws)
+        elif isinstance(value, dict) or nested.is_required:
+            given[name] = _make(nested, cast("Draft", value if isinstance(value, dict) else {}), place, flaws)
     return group.cls(**given)
 
 

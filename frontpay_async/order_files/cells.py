@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from frontpay_async.errors import ConfigurationError
@@ -30,7 +31,7 @@ _ERROR = re.compile(
     r"#(?:N/A|I/T|REF!|REFERANSE!|VALUE!|VERDI!|DIV/0!|NAME\?|NAVN\?|NULL!|NUM!|SPILL!|OVERFLYT!|CALC!|BEREGN!"
     r"|FIELD!|FELT!|BLOCKED!|BLOKKERT!|CONNECT!|GETTING_DATA|#+)",
 )
-_MISSING = frozenset({"nan", "NaN", "NaT", "<NA>", "NULL", "null", "None", "N/A", "n/a"})
+MISSING = frozenset({"nan", "NaN", "NaT", "<NA>", "NULL", "null", "None", "N/A", "n/a"})
 _MISSING_DEMAND = "is a placeholder for a missing value: leave the cell empty"
 # 4E7 may be a code; with a fraction or a plus sign it is a number.
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+[Ee]\+?|[Ee]\+)\d{1,3}", re.ASCII)
@@ -78,10 +79,10 @@ def visible(text: str) -> str:
 def damage(text: str, *, is_text: bool, is_digits: bool = False) -> str | None:
     """Return the requirement if a program has replaced a cell's value; otherwise None."""
     if text[:1].isalpha():
-        return _MISSING_DEMAND if is_text and text in _MISSING else None
+        return _MISSING_DEMAND if is_text and text in MISSING else None
     if text.startswith("#") and _ERROR.fullmatch(text):
         return "is a spreadsheet error: correct or clear the cell, and export the file again"
-    if is_text and text in _MISSING:
+    if is_text and text in MISSING:
         return _MISSING_DEMAND
     if is_text and _SCIENTIFIC.fullmatch(text):
         return (
@@ -133,8 +134,12 @@ def decimal_sign(text: str) -> str:
 def decimal_of(texts: Iterable[str]) -> tuple[str, bool]:
     """Return the decimal sign of a file's numbers, and whether any of them shows it."""
     # A point if they have both signs, or neither.
-    signs = {sign for sign in map(decimal_sign, texts) if sign in (".", ",")}
-    return "," if signs == {","} else ".", bool(signs)
+    is_comma = False
+    for sign in map(lru_cache(4096)(decimal_sign), texts):
+        if sign == ".":
+            return ".", True
+        is_comma = is_comma or sign == ","
+    return ("," if is_comma else "."), is_comma
 
 
 def day_pattern(form: str) -> re.Pattern[str]:

@@ -32,6 +32,7 @@ from frontpay_async.order_files.assemble import (
     restore_zip,
 )
 from frontpay_async.order_files.cells import (
+    MISSING,
     clean,
     damage,
     day_pattern,
@@ -50,7 +51,7 @@ from frontpay_async.order_files.columns import (
     shown_title,
     words,
 )
-from frontpay_async.order_files.csv_records import records_of
+from frontpay_async.order_files.csv_records import raw_records_of, records_of
 from frontpay_async.order_files.items import BatchItem, key_flaw
 from frontpay_async.order_files.violations import ViolationLog
 
@@ -177,12 +178,11 @@ class CsvFormat:
         """Return the format with the decimal sign detected from the file."""
         if self.decimal is not None:
             return self
-        ignored = ViolationLog()
-        records = records_of(lines, self._start(lines), ignored)
-        first = next(records, None)
-        columns = [self._column(title) or "" for title in first.cells] if first is not None else []
+        records = raw_records_of(lines, self._start(lines), ViolationLog())
+        titles = next((row for row in ([*map(clean, cells)] for _, cells in records) if any(row)), [])
+        columns = [self._column(title) or "" for title in titles]
         places = [place for place, column in enumerate(columns) if _is_number(column)]
-        cells = (cell for record in records for cell in _at(record.cells, places))
+        cells = (clean(cell) for _, cells in records for cell in _at(cells, places))
         defaults = (text for column, text in self.defaults.items() if _is_number(column))
         sign, is_shown = decimal_of(chain(defaults, cells))
         return evolve(self, decimal=sign, is_found=True, is_shown=is_shown)
@@ -445,6 +445,9 @@ class _Reader:
         read = self._reader_of_form(leaf)
 
         def read_cell(text: str) -> object:
+            # Nearly all cells are a word or digits, which no program has replaced.
+            if text.isascii() and text.isalnum() and text not in MISSING:
+                return text if read is None else read(text)
             text = visible(text)
             replaced = damage(text, is_text=is_text, is_digits=is_digits)
             if replaced is not None:

@@ -55,14 +55,22 @@ _LINE_ENDS = "it has a carriage return that ends no line; save the file again wi
 
 def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Record]:
     """Yield the non-empty records of a file, and log malformed ones."""
+    for start, written in raw_records_of(lines, delimiter, log):
+        # Most cells are empty, a word or digits: nothing has to be removed from them.
+        cells = [cell if not cell or cell.isalnum() else clean(cell) for cell in written]
+        if any(cells):
+            yield Record(start, cells)
+
+
+def raw_records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line and the cells of each record, as they are written."""
     source = _Source(lines)
     parser = csv.reader(source, delimiter=delimiter, strict=True)
     while True:
         source.taken = []
         start = lines.number + 1
         try:
-            # Most cells are empty, a word or digits: nothing has to be removed from them.
-            cells = [cell if not cell or cell.isalnum() else clean(cell) for cell in next(parser)]
+            cells = next(parser)
         except StopIteration:
             return
         except csv.Error as error:
@@ -72,5 +80,4 @@ def records_of(lines: Lines, delimiter: str, log: ViolationLog) -> Iterator[Reco
             # The intended end of the quote is unknown, so only the first line is skipped.
             lines.push_back(source.taken[1:])
             continue
-        if any(cells):
-            yield Record(start, cells)
+        yield start, cells

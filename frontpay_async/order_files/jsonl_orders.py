@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from unicodedata import normalize
 
@@ -51,6 +52,11 @@ if TYPE_CHECKING:
 
 _MEMBERS = frozenset({"key", "kind", "order"})
 _LONGEST_INT = 40
+_TEXT, _NUMBER, _WHOLE, _BOOLEAN = Form.TEXT, Form.NUMBER, Form.WHOLE, Form.BOOLEAN
+_MOST_QUICKLY = 1_000_000
+_WRITTEN = frozenset({str, int})
+# The same prices and rates stand in many lines. By type, because true equals 1.
+_remembered = lru_cache(4096, typed=True)(read_number)
 _NUMBER_DEMAND = NUMBER_DEMAND.format(example="51.00")
 
 
@@ -64,6 +70,18 @@ def _read_float(text: str) -> Decimal:
 def _read_int(text: str) -> Decimal | int:
     # int() rejects thousands of digits with an error that is not a JSON error.
     return int(text) if len(text) <= _LONGEST_INT else Decimal("Infinity")
+
+
+def _read_quickly(form: Form, value: object) -> object:
+    """Return a value as nearly all lines have it; None to read it by its form."""
+    cls = type(value)
+    if form is _TEXT:
+        return value if cls is str else None
+    if form is _NUMBER:
+        return _remembered(cast("str | int", value)) if cls in _WRITTEN else None
+    if form is _WHOLE:
+        return value if cls is int and 0 <= cast("int", value) <= _MOST_QUICKLY else None
+    return value if form is _BOOLEAN and cls is bool else None
 
 
 class _Repeated(dict[str, object]):
@@ -215,8 +233,11 @@ class ObjectReader:
         draft: Draft = {}
         for name, member in group.fields.items():
             value = members.get(name)
-            if value is not None:
-                draft[name] = self._member(member, value, (*path, name))
+            if value is None:
+                continue
+            # The path of a value is needed only for a violation.
+            read = _read_quickly(member.form, value) if type(member) is Leaf else None
+            draft[name] = self._member(member, value, (*path, name)) if read is None else read
         return draft
 
     def _member(self, member: Leaf | Group, value: object, path: Path) -> object:
