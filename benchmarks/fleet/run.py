@@ -24,7 +24,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import psycopg
 from attrs import asdict, evolve
@@ -40,8 +40,6 @@ from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-_PATIENCE: Final = 400.0
 
 
 def _say(text: str) -> None:
@@ -93,14 +91,16 @@ async def _connections(plan: Plan) -> int:
         return int((await counted.fetchone() or (1,))[0]) - 1
 
 
-async def _killed(plan: Plan, kill_every: float, is_done: Callable[[], Awaitable[bool]]) -> dict[str, Any]:
+async def _killed(
+    plan: Plan, kill_every: float, patience: float, is_done: Callable[[], Awaitable[bool]]
+) -> dict[str, Any]:
     """Run the workers until all is done; kill one every few seconds, and start another in its place."""
     chance, kills, connections = random.Random(7), 0, 0  # noqa: S311 - which worker dies
     workers = [_start(plan, share) for share in range(plan.workers)]
     begun = last = time.monotonic()
     cpu, finished = 0.0, False
     try:
-        while not (finished := await is_done()) and time.monotonic() - begun < _PATIENCE:
+        while not (finished := await is_done()) and time.monotonic() - begun < patience:
             await asyncio.sleep(1.0)
             connections = max(connections, await _connections(plan))
             if time.monotonic() - last >= kill_every:
@@ -125,7 +125,7 @@ async def _killed(plan: Plan, kill_every: float, is_done: Callable[[], Awaitable
     }
 
 
-async def _contender(plan: Plan, kill_every: float, latency: float) -> dict[str, Any]:
+async def _contender(plan: Plan, kill_every: float, latency: float, patience: float) -> dict[str, Any]:
     api = FleetApi([account(number) for number in range(plan.merchants)], plan.limit, plan.window)
     api.sandbox.fail("latency", times=None, seconds=latency)
     async with api.sandbox.serve() as base_url:
@@ -133,7 +133,7 @@ async def _contender(plan: Plan, kill_every: float, latency: float) -> dict[str,
         if plan.contender != "plain loop":
             await Worker(plan).submit()
         async with Journal.open(plan.journal, connections=1) as journal:
-            ran = await _killed(plan, kill_every, lambda: _is_done(plan, journal))
+            ran = await _killed(plan, kill_every, patience, lambda: _is_done(plan, journal))
     figures = {"contender": plan.contender, "workers": plan.workers} | ran
     figures |= asdict(api.counts(plan.invoices))
     _say(f"  {figures}")
@@ -164,6 +164,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--window", type=float, default=45.0)
     parser.add_argument("--kill-every", type=float, default=15.0, help="seconds between two kills")
     parser.add_argument("--latency", type=float, default=0.3, help="seconds that the API needs for an answer")
+    parser.add_argument("--patience", type=float, default=400.0, help="seconds after which a run is cut off")
     parser.add_argument("--lease", type=float, default=6.0, help="seconds")
     parser.add_argument("--contenders", nargs="+", choices=get_args(Contender), default=get_args(Contender))
     parser.add_argument("--connections", type=int, default=4, help="of the journal and the queue, each")
@@ -219,7 +220,14 @@ def main(arguments: list[str]) -> int:
                     # Beside the journal, the fewest workers are enough.
                     counts = options.workers if contender == "journal and queue" else options.workers[:1]
                     runs += [
-                        asyncio.run(_contender(plan(workers, contender), options.kill_every, options.latency))
+                        asyncio.run(
+                            _contender(
+                                plan(workers, contender),
+                                options.kill_every,
+                                options.latency,
+                                options.patience,
+                            )
+                        )
                         for workers in counts
                     ]
             finally:
