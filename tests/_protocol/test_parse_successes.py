@@ -649,3 +649,9 @@ def test_an_answer_that_does_not_name_its_order_is_about_the_one_asked_for(
 def test_an_answer_of_which_nothing_is_known_is_unreadable(operation: Operation[Any]) -> None:
     with pytest.raises(OutcomeUnknownError):
         read(operation, success(operation, {"foo": 1}), "ODR7")
+
+
+@pytest.mark.parametrize(("data", "uuid"), [({"uuid": "CAP1"}, "CAP1"), (None, None), ([], None)])
+def test_money_was_taken_although_the_payments_id_is_missing(data: Any, uuid: str | None) -> None:
+    for operation in (reservations.CAPTURE_RESERVATION, reservations.CHARGE_RESERVATION):
+        assert read(operation, success(operation, data), "RES7").uuid == uuid

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frontpay_async import CallbackError, InvalidChecksumError, OrderStatus
+from frontpay_async import CallbackError, InvalidChecksumError, OrderStatus, StaleCallbackError
 from frontpay_async.callbacks import CallbackGuard, OrderCallback, parse_callback, verify_checksum
 from frontpay_async.callbacks.checksum import STATUSES
 from tests.support.callbacks import (
@@ -327,3 +327,17 @@ def test_the_formula_without_a_payment_method(names: tuple[str, ...]) -> None:
 def test_the_newest_formula_is_known_beside_the_older_ones() -> None:
     for sequence in (EXAMPLE, TABLE):
         assert verify_checksum(said(sequence), SECRET).signed_fields == ALL
+
+
+@pytest.mark.parametrize("distance", [300, -300])
+def test_five_minutes_either_way_are_the_default(distance: int) -> None:
+    fields = said()
+    verify_checksum(fields, SECRET, now=NOW - 10 + distance)
+    with pytest.raises(StaleCallbackError):
+        verify_checksum(fields, SECRET, now=NOW - 10 + distance * 1.002)
+
+
+async def test_an_acceptance_shows_no_store_and_no_key() -> None:
+    accepted = await CallbackGuard(SECRET, now=lambda: NOW).claim(said())
+    assert repr(accepted) == f"Acceptance(callback={accepted.callback!r})"
+    await accepted.release()
