@@ -226,7 +226,8 @@ class Orders:
                 PARTIAL REFUNDED. Defaults to all.
 
         Returns:
-            The orders; empty if there are none. Rows that could not be read are in its ``unreadable``.
+            The orders; empty if there are none. Rows that could not be read are in its ``unreadable``, whose
+            last one is None if the API says that there are more rows than it shows.
 
         Raises:
             InvalidOrderError: The API cannot filter by this status; nothing was sent.
