@@ -175,7 +175,9 @@ _terminal_orders = st.builds(
 orders = (_payment_links | _invoices | _efakturas | _ehfs | _terminal_orders).map(_with_totals)
 
 _lines = st.lists(
-    st.builds(RefundLine, id=st.integers(0, 10**9), amount=numbers.map(Decimal.copy_abs)), min_size=1, max_size=4
+    st.builds(RefundLine, id=st.integers(0, 10**9), amount=numbers.map(Decimal.copy_abs)),
+    min_size=1,
+    max_size=4,
 ).map(tuple)
 
 
