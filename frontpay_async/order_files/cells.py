@@ -89,7 +89,13 @@ def damage(text: str, *, is_text: bool, is_digits: bool = False) -> str | None:
             "was changed by the spreadsheet (to a number such as 4E+07): format the column as text,"
             " enter the value again, and export the file again"
         )
-    if is_digits and _FRACTION.fullmatch(text):
+    return _damage_of_digits(text) if is_digits else None
+
+
+def _damage_of_digits(text: str) -> str | None:
+    if text.startswith("="):
+        return "is a formula, not its value: export the file again with values"
+    if _FRACTION.fullmatch(text):
         return "was written as a number with a fraction, such as 155.0: export the column as text"
     return None
 

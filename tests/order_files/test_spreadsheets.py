@@ -303,3 +303,10 @@ def test_a_file_that_is_no_text_is_named(told: Told, start: bytes, problem: str)
 def test_line_ends_of_two_kinds_are_named(told: Told) -> None:
     text = csv_of({}, {"key": "2"}).replace("\r\n", "\n").replace("\n", "\r", 1)
     assert "save the file again with one kind of line ends" in told(text)[0]
+
+
+@pytest.mark.parametrize("column", ["customer_zip", "customer_msisdn", "customer_country_code"])
+@pytest.mark.parametrize("cell", ["=155", "=A1&B1"])
+def test_a_formula_in_place_of_digits_is_refused(told: Told, column: str, cell: str) -> None:
+    problem = "is a formula, not its value: export the file again with values"
+    assert told(csv_of({column: cell})) == [f"line 2: {column} {problem}"]
