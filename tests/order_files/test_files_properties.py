@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 # Within a text they mean something, around it they do not.
 JOINERS = "\u200c\u200d"
-# An error, a formula, digits that are marked as text, a placeholder for nothing.
-OF_SPREADSHEET = re.compile(r"##|=\"|'[+0-9]|(?:nan|NaN|NaT|<NA>|NULL|null|None|N/A|n/a)\Z")
+# An error, a formula, digits that are marked as text, a placeholder for nothing, a number for digits.
+OF_SPREADSHEET = re.compile(
+    r"##|=\"|'[+0-9]|(?:nan|NaN|NaT|<NA>|NULL|null|None|N/A|n/a)\Z"
+    r"|\+?[0-9]+[.,]0+\Z|[+-]?[0-9](?:[.,][0-9]+[Ee]\+?|[Ee]\+)[0-9]{1,3}\Z"
+)
 orders = strategies.orders.filter(lambda order: not isinstance(order, TerminalOrder))
 
 
