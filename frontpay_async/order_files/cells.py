@@ -36,6 +36,8 @@ _MISSING_DEMAND = "is a placeholder for a missing value: leave the cell empty"
 # 4E7 may be a code; with a fraction or a plus sign it is a number.
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+[Ee]\+?|[Ee]\+)\d{1,3}", re.ASCII)
 _FRACTION = re.compile(r"\+?\d+[.,]0+", re.ASCII)
+# What programs make of whole numbers if other cells of the column are empty; "2.0" may be a key.
+_FLOAT = re.compile(r"\d{3,}[.,]0", re.ASCII)
 _SPACES = " \u00a0\u2009\u202f"
 _CURRENCY = re.compile(rf"(?:kr\.?|NOK)[{_SPACES}]*|[{_SPACES}]*(?:kr\.?|NOK|,-)\Z", re.IGNORECASE)
 _GROUPED = rf"[+-]?(?:\d+|\d{{1,3}}(?:[{_SPACES}]\d{{3}})+)"
@@ -98,6 +100,13 @@ def _damage_of_digits(text: str) -> str | None:
     if _FRACTION.fullmatch(text):
         return "was written as a number with a fraction, such as 155.0: export the column as text"
     return None
+
+
+def damage_of_key(text: str) -> str | None:
+    """Return the requirement if a program has replaced a key: 1001 and 1001.0 would be two orders."""
+    if _FLOAT.fullmatch(text):
+        return "was written as a number with a fraction, such as 1001.0: export the column as text"
+    return damage(text, is_text=True)
 
 
 def read_amount(text: str, sign: str, *, is_found: bool, is_percent: bool) -> Decimal | None:

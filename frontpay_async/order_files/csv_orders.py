@@ -35,6 +35,7 @@ from frontpay_async.order_files.cells import (
     MISSING,
     clean,
     damage,
+    damage_of_key,
     day_pattern,
     decimal_of,
     decimal_sign,
@@ -383,7 +384,7 @@ class _Reader:
             yield kind, BatchItem(key=key, order=order)
 
     def _judge_key(self, key: str, line: int) -> None:
-        flaw = damage(key, is_text=True) or key_flaw(key)
+        flaw = damage_of_key(key) or key_flaw(key)
         if flaw is not None:
             self._tell(line, _KEY, flaw)
         elif (before := self._lines_of_keys.setdefault(_same(key), line)) != line:

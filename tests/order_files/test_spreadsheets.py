@@ -310,3 +310,12 @@ def test_line_ends_of_two_kinds_are_named(told: Told) -> None:
 def test_a_formula_in_place_of_digits_is_refused(told: Told, column: str, cell: str) -> None:
     problem = "is a formula, not its value: export the file again with values"
     assert told(csv_of({column: cell})) == [f"line 2: {column} {problem}"]
+
+
+@pytest.mark.parametrize("key", ["1001.0", "1001,0", "100.0"])
+def test_a_key_with_a_fraction_is_refused(read: Read, told: Told, key: str) -> None:
+    """Money: 1001 of this month's file and 1001.0 of the next would be two orders of one invoice."""
+    (problem,) = told(csv_of({"key": key}))
+    assert problem.startswith("line 2: key was written as a number with a fraction")
+    for fine in ("1001.01", "2.0", "F-1001.0", "2026.10"):
+        assert read(csv_of({"key": fine}))[0].key == fine
