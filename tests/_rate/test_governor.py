@@ -9,7 +9,7 @@ import anyio
 import pytest
 from attrs import Factory, define
 
-from frontpay_async import Priority, RateBudgetExceededError
+from frontpay_async import NotSentError, Priority, RateBudgetExceededError
 from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.operations import GET_ORDER_STATUS
 from frontpay_async._rate.governor import Governor, Permit
@@ -371,6 +371,90 @@ def test_estimate_and_statistics(run: Callable[[Callable[[Desk], Awaitable[None]
     run(scenario)
 
 
+def test_a_call_behind_others_that_cannot_be_in_time_fails_at_once(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """It does not wait for its turn to learn that."""
+
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.take, "patient")
+            await settle()
+            with pytest.raises(RateBudgetExceededError) as caught:
+                await desk.governor.acquire(call(deadline=desk.time.time + WINDOW / 2))
+            assert caught.value.retry_after == pytest.approx(WINDOW, abs=2)
+            assert desk.passed == []
+            tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
+def test_only_the_calls_of_a_client_that_was_closed_end(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """And none of them is tried again."""
+
+    async def scenario(desk: Desk) -> None:
+        await desk.use_up()
+        closed, other = object(), object()
+        ended: list[Call] = []
+
+        async def wait(user: object) -> None:
+            mine = call()
+            try:
+                await desk.governor.acquire(mine, user)
+                desk.passed.append(user)
+            except NotSentError:
+                ended.append(mine)
+
+        async with anyio.create_task_group() as tasks:
+            for user in (closed, other, closed):
+                tasks.start_soon(wait, user)
+                await settle()
+            desk.governor.dismiss(closed)
+            await settle()
+            assert [each.final for each in ended] == [True, True]
+            assert desk.governor.statistics().waiting[Priority.NORMAL] == 1
+            await desk.time.advance(2 * WINDOW)
+        assert desk.passed == [other]
+
+    run(scenario)
+
+
+def test_the_last_client_closes_what_all_share(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        books = Books([])
+        governor = sharing(desk, books)
+        assert governor.users == 0
+        governor.users = 2
+        await governor.release()
+        assert books.closings == 0
+        await governor.release()
+        assert books.closings == 1
+        await desk.governor.release()
+
+    run(scenario)
+
+
+def test_a_place_that_is_given_back_is_told_to_the_others(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    """With the shared books' ticket; what was granted without one is told to nobody."""
+
+    async def scenario(desk: Desk) -> None:
+        books = Books(["ticket"])
+        governor = sharing(desk, books)
+        await governor.give_back(await governor.acquire(call()))
+        assert books.returned == ["ticket"]
+        await governor.give_back(Permit(Grant(desk.time.time, 1)))
+        assert books.returned == ["ticket"]
+
+    run(scenario)
+
+
 @define(eq=False)
 class Books:
     """The books of several processes, that answer when and what the test says."""
@@ -378,6 +462,14 @@ class Books:
     verdicts: list[str | float]
     slow: anyio.Event | None = None
     asked: int = 0
+    closings: int = 0
+    returned: list[str] = Factory(list)
+
+    async def aclose(self) -> None:
+        self.closings += 1
+
+    async def give_back(self, ticket: str) -> None:
+        self.returned.append(ticket)
 
     async def acquire(self, priority: Priority) -> str | float | None:
         self.asked += 1
