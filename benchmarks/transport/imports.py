@@ -15,15 +15,24 @@ STATEMENTS: Final = {
     "frontpay-client": (
         "from frontpay_async import FrontPayClient; FrontPayClient(token='bench-token', environment='demo')"
     ),
+    "httpx-client-core": "import httpx; httpx.AsyncClient()",
+    "frontpay-client-core": (
+        "from frontpay_async import FrontPayClient; FrontPayClient(token='bench-token', environment='demo')"
+    ),
+    "sandbox": "import frontpay_async.sandbox",
     "aiohttp": "import aiohttp",
     "stripe": "import stripe",
     "openai": "import openai",
 }
 """The statements that are timed, by the name that the results call them."""
 
+_BEYOND_CORE: Final = ("click", "pygments", "rich", "trio")
+"""What httpx imports if something else has installed it."""
+
 _PROGRAM = """
-import os, time
+import os, sys, time
 os.sched_setaffinity(0, {{{core}}})
+sys.modules.update(dict.fromkeys({hidden}))
 begun = time.perf_counter()
 {statement}
 print(time.perf_counter() - begun)
@@ -36,7 +45,8 @@ def measure_imports(core: int, rounds: int) -> dict[str, list[float]]:
     names = list(STATEMENTS)
     for number in range(-1, rounds):
         for name in list(names):
-            program = _PROGRAM.format(core=core, statement=STATEMENTS[name])
+            hidden = _BEYOND_CORE if name.endswith("-core") else ()
+            program = _PROGRAM.format(core=core, statement=STATEMENTS[name], hidden=hidden)
             try:
                 seconds = float(run_python("-c", program))
             except subprocess.CalledProcessError:

@@ -33,7 +33,7 @@ class NoopTransport(httpx.AsyncBaseTransport):
         return httpx.Response(201, headers=ANSWER_HEADERS, stream=httpx.ByteStream(CREATED_BODY))
 
 
-async def _timed(call: Callable[[], Awaitable[object]], calls: int) -> float:
+async def timed(call: Callable[[], Awaitable[object]], calls: int) -> float:
     """Return the CPU microseconds of one call."""
     begun = time.process_time()
     for _ in range(calls):
@@ -80,7 +80,7 @@ async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
         taken: dict[str, list[float]] = {name: [] for name in variants}
         for number in range(-1, rounds):  # the first round warms up
             for name, call in variants.items():
-                cost = await _timed(call, calls)
+                cost = await timed(call, calls)
                 if number >= 0:
                     taken[name].append(cost)
     return taken

@@ -31,6 +31,14 @@ _NOOP: Final = {
     "transport": "the no-op transport alone, called with a ready request",
 }
 
+_SANDBOX: Final = {
+    "call": "one call of a client, to a sandbox that is there",
+    "starlette": "httpx, `post(json=)` and `.json()`, to a Starlette app with one route",
+    "test": "a sandbox and a client made, one call, both closed",
+}
+
+_CORE_ONLY: Final = ", with the core's dependencies alone"
+
 _METHOD: Final = """\
 Every contender posts the same invoice order ({order} bytes of JSON) over loopback TCP and reads an answer
 of {answer} bytes, chunked, with the API's headers. `frontpay_async` does more in a call than the bare
@@ -144,10 +152,19 @@ def _noop(results: Results) -> str:
     return f"{table}\n\nMedians of {plan['noop_rounds']} rounds of {plan['noop_calls']} calls."
 
 
+def _sandbox(results: Results) -> str:
+    rows = ([_SANDBOX[name], _number(cost)] for name, cost in results.sandbox_us.items())
+    return _table(("in a sandbox, without a socket", "CPU µs"), rows)
+
+
 def _imports(results: Results) -> str:
     bare = results.imports_ms.get("httpx", 0.0)
     rows = (
-        [f"`{STATEMENTS[name]}`", _number(cost, 1), f"{cost - bare:+.1f}"]
+        [
+            f"`{STATEMENTS[name]}`{_CORE_ONLY if name.endswith('-core') else ''}",
+            _number(cost, 1),
+            f"{cost - bare:+.1f}",
+        ]
         for name, cost in results.imports_ms.items()
     )
     table = _table(("a fresh interpreter runs", "ms", "above `import httpx`"), rows)
@@ -181,6 +198,7 @@ def _markdown(results: Results, remarks: str) -> str:
         f"## Aims\n\n{_aims(results)}",
         *([f"## Remarks\n\n{remarks.strip()}"] if remarks else []),
         f"## In the process\n\n{_noop(results)}",
+        *([_sandbox(results)] if results.sandbox_us else []),
         _imports(results),
         f"## How it was measured\n\n{_method(results)}",
         _settings(results),

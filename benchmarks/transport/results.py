@@ -50,6 +50,8 @@ class Results:
     """Median microseconds of a call over the no-op transport."""
     imports_ms: dict[str, float]
     """Median milliseconds of an import."""
+    sandbox_us: dict[str, float]
+    """Median microseconds of a call, or of a whole test, in a sandbox."""
 
     @property
     def contenders(self) -> list[str]:
@@ -119,4 +121,6 @@ def load(path: Path) -> Results:
         failed=failed,
         noop_us={name: median(values) for name, values in raw["noop_us"].items()},
         imports_ms={name: median(values) * 1000 for name, values in raw["imports_s"].items()},
+        # Results from before these were measured do not have them.
+        sandbox_us={name: median(values) for name, values in raw.get("sandbox_us", {}).items()},
     )

@@ -41,6 +41,7 @@ class Plan:
     drain: float
     noop_rounds: int
     noop_calls: int
+    sandbox_calls: int
     import_rounds: int
 
     def load(self, in_flight: int) -> Load:
@@ -49,10 +50,24 @@ class Plan:
 
 
 FULL: Final = Plan(
-    repetitions=3, warm_up=0.4, window=1.5, drain=1.0, noop_rounds=15, noop_calls=2000, import_rounds=11
+    repetitions=3,
+    warm_up=0.4,
+    window=1.5,
+    drain=1.0,
+    noop_rounds=15,
+    noop_calls=2000,
+    sandbox_calls=200,
+    import_rounds=11,
 )
 QUICK: Final = Plan(
-    repetitions=1, warm_up=0.25, window=0.5, drain=0.4, noop_rounds=5, noop_calls=1000, import_rounds=3
+    repetitions=1,
+    warm_up=0.25,
+    window=0.5,
+    drain=0.4,
+    noop_rounds=5,
+    noop_calls=1000,
+    sandbox_calls=100,
+    import_rounds=3,
 )
 
 
@@ -111,12 +126,12 @@ def _run_cells(
     return runs, skipped
 
 
-def _measure_noop(cores: Cores, plan: Plan) -> dict[str, list[float]]:
-    arguments = (cores.client, plan.noop_rounds, plan.noop_calls)
+def _measure_in_process(module: str, cores: Cores, plan: Plan, calls: int) -> dict[str, list[float]]:
+    arguments = (cores.client, plan.noop_rounds, calls)
     try:
-        printed = run_python("-m", "benchmarks.transport.noop", *map(str, arguments))
+        printed = run_python("-m", f"benchmarks.transport.{module}", *map(str, arguments))
     except subprocess.CalledProcessError as error:
-        _say(f"the no-op calls failed:\n{error.stderr}")
+        _say(f"{module} failed:\n{error.stderr}")
         return {}
     taken: dict[str, list[float]] = json.loads(printed)
     return taken
@@ -148,7 +163,8 @@ def main(arguments: list[str]) -> int:
     results = ROOT / "benchmarks" / "results"
     output: Path = options.output or (results / "smoke" if partial else results)
     cores, begun, load = choose_cores(), time.monotonic(), load_average()
-    noop = _measure_noop(cores, plan)
+    noop = _measure_in_process("noop", cores, plan, plan.noop_calls)
+    sandbox = _measure_in_process("in_sandbox", cores, plan, plan.sandbox_calls)
     imports = measure_imports(cores.client, plan.import_rounds)
     runs, skipped = _run_cells(rows, plan, cores)
     output.mkdir(parents=True, exist_ok=True)
@@ -172,6 +188,7 @@ def main(arguments: list[str]) -> int:
             },
             "skipped": skipped,
             "noop_us": noop,
+            "sandbox_us": sandbox,
             "imports_s": imports,
             "runs": runs,
         },
