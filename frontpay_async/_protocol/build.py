@@ -18,7 +18,7 @@ from frontpay_async._protocol.rules import check, check_totals
 from frontpay_async.errors import InvalidOrderError, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from frontpay_async._exact_json import JsonObject
@@ -152,6 +152,13 @@ def build(
     return HttpRequest(operation, method or operation.method, path, content, order_uuid, asked)
 
 
+def _breaks(rules: Sequence[Callable[[JsonObject], Iterator[Breach]]], figures: JsonObject) -> bool:
+    for rule in rules:
+        for _ in rule(figures):
+            return True
+    return False
+
+
 def _body(
     value: object,
     rules: Rules,
@@ -166,7 +173,7 @@ def _body(
     if not extra:
         try:
             text, figures = one_pass(rules)(members)
-            if not any(next(rule(figures), None) for rule in rules.across + rules.totals * strict_totals):
+            if not _breaks(rules.across, figures) and not (strict_totals and _breaks(rules.totals, figures)):
                 return text.encode()
         except (UnusualBody, ValueError):  # a lone surrogate, or a number that is not finite
             pass

@@ -203,8 +203,11 @@ def members_of(
     value: object, date_format: DateFormat | None, now: Callable[[], datetime] | None = None
 ) -> dict[str, object]:
     """Return all members of a request's value by their wire names; nested values are left as they are."""
-    full = _led_in(own_members(value))
-    full.update(next((_CONSTANTS[cls] for cls in type(value).__mro__ if cls in _CONSTANTS), _PLAIN))
+    form = _form(type(value))
+    full = dict(zip(form.names, form.read(value), strict=False))
+    if form.is_dotted:
+        _led_in(full)
+    full.update(form.constants)
     moment = full.get("orderDate")
     if isinstance(moment, date) and date_format is not None:
         is_day = not isinstance(moment, datetime)
@@ -228,20 +231,44 @@ def members_of(
     return full
 
 
-# Filled by class: the wire names of all members, and the function that reads all of them.
-_own_members_of: dict[type[object], tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]] = {}
-
-
 def own_members(value: object) -> dict[str, object]:
     """Return the members of a value by their wire names, without a look into nested values."""
-    cls = type(value)
-    known = _own_members_of.get(cls)
+    form = _form(type(value))
+    return dict(zip(form.names, form.read(value), strict=False))
+
+
+@frozen
+class _Form:
+    """The members of a class's values as they are written, found once for each class.
+
+    Args:
+        names: The wire names.
+        read: Reads all of them.
+        is_dotted: Whether a name is that of a member within another one.
+        constants: Members that are constant in every body.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[object], tuple[object, ...]]
+    is_dotted: bool
+    constants: Mapping[str, str]
+
+
+_forms: dict[type[object], _Form] = {}
+
+
+def _form(cls: type[object]) -> _Form:
+    known = _forms.get(cls)
     if known is None:
         named = attributes(cls)
-        # With one name, an attrgetter would return a value instead of a tuple.
-        known = _own_members_of[cls] = tuple(named), attrgetter(*named.values(), "__class__")
-    names, read = known
-    return dict(zip(names, read(value), strict=False))
+        known = _forms[cls] = _Form(
+            names=tuple(named),
+            # With one name, an attrgetter would return a value instead of a tuple.
+            read=attrgetter(*named.values(), "__class__"),
+            is_dotted=any("." in name for name in named),
+            constants=next((_CONSTANTS[base] for base in cls.__mro__ if base in _CONSTANTS), _PLAIN),
+        )
+    return known
 
 
 def attributes(cls: type[Any]) -> dict[str, str]:
@@ -260,8 +287,8 @@ def picked(rules: Rules, members: Mapping[str, object]) -> WireBody:
     return WireBody(_named(rules.fields, members))
 
 
-def _led_in(members: dict[str, object]) -> dict[str, object]:
-    """Return the members with dotted names moved into their objects."""
+def _led_in(members: dict[str, object]) -> None:
+    """Move the members with dotted names into their objects."""
     for name in [name for name in members if "." in name]:
         holder, _, last = name.partition(".")
         value = members.pop(name)
@@ -270,7 +297,6 @@ def _led_in(members: dict[str, object]) -> dict[str, object]:
             if not isinstance(inner, dict):
                 inner = members[holder] = {} if inner is None else own_members(inner)
             inner[last] = value
-    return members
 
 
 def _named(fields: tuple[Field, ...], holder: object) -> dict[str, Json]:
