@@ -296,7 +296,9 @@ def _ids_told(operation: Operation[object], envelope: JsonObject, asked: str) ->
     # The terminal checks have their values next to the data.
     beside = operation.result in STATUS_KEYS
     members = {**(envelope if beside else {}), **(data if isinstance(data, dict) else {})}
-    names = {own_id(operation)} | ({"uuid"} if operation.safety is Safety.READ else set())
+    names = {own_id(operation)}
+    if operation.safety is Safety.READ:
+        names.add("uuid")
     # An operation that changes something may return a new id, such as a capture's, as ``uuid``: that one has
     # other letters.
     kind = _kind(asked)

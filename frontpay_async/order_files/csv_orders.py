@@ -180,8 +180,8 @@ class CsvFormat:
         if self.decimal is not None:
             return self
         records = raw_records_of(lines, self._start(lines), ViolationLog())
-        titles = next((row for row in ([*map(clean, cells)] for _, cells in records) if any(row)), [])
-        columns = [self._column(title) or "" for title in titles]
+        rows = ([*map(clean, cells)] for _, cells in records)
+        columns = next(([self._column(title) or "" for title in row] for row in rows if any(row)), [""])
         places = [place for place, column in enumerate(columns) if _is_number(column)]
         cells = (clean(cell) for _, cells in records for cell in _at(cells, places))
         defaults = (text for column, text in self.defaults.items() if _is_number(column))
