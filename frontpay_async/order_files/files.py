@@ -11,15 +11,18 @@ from __future__ import annotations
 import os
 from array import array
 from collections import Counter
+from collections.abc import Mapping
+from datetime import tzinfo
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from anyio import to_thread
 from attrs import frozen
 
+from frontpay_async import _checks
 from frontpay_async._protocol.operations import ORDER_KINDS
 from frontpay_async.errors import ConfigurationError
 from frontpay_async.models._fields import EXACT
@@ -37,8 +40,7 @@ from frontpay_async.order_files.violations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-    from datetime import tzinfo
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
     from typing import BinaryIO, Literal
 
     from frontpay_async.order_files.assemble import Judge
@@ -280,18 +282,30 @@ def read_csv(
         ConfigurationError: An argument is invalid, or contains an unknown column.
         OSError: The mapping file cannot be read.
     """
+    for name, value in (("encoding", encoding), ("delimiter", delimiter), ("date_format", date_format)):
+        if value is not None:
+            _checks.text(name, value)
     of_file = read_mapping(mapping) if isinstance(mapping, (str, os.PathLike)) else CsvMapping()
-    titles = of_file.columns if isinstance(mapping, (str, os.PathLike)) else mapping or {}
+    titles = of_file.columns if isinstance(mapping, (str, os.PathLike)) else _mapping("mapping", mapping)
     given = of_file.settings
     form = CsvFormat(
         kind=_kind(given.get("kind") if kind is None else kind),
-        mapping={**titles, **dict.fromkeys((*of_file.skip, *skip), None)},
-        defaults={**of_file.defaults, **(defaults or {})},
+        mapping={
+            **{
+                title: None if column is None else _checks.text("mapping", column)
+                for title, column in titles.items()
+            },
+            **dict.fromkeys((*of_file.skip, *_checks.texts("skip", skip)), None),
+        },
+        defaults={
+            **of_file.defaults,
+            **{column: _cell(column, value) for column, value in _mapping("defaults", defaults).items()},
+        },
         delimiter=given.get("delimiter") if delimiter is None else delimiter,
         decimal=given.get("decimal") if decimal is None else decimal,
         date_format=given.get("date_format") if date_format is None else date_format,
         zone=_zone(given.get("zone") if zone is None else zone),
-        strict_totals=strict_totals,
+        strict_totals=_checks.flag("strict_totals", strict_totals),
     )
     return OrderFile(
         Path(path), form, codec_of(given.get("encoding", "utf-8-sig") if encoding is None else encoding)
@@ -319,19 +333,41 @@ def read_jsonl(
     Raises:
         ConfigurationError: An argument is invalid.
     """
-    form = JsonlFormat(kind=_kind(kind), zone=_zone(zone), strict_totals=strict_totals)
+    is_strict = _checks.flag("strict_totals", strict_totals)
+    form = JsonlFormat(kind=_kind(kind), zone=_zone(zone), strict_totals=is_strict)
     return OrderFile(Path(path), form, codec_of("utf-8"))
 
 
+def _mapping(name: str, value: object) -> Mapping[str, object]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _checks.refusal(name, "a mapping", value)
+    members = cast("Mapping[object, object]", value)
+    return {_checks.text(f"each name of {name}", each): member for each, member in members.items()}
+
+
+def _cell(column: str, value: object) -> str:
+    """Return a default as the text of a cell."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, str)):
+        return str(value)
+    # Its decimal sign is that of the file.
+    raise _checks.refusal(f"the default of {column}", "text as in the file, such as '51,00'", value)
+
+
 def _kind(kind: str | None) -> str | None:
-    if kind is not None and kind not in ORDER_KINDS:
+    # Callers need not use a type checker, and a list has no hash.
+    if kind is not None and kind not in tuple(ORDER_KINDS):
         raise ConfigurationError(f"kind {KIND_DEMAND}")
     return kind
 
 
 def _zone(zone: tzinfo | str | None) -> tzinfo | None:
-    if not isinstance(zone, str):
+    if zone is None or isinstance(zone, tzinfo):
         return zone
+    _checks.text("zone", zone)
     try:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -10,7 +10,7 @@ import traceback
 import weakref
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -340,3 +340,35 @@ def test_an_order_with_a_default_that_is_wrong_is_never_counted_as_sound(tmp_pat
     summed = read_csv(path, defaults={"invoice_maturity": "11"}).dry_run()
     assert summed.kinds == {}
     assert summed.violation_count == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"date_format": 7}, {"encoding": 7}, {"delimiter": 7}, {"zone": 7}, {"mapping": [1]}, {"kind": ["x"]},
+        {"mapping": {7: "key"}}, {"mapping": {"a": 7}}, {"defaults": [1]},
+        {"defaults": {"product_rate": 1.5}},
+        {"defaults": {"product_rate": Decimal(1)}}, {"defaults": {7: "x"}}, {"skip": "Notat"}, {"skip": [7]},
+        {"strict_totals": "no"}, {"strict_totals": 1},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_settings_of_a_file_are_checked_before_it_is_read(settings: Any) -> None:
+    """Some were a TypeError of the first record, and some were taken for something else."""
+    (name,) = settings
+    with pytest.raises(
+        ConfigurationError, match="of product_rate" if "product_rate" in str(settings) else name
+    ):
+        read_csv("missing.csv", **settings)
+    if name in ("zone", "kind", "strict_totals"):
+        with pytest.raises(ConfigurationError, match=name):
+            read_jsonl("missing.jsonl", **settings)
+
+
+def test_defaults_may_be_whole_numbers_and_flags(tmp_path: Path) -> None:
+    text = csv_of({"product_tax": "", "invoice_fee_applicable": ""})
+    defaults: Any = {"product_tax": 15, "invoice_fee_applicable": False}
+    (item,) = read_csv(written(tmp_path / "o.csv", text), defaults=defaults)
+    order: Any = item.order
+    assert order.products[0].tax == Decimal(15)
+    assert order.invoice_fee_applicable is False
