@@ -8,8 +8,8 @@ classes, their source is compiled once, at first use: one function for each obje
 *Guarantee*: the pass writes exactly the output of the three passes, or raises ``UnusualBody``, and the three
 passes take over. It never reports a violation itself; a property test compares the two.
 
-*Cost*: a second way to write a body, which takes about a fifth of the time of the three passes, and a
-millisecond for the first body of each kind.
+*Cost*: a second way to write a body, which takes half the time of the three passes, and a few milliseconds
+for the first body of each kind.
 """
 
 from __future__ import annotations
