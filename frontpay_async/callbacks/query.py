@@ -64,6 +64,10 @@ def _pairs(query: Query) -> Iterable[tuple[str, str]]:
         return map(_pair, query.multi_items())
     if isinstance(query, Mapping):
         return map(_pair, cast("Mapping[str, str]", query).items())
+    if not isinstance(query, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may pass None
+        raise CallbackError(
+            f"a callback must be a query string or its parameters, not {type(query).__name__}"
+        )
     return map(_pair, query)
 
 

@@ -336,3 +336,9 @@ def test_errors_do_not_show_what_came() -> None:
         verify_checksum(signed(secret="other"), SECRET)
     shown = f"{caught.value!r} {caught.value}"
     assert not [value for value in (*signed().values(), SECRET) if value in shown]
+
+
+@pytest.mark.parametrize("query", [None, 7, 1.5, object()])
+def test_what_is_no_query_is_refused_as_one(query: Any) -> None:
+    with pytest.raises(CallbackError, match="must be a query string or its parameters, not"):
+        parse_callback(query)
