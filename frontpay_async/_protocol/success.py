@@ -102,6 +102,7 @@ _VERBS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         )
     }
 )
+_TELLING = frozenset({"cancel", "refund", "take"})
 STATUS_KEYS: Mapping[type[object], str] = MappingProxyType(
     {PaymentStatus: "order_status", RefundStatus: "refund_status"}
 )
@@ -321,8 +322,8 @@ def _is_another_operations(operation: Operation[object], envelope: JsonObject) -
     if message is None or message == operation.message or operation.raw or operation.safety is Safety.READ:
         return False
     own = _verbs(operation.message)
-    # Any request may be "completed".
-    done = _verbs(message) - {"complete"}
+    # Any request may be "completed", "added", "sent" or "updated".
+    done = _verbs(message) & _TELLING
     return bool(done) and bool(own) and done.isdisjoint(own)
 
 

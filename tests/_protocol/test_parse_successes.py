@@ -358,11 +358,9 @@ def test_the_success_of_another_operation_is_not_this_ones(operation: Operation[
     """An answer that belongs to another request must not report that this one was carried out."""
     data: Any = {"uuid": "CAP7", "orderUuid": "ODR7", "customerUuid": "CSRT7"} if operation.result else None
     for message, verbs in {
-        "orderAddedSuccessfully": "creat|add|submit|sent",
         "cancelledOrderSuccessfully": "cancel",
         "Order Refunded Successfully": "refund",
         "reservationCapturedSuccessfully": "captur|charg",
-        "Customer Updated Successfully": "updat",
     }.items():
         if not re.search(verbs, operation.message, re.IGNORECASE):
             with pytest.raises(OutcomeUnknownError):
