@@ -43,7 +43,11 @@ def test_importing_the_package_imports_no_http_engine() -> None:
     ("statement", "deferred"),
     [
         ("frontpay_async.FrontPayClient(token='t' * 40, environment='demo')", "asyncio cattrs tenacity"),
-        ("import frontpay_async.sandbox as s; s.Sandbox()", "uvicorn cattrs tenacity"),
+        pytest.param(
+            "import frontpay_async.sandbox as s; s.Sandbox()",
+            "uvicorn cattrs tenacity",
+            marks=pytest.mark.integration,
+        ),
     ],
 )
 def test_what_only_some_processes_need_is_imported_at_its_first_use(statement: str, deferred: str) -> None:
