@@ -21,7 +21,7 @@ from starlette.routing import Route
 from benchmarks.common.machine import pin
 from benchmarks.common.payloads import CREATED_BODY, ORDER, ORDER_PATH
 from benchmarks.transport.contenders.frontpay import build_order
-from benchmarks.transport.noop import timed
+from benchmarks.transport.noop import interleaved
 from frontpay_async import RateLimit
 from frontpay_async.sandbox import Sandbox
 
@@ -55,13 +55,7 @@ async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
                 return await client.orders.send_invoice(order)
 
         variants = {"call": (call, calls), "starlette": (starlette, calls), "test": (test, _TESTS_PER_ROUND)}
-        taken: dict[str, list[float]] = {name: [] for name in variants}
-        for number in range(-1, rounds):  # the first round warms up
-            for name, (run, times) in variants.items():
-                cost = await timed(run, times)
-                if number >= 0:
-                    taken[name].append(cost)
-    return taken
+        return await interleaved(variants, rounds)
 
 
 if __name__ == "__main__":

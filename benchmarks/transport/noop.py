@@ -12,7 +12,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
@@ -33,8 +33,20 @@ class NoopTransport(httpx.AsyncBaseTransport):
         return httpx.Response(201, headers=ANSWER_HEADERS, stream=httpx.ByteStream(CREATED_BODY))
 
 
-async def timed(call: Callable[[], Awaitable[object]], calls: int) -> float:
-    """Return the CPU microseconds of one call."""
+async def interleaved(
+    variants: Mapping[str, tuple[Callable[[], Awaitable[object]], int]], rounds: int
+) -> dict[str, list[float]]:
+    """Return each variant's CPU microseconds a call in each round; all of them have a turn in a round."""
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(-1, rounds):  # the first round warms up
+        for name, (call, calls) in variants.items():
+            cost = await _timed(call, calls)
+            if number >= 0:
+                taken[name].append(cost)
+    return taken
+
+
+async def _timed(call: Callable[[], Awaitable[object]], calls: int) -> float:
     begun = time.process_time()
     for _ in range(calls):
         await call()
@@ -77,13 +89,7 @@ async def _measure(rounds: int, calls: int) -> dict[str, list[float]]:
             "httpx": call_httpx,
             "transport": call_transport,
         }
-        taken: dict[str, list[float]] = {name: [] for name in variants}
-        for number in range(-1, rounds):  # the first round warms up
-            for name, call in variants.items():
-                cost = await timed(call, calls)
-                if number >= 0:
-                    taken[name].append(cost)
-    return taken
+        return await interleaved({name: (call, calls) for name, call in variants.items()}, rounds)
 
 
 if __name__ == "__main__":

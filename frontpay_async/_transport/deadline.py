@@ -78,6 +78,7 @@ class Deadline:
                 raise
             return None
         except BaseException:
+            # Another error came first: the task is not left cancelled.
             if is_over:
                 task.uncancel()
             raise

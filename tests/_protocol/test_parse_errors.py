@@ -364,7 +364,7 @@ def test_the_request_id_is_masked_and_cut() -> None:
 @pytest.mark.parametrize("status", [401, 403, 429])
 @pytest.mark.parametrize("code", ["orderStatusAlreadyPaid", "refundRejectionForX", "cycleNotfound#cycle1"])
 def test_no_code_changes_the_meaning_of_some_statuses(status: int, code: str) -> None:
-    """An order that is paid is no reason for a 401: the token was rejected."""
+    """That the order is paid does not explain a 401: the token was rejected."""
     kinds = {401: AuthenticationError, 403: PermissionDeniedError, 429: RateLimitedError}
     error = problem(operations.REFUND_ORDER, answer(status, {"message": code, "is_error": True}), "ODR7")
     assert type(error) is kinds[status]

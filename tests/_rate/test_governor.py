@@ -442,7 +442,7 @@ def test_the_last_client_closes_what_all_share(
 def test_a_place_that_is_given_back_is_told_to_the_others(
     run: Callable[[Callable[[Desk], Awaitable[None]]], None],
 ) -> None:
-    """With the shared books' ticket; what was granted without one is told to nobody."""
+    """With the ticket that was granted; a place without a ticket is not reported."""
 
     async def scenario(desk: Desk) -> None:
         books = Books(["ticket"])

@@ -135,6 +135,23 @@ async def test_bytes_that_come_while_idle_are_no_answer(server: WireServer, conn
     assert (await client.orders.send_invoice(invoice())).order_uuid == CREATED["uuid"]
 
 
+async def assert_not_used_again(
+    connect: Connect, answer: Step, secured: tuple[ssl.SSLContext, trustme.CA] | None
+) -> None:
+    """Assert that the second of two calls gets its own answer, over another connection."""
+    trusting = None
+    if secured is not None:
+        trusting = ssl.create_default_context()
+        secured[1].configure_trust(trusting)
+    async with serving(answer, tls=None if secured is None else secured[0]) as server:
+        client = connect(server, tls=trusting)
+        assert (await client.orders.send_invoice(invoice())).order_uuid == "FIRST"
+        # At once: the server still holds the connection open.
+        assert (await client.orders.send_invoice(invoice())).order_uuid == CREATED["uuid"]
+        assert server.connections == 2
+        await client.aclose()
+
+
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["by length", "in chunks"])
 @pytest.mark.parametrize(
@@ -154,15 +171,7 @@ async def test_bytes_that_come_with_an_answer_are_no_answer(  # noqa: PLR0917 - 
         await exchange.write(first + extra)
         await exchange.reader.read()
 
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    async with serving(answer_twice, tls=tls if secure else None) as server:
-        client = connect(server, tls=trusting if secure else None)
-        assert (await client.orders.send_invoice(invoice())).order_uuid == "FIRST"
-        # At once: the server still holds the connection open.
-        assert (await client.orders.send_invoice(invoice())).order_uuid == CREATED["uuid"]
-        assert server.connections == 2
-        await client.aclose()
+    await assert_not_used_again(connect, answer_twice, (tls, authority) if secure else None)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
@@ -183,14 +192,7 @@ async def test_bytes_below_the_http_layer_are_no_answer(
         exchange.writer.write(whole(201, STRAY))
         await exchange.reader.read()
 
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    async with serving(answer_twice, tls=tls if secure else None) as server:
-        client = connect(server, tls=trusting if secure else None)
-        assert (await client.orders.send_invoice(invoice())).order_uuid == "FIRST"
-        assert (await client.orders.send_invoice(invoice())).order_uuid == CREATED["uuid"]
-        assert server.connections == 2
-        await client.aclose()
+    await assert_not_used_again(connect, answer_twice, (tls, authority) if secure else None)
 
 
 async def test_a_connection_whose_state_cannot_be_looked_at_is_not_used_again(

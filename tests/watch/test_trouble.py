@@ -278,7 +278,7 @@ def test_without_a_limit_the_hub_holds_itself_back(run: Callable[..., None]) -> 
 
 
 def test_observers_see_the_polls_and_nothing_that_was_not_sent(run: Callable[..., None]) -> None:
-    """A poll that still waited for the rate when its wait ended is told to nobody."""
+    """A poll that was still waiting for the rate when its wait ended reports nothing."""
 
     async def scenario() -> None:
         hooks = Hooks()
