@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from frontpay_async.cli.output import Output
 
 _FAILED = 1
-_USAGE = 2
 _INTERRUPTED = 130
 
 COMMANDS = {
