@@ -282,7 +282,7 @@ class FrontPayClient:
         stated = _checks.member("safety", safety, Safety)
         request = build_raw(method, path, safety=stated, json=json, query=query)
         # Deleted so that tracebacks do not contain them.
-        del json, query
+        del path, json, query
         return await self._session.execute_raw(request, self._options)
 
     async def with_raw_response(self, call: Coroutine[Any, Any, T]) -> CallResult[T]:

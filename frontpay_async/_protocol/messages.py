@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from frontpay_async._protocol.json_text import decode_json
+from frontpay_async._protocol.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,11 @@ def _size(content: bytes | None) -> str:
     return "None" if content is None else f"<{len(content)} bytes>"
 
 
+def _without_query(path: str) -> str:
+    before, mark, _ = path.partition("?")
+    return repr(redact(before) + mark + ("***" if mark else ""))
+
+
 @frozen
 class HttpRequest:
     """One request, relative to the base URL.
@@ -34,7 +40,7 @@ class HttpRequest:
     Args:
         operation: The row of the operation table.
         method: The HTTP method.
-        path: The path below the base URL, quoted.
+        path: The path below the base URL, quoted; its repr masks the query and personal data.
         body: The JSON body, or None.
         order_uuid: The id in the path, if it is an order's, a reservation's or a subscription's, for errors
             and records.
@@ -43,7 +49,7 @@ class HttpRequest:
 
     operation: Operation[object]
     method: str
-    path: str
+    path: str = field(repr=_without_query)
     body: bytes | None = field(default=None, repr=_size)
     order_uuid: str | None = None
     asked: str | None = None

@@ -173,8 +173,8 @@ class Send:
         if transport is None:
             transport = self._transport = self._open()
         try:
-            request = self._request(call, attempt)
-            response = await transport.handle_async_request(request)
+            # Not in a local variable: a request's repr has the query.
+            response = await transport.handle_async_request(self._request(call, attempt))
             attempt.may_have_left = True
             version = _version(response)
             attempt.head = (response.status_code, version)

@@ -131,7 +131,7 @@ CALLS: dict[str, Callable[[FrontPayClient], Awaitable[object]]] = {
 }
 LONG_CALLS = CALLS | {
     "raw": lambda client: client.request(
-        "POST", "customers", safety="unsafe", json={"note": f"{EMAIL} {MSISDN}"}, query={"email": EMAIL}
+        "POST", "customers", safety="unsafe", json={"note": f"{EMAIL} {MSISDN}"}, query={"phone": MSISDN}
     ),
 }
 
