@@ -130,11 +130,14 @@ class Session:
         if other is None:
             raise refused
         call.request = other
+        if first.operation.safety is Safety.READ:
+            # The API has received this call, even if the second request is not sent.
+            call.unresolved = call.unresolved or refused
         try:
             response = await self.pipeline.send(call)
         except APIError as error:
-            if call.last is not None and has_no_route(call.last.response):
-                # Neither exists: report the error of the first.
+            if error is refused or (call.last is not None and has_no_route(call.last.response)):
+                # The second request was not sent, or neither exists: report the error of the first.
                 raise refused from None
             self._routes[first.operation.name] = other
             raise error from None

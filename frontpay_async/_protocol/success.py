@@ -131,6 +131,12 @@ def problem_of_success(
     return cls, ""
 
 
+def is_about_another(operation: Operation[object], response: HttpResponse, asked: str | None) -> bool:
+    """Return whether a response names ids, and none of them is the requested one."""
+    told = _ids_told(operation, response.envelope(), asked) if asked else set[str]()
+    return asked is not None and bool(told) and asked.casefold() not in told
+
+
 def _is_success(  # noqa: PLR0911 - a table
     operation: Operation[object], envelope: JsonObject, *, has_data: bool
 ) -> bool:

@@ -76,7 +76,7 @@ class Auth:
         attempt.credential = attempt.successor or await _ask(source, call)
         response = await self.following.send(call)
         if response.status == HTTPStatus.UNAUTHORIZED and not call.renewed:
-            attempt.did_nothing = True
+            attempt.did_nothing, attempt.response = True, response
             successor = await _ask(source, call, "the API rejected the token, and ")
             if successor != attempt.credential:
                 raise CredentialRenewed(successor)

@@ -155,7 +155,7 @@ class Attempt:
         may_have_left: Whether bytes of it may have reached the API; written by the send stage.
         head: The HTTP status and the protocol version (empty if the transport does not report it), as soon as
             the headers have arrived; written by the send stage.
-        response: The response; written by the retry stage.
+        response: The response; written by the retry stage, or by the auth stage if it rejects the token.
         did_nothing: Whether the response shows that nothing was changed; written by the auth and retry
             stages.
     """

@@ -6,7 +6,7 @@ retried, and ``_protocol.retry_delay`` the delays.
 
 An error is about the whole call. An attempt that may have taken effect is recorded (``call.unresolved``), and
 corrects a later error with the outcome "not sent" or "rejected". For idempotent operations, two rejections
-resolve the outcome, as listed in the operation's row: "already cancelled" after an unresolved cancel is a
+that do not name another order resolve the outcome, as listed in the operation's row: "already cancelled" after an unresolved cancel is a
 success, "already paid" shows that no attempt cancelled the order. A read that the API received is recorded as
 well, so that it is not reported as "not sent".
 """
@@ -22,6 +22,7 @@ from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.parse import consequence, problem
 from frontpay_async._protocol.retry_delay import delay
 from frontpay_async._protocol.retry_policy import classify, may_retry
+from frontpay_async._protocol.success import is_about_another
 from frontpay_async._transport.auth import CredentialRenewed
 from frontpay_async._transport.call import Attempt
 from frontpay_async._transport.instrumentation import logger
@@ -99,6 +100,8 @@ class Retry:
     def _plan(self, call: Call, error: FrontPayError) -> float | None:
         """Return the seconds to wait before the next attempt, or None to stop."""
         operation, policy, last = call.request.operation, call.options.retry, call.attempt
+        if isinstance(error, NotSentError):
+            _note_received(call)
         if (
             call.final
             or isinstance(error, RateBudgetExceededError)
@@ -162,8 +165,19 @@ class Retry:
         except CredentialRenewed as renewed:
             successor = renewed.credential
         call.renewed = True
+        _note_received(call)
         call.last = Attempt(call.attempt.number, call.request, successor)
         return await self.following.send(call)
+
+
+def _note_received(call: Call) -> None:
+    """Record, for a read, that the API answered its latest attempt, even if only to reject the token."""
+    last = call.attempt
+    if call.request.operation.safety is Safety.READ and last.response is not None and call.unresolved is None:
+        sent = last.request
+        call.unresolved = problem(
+            sent.operation, last.response, sent.order_uuid, last.sent_values, sent.asked
+        )
 
 
 def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
@@ -172,9 +186,14 @@ def _conclude(call: Call, last: FrontPayError) -> HttpResponse:
     if earlier is None or last is earlier:
         raise last.with_traceback(None)
     operation, response = call.request.operation, call.last.response if call.last else None
-    if operation.safety is Safety.IDEMPOTENT and isinstance(last, BusinessRuleError):
+    if (
+        operation.safety is Safety.IDEMPOTENT
+        and isinstance(last, BusinessRuleError)
+        and response is not None
+        and not is_about_another(operation, response, call.sent.asked or call.sent.order_uuid)
+    ):
         code = folded(last.message)
-        if code is not None and code == folded(operation.done_code) and response is not None:
+        if code is not None and code == folded(operation.done_code):
             return response
         if code is not None and code == folded(operation.undone_code):
             raise last.with_traceback(None)

@@ -11,6 +11,8 @@ import pytest
 from frontpay_async import (
     AlreadyCancelledError,
     AlreadyPaidError,
+    APIError,
+    AuthenticationError,
     BusinessRuleError,
     FrontPayError,
     NotFoundError,
@@ -136,6 +138,17 @@ async def test_already_cancelled_after_a_doubtful_cancel_is_success(
     assert (result.outcome, result.attempts, result.may_have_happened_twice) == (None, 2, False)
 
 
+@pytest.mark.parametrize("code", ["orderStatusAlreadyCancelled", "orderStatusAlreadyPaid"])
+async def test_a_refusal_about_another_order_settles_no_doubt(
+    server: WireServer, connect: Connect, code: str
+) -> None:
+    """The code settles it only for the order that was asked about."""
+    server.script(close, envelope(400, message=code, is_error=True, data={"uuid": "ODR99"}))
+    with pytest.raises(BusinessRuleError) as caught:
+        await cancel(connect(server))
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
 @pytest.mark.parametrize("harmless", [None, failed(429)], ids=["at once", "after 429"])
 async def test_already_cancelled_without_a_doubtful_attempt_is_an_error(
     server: WireServer, connect: Connect, harmless: Step | None
@@ -231,6 +244,48 @@ async def test_a_read_that_was_received_is_not_called_not_sent(
         await read(connect(server))
     assert caught.value.outcome is outcome
     assert any("A further attempt was not sent" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("callable_fails", [True, False])
+async def test_a_read_whose_token_was_rejected_is_not_called_not_sent(
+    server: WireServer, connect: Connect, callable_fails: bool
+) -> None:
+    """The API received it, although it gets no second request with another token."""
+    listening, given = server.listener, ["old", OSError() if callable_fails else "new"]
+
+    async def token() -> str:
+        found = given.pop(0) if len(given) > 1 else given[0]
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    async def last_word(exchange: Exchange) -> None:
+        listening.close()
+        await then_close(failed(401))(exchange)
+
+    server.script(last_word)
+    with pytest.raises(AuthenticationError) as caught:
+        await read(connect(server, token=token))
+    assert caught.value.outcome is Outcome.REJECTED
+    assert any("A further attempt was not sent" in note for note in caught.value.__notes__)
+
+
+async def test_a_read_that_was_received_by_one_of_two_routes_is_not_called_not_sent(
+    server: WireServer, connect: Connect
+) -> None:
+    """The other method cannot be tried, so the first answer counts, and no route is learnt."""
+    listening = server.listener
+
+    async def last_word(exchange: Exchange) -> None:
+        listening.close()
+        await then_close(failed(405))(exchange)
+
+    server.script(last_word)
+    client = connect(server)
+    with pytest.raises(APIError, match="405") as caught:
+        await client.terminals.get_refund_status(ORDER_UUID)
+    assert caught.value.outcome is Outcome.REJECTED
+    assert client._session._routes == {}
 
 
 @pytest.mark.parametrize("code", ["personCurrentStatusIsWrong", "Undefined index.", ""])
