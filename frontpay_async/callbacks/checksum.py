@@ -19,6 +19,9 @@ amount.
 is accepted only if its order id is verified and, unless the status is unlisted, its status as well. A
 callback in an undocumented sequence is accepted only if no reading in a documented sequence contradicts it.
 
+*Unreadable amount.* If the received amount is not a number, such as ``1 234,50``, the amount may be any text
+in each reading, and it is not verified. If a reading of a higher rank has a number, the text is ambiguous.
+
 *Limit.* "Visa4" and 5.00 would be read as "Visa" and 45.00 if the API had a payment method "Visa4". The
 amount after an unlisted method is never verified.
 """
@@ -68,6 +71,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "timestamp": re.compile("[1-9][0-9]{9}"),
 }
 """The form of each value."""
+UNREADABLE_AMOUNT = re.compile(r"[^\x00-\x1f\x7f]{0,62}")
+"""The form of an amount that is not a number, such as ``1 234,50`` or an empty one."""
+_FORMS_IF_UNREADABLE = {**PATTERNS, "amount": UNREADABLE_AMOUNT}
 
 # A longer status with the same beginning does not match: "RESERVED" does not match in "RESERVED NOT PAID".
 _LISTED = re.compile(
@@ -169,12 +175,20 @@ def _vouched_for(covered: _Values, payment_methods: frozenset[str]) -> frozenset
     is_documented = sequence in _DOCUMENTED_SEQUENCES
     agreed = set(received)
     is_listed = rank[1]
+    is_readable = _has_readable_amount(received)
+    forms = PATTERNS if is_readable else _FORMS_IF_UNREADABLE
+    if not (is_readable and rank[3]):
+        # After an unlisted method, the beginning of the amount may belong to the method.
+        agreed.discard("amount")
     try:
-        for its_sequence, values in _readings(text, sequence, only_listed=rank[:2] == (True, True)):
+        for its_sequence, values in _readings(text, sequence, forms, only_listed=rank[:2] == (True, True)):
             its_rank = _rank(values, payment_methods)
             if its_rank < rank:
                 continue
             differs = {name for name in received if values.get(name, received[name]) != received[name]}
+            if its_rank > rank and not is_readable and _has_readable_amount(values):
+                # More likely, the amount was divided from its neighbour afterwards.
+                return frozenset()
             if differs and not is_documented and its_sequence in _DOCUMENTED_SEQUENCES:
                 return frozenset()
             agreed -= differs
@@ -184,6 +198,10 @@ def _vouched_for(covered: _Values, payment_methods: frozenset[str]) -> frozenset
     if "orderUuid" not in agreed or ("status" not in agreed and is_listed):
         return frozenset()
     return frozenset(agreed)
+
+
+def _has_readable_amount(values: Mapping[str, str]) -> bool:
+    return "amount" not in values or PATTERNS["amount"].fullmatch(values["amount"]) is not None
 
 
 def _rank(values: Mapping[str, str], payment_methods: frozenset[str]) -> tuple[bool, bool, bool, bool]:
@@ -208,11 +226,13 @@ class _Reader:
     Args:
         text: The text.
         names: The sequence.
+        forms: The form of each value.
         only_listed: Whether to skip unlisted statuses.
     """
 
     text: str
     names: _Sequence
+    forms: Mapping[str, re.Pattern[str]]
     only_listed: bool
     steps: int = 0
     # By position and start: the possible ends of the value, such that the rest of the text has a reading.
@@ -245,7 +265,7 @@ class _Reader:
         name = self.names[place]
         if name is None:
             return self._ends_of_own(place, start)
-        pattern = _LISTED if name == "status" and self.only_listed else PATTERNS[name]
+        pattern = _LISTED if name == "status" and self.only_listed else self.forms[name]
         longest = pattern.match(self.text, start)
         if longest is None:
             return ()
@@ -268,9 +288,9 @@ class _Reader:
 
 
 def _readings(
-    text: str, sequence: _Sequence, *, only_listed: bool
+    text: str, sequence: _Sequence, forms: Mapping[str, re.Pattern[str]], *, only_listed: bool
 ) -> Iterator[tuple[_Sequence, dict[str, str]]]:
     """Yield the readings of a text, in the documented sequences and in the received one."""
     for names in dict.fromkeys([(None, *EXAMPLE), (None, *TABLE), sequence]):
-        for values in _Reader(text, names, only_listed).readings():
+        for values in _Reader(text, names, forms, only_listed).readings():
             yield names, values

@@ -383,7 +383,7 @@ class CallbackGuard:
                     order_uuid=callback.order_uuid,
                 )
             return _Verified(callback)
-        key = _terminal_key(callback, reference)
+        key = _terminal_key(callback, reference, fields["totalAmount"])
         return _Verified(_with_reference(callback, reference), key, now + self._remember, token=reference)
 
 
@@ -410,9 +410,10 @@ def _with_reference(callback: _CallbackT, reference: str | None) -> _CallbackT:
     )
 
 
-def _terminal_key(callback: TerminalCallback, reference: str) -> str:
-    # 42 and 42.00 are the same amount, and the same hash.
+def _terminal_key(callback: TerminalCallback, reference: str, told: str) -> str:
+    # 42 and 42.00 are the same amount, and the same hash; an unreadable amount is itself only.
+    amount = callback.total_amount
     said = (reference, callback.order_uuid, callback.kind, callback.is_approved, callback.currency)
     digest = hashlib.sha256(json.dumps(said).encode())
-    digest.update(str(callback.total_amount.normalize(EXACT)).encode())
+    digest.update((told if amount is None else str(amount.normalize(EXACT))).encode())
     return f"terminal:{digest.hexdigest()}"

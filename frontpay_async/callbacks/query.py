@@ -15,7 +15,14 @@ from decimal import Decimal
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 from urllib.parse import parse_qsl
 
-from frontpay_async.callbacks.checksum import CHECKSUM, DOCUMENTED, PATTERNS, SHORTEST, TABLE
+from frontpay_async.callbacks.checksum import (
+    CHECKSUM,
+    DOCUMENTED,
+    PATTERNS,
+    SHORTEST,
+    TABLE,
+    UNREADABLE_AMOUNT,
+)
 from frontpay_async.errors import CallbackError
 from frontpay_async.models.callbacks import Callback, CallbackKind, OrderCallback, TerminalCallback
 from frontpay_async.models.statuses import OrderStatus
@@ -118,38 +125,54 @@ def read_callback(fields: Mapping[str, str], *, accept_older_form: bool) -> Call
 def _read_order(fields: Mapping[str, str], *, accept_older_form: bool) -> OrderCallback:
     _require(fields, (*(SHORTEST if accept_older_form else TABLE), CHECKSUM))
     values = {name: fields[name] for name in TABLE if name in fields}
+    uuid = _checked_uuid(fields)
+    amount, timestamp = _amount(uuid, "amount", values.pop("amount", None)), values.get("timestamp")
     for name, value in values.items():
-        _check_form(name, PATTERNS[name].fullmatch(value) is not None)
-    amount, timestamp = values.get("amount"), values.get("timestamp")
+        _check_form(uuid, name, PATTERNS[name].fullmatch(value) is not None)
     return OrderCallback(
-        order_uuid=values["orderUuid"],
+        order_uuid=uuid,
         status=OrderStatus(values["status"]),
         created_at=_moment(values["createdAt"]),
         payment_method=values.get("paymentMethod"),
-        amount=None if amount is None else Decimal(amount),
+        amount=amount,
         timestamp=None if timestamp is None else _moment(timestamp),
     )
 
 
 def _read_terminal(fields: Mapping[str, str]) -> TerminalCallback:
     _require(fields, ("orderUuid", "status", "type", "totalAmount", "currency"))
-    uuid, status, kind = fields["orderUuid"], fields["status"].lower(), fields["type"].lower()
-    _check_form("orderUuid", PATTERNS["orderUuid"].fullmatch(uuid) is not None)
-    _check_form("type", kind in _KINDS)
-    _check_form("status", status in _APPROVED)
-    _check_form("currency", _CURRENCY.fullmatch(fields["currency"]) is not None)
-    amounts = {name: fields[name] for name in ("totalAmount", "baseAmount", "vatAmount") if name in fields}
-    for name, value in amounts.items():
-        _check_form(name, PATTERNS["amount"].fullmatch(value) is not None)
+    uuid, status, kind = _checked_uuid(fields), fields["status"].lower(), fields["type"].lower()
+    _check_form(uuid, "type", kind in _KINDS)
+    _check_form(uuid, "status", status in _APPROVED)
+    _check_form(uuid, "currency", _CURRENCY.fullmatch(fields["currency"]) is not None)
+    total, base, vat = (
+        _amount(uuid, name, fields.get(name)) for name in ("totalAmount", "baseAmount", "vatAmount")
+    )
     return TerminalCallback(
         order_uuid=uuid,
         kind=_KINDS[kind],
         is_approved=_APPROVED[status],
-        total_amount=Decimal(amounts["totalAmount"]),
+        total_amount=total,
         currency=fields["currency"],
-        base_amount=Decimal(amounts["baseAmount"]) if "baseAmount" in amounts else None,
-        vat_amount=Decimal(amounts["vatAmount"]) if "vatAmount" in amounts else None,
+        base_amount=base,
+        vat_amount=vat,
     )
+
+
+def _checked_uuid(fields: Mapping[str, str]) -> str:
+    uuid = fields["orderUuid"]
+    _check_form(None, "orderUuid", PATTERNS["orderUuid"].fullmatch(uuid) is not None)
+    return uuid
+
+
+def _amount(uuid: str, name: str, value: str | None) -> Decimal | None:
+    """Read an amount; None if it is missing or is not a number, because the callback has to arrive anyway."""
+    if value is None:
+        return None
+    if PATTERNS["amount"].fullmatch(value) is not None:
+        return Decimal(value)
+    _check_form(uuid, name, UNREADABLE_AMOUNT.fullmatch(value) is not None)
+    return None
 
 
 def _require(fields: Mapping[str, str], names: tuple[str, ...]) -> None:
@@ -158,9 +181,10 @@ def _require(fields: Mapping[str, str], names: tuple[str, ...]) -> None:
         raise CallbackError(f"the callback has no {', '.join(missing)}")
 
 
-def _check_form(name: str, is_good: bool) -> None:  # noqa: FBT001 - the two make one sentence
+def _check_form(uuid: str | None, name: str, is_good: bool) -> None:  # noqa: FBT001 - a sentence
     if not is_good:
-        raise CallbackError(f"the callback's {name} is malformed")
+        check = "" if uuid is None else ": check the order's status"
+        raise CallbackError(f"the callback's {name} is malformed{check}", order_uuid=uuid)
 
 
 def _moment(seconds: str) -> datetime:

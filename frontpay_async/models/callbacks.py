@@ -28,10 +28,11 @@ class TerminalCallback(Value):
         order_uuid: The order.
         kind: A payment or a refund.
         is_approved: Whether the cardholder approved it; otherwise it was cancelled.
-        total_amount: The paid or refunded amount, in ``currency``.
+        total_amount: The paid or refunded amount, in ``currency``; None if it is not a number.
         currency: The ISO 4217 code.
-        base_amount: The amount without VAT; None if it was not returned, as for refunds.
-        vat_amount: The VAT; None if it was not returned.
+        base_amount: The amount without VAT; None if it was not returned, as for refunds, or is not a
+            number.
+        vat_amount: The VAT; None if it was not returned or is not a number.
         order_reference: The reference in the URL's token; None if it has no token or the token was not
             checked.
         signed_fields: The verified fields: ``order_reference`` or none.
@@ -40,7 +41,7 @@ class TerminalCallback(Value):
     order_uuid: str
     kind: CallbackKind
     is_approved: bool
-    total_amount: Decimal
+    total_amount: Decimal | None
     currency: str
     base_amount: Decimal | None = None
     vat_amount: Decimal | None = None
@@ -62,7 +63,8 @@ class OrderCallback(Value):
         status: Its new status; one that is not listed is kept as text.
         created_at: When it was created, in UTC.
         payment_method: How it was paid, in the API's words; may be empty.
-        amount: The amount, in the order's currency.
+        amount: The amount, in the order's currency; None if it was not returned or is not a number, such as
+            ``1 234,50``. Ask the API for the order in that case; an amount is never guessed.
         timestamp: When the callback was made, in UTC.
         order_reference: The reference in the URL's token, if any.
         signed_fields: The verified fields; empty before the checksum is checked. A field that is not among

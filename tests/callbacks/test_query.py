@@ -10,15 +10,23 @@ from typing import Any
 import pytest
 from starlette.datastructures import QueryParams
 
-from frontpay_async import CallbackError, InvalidChecksumError, OrderStatus, StaleCallbackError
+from frontpay_async import (
+    CallbackError,
+    InvalidChecksumError,
+    OrderStatus,
+    ReplayedCallbackError,
+    StaleCallbackError,
+)
 from frontpay_async.callbacks import (
+    CallbackGuard,
     CallbackKind,
     OrderCallback,
     TerminalCallback,
     parse_callback,
+    sign_callback_url,
     verify_checksum,
 )
-from tests.support.callbacks import NOW, ORDER, SECRET, TERMINAL, checksum, query, signed
+from tests.support.callbacks import EXAMPLE, NOW, ORDER, SECRET, TERMINAL, checksum, query, signed
 
 SIGNED_FIELDS = {"order_uuid", "status", "created_at", "payment_method", "amount", "timestamp"}
 
@@ -262,10 +270,7 @@ def test_a_terminal_callback_without_a_parameter(name: str) -> None:
         *[("status", value) for value in ("", "PAID1", "BETALT Ø", "\n", "P" * 41)],
         *[("createdAt", value) for value in ("", "0760000000", "176000000", "17600000000", "1e9", "-1")],
         *[("paymentMethod", value) for value in ("Card\n", "C" * 61)],
-        *[
-            ("amount", value)
-            for value in ("", "-", "--1", "-01", "+1", "01", "1.", ".5", "1e3", "NaN", "1,5", "1_0", "\u0663")
-        ],
+        *[("amount", value) for value in ("1\n", "1" * 63)],
         *[("timestamp", value) for value in ("", "17600000001", "2025-10-09")],
     ],
 )
@@ -281,15 +286,79 @@ def test_a_malformed_value_is_refused(name: str, value: str) -> None:
         ("orderUuid", "7"),
         ("status", "Paid"),
         ("type", "Order"),
-        ("totalAmount", "1e3"),
-        ("baseAmount", ""),
-        ("vatAmount", "free"),
+        ("totalAmount", "\n"),
         ("currency", "kr"),
     ],
 )
 def test_a_malformed_value_of_a_terminal_is_refused(name: str, value: str) -> None:
     with pytest.raises(CallbackError):
         parse_callback({**TERMINAL, name: value})
+
+
+UNREADABLE = [
+    *("", " ", "-", "--1", "-01", "+1", "01", "1.", ".5", "1e3", "NaN", "1,5", "1_0", "\u0663"),
+    *("1,234.50", "1 234,50", "1\u00a0234,50", "1.234,50", "1'234.50", "kr 102", "102,-", "null", "1" * 31),
+]
+
+
+@pytest.mark.parametrize("names", [EXAMPLE, tuple(ORDER)], ids=["example", "table"])
+@pytest.mark.parametrize("amount", UNREADABLE)
+async def test_an_unreadable_amount_hides_no_change_of_an_order(amount: str, names: tuple[str, ...]) -> None:
+    """The order and its status are verified; the amount is not guessed, and has to be asked for."""
+    said = signed({name: ORDER[name] for name in names}, amount=amount)
+    callback = await CallbackGuard(SECRET, now=lambda: NOW).check(query(said))
+    assert isinstance(callback, OrderCallback)
+    assert (callback.status, callback.amount) == (OrderStatus.PAID, None)
+    assert {"order_uuid", "status", "timestamp"} <= callback.signed_fields
+    assert "amount" not in callback.signed_fields
+
+
+@pytest.mark.parametrize("amount", ["1,234.50", "1 234,50", "", "1,5"])
+def test_an_unreadable_amount_after_an_unlisted_method_is_not_read_as_another(amount: str) -> None:
+    """Its digits may be moved to the method, which gives a number that the API never sent."""
+    genuine = signed(amount=amount, paymentMethod="Bitcoin")
+    assert verify_checksum(genuine, SECRET).amount is None
+    text = f"Bitcoin{amount}"
+    moved = {**genuine, "paymentMethod": text[:-1], "amount": text[-1]}
+    if moved["amount"].isdigit():
+        assert "amount" not in verify_checksum(moved, SECRET).signed_fields
+
+
+@pytest.mark.parametrize("amount", ["1,234.50", "", "1 234,50"])
+def test_an_unreadable_amount_beside_an_id_is_ambiguous(amount: str) -> None:
+    """In a sequence that is not documented, its digits may belong to the id."""
+    order = ("orderUuid", "amount", "status", "createdAt", "paymentMethod", "timestamp")
+    said = {**ORDER, "amount": amount}
+    with pytest.raises(InvalidChecksumError) as caught:
+        verify_checksum(signed({name: said[name] for name in order}), SECRET)
+    assert (caught.value.is_ambiguous, caught.value.order_uuid) == (True, ORDER["orderUuid"])
+
+
+@pytest.mark.parametrize("amount", UNREADABLE)
+def test_an_unreadable_amount_hides_no_end_of_a_terminal_payment(amount: str) -> None:
+    callback = parse_callback({**TERMINAL, "totalAmount": amount, "baseAmount": amount, "vatAmount": amount})
+    assert isinstance(callback, TerminalCallback)
+    assert (callback.total_amount, callback.base_amount, callback.vat_amount) == (None, None, None)
+    assert callback.is_approved
+
+
+async def test_two_refunds_of_different_unreadable_amounts_are_not_copies() -> None:
+    guard = CallbackGuard(SECRET, now=lambda: NOW)
+    url = sign_callback_url("https://shop.example.no/cb", "B-1", SECRET)
+    token = {"frontpay_token": url.rpartition("=")[2]}
+    for amount in ("1,234.50", "1 234,51"):
+        await guard.check({**token, **TERMINAL, "totalAmount": amount})
+    with pytest.raises(ReplayedCallbackError):
+        await guard.check({**token, **TERMINAL, "totalAmount": amount})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("createdAt", "1760000000123"), ("timestamp", "2025-10-09T08:53Z")]
+)
+def test_a_time_of_another_form_names_the_order_to_check(name: str, value: str) -> None:
+    with pytest.raises(CallbackError, match=f"{name} is malformed: check the order's status") as caught:
+        verify_checksum(signed({**ORDER, name: value}), SECRET)
+    assert caught.value.order_uuid == ORDER["orderUuid"]
 
 
 @pytest.mark.parametrize(
