@@ -6,9 +6,9 @@ retried, and ``_protocol.retry_delay`` the delays.
 
 An error is about the whole call. An attempt that may have taken effect is recorded (``call.unresolved``), and
 corrects a later error with the outcome "not sent" or "rejected". For idempotent operations, two rejections
-that do not name another order resolve the outcome, as listed in the operation's row: "already cancelled" after an unresolved cancel is a
-success, "already paid" shows that no attempt cancelled the order. A read that the API received is recorded as
-well, so that it is not reported as "not sent".
+that do not name another order resolve the outcome, as listed in the operation's row: "already cancelled"
+after an unresolved cancel is a success, "already paid" shows that no attempt cancelled the order. A read that
+the API received is recorded as well, so that it is not reported as "not sent".
 """
 
 from __future__ import annotations

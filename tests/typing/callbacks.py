@@ -53,7 +53,7 @@ async def check() -> None:
     callback = await guard.check([("a", "b")])
     if isinstance(callback, TerminalCallback):
         assert_type(callback.kind, CallbackKind)
-        assert_type(callback.total_amount, Decimal)
+        assert_type(callback.total_amount, Decimal | None)
     else:
         assert_type(callback.status, OrderStatus)
         assert_type(callback.amount, Decimal | None)
