@@ -204,7 +204,8 @@ def mutation(session: nox.Session) -> None:
     """Change the code in one place at a time: a test has to fail. Arguments: the seed, how many a module."""
     session.install("-e", ".[all]", *group("tests"))
     seed = str(random.randrange(1, 2**31))  # noqa: S311 - which places
-    session.run("python", "-m", "tests.support.mutation_run", *(session.posargs or [seed, "20"]))
+    chosen = session.posargs or [seed, "25", "--minutes", "40"]
+    session.run("python", "-m", "tests.support.mutation_run", *chosen)
 
 
 @nox.session
