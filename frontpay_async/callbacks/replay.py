@@ -141,28 +141,26 @@ class TokenAllowance:
     """
 
     capacity: int
-    # By reference: the number of used places, and their expiry.
-    _taken: dict[str, tuple[int, float]] = field(init=False, factory=dict[str, tuple[int, float]], repr=False)
-    _sweep_at: int = field(init=False, default=1000, repr=False)
+    # By reference: the number of used places, until the expiry of the first.
+    _taken: dict[str, int] = field(init=False, factory=dict[str, int], repr=False)
+    _expiries: list[tuple[float, str]] = field(init=False, factory=list[tuple[float, str]], repr=False)
     _lock: Lock = field(init=False, factory=Lock, repr=False)
 
     def take(self, reference: str, *, now: float, until: float) -> bool:
         """Take one of a token's places, if any is left."""
         with self._lock:
-            taken, over = self._taken.get(reference, (0, until))
-            if over < now:
-                taken, over = 0, until
+            while self._expiries and self._expiries[0][0] < now:
+                del self._taken[heapq.heappop(self._expiries)[1]]
+            if reference not in self._taken:
+                heapq.heappush(self._expiries, (until, reference))
+            taken = self._taken.get(reference, 0)
             if taken >= self.capacity:
                 return False
-            self._taken[reference] = (taken + 1, over)
-            if len(self._taken) >= self._sweep_at:
-                self._taken = {name: each for name, each in self._taken.items() if each[1] >= now}
-                self._sweep_at = max(1000, 2 * len(self._taken))
+            self._taken[reference] = taken + 1
             return True
 
     def give_back(self, reference: str) -> None:
         """Return a place that was not used."""
         with self._lock:
-            taken, over = self._taken.get(reference, (0, 0.0))
-            if taken:
-                self._taken[reference] = (taken - 1, over)
+            if self._taken.get(reference):
+                self._taken[reference] -= 1

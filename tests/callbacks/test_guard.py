@@ -229,7 +229,7 @@ async def test_tokens_that_are_over_are_forgotten() -> None:
     for number in range(3000):
         await checked.check(terminal(f"B-{number}"))
         moment.now += 1
-    assert len(checked._allowance._taken) <= 1200
+    assert len(checked._allowance._taken) <= 102
 
 
 def test_a_store_is_shared_by_threads() -> None:
@@ -401,12 +401,30 @@ def test_what_cannot_be_called_is_not_signed(url: str) -> None:
         sign_callback_url(url, REFERENCE, SECRET)
 
 
+def test_a_token_follows_what_separates_it() -> None:
+    added = f"frontpay_token={token()}"
+    for url, separator in ((URL, "?"), (f"{URL}?", ""), (f"{URL}?shop=7", "&"), (f"{URL}?shop=7&", "")):
+        assert sign_callback_url(url, REFERENCE, SECRET) == f"{url}{separator}{added}"
+
+
+@pytest.mark.parametrize("settings", [{"now": "soon"}, {"max_age": 0}, {"accept_older_form": "no"}])
+def test_arguments_of_a_check_are_checked(settings: Any) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+        verify_checksum(signed(), SECRET, **settings)
+
+
 def test_a_url_is_signed_once() -> None:
     with pytest.raises(ValueError, match="already signed"):
         sign_callback_url(sign_callback_url(URL, REFERENCE, SECRET), REFERENCE, SECRET)
 
 
-@pytest.mark.parametrize("name", ["orderUuid", "status", "checksum", "currency"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("orderUuid", "status", "createdAt", "paymentMethod", "amount", "timestamp", "checksum"),
+        *("type", "totalAmount", "baseAmount", "vatAmount", "currency"),
+    ],
+)
 def test_a_url_leaves_the_apis_own_names_alone(name: str) -> None:
     """Callbacks to it would say them twice."""
     with pytest.raises(ValueError, match="the API adds"):
