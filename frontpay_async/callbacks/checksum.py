@@ -150,11 +150,7 @@ def _coverings(fields: Mapping[str, str]) -> Iterator[_Values]:
     ]
     known = [pair for pair in everything if pair[0] is not None]
     in_front = [(None, fields[name]) for name in takewhile(lambda name: name not in DOCUMENTED, fields)]
-    yield everything
-    if len(known) < len(everything):
-        yield known
-    if in_front and len(in_front) + len(known) < len(everything):
-        yield [*in_front, *known]
+    yield from (everything, known, [*in_front, *known])
 
 
 def _is_hash(given: str, covered: _Values, key: bytes) -> bool:

@@ -11,7 +11,6 @@ import pytest
 
 from frontpay_async import CallbackError, InvalidChecksumError, OrderStatus, StaleCallbackError
 from frontpay_async.callbacks import CallbackGuard, OrderCallback, parse_callback, verify_checksum
-from frontpay_async.callbacks.checksum import STATUSES
 from tests.support.callbacks import (
     EXAMPLE,
     NOW,
@@ -27,6 +26,17 @@ from tests.support.callbacks import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Copied, so that a word that is lost from either list is noticed.
+STATUSES = (
+    "SENT", "PAID", "CANCELLED", "EXPIRED", "INVOICED", "REFUNDED", "PARTIAL REFUNDED", "PURRING", "INKASSO",
+    "RESERVED", "RESERVED NOT PAID", "CAPTURED", "CHARGED", "COMPLETED", "ONGOING", "SUCCESS", "SUCCESSFUL",
+    "REFUND PENDING", "REMINDER", "REMINDER SENT", "DEBT COLLECTION", "DEBTCOLLECTION", "OVER PAYMENT",
+    "CREDITED", "CONVERTED TO ACCOUNT", "PENDING", "FAILED",
+)  # fmt: skip
+METHODS = (
+    "visa", "mastercard", "vipps", "invoice", "card", "mobilepay", "amex", "american express", "maestro",
+    "dankort", "bankaxept", "swish", "apple pay", "google pay", "faktura", "efaktura", "ehf",
+)  # fmt: skip
 ALL = {"order_uuid", "status", "created_at", "payment_method", "amount", "timestamp"}
 SURE = ALL - {"payment_method", "amount"}
 TABLE = tuple(ORDER)
@@ -97,6 +107,15 @@ def test_a_listed_status_ends_where_the_payment_method_begins(
     callback = verify_checksum(said(sequence, status=word, paymentMethod="Visa"), SECRET)
     assert callback.signed_fields == ALL
     assert callback.status == OrderStatus(word)
+    # Also beside a payment method that is not listed.
+    callback = verify_checksum(said(sequence, status=word, paymentMethod="Klarna"), SECRET)
+    assert callback.signed_fields == SURE
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_listed_payment_method_ends_where_the_amount_begins(method: str) -> None:
+    callback = verify_checksum(said(paymentMethod=method.title()), SECRET)
+    assert callback.signed_fields == ALL
 
 
 @pytest.mark.parametrize(
