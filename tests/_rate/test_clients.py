@@ -10,6 +10,7 @@ import pytest
 from attrs import define
 
 from frontpay_async import (
+    AuthenticationError,
     FrontPayClient,
     NotSentError,
     Priority,
@@ -54,8 +55,11 @@ def test_a_failing_token_callable_costs_what_was_sent_before(
     async def scenario() -> None:
         api = Api()
         async with api.client(token, retry=RetryPolicy(attempts=1)) as client:
-            with pytest.raises(NotSentError, match="OSError"):
+            with pytest.raises(AuthenticationError if gives else NotSentError) as caught:
                 await client.orders.get_status("ODR1")
+            said = str(caught.value) + "".join(getattr(caught.value, "__notes__", ()))
+            assert "not sent: " in said
+            assert "OSError" in said
             assert len(api.statuses) == used
             assert client.rate.statistics().used == used
 
