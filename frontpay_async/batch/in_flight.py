@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from frontpay_async.batch.group_commit import Lane
     from frontpay_async.batch.store import LeasedRow
     from frontpay_async.batch.transitions import Transition
+    from frontpay_async.order_files.items import BatchOrder
 
 # The part of a lease after which its request is abandoned.
 _LEASE_SHARE = 0.6
@@ -33,12 +34,14 @@ class InFlight:
         had_turn: Called once, when the rate window admits it or it ends.
         scope: The only scope that cancels its request.
         has_left: Whether its request may have left.
+        order: The order, once it has been read from the row.
     """
 
     leased: LeasedRow
     had_turn: Callable[[], object]
     scope: anyio.CancelScope = field(factory=lambda: anyio.CancelScope(shield=True))
     has_left: bool = False
+    order: BatchOrder | None = field(default=None, repr=False)
     _dead_at: float = field(init=False, default=inf)
     _is_ahead: bool = field(init=False, default=True)
 

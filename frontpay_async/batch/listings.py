@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from frontpay_async.batch.completeness import KnownOrder, Resent, completeness, hides_orders
+from frontpay_async.batch.details_check import Sample
 from frontpay_async.batch.schema import (
     accounts,
     batches,
@@ -351,13 +352,22 @@ class Listings:
         with self.store.reading() as connection:
             return self._known_orders(connection)
 
+    def samples(self) -> list[Sample]:
+        """Return some of the last confirmed orders, to check the details that the API shows."""
+        with self.store.reading() as connection:
+            return self._samples(connection)
+
     def _known_orders(self, connection: Connection) -> list[str]:
+        return [each.uuid for each in self._samples(connection)]
+
+    def _samples(self, connection: Connection) -> list[Sample]:
         mine = select(batches.c.id).where(batches.c.account_id == self.account).order_by(batches.c.id.desc())
-        found: list[str] = []
+        found: list[Sample] = []
         for batch in connection.scalars(mine):
             done = (rows.c.batch_id == batch, rows.c.state == State.DONE.value)
-            newest = select(rows.c.order_uuid).where(*done).order_by(rows.c.id.desc())
-            found += connection.scalars(newest.limit(_KNOWN_ORDERS - len(found)))
+            newest = select(rows.c.order_uuid, rows.c.fingerprint).where(*done).order_by(rows.c.id.desc())
+            left = newest.limit(_KNOWN_ORDERS - len(found))
+            found += [Sample(uuid, bytes(content)) for uuid, content in connection.execute(left)]
             if len(found) >= _KNOWN_ORDERS:
                 break
         return found

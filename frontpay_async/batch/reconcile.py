@@ -13,6 +13,7 @@ a row.
 - The list was read completely, and is complete for the row (see ``completeness``): it is not cut above the
   row's order, and does not lag behind it. For the first rows of a new account, this is known only after all
   other rows have been sent: until then they remain unresolved.
+- The details that the API shows are those of the orders that were requested (see ``details_check``).
 - No order that appeared since the row was claimed can be the row's. Each must belong to another customer or
   differ in more than one trait (see ``order_comparison``), and must match another row or have other goods or
   another date. An order that cannot be read, or whose id is invalid, may be the row's.
@@ -47,8 +48,9 @@ from frontpay_async._protocol.order_comparison import Comparison, SentOrders, id
 from frontpay_async._transport.auth import Secret
 from frontpay_async._transport.instrumentation import logger
 from frontpay_async.batch.completeness import Caution
+from frontpay_async.batch.details_check import RecentOrders, are_mixed_up, choose
 from frontpay_async.batch.listings import Verdict
-from frontpay_async.batch.matching import Absent, Found, Undecidable, Unresolved, match
+from frontpay_async.batch.matching import UNREADABLE, Absent, Found, Undecidable, Unresolved, match
 from frontpay_async.batch.payload import read
 from frontpay_async.batch.states import RowEvent
 from frontpay_async.batch.transitions import Transition
@@ -88,6 +90,7 @@ INCOMPLETE = "the list of orders does not show orders that were confirmed: absen
 UNPROVEN = "the list of orders is not known to be complete: absence cannot be concluded"
 UNTESTED = "no confirmed order proves that the list of orders is complete: absence cannot be concluded"
 HIDDEN = "a list hid a confirmed order: lists of this account no longer prove absence (see trust_lists)"
+MIXED_UP = "an order may be this one: the API shows confirmed orders with the content of others"
 IN_VAIN = "it was sent {} times, and never appeared in the list; the last time: {}"
 
 
@@ -135,6 +138,8 @@ class Reconciler:
     checks_account: bool = True
     requests: int = field(init=False, default=0)
     """The number of requests made."""
+    recent: RecentOrders = field(init=False, factory=RecentOrders)
+    """The last orders that this runner sent."""
     _seen: dict[str, OrderIdentity | None] = field(init=False, factory=dict[str, "OrderIdentity | None"])
     _sent: SentOrders[bytes] = field(init=False, factory=SentOrders[bytes])
     _unreadable: set[bytes] = field(init=False, factory=set[bytes])
@@ -145,6 +150,7 @@ class Reconciler:
     _witnesses: int = field(init=False, default=0)
     _lag: float = field(init=False, default=0.0)
     _failures: Counter[str] = field(init=False, factory=Counter[str])
+    _mixed_up: int = field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         self._alike = {}
@@ -278,10 +284,8 @@ class Reconciler:
         while True:
             some, unread = unread[:size], unread[size:]
             size = min(2 * size, _AT_ONCE)
-            asked = [uuid for uuid in some if _ID.fullmatch(uuid)]
-            self.requests += len(asked)
-            self._seen |= dict.fromkeys(uuid for uuid in some if uuid not in asked)
-            await look_at(self.session, self.options, asked, self._seen.__setitem__, self._gives_up)
+            if not await self._read(some, unresolved):
+                return decided
             left = frozenset(unread)
             seen = {uuid: number for uuid, number in candidates.items() if uuid not in left}
             view = _View(seen, looked_at, completeness, is_whole=not unread, is_last=is_last)
@@ -289,6 +293,38 @@ class Reconciler:
             decided += some_decided or []
             if some_decided is None or not unread or len(decided) >= len(searched):
                 return decided
+
+    async def _read(self, uuids: Sequence[str], unresolved: Sequence[UnresolvedRow]) -> bool:
+        """Read the details of orders; return whether the details can be used in this round."""
+        asked = [uuid for uuid in uuids if _ID.fullmatch(uuid)]
+        self._seen |= dict.fromkeys(uuid for uuid in uuids if uuid not in asked)
+        if not asked:
+            return True
+        recent = await self.journal.run(self.recent.samples)
+        chosen = choose(recent or await self.journal.run(self.listings.samples), self.session.clock.chance)
+        shown = await self._details([*(each.uuid for each in chosen), *asked])
+        # Without an order of known content, what is shown must at least stay the same.
+        again = {} if recent else await self._details([asked[0], *(each.uuid for each in chosen[:1])])
+        seen = {uuid: it for uuid in asked if (it := shown[uuid]) is not None}
+        samples = [(each, it) for each in chosen if (it := shown[each.uuid]) is not None]
+        rows = Counter(each.content for each in unresolved)
+        is_steady = all(it is None or shown[uuid] in {None, it} for uuid, it in again.items())
+        if not is_steady or await self.journal.run(are_mixed_up, samples, recent, seen, self._sent, rows):
+            self._mixed_up += 1
+            # A cache may recover, so everything is read again.
+            self._seen, shown = dict.fromkeys(self._seen), dict.fromkeys(asked)
+            self._alike.clear()
+            if self._mixed_up < _MOST_INCOMPLETE_LISTS:
+                return False
+        self._seen |= {uuid: shown[uuid] for uuid in asked}
+        return True
+
+    async def _details(self, uuids: Sequence[str]) -> dict[str, OrderIdentity | None]:
+        """Return the traits of orders; None for those that cannot be read."""
+        shown: dict[str, OrderIdentity | None] = {}
+        self.requests += len(uuids)
+        await look_at(self.session, self.options, uuids, shown.__setitem__, self._gives_up)
+        return shown
 
     def _gives_up(self, uuid: str, error: FrontPayError) -> bool:
         """Whether to skip an order that cannot be read, so that it does not block the others."""
@@ -362,7 +398,8 @@ class Reconciler:
             case _ if not view.is_whole:
                 return None
             case Undecidable(reason, among):
-                return evolve(named, error=reason, candidates=among)
+                is_mixed_up = reason == UNREADABLE and self._mixed_up >= _MOST_INCOMPLETE_LISTS
+                return evolve(named, error=MIXED_UP if is_mixed_up else reason, candidates=among)
             case Absent() if row.content in self._unreadable:
                 return evolve(named, error="its content in the journal cannot be read")
             # Otherwise it became unresolved during this round: the next round searches for it.

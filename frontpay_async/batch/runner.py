@@ -343,6 +343,8 @@ class Run:
             self._fail(came_of_it.error)
         elif not came_of_it.moved:
             sending.report_too_late(ended)
+        elif ended.order_uuid is not None and sending.order is not None:
+            self.reconciler.recent.add(ended.order_uuid, sending.order)
         self._discard(sending)
 
     def _discard(self, sending: InFlight) -> None:
@@ -368,7 +370,7 @@ class Run:
 
         try:
             with sending.scope:
-                order = read(leased.kind, self.cipher.decrypt(leased.payload))
+                order = sending.order = read(leased.kind, self.cipher.decrypt(leased.payload))
                 operation = kind_named(leased.kind).operation
                 options = evolve(self.options, before_send=before_send, may_leave=sending.may_leave)
                 created = await self.session.execute(operation, options, value=order)

@@ -465,7 +465,8 @@ class OrderMatches(Value):
 
     Args:
         same: Those whose details show the same goods, totals, date and customer.
-        unclear: Those that are neither the same nor clearly another order, or that the API does not show.
+        unclear: Those that are neither the same nor clearly another order, or that the API does not show,
+            or shows with the content of another candidate.
     """
 
     same: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import anyio
@@ -86,10 +87,14 @@ async def find(
     shown: dict[str, OrderIdentity | None] = {}
     await look_at(session, options, candidates, shown.__setitem__)
 
+    copies = Counter(shown.values())
+
+    def judge(seen: OrderIdentity | None) -> Comparison:
+        found = Comparison.UNCLEAR if seen is None else compare(sent, seen)
+        # One content under several ids may come from a faulty cache, which shows it in place of others.
+        return Comparison.UNCLEAR if found is Comparison.DIFFERENT and copies[seen] > 1 else found
+
     def those(wanted: Comparison) -> tuple[str, ...]:
-        found = {
-            uuid: Comparison.UNCLEAR if seen is None else compare(sent, seen) for uuid, seen in shown.items()
-        }
-        return tuple(uuid for uuid in candidates if found[uuid] is wanted)
+        return tuple(uuid for uuid in candidates if judge(shown[uuid]) is wanted)
 
     return OrderMatches(same=those(Comparison.SAME), unclear=those(Comparison.UNCLEAR))

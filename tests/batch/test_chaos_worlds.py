@@ -32,6 +32,7 @@ FOUND: dict[str, tuple[str, Sequence[int]]] = {
     "caution for each row": ("other form", [0]),
     "goods alone prove nothing": ("other form", [1]),
     "known forms": ("known form", [5, 8]),
+    "details are checked": ("another order", [0]),
     "companies are not persons": ("colleague", [0]),
     "the account is read by id": ("pushed out", [0]),
     "the account is proven": ("other account", [0]),

@@ -156,6 +156,10 @@ def _know_no_forms(put: Setter) -> None:
     put(order_comparison, "_net", lambda amount, _: amount)
 
 
+def _trust_details(put: Setter) -> None:
+    put(reconcile, "are_mixed_up", lambda *_: False)
+
+
 def _compare_goods_only(put: Setter) -> None:
     def careless(self: SentOrders[Any], seen: OrderIdentity) -> dict[Any, Comparison]:
         return {
@@ -217,6 +221,7 @@ FIXES: Final[Mapping[str, Fix]] = {
     "caution for each row": Fix("details", ("known form", "other form"), _same_or_different),
     "goods alone prove nothing": Fix("details", ("other form", "known form"), _goods_alone_differ),
     "known forms": Fix("details", ("known form",), _know_no_forms),
+    "details are checked": Fix("details", ("another order", "another order, new account"), _trust_details),
     "companies are not persons": Fix("details", ("colleague",), _compare_goods_only),
     "the account is read by id": Fix("account", ("pushed out",), _prove_by_the_list_alone),
     "the account is proven": Fix("account", ("other account",), _do_not_prove),

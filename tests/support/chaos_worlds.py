@@ -31,7 +31,7 @@ from frontpay_async.batch import BatchItem, State
 from tests.support.batches import Dying, KilledError, order, rows_of
 from tests.support.builders import customer, ehf
 from tests.support.odd_details import FORMS, KNOWN, item
-from tests.support.odd_server import TOKEN
+from tests.support.odd_server import TOKEN, details_of
 from tests.support.odd_world import LOST, NEVER, World, chance_of, invoice, newest
 
 if TYPE_CHECKING:
@@ -199,6 +199,42 @@ def _shown_in_another_form(scene: Scene) -> None:
     _shown_otherwise(scene, forms=[form for form in FORMS if form not in KNOWN])
 
 
+_MIX_UPS: Final = ("first", "last", "one of before", "previous", "a third", "at first", "neighbour")
+
+
+def _shown_as_another_order(scene: Scene, faults: Sequence[str] = _MIX_UPS) -> None:
+    """The details are those of another order, under the id that was asked for, as from a faulty cache."""
+    server, chance = scene.world.server, scene.chance
+    fault = chance.choice(faults)
+    kept: list[Row] = []
+    seed, until = chance.random(), scene.world.time.time + 400.0
+
+    def instead(details: Row, order: OddOrder) -> Row:  # noqa: PLR0911 - a table
+        orders = server.orders()
+        match fault:
+            case "first":
+                return kept[0]
+            case "last":
+                return details_of(orders[-1])
+            case "one of before":
+                return details_of(orders[0])
+            case "previous":
+                return kept[-2] if len(kept) > 1 else details
+            case "neighbour":
+                return details_of(orders[min((order.number - 1) ^ 1, len(orders) - 1)])
+            case "a third":
+                is_odd = chance_of(f"{seed}/{order.number}").random() < 1 / 3
+                return details_of(orders[order.number % len(orders)]) if is_odd else details
+            case _:
+                return kept[0] if scene.world.time.time < until else details
+
+    def shown(details: Row, order: OddOrder) -> Row:
+        kept.append(details)
+        return {**instead(details, order), "orderUuid": order.uuid}
+
+    server.shown = shown
+
+
 def _of_several_goods(scene: Scene) -> None:
     scene.items = item
 
@@ -330,6 +366,10 @@ ALL: Final[Mapping[str, Kind]] = {
     "odd ids": Kind(_with_odd_ids),
     "known form": Kind(_shown_in_a_known_form, _of_several_goods),
     "other form": Kind(_shown_in_another_form, _of_several_goods),
+    "another order": Kind(_shown_as_another_order, _of_several_goods),
+    "another order, new account": Kind(_shown_as_another_order, _is_new),
+    # Neighbours that change places are a limit where no confirmed order's content is known.
+    "another order, all lost": Kind(partial(_shown_as_another_order, faults=_MIX_UPS[:-1]), _all_are_lost),
     "colleague": Kind(_with_a_colleague, _of_companies),
     "older orders": Kind(_with_older_orders),
     "pushed out": Kind(_pushed_out, _is_known),

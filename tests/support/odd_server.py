@@ -18,7 +18,7 @@ from attrs import define, field
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Fate", "OddOrder", "OddServer", "Row"]
+__all__ = ["Fate", "OddOrder", "OddServer", "Row", "details_of"]
 
 TOKEN = "token"
 BASE_PATH = "/api/v1/connect"
@@ -130,7 +130,7 @@ class OddServer:
             return 404, _nothing("orderNotFound")
         if what == "status":
             return 200, _envelope({"uuid": order.uuid, "status": "SENT"})
-        return 200, _envelope(self.shown(_details(order), order))
+        return 200, _envelope(self.shown(details_of(order), order))
 
     def _create(self, token: str, kind: str, body: dict[str, Any]) -> tuple[int, Any]:
         fate = self.fates.popleft() if self.fates else "stored"
@@ -173,7 +173,8 @@ def _failure() -> dict[str, Any]:
     return {"status_code": 510, "message": "Something Went Wrong", "is_error": True, "errors": "Array"}
 
 
-def _details(order: OddOrder) -> Row:
+def details_of(order: OddOrder) -> Row:
+    """The details of an order, as the reference has them."""
     body = json.loads(json.dumps(order.body))
     summary = body["orderSummary"]
     return {

@@ -1,0 +1,133 @@
+"""Whether the API shows each order with its own content. Pure.
+
+*Model.* A faulty cache may answer a request for details with the content of another order, under the id that
+was requested. A row's order then looks like another customer's, and the row looks absent. Therefore confirmed
+orders, called samples, are read together with the candidates. The content of those that this runner sent is
+known; of the others only their fingerprint is.
+
+*Invariant.* The details are mixed up, and prove nothing, if
+
+- an order is not shown with the same content twice;
+- a sample is clearly another customer's order than the one that was sent;
+- a sample of unknown content is the same as an unresolved row with another fingerprint, or clearly different
+  from one with its own;
+- an order that belongs to no unresolved row has the content of a confirmed order; or
+- without a sample whose content is known, more orders have one content than unresolved rows have it.
+
+*Limit*: details that are wrong for some orders only, and for no sample, are noticed only if they are the
+content of an order that is known here. Orders that are permanently shown in each other's place are not
+noticed if no order of known content was confirmed: each row is then done under the id of another. Nothing
+can be compared with the first order of an account.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from frontpay_async._protocol.order_comparison import Comparison, compare, identity_of_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from frontpay_async._protocol.order_comparison import OrderIdentity, SentOrders
+    from frontpay_async.order_files.items import BatchOrder
+
+SAMPLES = 2
+# Orders that are kept in memory to be read as samples.
+_RECENT = 8
+
+
+@frozen
+class Sample:
+    """A confirmed order that is read to check the details.
+
+    Args:
+        uuid: Its id.
+        content: Its fingerprint; None if ``sent`` is known.
+        sent: Its traits; None if another process sent it.
+    """
+
+    uuid: str
+    content: bytes | None = None
+    sent: OrderIdentity | None = field(default=None, repr=False)
+
+
+@define(eq=False)
+class RecentOrders:
+    """The last orders that this runner sent and that were confirmed by their responses."""
+
+    _orders: deque[tuple[str, BatchOrder]] = field(
+        init=False, factory=lambda: deque[tuple[str, "BatchOrder"]](maxlen=_RECENT), repr=False
+    )
+
+    def add(self, uuid: str, order: BatchOrder) -> None:
+        """Add a confirmed order."""
+        self._orders.append((uuid, order))
+
+    def samples(self) -> list[Sample]:
+        """Return all of them."""
+        return [Sample(uuid, sent=identity_of_order(order)) for uuid, order in self._orders]
+
+
+def choose(known: Sequence[Sample], chance: Callable[[], float]) -> list[Sample]:
+    """Choose samples by chance, of different customers if there are any."""
+    left = sorted(known, key=lambda _: chance())
+    chosen: list[Sample] = []
+    while left and len(chosen) < SAMPLES:
+        other = next((each for each in left if all(_is_another(each, one) for one in chosen)), left[0])
+        left.remove(other)
+        chosen.append(other)
+    return chosen
+
+
+def _is_another(one: Sample, other: Sample) -> bool:
+    if one.sent is None or other.sent is None:
+        return one.content != other.content
+    return compare(one.sent, other.sent) is Comparison.DIFFERENT
+
+
+def are_mixed_up(
+    samples: Sequence[tuple[Sample, OrderIdentity]],
+    recent: Sequence[Sample],
+    shown: Mapping[str, OrderIdentity],
+    sent: SentOrders[bytes],
+    rows: Counter[bytes],
+) -> bool:
+    """Whether the details show other orders than those that were requested."""
+    # ``recent`` are known whether they were read or not; ``rows`` are the unresolved rows of each content.
+    if any(_is_wrong(sample, seen, sent) for sample, seen in samples):
+        return True
+    copies: Counter[OrderIdentity] = Counter()
+    same: dict[OrderIdentity, int] = {}
+    for seen in filter(_has_customer, shown.values()):
+        compared = sent.compare(seen)
+        owners = [key for key, it in compared.items() if it is Comparison.SAME and rows[key]]
+        if not owners and (
+            any(seen == known for _, known in samples)
+            or any(each.sent and compare(each.sent, seen) is Comparison.SAME for each in recent)
+        ):
+            return True
+        copies[seen] += 1
+        same[seen] = sum(rows[key] for key in owners)
+    if any(sample.sent is not None for sample, _ in samples):
+        return False
+    return any(count > max(1, same[seen]) for seen, count in copies.items())
+
+
+def _is_wrong(sample: Sample, seen: OrderIdentity, sent: SentOrders[bytes]) -> bool:
+    if sample.sent is not None:
+        return compare(sample.sent, seen) is Comparison.DIFFERENT
+    if not _has_customer(seen):
+        return False
+    found = sent.compare(seen)
+    if sample.content is not None and sample.content in sent and sample.content not in found:
+        return True
+    return any(it is Comparison.SAME and key != sample.content for key, it in found.items())
+
+
+def _has_customer(seen: OrderIdentity) -> bool:
+    """Whether an order shows enough to be told from others."""
+    return bool(seen.name or seen.identifiers)
