@@ -129,5 +129,5 @@ def _is_wrong(sample: Sample, seen: OrderIdentity, sent: SentOrders[bytes]) -> b
 
 
 def _has_customer(seen: OrderIdentity) -> bool:
-    """Whether an order shows enough to be told from others."""
+    """Whether an order shows whose it is."""
     return bool(seen.name or seen.identifiers)
