@@ -59,7 +59,7 @@ class Retry:
     following: Stage
     clock: Clock
     budget: RetryBudget
-    governed: bool = False
+    governed: bool
 
     async def send(self, call: Call) -> HttpResponse:
         """Send the call and return its successful response."""

@@ -52,7 +52,8 @@ GROUPS = {
         "retry send before_send deadline",
         """
         answers before_send credentials deadline deadline_stage echoes fallback_route large_responses lifetime
-        lost_answers not_sent observers proxy raw_requests retry_limits retry_table secrets wire_requests
+        lost_answers not_sent observers proxy raw_requests retry_limits retry_stage retry_table secrets
+        send_stage wire_requests
         """,
     ),
     "_protocol": (
