@@ -372,6 +372,7 @@ def test_a_time_of_another_form_names_the_order_to_check(name: str, value: str) 
         "orderUuid=%ff",
         "orderUuid=\ud800",
         {"orderUuid": "\ud800"},
+        f"{query(signed())}&amount=",
         {"shop": "\ud800", **signed()},
         {"\ud800": "7", **signed()},
         {"shop": "x" * 8190, **signed()},

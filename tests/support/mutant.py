@@ -10,7 +10,7 @@ name: a text that is compared, looked up, or a member of a literal set, tuple, l
 
 What is not counted, because no test should notice it:
 
-- annotations, ``if TYPE_CHECKING``, ``Literal``, overloads, protocols, docstrings, ``__all__`` and
+- annotations, ``if TYPE_CHECKING``, types in brackets, overloads, protocols, docstrings, ``__all__`` and
   ``__slots__``;
 - decorators with their arguments, and the keywords ``init``, ``repr``, ``slots``, ``eq``, ``order``,
   ``hash``, ``frozen``, ``kw_only``, ``weakref_slot``, ``stacklevel`` and ``maxsize``;
@@ -65,6 +65,21 @@ _DECLARED = frozenset(
 _NAMES = frozenset({"__all__", "__slots__"})
 _SHOWN = frozenset({"__repr__", "__str__"})
 _LOGGED = frozenset({"debug", "info", "warning", "error", "exception", "log"})
+_TYPES = frozenset(
+    {
+        "Annotated",
+        "Callable",
+        "Literal",
+        "defaultdict",
+        "deque",
+        "dict",
+        "frozenset",
+        "list",
+        "set",
+        "tuple",
+        "type",
+    }
+)
 _PLAIN = (ast.Name, ast.Attribute, ast.Call, ast.NamedExpr, ast.Subscript, ast.Await)
 
 
@@ -91,6 +106,11 @@ class _Mutator(ast.NodeTransformer):
         self.found: list[Mutation] = []
         self.around: list[ast.stmt] = []
         self.uses: dict[str, set[int]] = {}
+        # What the module's own assignments define, by their lines.
+        self.defined: dict[int, set[str]] = {}
+        for statement in tree.body:
+            for line in range(statement.lineno, (statement.end_lineno or 0) + 1):
+                self.defined[line] = _defined(statement)
         for node in ast.walk(tree):
             if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
                 name = node.id if isinstance(node, ast.Name) else node.attr
@@ -124,11 +144,16 @@ class _Mutator(ast.NodeTransformer):
         for statement in self.around:
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 return frozenset(range(statement.body[0].lineno, (statement.end_lineno or 0) + 1))
-            if isinstance(statement, ast.Assign):
-                names.update(each.id for each in statement.targets if isinstance(each, ast.Name))
-            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                names.add(statement.target.id)
-        return frozenset(line for name in names for line in self.uses.get(name, ()))
+            names |= _defined(statement)
+        lines: set[int] = set()
+        known: set[str] = set()
+        while names - known:
+            name = min(names - known)
+            known.add(name)
+            found = self.uses.get(name, set())
+            lines |= found
+            names = names.union(*(self.defined.get(line, set()) for line in found))
+        return frozenset(lines)
 
     def _word(self, node: ast.AST | None) -> None:
         """Change a wire name, if it is one."""
@@ -261,7 +286,7 @@ class _Mutator(ast.NodeTransformer):
     visit_Tuple = visit_List = visit_Set  # noqa: N815 - the names that ast calls
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        if isinstance(node.value, ast.Name) and node.value.id in {"Literal", "Annotated", "Callable"}:
+        if isinstance(node.value, ast.Name) and node.value.id in _TYPES:
             return node
         self.generic_visit(node)
         if not isinstance(node.ctx, ast.Store):
@@ -306,6 +331,16 @@ class _Mutator(ast.NodeTransformer):
         if node.value is not None:
             node.value = self.visit(node.value)
         return node
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    """Return the names that an assignment defines."""
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    return {each.id for each in targets if isinstance(each, ast.Name)}
 
 
 def _is_text(node: ast.AST) -> bool:
