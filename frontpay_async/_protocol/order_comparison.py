@@ -332,8 +332,7 @@ def _who(sent: OrderIdentity, seen: OrderIdentity) -> _Agreement:  # noqa: PLR09
     identity = [name in equal for name in _IDENTITY if name in shared]
     has_names = bool(sent.name and seen.name)
     same_name = has_names and _is_same_name(sent.name, seen.name)
-    has_places = bool(sent.place and seen.place)
-    same_place = has_places and sent.place == seen.place
+    same_place = bool(sent.place) and sent.place == seen.place
     if identity and all(identity):
         return _Agreement.EQUAL
     if any(identity) or (identity and (equal or same_name)):

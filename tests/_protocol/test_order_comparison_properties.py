@@ -133,7 +133,7 @@ def test_forms_that_mean_the_same_are_the_same(data: st.DataObject) -> None:
     assert compare(ORDER, details) is Comparison.SAME
 
 
-@given(st.sets(st.sampled_from(["orderDate", "type", "discount", "tax", "productId"])))
+@given(st.sets(st.sampled_from(["orderDate", "type", "discount", "tax", "productId", "orderSummary"])))
 def test_what_is_not_told_is_not_held_against_it(missing: set[str]) -> None:
     details = shown(ORDER)
     for name in missing:
@@ -148,6 +148,35 @@ def test_without_goods_or_customer_nobody_can_tell(missing: str) -> None:
     details = shown(ORDER)
     del details[missing]
     assert compare(ORDER, details) is Comparison.UNCLEAR
+
+
+def test_without_goods_or_customer_another_date_proves_no_other_order() -> None:
+    details = shown(ORDER, customerDetails=None, productList=[], orderDate="1703040812", orderSummary=None)
+    assert compare(ORDER, details) is Comparison.UNCLEAR
+
+
+@pytest.mark.parametrize("name", ["quantity", "rate", "tax", "discount"])
+def test_a_number_that_cannot_be_read_is_not_compared(name: str) -> None:
+    assert compare(GOODS, change_lines(shown(GOODS), lambda line: {**line, name: "?"})) is Comparison.SAME
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen", "expected"),
+    [
+        ("1.5", "1", Comparison.SAME),
+        ("1.5", "2", Comparison.SAME),
+        ("1.5", "1.509", Comparison.SAME),
+        ("1.5", "3", Comparison.UNCLEAR),
+        ("1.5", "0.5", Comparison.UNCLEAR),
+        ("1.5", "1.9", Comparison.UNCLEAR),
+        ("2", "2.5", Comparison.UNCLEAR),
+        ("2", "1", Comparison.UNCLEAR),
+        ("1.5", "1.51", Comparison.UNCLEAR),
+    ],
+)
+def test_a_quantity_may_only_be_shown_as_a_whole_number(sent: str, seen: str, expected: Comparison) -> None:
+    order = invoice(products=(product(quantity=sent),))
+    assert compare(order, change_lines(shown(order), lambda line: {**line, "quantity": seen})) is expected
 
 
 def test_without_identifiers_name_and_address_must_do() -> None:
@@ -401,6 +430,14 @@ def test_equal_goods_under_a_strangers_name_may_be_ours(details: dict[str, Any],
     index.add(1, identity_of_order(invoice()))
     found = index.with_equal_goods(identity_of_details(decode(OrderDetails, details)))
     assert found == ({1: Comparison.UNCLEAR} if is_possible else {})
+
+
+def test_a_kind_that_is_not_shown_excludes_no_contact_on_file() -> None:
+    index: SentOrders[int] = SentOrders()
+    index.add(1, identity_of_order(ehf()))
+    details = shown(invoice(customer=PERSON), orderDate=shown(ehf())["orderDate"])
+    found = index.with_equal_goods(identity_of_details(decode(OrderDetails, details)))
+    assert found == {1: Comparison.UNCLEAR}
 
 
 COMPANY = evolve(STRANGER, type=None, organization_id="987654321")

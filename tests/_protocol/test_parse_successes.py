@@ -165,6 +165,54 @@ def test_an_error_is_marked_in_any_spelling(marked: dict[str, Any]) -> None:
             read(operation, answer(operation.success, done(operation, **marked)))
 
 
+# Copied, so that a name that is lost from the lists is noticed.
+ERROR_MEMBERS = (
+    "error", "errors", "isError", "hasError", "hasErrors", "errorCode", "errorMessage", "errorDescription",
+    "exception", "fault", "failed", "isFailed", "failure", "validationErrors",
+)  # fmt: skip
+SUCCESS_MEMBERS = ("success", "isSuccess", "successful", "isSuccessful", "ok")
+STATUS_MEMBERS = ("status", "statusCode", "statusMessage", "httpStatus", "code", "result")
+
+
+@pytest.mark.parametrize(
+    ("name", "failure", "fine"),
+    [
+        *((name, (True, 1, "x", ["x"]), (False, 0, "", None, [])) for name in ERROR_MEMBERS),
+        *((name, (False, 0, "no", ""), (True, 1, "yes", None)) for name in SUCCESS_MEMBERS),
+        *(
+            (
+                name,
+                (False, 199, 300, "599", "404 Not Found", "Conflict", "declined"),
+                (True, 200, 299, 99, 600, "OK"),
+            )
+            for name in STATUS_MEMBERS
+        ),
+    ],
+)
+def test_each_member_that_may_mark_a_failure(
+    name: str, failure: tuple[Any, ...], fine: tuple[Any, ...]
+) -> None:
+    operation = operations.REFUND_ORDER
+    for value in failure:
+        with pytest.raises(OutcomeUnknownError):
+            read(operation, answer(operation.success, done(operation, **{name: value})))
+    for value in fine:
+        assert read(operation, answer(operation.success, done(operation, **{name: value}))) is None
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("Cancelled", "Released", "Voided", "Refunded", "Credited"),
+        *("Captured", "Charged", "Paid", "Payed", "Settled"),
+    ],
+)
+def test_a_created_order_that_was_something_else_is_unknown(word: str) -> None:
+    response = success(operations.SEND_INVOICE, {"uuid": "ODR7"}, message=f"order{word}Successfully")
+    with pytest.raises(OutcomeUnknownError, match="another operation"):
+        read(operations.SEND_INVOICE, response)
+
+
 @pytest.mark.parametrize("inner", [{"is_error": True}, {"error": "x"}, {"success": False}], ids=repr)
 def test_an_error_inside_the_data_is_not_a_success(inner: dict[str, Any]) -> None:
     for operation in CHANGES:

@@ -160,6 +160,11 @@ def test_the_window_slides() -> None:
     assert granted(budget, 60.0) == 2
 
 
+def test_the_window_is_a_minute_unless_another_is_given() -> None:
+    budget = RetryBudget()
+    assert [granted(budget, now) for now in (0.0, 59.0, 60.0)] == [10, 0, 10]
+
+
 def test_old_requests_no_longer_count() -> None:
     budget = RetryBudget(window=60.0, free=0)
     for _ in range(100):
