@@ -77,8 +77,9 @@ def test_a_renewed_token_that_is_not_sent_costs_nothing_more(run: Callable[..., 
         api = Api()
         api.reachable_for = 1
         async with api.client(token, retry=RetryPolicy(attempts=1)) as client:
-            with pytest.raises(NotSentError):
+            with pytest.raises(AuthenticationError) as caught:
                 await client.orders.get_status("ODR1")
+            assert "not sent: " in "".join(caught.value.__notes__)
             assert api.statuses == [401]
             assert client.rate.statistics().used == 1
 
