@@ -76,56 +76,61 @@ class _Writers(dict[type[object], "_Writer"]):
         texts, picked = self._each(rows)
         return "{" + ",".join([f'"{key}":{text}' for key, text in enumerate(texts)]) + "}", picked
 
-    def _each(self, rows: Sequence[object]) -> tuple[tuple[str, ...], list[Json]]:
-        if not rows:
+    def _each(self, rows: Sequence[object]) -> tuple[list[str], list[Json]]:
+        texts: list[str] = []
+        picked: list[Json] = []
+        for row in rows:
+            text, members = self[type(row)](row)
+            texts.append(text)
+            picked.append(members)
+        if not texts:
             raise UnusualBody
-        texts, picked = zip(*[self[type(row)](row) for row in rows], strict=True)
-        return texts, list(picked)
+        return texts, picked
 
 
 _BEGIN = """\
 def write(holder):
-    parts, picked = [], {}
-    add = parts.append
+    members = {}
+"""
+# A required value is written where the text is put together; if it is missing, `other` raises.
+_REQUIRED_LEAF = """\
+    v{n} = members[{name!r}] = {read}
 """
 _LEAF = """\
-    value = {read}
-    if value is not None:
-        add({label!r} + ({usual} else {other}(value)))
-        picked[{name!r}] = value
+    v{n} = {read}
+    if v{n} is not None:
+        members[{name!r}] = v{n}
+        t{n} = {label!r} + ({written})
 """
 _BRANCH = """\
-    value = {read}
-    if value is not None:
-        text, picked[{name!r}] = {write}(value)
-        add({label!r} + text)
+    v{n} = {read}
+    if v{n} is not None:
+        text, members[{name!r}] = {write}(v{n})
+        t{n} = {label!r} + text
 """
-_REQUIRED = """\
+_ABSENT = """\
     else:
-        raise UnusualBody
-"""
-_CONDITIONAL = """\
-    elif {is_required}({siblings}):
-        raise UnusualBody
+        t{n} = {absent}
 """
 # An empty object is omitted.
 _END = """\
-    if not parts:
+    text = f'''{texts}'''
+    if not text:
         raise UnusualBody
-    return "{" + ",".join(parts) + "}", picked
+    return f"{{{{{{text[1:]}}}}}}", members
 """
 # Blank text is omitted.
-_IS_TEXT = "type(value) is str and value and not value.isspace()"
+_IS_TEXT = "type({v}) is str and {v} and not {v}.isspace()"
+# As number_text, without a call for the numbers that begin with a digit and have no exponent.
+_NUMBER = """(t if "0" <= (t := str({v})) < ":" and "-" not in t and "+" not in t else number_text({v}))"""
 _USUAL = {
-    BOOLEAN: "'true' if value is True else 'false' if value is False",
-    NUMERIC: "number_text(value) if type(value) is Decimal",
-    NUMERIC_TEXT: "'\"' + number_text(value) + '\"' if type(value) is Decimal",
-    TEXT: f"encode(value) if {_IS_TEXT}",
+    BOOLEAN: "'true' if {v} is True else 'false' if {v} is False",
+    NUMERIC: f"{_NUMBER} if type({{v}}) is Decimal else str({{v}}) if type({{v}}) is int",
+    NUMERIC_TEXT: f"'\"' + {_NUMBER} + '\"' if type({{v}}) is Decimal",
+    TEXT: f"encode({{v}}) if {_IS_TEXT}",
 }
 # True may equal a choice that it is not.
-_CHOICE = (
-    "{choices}[value] if isinstance(value, (str, int)) and value in {choices} and type(value) is not bool"
-)
+_CHOICE = "{choices}[{v}] if isinstance({v}, text_or_int) and {v} in {choices} and type({v}) is not bool"
 
 
 def _compiled(fields: tuple[Field, ...], cls: type[object]) -> _Writer:
@@ -134,6 +139,7 @@ def _compiled(fields: tuple[Field, ...], cls: type[object]) -> _Writer:
         "UnusualBody": UnusualBody,
         "encode": encode_basestring,
         "number_text": number_text,
+        "text_or_int": (str, int),
     }
 
     def name_of(kind: str, used: object) -> str:
@@ -148,45 +154,61 @@ def _compiled(fields: tuple[Field, ...], cls: type[object]) -> _Writer:
             return f"holder.get({name!r})"
         return f"holder.{attribute[name]}" if name in attribute else "None"
 
-    source = [_BEGIN]
-    for member in fields:
-        named = {"read": read(member.name), "name": member.name, "label": f'"{member.name}":'}
-        if member.fields:
-            source.append(_BRANCH.format(write=name_of("write", _branch(member)), **named))
-        else:
-            usual = _usual(member, name_of)
-            source.append(_LEAF.format(usual=usual, other=name_of("other", _other(member)), **named))
+    source, texts = [_BEGIN], ""
+    for n, member in enumerate(fields):
+        v, label = f"v{n}", f',"{member.name}":'
+        named = {"n": n, "name": member.name, "label": label, "read": read(member.name)}
         siblings = [each for each in (member.unless, member.along_with, *(member.when or ())[:1]) if each]
-        if siblings:
-            members = ", ".join(f"{name!r}: {read(name)}" for name in siblings)
-            is_required = name_of("is_required", _is_required(member))
-            source.append(_CONDITIONAL.format(is_required=is_required, siblings=f"{{{members}}}"))
-        elif check(Rules((member,)), {}):
-            source.append(_REQUIRED)
-    source.append(_END)
+        is_required = not siblings and bool(check(Rules((member,)), {}))
+        if member.fields:
+            source.append(_BRANCH.format(write=_branch(member, name_of, v), **named))
+        else:
+            written = f"{_usual(member, name_of, v)} else {name_of('other', _other(member))}({v})"
+            if is_required:
+                source.append(_REQUIRED_LEAF.format(**named))
+                texts += f"{label}{{{written}}}"
+                continue
+            source.append(_LEAF.format(written=written, **named))
+        absent = "''"
+        if siblings or is_required:
+            given = ", ".join(f"{name!r}: {read(name)}" for name in siblings)
+            absent = f"{name_of('absent', _absent(member))}({{{given}}})"
+        source.append(_ABSENT.format(n=n, absent=absent))
+        texts += f"{{t{n}}}"
+    source.append(_END.format(texts=texts))
     exec("".join(source), names)  # noqa: S102 - made of the table alone
     return cast("_Writer", names["write"])
 
 
-def _branch(member: Field) -> Callable[[Any], tuple[str, Json]]:
+def _branch(member: Field, name_of: Callable[[str, object], str], v: str) -> str:
+    """Return the expression of the function that writes an object or a list of objects."""
     writers = _Writers(member.fields)
     if member.kind is KEYED_ROWS:
-        return writers.keyed_rows
-    return writers.rows if member.kind is ROWS else lambda value: writers[type(value)](value)
+        return name_of("write", writers.keyed_rows)
+    if member.kind is ROWS:
+        return name_of("write", writers.rows)
+    return f"{name_of('writers', writers)}[type({v})]"
 
 
-def _is_required(member: Field) -> Callable[[JsonObject], bool]:
-    """Return the check whether a member must be there, given its siblings."""
-    return lambda siblings: bool(member.fields) or absence(member, siblings, "") is not None
+def _absent(member: Field) -> Callable[[JsonObject], str]:
+    """Return the function that writes a member that is not there, given its siblings."""
+
+    def write(siblings: JsonObject) -> str:
+        if member.fields or absence(member, siblings, "") is not None:
+            raise UnusualBody
+        return ""
+
+    return write
 
 
-def _usual(member: Field, name_of: Callable[[str, object], str]) -> str:
+def _usual(member: Field, name_of: Callable[[str, object], str], v: str) -> str:
     """Return the expression that writes a usual value, up to its else."""
     kind = member.kind
     if kind.choices:
         choices = {choice: write_exact(choice) for choice in kind.choices}
-        return _CHOICE.format(choices=name_of("choices", choices))
-    return _USUAL.get(kind) or f"{_USUAL[TEXT]} and {name_of('accepts', kind.accepts)}(value)"
+        return _CHOICE.format(choices=name_of("choices", choices), v=v)
+    usual = _USUAL.get(kind) or f"{_USUAL[TEXT]} and {name_of('accepts', kind.accepts)}({{v}})"
+    return usual.format(v=v)
 
 
 def _other(member: Field) -> Callable[[object], str]:
