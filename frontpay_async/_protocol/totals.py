@@ -22,12 +22,13 @@ describes an order of which the merchant would owe the total.
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 
 from frontpay_async._protocol.rules import Breach
-from frontpay_async.models._fields import EXACT, to_ore
+from frontpay_async.models._fields import EXACT, ORE, exactly, to_ore
 from frontpay_async.models.common import included_tax
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ if TYPE_CHECKING:
 
     from frontpay_async._exact_json import Json, JsonObject
 
-_ORE = Decimal("0.01")
 _HUNDRED = Decimal(100)
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
-_FIGURES = ("rate", "quantity", "amount", "discount", "tax")
+_figures = itemgetter("rate", "quantity", "amount", "discount", "tax")
 _add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
 _WAY_OUT = "(strict_totals=False turns this check off)"
 
@@ -101,6 +101,7 @@ def contradictions(body: JsonObject) -> Iterator[Breach]:
         yield from _summary_breaches(summary, list(lines.values()))
 
 
+@exactly
 def _is_exact(body: JsonObject) -> bool:
     """Return whether all figures are there and fit to the digit, as they nearly always do."""
     rows, summary = body.get("products"), body.get("orderSummary")
@@ -108,24 +109,22 @@ def _is_exact(body: JsonObject) -> bool:
         return False
     amounts = taxes = discounts = _ZERO
     for row in rows:
-        figures = [row.get(name) for name in _FIGURES] if isinstance(row, dict) else []
-        if not all(type(each) is Decimal for each in figures):
+        try:
+            rate, quantity, amount, discount, tax = _figures(cast("JsonObject", row))
+        except (TypeError, KeyError):
             return False
-        rate, quantity, amount, discount, tax = cast("list[Decimal]", figures)
-        if (
-            _subtract(_multiply(rate, quantity), discount) != amount
-            or (tax < _ONE and tax != _ZERO)
-            or tax > _HUNDRED
-        ):
+        if not type(rate) is type(quantity) is type(amount) is type(discount) is type(tax) is Decimal:
             return False
-        amounts, discounts = _add(amounts, amount), _add(discounts, discount)
-        taxes = _add(taxes, included_tax(to_ore(amount), tax))
-    after = _subtract(amounts, taxes)
+        if rate * quantity - discount != amount or (tax < _ONE and tax != _ZERO) or tax > _HUNDRED:
+            return False
+        amounts, discounts = amounts + amount, discounts + discount
+        taxes += included_tax(amount.quantize(ORE), tax)
+    after = amounts - taxes
     return (
         summary.get("grandTotal") == amounts
         and summary.get("totalTax") == taxes
         and summary.get("totalDiscount") == discounts
-        and summary.get("subTotal") in (after, _add(after, discounts))
+        and summary.get("subTotal") in (after, after + discounts)
     )
 
 
@@ -143,7 +142,7 @@ def cycle_totals(body: JsonObject) -> Iterator[Breach]:
     for name, amount in (("payablePerCycle", cycle), ("initialCycleAmount", first)):
         if amount is not None and amount < 0:
             yield _breach(f"orderSummary.{name}", "must be 0 or more")
-    if grand is not None and cycle is not None and cycle > _add(grand, _ORE):
+    if grand is not None and cycle is not None and cycle > _add(grand, ORE):
         demand = f"must be at most grandTotal, {_shown(grand)}{_units(cycle, grand)}"
         yield _breach("orderSummary.payablePerCycle", demand)
     if cycle and first and (hint := _units(first, cycle)):
@@ -194,7 +193,7 @@ def _line_breaches(lines: dict[str, _Line]) -> Iterator[Breach]:
 
 
 def _summary_breaches(summary: JsonObject, lines: list[_Line]) -> Iterator[Breach]:
-    tolerance = _multiply(_ORE, Decimal(len(lines)))
+    tolerance = _multiply(ORE, Decimal(len(lines)))
 
     def units(given: Decimal, expected: Decimal) -> str:
         return _units(given, expected, tolerance)
@@ -233,12 +232,13 @@ def _summary_breaches(summary: JsonObject, lines: list[_Line]) -> Iterator[Breac
             yield _breach("orderSummary.subTotal", demand)
 
 
+@exactly
 def _taxes(lines: list[_Line]) -> Decimal | None:
     total = _ZERO
     for line in lines:
         if line.amount is None or line.tax is None or line.tax <= -_HUNDRED:
             return None
-        total = _add(total, included_tax(to_ore(line.amount), line.tax))
+        total += included_tax(line.amount.quantize(ORE), line.tax)
     return total
 
 

@@ -11,9 +11,9 @@ import functools
 import re
 from collections import abc
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, getcontext, setcontext
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from frontpay_async.errors import InvalidOrderError, Violation
 
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 # The caller's decimal context may have any precision; sums of money must not depend on it. A product
 # of two numbers, each of at most 60 digits, and the sum of any order fit.
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
-_ORE = Decimal("0.01")
+ORE = Decimal("0.01")
 
 _DATE_DEMAND = "must be a date or a zone-aware datetime, not {}"
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _MOST_DIGITS = 30
 _DEEPEST = 50
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -186,9 +187,24 @@ def member_of(cls: type[StrEnum], value: str | None) -> str | None:
     return next((each for each in cls if each.casefold() == word), value)
 
 
+def exactly(compute: Callable[P, T]) -> Callable[P, T]:
+    """Have a function compute in the exact context: operators take a third of the time of its methods."""
+
+    @functools.wraps(compute)
+    def compute_exactly(*args: P.args, **kwargs: P.kwargs) -> T:
+        callers = getcontext()
+        setcontext(EXACT)
+        try:
+            return compute(*args, **kwargs)
+        finally:
+            setcontext(callers)
+
+    return compute_exactly
+
+
 def to_ore(value: Decimal) -> Decimal:
     """Round an amount to whole øre, half up, whatever the caller's decimal context."""
-    return EXACT.quantize(value, _ORE)
+    return EXACT.quantize(value, ORE)
 
 
 def tuple_of(cls: type[T], values: Iterable[T]) -> tuple[T, ...]:

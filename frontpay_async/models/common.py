@@ -10,7 +10,9 @@ from attrs import field, fields, frozen
 
 from frontpay_async.models._fields import (
     EXACT,
+    ORE,
     exact,
+    exactly,
     is_a,
     masked,
     member_of,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _ZERO = Decimal(0)
 _HUNDRED = Decimal(100)
-_ORE = Decimal("0.01")
 _ORE_EXPONENT = -2
 
 
@@ -109,7 +110,7 @@ class Product(Value):
             return self._given_amount
         exact = EXACT.subtract(EXACT.multiply(self.rate, self.quantity), self.discount)
         # What is in whole øre already keeps its digits. Nearly all amounts have two, and counting is slower.
-        if exact.same_quantum(_ORE) or cast("int", exact.as_tuple().exponent) >= _ORE_EXPONENT:
+        if exact.same_quantum(ORE) or cast("int", exact.as_tuple().exponent) >= _ORE_EXPONENT:
             return exact
         return to_ore(exact)
 
@@ -132,12 +133,14 @@ class Product(Value):
 
 
 def included_tax(amount: Decimal, tax: Decimal) -> Decimal:
-    """Return the VAT within an amount of whole øre: the rest after the net amount, rounded half up."""
-    gross_percent = EXACT.add(_HUNDRED, tax)
+    """Return the VAT within an amount of whole øre: the rest after the net amount, rounded half up.
+
+    For functions that compute ``exactly``.
+    """
+    gross_percent = _HUNDRED + tax
     if gross_percent <= _ZERO:
         raise ValueError(f"no amount can include a tax of {tax} %")
-    net = to_ore(EXACT.divide(EXACT.multiply(amount, _HUNDRED), gross_percent))
-    return EXACT.subtract(amount, net)
+    return amount - (amount * _HUNDRED / gross_percent).quantize(ORE)
 
 
 def to_products(values: Iterable[Product]) -> tuple[Product, ...]:
@@ -169,6 +172,7 @@ class OrderSummary(Value):
     grand_total: Decimal = field(converter=to_decimal)
 
     @classmethod
+    @exactly
     def of(cls, products: Iterable[Product]) -> Self:
         """Add up the products: each amount, in whole øre, is split at its own tax rate, half up.
 
@@ -184,13 +188,13 @@ class OrderSummary(Value):
         """
         total_tax = total_discount = grand_total = Decimal("0.00")
         for product in products:
-            amount = to_ore(product.amount)
-            total_tax = EXACT.add(total_tax, included_tax(amount, product.tax))
-            total_discount = EXACT.add(total_discount, product.discount)
-            grand_total = EXACT.add(grand_total, amount)
-        total_discount = to_ore(total_discount)
+            amount = product.amount.quantize(ORE)
+            total_tax += included_tax(amount, product.tax)
+            total_discount += product.discount
+            grand_total += amount
+        total_discount = total_discount.quantize(ORE)
         return cls(
-            sub_total=EXACT.add(EXACT.subtract(grand_total, total_tax), total_discount),
+            sub_total=grand_total - total_tax + total_discount,
             total_tax=total_tax,
             total_discount=total_discount,
             grand_total=grand_total,
