@@ -6,6 +6,7 @@ The timeouts are real and small where the wire's own timing is the subject; noth
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,16 +22,20 @@ from frontpay_async import (
     ServerError,
     Timeouts,
 )
+from frontpay_async._protocol.messages import HttpRequest
 from frontpay_async._protocol.operations import SEND_INVOICE
 from frontpay_async._rate.governor import Governor
 from frontpay_async._transport import connection_pool
+from frontpay_async._transport.call import Call, CallOptions
+from frontpay_async._transport.deadline import Deadline
 from tests.support.builders import invoice
 from tests.support.fakes import TOKEN, Hooks, create, read
 from tests.support.wire_steps import Exchange, after, drip, envelope, failed, never
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
+    from frontpay_async._protocol.messages import HttpResponse
     from tests._transport.conftest import Connect
     from tests.support.fakes import FakeClock
     from tests.support.wire_server import WireServer
@@ -277,3 +282,45 @@ async def test_without_a_deadline_a_slow_answer_is_waited_for(server: WireServer
     await server.received(1)
     go_on.set()
     assert (await task).order_uuid
+
+
+class _Waiting:
+    """A stage that sends nothing and waits until it is cancelled; a call's ``requests`` counts its ends."""
+
+    async def send(self, call: Call) -> HttpResponse:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            call.requests += 1
+        raise AssertionError
+
+
+async def test_calls_with_different_deadlines_share_a_timer_and_end_in_their_order() -> None:
+    """A later call with an earlier deadline is not left to the timer of the first."""
+    loop = asyncio.get_running_loop()
+    now, timers = loop.time(), list[tuple[float, Callable[[], None]]]()
+    stage = Deadline(_Waiting(), Clock(now=lambda: now))
+    request = HttpRequest(SEND_INVOICE, "POST", "orders")
+    calls = [Call(request, CallOptions(), now + total) for total in (30, 10, 20)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "time", lambda: now)
+        patched.setattr(loop, "call_at", lambda when, wake: timers.append((when, wake)))
+        tasks = [asyncio.create_task(stage.send(call)) for call in calls]
+        await asyncio.sleep(0)
+        assert [when - now for when, _ in timers] == [30, 10]
+        timers[1][1]()
+        assert [when - now for when, _ in timers[2:]] == [20]
+        with pytest.raises(NotSentError):
+            await tasks[1]
+        assert [call.requests for call in calls] == [0, 1, 0]
+        # That of the first call has been replaced twice since.
+        timers[0][1]()
+        timers[2][1]()
+        with pytest.raises(NotSentError):
+            await tasks[2]
+        assert [when - now for when, _ in timers[3:]] == [30]
+        assert [call.requests for call in calls] == [0, 1, 1]
+        timers[3][1]()
+        with pytest.raises(NotSentError):
+            await tasks[0]
+    assert len(timers) == 4
