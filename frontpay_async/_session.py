@@ -107,8 +107,11 @@ class Session:
             call = Call(request, options, deadline, report)
             response = await self._send(call)
             sent = call.sent
-            read = partial(result, sent.operation, response, sent.order_uuid)
-            answer = cast("T", read() if len(response.body) < LARGE else await in_worker_thread(read))
+            made, uuid = cast("Operation[T]", sent.operation), sent.order_uuid
+            if len(response.body) < LARGE:
+                answer = result(made, response, uuid)
+            else:
+                answer = await in_worker_thread(partial(result, made, response, uuid))
         except BaseException as error:
             # A cancellation is reported, too, because the request may have taken effect.
             outcome = _outcome(error, call)

@@ -121,7 +121,7 @@ def build(
     order_uuid: str | None = None
     asked: str | None = None
     path = path or operation.path
-    slot = _SLOT.search(path)
+    slot = _SLOT.search(path) if "{" in path else None
     if slot is not None:
         if isinstance(uuid, str) and _UUID.fullmatch(uuid):
             path = path.replace(slot[0], quote(uuid, safe=""))
@@ -129,7 +129,8 @@ def build(
             order_uuid = uuid if slot[1] in _ORDERS else None
         else:
             violations.append(Violation(camel(slot[1]), "must be an id such as ODR3506777330"))
-    path = "/".join((path, *(quote(step, safe="") for step in steps)))
+    if steps:
+        path = "/".join((path, *(quote(step, safe="") for step in steps)))
     if query:
         path = f"{path}?{urlencode(query, quote_via=quote)}"
     content: bytes | None = None

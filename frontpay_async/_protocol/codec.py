@@ -122,9 +122,8 @@ _PREPARE: dict[type[object], Callable[[JsonObject], JsonObject]] = {}
 _NUMBERS = frozenset({"quantity", "rate", "tax", "amount", "discount"})
 
 
-_ID = re.compile(r"[!-~]{1,128}")
-# Placeholders that programs write for a missing id.
-_NO_IDS = frozenset({"0", "null", "none", "nil", "undefined", "nan", "false", "true"})
+# Not one of the placeholders that programs write for a missing id.
+_ID = re.compile(r"(?!(?:0|null|none|nil|undefined|nan|false|true)\Z)[!-~]{1,128}", re.ASCII | re.IGNORECASE)
 
 
 class UnreadableError(ValueError):
@@ -207,24 +206,22 @@ def members_of(
     full = dict(zip(form.names, form.read(value), strict=False))
     if form.is_dotted:
         _led_in(full)
-    full.update(form.constants)
+    if form.constants:
+        full.update(form.constants)
     moment = full.get("orderDate")
     if isinstance(moment, date) and date_format is not None:
         is_day = not isinstance(moment, datetime)
         full["orderDate"] = write_date(moment, date_format, now() if is_day and now is not None else None)
     if full.get("callbackUrl") is not None:
         full["callback"] = {"callbackUrl": full["callbackUrl"]}
-    match value:
-        case PaymentLinkOrder(send_order_by=None):
-            # Nullable in the reference, but the demo API has required its members.
-            full["sendOrderBy"] = _SILENT
-        case _:
-            pass
+    if isinstance(value, PaymentLinkOrder) and value.send_order_by is None:
+        # Nullable in the reference, but the demo API has required its members.
+        full["sendOrderBy"] = _SILENT
     buyer = full.get("customerDetails")
     if (
         isinstance(buyer, Customer)
-        and buyer.type == CustomerType.PRIVATE
         and buyer.organization_id is not None
+        and buyer.type == CustomerType.PRIVATE
     ):
         # The reference requires omitting it.
         full["customerDetails"] = {**own_members(buyer), "organizationId": None}
@@ -426,14 +423,14 @@ def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str
     if not isinstance(source, dict):
         raise UnreadableError(f"not an object @ ${_at(prefix)}")
     plan = _plan(cls)
-    told = _normal(plan, source)
+    told, spelled = _normal(plan, source)
     arguments: dict[str, object] = {}
     unreadable: set[str] = set()
     for member in plan.members:
-        found = told.pop(member.wire, None)
-        if found is None:
+        value = told.pop(member.wire, None)
+        if value is None:
             continue
-        sent_as, value = found
+        sent_as = spelled.get(member.wire, member.wire)
         # PHP writes an empty object as an empty list.
         if value == [] and member.nested is not None and not member.has_rows:
             continue
@@ -453,8 +450,8 @@ def _read_object(cls: type[object], source: Json, prefix: str, unknown: dict[str
             continue
         # Raised here, so that the traceback does not contain the data.
         raise UnreadableError(problem)
-    for sent_as, value in told.values():
-        unknown[prefix + sent_as] = value
+    for name, value in told.items():
+        unknown[prefix + spelled.get(name, name)] = value
     return _construct(cls, arguments, unreadable, prefix, unknown)
 
 
@@ -514,19 +511,23 @@ def _at(prefix: str) -> str:
     return f".{prefix[:-1]}" if prefix else ""
 
 
-def _normal(plan: _Plan, source: JsonObject) -> dict[str, tuple[str, Json]]:
-    """Return the members that are not null by their usual names, with the names as sent."""
+def _normal(plan: _Plan, source: JsonObject) -> tuple[JsonObject, Mapping[str, str]]:
+    """Return the members that are not null by their usual names, and the names of others as sent."""
     if plan.prepare is not None:
         source = plan.prepare(source)
     if plan.dotted:
         source = _led_out(plan.dotted, source)
     others = plan.others
-    members: dict[str, tuple[str, Json]] = {}
+    if others.keys().isdisjoint(source):
+        return {name: value for name, value in source.items() if value is not None}, _PLAIN
+    members: JsonObject = {}
+    spelled: dict[str, str] = {}
     for name, value in source.items():
         known = others.get(name, name)
         if value is not None and (known == name or source.get(known) is None):
-            members[known] = (name, value)
-    return members
+            members[known] = value
+            spelled[known] = name
+    return members, spelled
 
 
 def _led_out(dotted: tuple[str, ...], source: JsonObject) -> JsonObject:
@@ -597,8 +598,8 @@ def _reader(kind: object) -> Callable[[Json], object]:
 
 
 def _read_id(value: Json) -> str:
-    text = _read_text(value)
-    if _ID.fullmatch(text) is None or text.casefold() in _NO_IDS:
+    text = value if type(value) is str else _read_text(value)
+    if _ID.fullmatch(text) is None:
         raise ValueError("not a valid id")
     return text
 

@@ -10,6 +10,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}),? (\d{4})", re.ASCII)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 _UNIX = re.compile(r"\d{1,11}", re.ASCII)
 
 
@@ -36,7 +37,7 @@ def write_date(value: date, date_format: DateFormat, now: datetime | None = None
             else datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
         )
         # Unlike ``timestamp``, this cannot leave the range of years.
-        return str((moment - _EPOCH) // timedelta(seconds=1))
+        return str((moment - _EPOCH) // _SECOND)
     try:
         day = norwegian_day(value) if isinstance(value, datetime) else value
     except OverflowError:

@@ -33,8 +33,9 @@ _SMALL = re.compile(r'\{(?:[^"\\{}\[\]]++|"[^"\\]*+"){0,120}+\}')
 
 def decode_json(body: bytes) -> Json:
     """Decode a body; raise ValueError if it is not JSON of the kind that is accepted."""
-    # Like json.loads, without building a decoder each time.
-    text = body.decode(json.detect_encoding(body), "surrogatepass")
+    # Like json.loads, without building a decoder each time. What begins like this can only be UTF-8.
+    encoding = "utf-8" if body.startswith(b'{"') else json.detect_encoding(body)
+    text = body.decode(encoding, "surrogatepass")
     return cast("Json", _DECODER.decode(text) if len(text) <= _LARGE else _decode_large(text))
 
 

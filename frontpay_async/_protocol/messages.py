@@ -56,6 +56,13 @@ class HttpRequest:
 
 
 @frozen
+class _Unreadable:
+    """The reason why a body is not JSON."""
+
+    why: str
+
+
+@frozen
 class HttpResponse:
     """One complete response.
 
@@ -68,22 +75,20 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = field(repr=lambda headers: f"<{len(headers)} headers>")
     body: bytes = field(repr=_size)
-    _decoded: list[Json] = field(init=False, factory=list["Json"], repr=False, eq=False)
-    _problem: list[str] = field(init=False, factory=list[str], repr=False, eq=False)
+    # What the body says, once it was decoded; or why it cannot be.
+    _decoded: list[Json | _Unreadable] = field(
+        init=False, factory=list["Json | _Unreadable"], repr=False, eq=False
+    )
 
     def json(self) -> Json:
         """Decode the body, once; raise ValueError if it is not JSON."""
-        if not (self._decoded or self._problem):
-            try:
-                self._decoded.append(decode_json(self.body))
-            except (RecursionError, InvalidOperation):
-                self._problem.append("nested too deeply, or a number out of range")
-            except ValueError as error:
-                self._problem.append(str(error))
-        if self._problem:
-            # Raised here, because the decoder's error contains the body.
-            raise ValueError(self._problem[0])
-        return self._decoded[0]
+        if not self._decoded:
+            self._decoded.append(_read(self.body))
+        decoded = self._decoded[0]
+        if not isinstance(decoded, _Unreadable):
+            return decoded
+        # Raised here, because the decoder's error contains the body.
+        raise ValueError(decoded.why)
 
     def envelope(self) -> JsonObject:
         """Return the body if it is a JSON object, otherwise an empty object."""
@@ -92,3 +97,12 @@ class HttpResponse:
         except ValueError:
             return {}
         return body if isinstance(body, dict) else {}
+
+
+def _read(body: bytes) -> Json | _Unreadable:
+    try:
+        return decode_json(body)
+    except (RecursionError, InvalidOperation):
+        return _Unreadable("nested too deeply, or a number out of range")
+    except ValueError as error:
+        return _Unreadable(str(error))

@@ -59,6 +59,8 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _DAY = re.compile(
     r"\d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec), (?:19[7-9]\d|[2-9]\d{3})", re.ASCII
 )
+# Nearly all URLs; taking one apart costs ten times as much.
+_PLAIN_ORIGIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,4})?/")
 _NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
 
 
@@ -247,6 +249,8 @@ def _is_number(value: Json) -> bool:
 def _is_url(value: Json) -> bool:
     if not isinstance(value, str) or _NOT_IN_URL.search(value):
         return False
+    if _PLAIN_ORIGIN.match(value):
+        return True
     try:
         parts = urlsplit(value)
         port_is_valid = parts.port is None or parts.port >= 0

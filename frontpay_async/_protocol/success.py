@@ -81,6 +81,7 @@ _SUCCESS_MEMBERS = frozenset({"success", "issuccess", "successful", "issuccessfu
 _STATUS_MEMBERS = frozenset({"status", "statuscode", "statusmessage", "httpstatus", "code", "result"})
 _REASONS = frozenset(each.phrase.casefold() for each in HTTPStatus if each >= HTTPStatus.BAD_REQUEST)
 _LONGEST_COUNT = 15
+_USUAL_MEMBERS = 20
 _NO = frozenset({"0", "false", "no", "off", "n"})
 _FAILURE = re.compile(r"\b(?:err|fail|false|reject|declin|denied|refus|invalid|exception)", re.IGNORECASE)
 # Ids of orders, reservations and subscriptions.
@@ -199,14 +200,20 @@ def _is_marked(operation: Operation[object], envelope: JsonObject) -> bool:
 
 def _marks_error(envelope: JsonObject, status_members: frozenset[str]) -> bool:
     """Whether a member of the body marks a failure, in any spelling of its name."""
-    for name, value in envelope.items():
-        marks = _sign(name, status_members)
-        if marks is not None and marks(value):
-            return True
-    return False
+    find = _signs if len(envelope) <= _USUAL_MEMBERS else _signs.__wrapped__
+    return any(marks(envelope[name]) for name, marks in find(tuple(envelope), status_members))
 
 
+# Nearly all responses have the names of one of a few others.
 @lru_cache(maxsize=256)
+def _signs(
+    names: tuple[str, ...], status_members: frozenset[str]
+) -> tuple[tuple[str, Callable[[Json], bool]], ...]:
+    """Return the members whose values may mark a failure, with their checks."""
+    found = ((name, _sign(name, status_members)) for name in names)
+    return tuple((name, marks) for name, marks in found if marks is not None)
+
+
 def _sign(name: str, status_members: frozenset[str]) -> Callable[[Json], bool] | None:
     """Return the check of a member's value for a failure; None if its name is irrelevant."""
     bare = _SEPARATORS.sub("", name).casefold()
@@ -233,6 +240,9 @@ def _is_no(value: Json) -> bool:
 
 def _is_failure(value: Json) -> bool:
     """Whether a status is a number beyond the 2xx, or a word such as "failed"."""
+    if type(value) is int:
+        # Numbers outside the range of HTTP statuses mean something else.
+        return value in STATUSES and value not in SUCCESSES
     if isinstance(value, str):
         number = value.strip().partition(" ")[0]
         if not (number.isascii() and number.isdigit()):
@@ -241,13 +251,7 @@ def _is_failure(value: Json) -> bool:
         value = Decimal(number)
     if value is False:
         return True
-    # Numbers outside the range of HTTP statuses mean something else.
-    return (
-        isinstance(value, (int, Decimal))
-        and value is not True
-        and value in STATUSES
-        and value not in SUCCESSES
-    )
+    return isinstance(value, Decimal) and value in STATUSES and value not in SUCCESSES
 
 
 def _has_data(operation: Operation[object], envelope: JsonObject) -> bool:

@@ -142,8 +142,11 @@ class Retry:
             last = call.last
             last.response = response
             sent = last.request
-            find = partial(problem, sent.operation, response, sent.order_uuid, last.sent_values, sent.asked)
-            failure = find() if len(response.body) < LARGE else await in_worker_thread(find)
+            details = (sent.operation, response, sent.order_uuid, last.sent_values, sent.asked)
+            if len(response.body) < LARGE:
+                failure = problem(*details)
+            else:
+                failure = await in_worker_thread(partial(problem, *details))
             outcome = failure.outcome if failure else None
             last.did_nothing = outcome is Outcome.REJECTED
         except FrontPayError as error:
