@@ -20,7 +20,7 @@ class CallbackKind(StrEnum):
     REFUND = "refund"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class TerminalCallback(Value):
     """The end of a payment or a refund on a terminal (page "Create Terminal Order"); unsigned.
 
@@ -54,7 +54,7 @@ class TerminalCallback(Value):
         return not self.is_approved
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class OrderCallback(Value):
     """A change of an order's status (page "Notifications via Callback URL").
 

@@ -25,7 +25,7 @@ def _to_date_or_none(value: date | None) -> date | None:
     return None if value is None else to_date(value)
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class SessionReferences(Value):
     """References and notes that an invoice of a checkout session shows.
 
@@ -44,7 +44,7 @@ class SessionReferences(Value):
     tnc: str | None = None
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class CheckoutSession(Value):
     """An order that the customer pays at once on a payment page (page "Checkout Session").
 
@@ -96,7 +96,7 @@ class CheckoutSession(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class InvoiceSession(Value):
     """An order that is invoiced from a checkout, with BankID for private customers (page "Invoice Session").
 
@@ -136,7 +136,7 @@ class InvoiceSession(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class HostedCheckout(Value):
     """An order that is paid on the vendor's checkout page, by any method (page "Hosted Checkout").
 
@@ -169,7 +169,7 @@ class HostedCheckout(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CheckoutLink(Value):
     """The created order, and the page to which to redirect the browser.
 

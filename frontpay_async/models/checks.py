@@ -13,7 +13,7 @@ from frontpay_async.models.orders import unknown_fields_field
 from frontpay_async.models.value import Value
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CreditCheck(Value):
     """One row of the account's credit checks (page "Credit Check History"); personal data is masked in reprs.
 
@@ -48,7 +48,7 @@ class CreditCheck(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class StartedCompanyCheck(Value):
     """The company check that was started.
 
@@ -63,7 +63,7 @@ class StartedCompanyCheck(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CompanyCheck(Value):
     """One check of a company (page "Company Check History").
 

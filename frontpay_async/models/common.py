@@ -133,10 +133,8 @@ class Product(Value):
 
 
 def included_tax(amount: Decimal, tax: Decimal) -> Decimal:
-    """Return the VAT within an amount of whole øre: the rest after the net amount, rounded half up.
-
-    For functions that compute ``exactly``.
-    """
+    """Return the VAT within an amount of whole øre: the rest after the net amount, rounded half up."""
+    # Its callers compute ``exactly``.
     gross_percent = _HUNDRED + tax
     if gross_percent <= _ZERO:
         raise ValueError(f"no amount can include a tax of {tax} %")
@@ -148,7 +146,7 @@ def to_products(values: Iterable[Product]) -> tuple[Product, ...]:
     return tuple_of(Product, values)
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class OrderSummary(Value):
     """The totals of an order, in the order's currency; ``OrderSummary.of`` computes them.
 
@@ -201,7 +199,7 @@ class OrderSummary(Value):
         )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PartialProduct(Value):
     """A line of an order as the API shows it, of which a ``Product`` cannot be made: a number is missing.
 
@@ -228,7 +226,7 @@ class PartialProduct(Value):
     id: int | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PartialSummary(Value):
     """Totals as the API shows them, of which an ``OrderSummary`` cannot be made: one of them is missing.
 
@@ -247,7 +245,7 @@ class PartialSummary(Value):
     grand_total: Decimal | None = None
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class Address(Value):
     """A postal address; masked in reprs.
 
@@ -264,7 +262,7 @@ class Address(Value):
     country: str
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class Customer(Value):
     """The customer; personal data is masked in reprs.
 
@@ -297,7 +295,7 @@ class Customer(Value):
     customer_uuid: str | None = None
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class SendOrderBy(Value):
     """How the order reaches the customer.
 

@@ -12,7 +12,7 @@ from frontpay_async.models.orders import unknown_fields_field
 from frontpay_async.models.value import Value
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CustomerRecord(Value):
     """A customer's record (page "Customer Details"); personal data is masked in reprs.
 
@@ -47,7 +47,7 @@ class CustomerRecord(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class PrivateCustomerUpdate(Value):
     """The new record of a private customer (page "Update Private Customer").
 
@@ -72,7 +72,7 @@ class PrivateCustomerUpdate(Value):
     personal_number: str | None = field(default=None, repr=masked)
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class CustomerContact(Value):
     """A person to contact at a corporate customer.
 
@@ -98,7 +98,7 @@ def to_contacts(values: Iterable[CustomerContact]) -> tuple[CustomerContact, ...
     return tuple_of(CustomerContact, values)
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class CorporateCustomerUpdate(Value):
     """The new record of a corporate customer (page "Update Corporate Customer").
 

@@ -59,7 +59,7 @@ def unknown_fields_field() -> Mapping[str, object]:
     return kept
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class PaymentLinkOrder(Value):
     """An order that the customer pays through a link (page "Send Payment Link").
 
@@ -91,7 +91,7 @@ class PaymentLinkOrder(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class _InvoicedOrder(Value):
     products: tuple[Product, ...] = field(converter=to_products)
     summary: OrderSummary = field(validator=is_a(OrderSummary))
@@ -107,7 +107,7 @@ class _InvoicedOrder(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class InvoiceOrder(_InvoicedOrder):
     """An order that is invoiced: by EHF or e-invoice, else e-mail, else post (page "Send Invoice").
 
@@ -129,7 +129,7 @@ class InvoiceOrder(_InvoicedOrder):
     """
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class EFakturaOrder(_InvoicedOrder):
     """An order that a private customer gets as e-faktura in the bank (page "Send E-Faktura").
 
@@ -150,7 +150,7 @@ class EFakturaOrder(_InvoicedOrder):
     """
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class EhfOrder(_InvoicedOrder):
     """An order that a company gets as an EHF (PEPPOL) invoice (page "Send EHF Invoice").
 
@@ -188,7 +188,7 @@ def to_refund_type(value: RefundTypeName) -> RefundType:
     return RefundType(value) if str(value) in _REFUND_TYPES else cast("RefundType", value)
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class RefundLine(Value):
     """Refund part of one line of an order.
 
@@ -306,7 +306,7 @@ def _choices(lines: list[RefundLine], amount: Decimal) -> list[tuple[RefundLine,
     return [each for size in sizes for each in combinations(lines, size) if sum_of(each) == amount]
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class Refund(Value):
     """Refund an order, fully or partly (page "Refund Order").
 
@@ -363,7 +363,7 @@ class Refund(Value):
         return cls(grand_total=sum_of(lines), lines=lines, type=type)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CreatedOrder(Value):
     """The created order.
 
@@ -378,7 +378,7 @@ class CreatedOrder(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class OrderStatusEntry(Value):
     """The status of one order, as in the list.
 
@@ -393,7 +393,7 @@ class OrderStatusEntry(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class OrderStatusReport(Value):
     """The status and amounts of one order.
 
@@ -412,7 +412,7 @@ class OrderStatusReport(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class OrderDetails(Value):
     """All details of an order.
 
@@ -442,7 +442,7 @@ class OrderDetails(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class InvoiceNumber(Value):
     """The invoice number of an order.
 
@@ -459,7 +459,7 @@ class InvoiceNumber(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class OrderMatches(Value):
     """The candidates that match an order.
 

@@ -16,7 +16,7 @@ def _frozen(headers: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(headers))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class RawResponse(Value):
     """A response as sent by the API; its content is hidden in reprs, because it may be personal.
 

@@ -14,7 +14,7 @@ from frontpay_async.models.value import Value
 T_co = TypeVar("T_co", covariant=True)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class AttemptRecord(Value):
     """The record of one attempt for an observer; without body, headers or personal data.
 
@@ -35,7 +35,7 @@ class AttemptRecord(Value):
     outcome: Outcome | None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ResultRecord(Value):
     """The record of a whole call; its repr contains no body, header or personal data.
 

@@ -42,7 +42,7 @@ def to_single_products(values: Iterable[Product]) -> tuple[Product, ...]:
     return products
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class CaptureLine(Value):
     """One line of a reservation to capture, fully or partly.
 
@@ -60,7 +60,7 @@ def to_capture_lines(values: Iterable[CaptureLine]) -> tuple[CaptureLine, ...]:
     return tuple_of(CaptureLine, values)
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class ReservationOrder(Value):
     """Reservation that the customer accepts through a link (page "Reservation").
 
@@ -100,7 +100,7 @@ class ReservationOrder(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class ReservationSession(ReservationOrder):
     """Reservation that the customer accepts on a payment page of your checkout (page "Reservation Session").
 
@@ -131,7 +131,7 @@ class ReservationSession(ReservationOrder):
     failure_url: str = field(repr=masked)
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class Capture(Value):
     """Capture of reserved money, fully or partly (page "Capture Reservation").
 
@@ -146,7 +146,7 @@ class Capture(Value):
     additional_text: str | None = None
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class Charge(Value):
     """Charge beyond what was reserved, such as for a late return (page "Charge Reservation").
 
@@ -161,7 +161,7 @@ class Charge(Value):
     additional_text: str | None = None
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class ReservationRefund(Value):
     """Refund of a capture or a charge, fully or partly (page "Refund Reservation").
 
@@ -178,7 +178,7 @@ class ReservationRefund(Value):
     reference: str
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CreatedReservation(Value):
     """The reservation that was created.
 
@@ -195,7 +195,7 @@ class CreatedReservation(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReservationPayment(Value):
     """The capture or charge that was made.
 
@@ -209,7 +209,7 @@ class ReservationPayment(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReservedProduct(Value):
     """One line of a reservation, as its details show it.
 
@@ -238,7 +238,7 @@ class ReservedProduct(Value):
     captured: Decimal | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReservationPayments(Value):
     """The payments of a reservation, in its currency.
 
@@ -259,7 +259,7 @@ class ReservationPayments(Value):
     refunded_from_charged: Decimal | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReservationEvent(Value):
     """One entry of a reservation's payment history.
 
@@ -276,7 +276,7 @@ class ReservationEvent(Value):
     amount: Decimal | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReservationDetails(Value):
     """All that the API shows of a reservation (page "Reservation Details").
 
@@ -319,7 +319,7 @@ class ReservationDetails(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class ReservationHistoryEntry(Value):
     """One row of the account's reservation history (page "Reservation History").
 

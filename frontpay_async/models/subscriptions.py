@@ -15,7 +15,7 @@ from frontpay_async.models.statuses import SubscriptionStatus
 from frontpay_async.models.value import Value
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class SubscriptionOrder(Value):
     """Subscription that the customer accepts through a link (page "Create Subscription").
 
@@ -56,7 +56,7 @@ class SubscriptionOrder(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class SubscriptionSession(SubscriptionOrder):
     """Subscription that the customer accepts on a page of your checkout (page "Subscription Session").
 
@@ -92,7 +92,7 @@ class SubscriptionSession(SubscriptionOrder):
     secure_details: bool | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CreatedSubscription(Value):
     """The subscription that was created.
 
@@ -111,7 +111,7 @@ class CreatedSubscription(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class SubscriptionEntry(Value):
     """One subscription, as the list shows it.
 
@@ -152,7 +152,7 @@ class SubscriptionEntry(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class FailedOrderEntry(Value):
     """One cycle's order whose payment failed, as the list shows it.
 
@@ -181,7 +181,7 @@ class FailedOrderEntry(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class SubscriptionCycle(Value):
     """One cycle of a subscription.
 
@@ -210,7 +210,7 @@ class SubscriptionCycle(Value):
     refunded_amount: Decimal | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class SubscriptionDetails(Value):
     """All that the API shows of a subscription (page "Subscription Details").
 
@@ -263,7 +263,7 @@ class SubscriptionDetails(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class FailedOrderDetails(Value):
     """The order of a cycle whose payment failed (page "Failed Order Details").
 

@@ -25,7 +25,7 @@ from frontpay_async.models.orders import (
 from frontpay_async.models.value import Value
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class InvoiceReferences(Value):
     """The references and notes of a terminal order.
 
@@ -42,7 +42,7 @@ class InvoiceReferences(Value):
     tnc: str | None = None
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class TerminalOrder(Value):
     """An order that the customer pays by card on a terminal (page "Create Terminal Order").
 
@@ -75,7 +75,7 @@ class TerminalOrder(Value):
     extra: Mapping[str, object] = extra_field()
 
 
-@frozen(kw_only=True, field_transformer=exact)
+@frozen(kw_only=True, eq=False, repr=False, field_transformer=exact)
 class TerminalRefund(Value):
     """Refund or reverse a card payment on the terminal (page "Refund or Reverse Payment").
 
@@ -125,7 +125,7 @@ class TerminalRefund(Value):
         return cls(grand_total=sum_of(lines), lines=lines)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class CreatedTerminalOrder(Value):
     """The created terminal order.
 
@@ -138,7 +138,7 @@ class CreatedTerminalOrder(Value):
     unknown_fields: Mapping[str, object] = unknown_fields_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Terminal(Value):
     """A card terminal.
 
