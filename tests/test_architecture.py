@@ -45,7 +45,7 @@ MAY_IMPORT = {
         "_transport/engines.py",
         "_transport/proxy.py",
         "_transport/tls.py",
-        "_transport/network_backend.py",
+        "_transport/http_connection.py",
         "_transport/concurrency_limit.py",
         "_transport/httpx_engine.py",
         "_transport/send.py",
@@ -68,6 +68,7 @@ MAY_IMPORT = {
     "asyncio": {
         "batch/procrastinate.py",
         "_transport/aiohttp_engine.py",
+        "_transport/asyncio_wire.py",
         "_transport/auth.py",
         "_transport/deadline.py",
         "_transport/loop_guard.py",

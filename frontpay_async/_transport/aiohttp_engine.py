@@ -35,7 +35,7 @@ from attrs import define, field
 from yarl import URL
 
 from frontpay_async._transport.concurrency_limit import ConcurrencyLimit
-from frontpay_async._transport.network_backend import is_readable
+from frontpay_async._transport.wire import is_readable
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:

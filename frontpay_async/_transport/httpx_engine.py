@@ -1,154 +1,145 @@
-"""The httpx engine: one pool for each connection, behind one limit.
+"""The httpx engine: httpx's transport over connections of our own, behind one limit.
 
-Measured on httpx 0.28.1 with httpcore 1.0.9: the cost of each pass over a pool is quadratic in the number of
-requests in flight, and each pass checks the socket of every idle connection, so one pool of a hundred
+Measured on httpx 0.28.1 with httpcore 1.0.9: the cost of each pass over httpcore's pool is quadratic in the
+number of requests in flight, and each pass checks the socket of every idle connection, so a pool of a hundred
 connections collapses. A task that is cancelled while it waits in a pool can occupy its slot permanently.
-Therefore:
+Therefore the pool and the connections are ours; ``http_connection`` lists what these do differently.
 
-- ``ConcurrencyLimit`` limits the requests in flight, in order of arrival: no request waits inside httpcore.
-- Each pool serves one request at a time, over one connection, so passes are cheap.
-- The last used pool is used first. At low load one connection is reused, and connections of an earlier burst
-  grow idle and are closed.
-- A pool in which a task was cancelled is closed, without effect on other requests. Its place is free at once,
-  so a cancelled task costs no capacity. A pool with surplus bytes after a response is closed, too.
+- ``ConcurrencyLimit`` limits the requests in flight, in order of arrival.
+- The last used connection is used first. At low load one connection is reused, and connections of an earlier
+  burst grow idle and are closed.
+- A response occupies its place until it has been read. A connection whose response was not read completely is
+  closed, without effect on other requests.
 
-What httpcore does on the network is seen by ``Network``, which also calls the request's ``leaving``
-extension when the request is about to be written.
+A request passes httpx's ``AsyncHTTPTransport`` and httpcore's ``AsyncHTTPConnection`` on its way, which only
+convert it: respx, pytest-httpx and instrumentations replace their methods. *Cost*: about a tenth of a call.
+
+*Limit*: private members are used: ``_pool`` of httpx's transport, ``_connection`` of httpcore's connection.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import anyio
 import httpx
 from attrs import Factory, define, field
 
 from frontpay_async._transport.concurrency_limit import ConcurrencyLimit
-from frontpay_async._transport.engine_log import OWN_REQUEST, quieten
-from frontpay_async._transport.network_backend import Network
+from frontpay_async._transport.http_connection import HttpConnection
+from frontpay_async._transport.tls import no_tls
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
     from types import ModuleType
 
-# Closing waits for the peer, which may not respond.
-_CLOSE_WITHIN = 2.0
+    from frontpay_async._transport.http_connection import ResponseBody
+
+Origin = tuple[bytes, bytes, int | None]
 
 
 @define(eq=False, repr=False)
-class _Pool:
+class PooledConnection:
+    """A connection in the pool.
+
+    Args:
+        origin: The scheme, host and port that it leads to.
+        http: The connection.
+        transport: The way to it through the layers of httpx and httpcore.
+    """
+
+    origin: Origin
+    http: HttpConnection
     transport: httpx.AsyncBaseTransport
-    network: Network
     idle_since: float = 0.0
 
 
 @define(eq=False, repr=False)
 class PooledTransport(httpx.AsyncBaseTransport):
-    """A transport with a separate pool for each request in flight.
+    """A transport with a separate connection for each request in flight.
 
     Args:
-        open_pool: Opens a pool of one connection over a network.
-        http: httpx or httpx2.
-        core: httpcore or httpcore2, likewise.
-        connections: The maximum number of requests in flight, and of connections in use.
-        keepalive: Seconds after which an idle pool is closed.
+        open_connection: Makes a connection to an origin, which connects at its first request.
+        connections: The maximum number of requests in flight, and of connections.
+        keepalive: Seconds after which an idle connection is closed.
     """
 
-    open_pool: Callable[[Network], httpx.AsyncBaseTransport]
-    http: ModuleType
-    core: ModuleType
+    open_connection: Callable[[Origin], PooledConnection]
     connections: int
     keepalive: float
-    # The last used pool is last.
-    _idle: deque[_Pool] = field(init=False, factory=deque["_Pool"])
-    _busy: set[_Pool] = field(init=False, factory=set["_Pool"])
+    # The last used connection is last.
+    _idle: deque[PooledConnection] = field(init=False, factory=deque[PooledConnection])
+    _busy: set[PooledConnection] = field(init=False, factory=set[PooledConnection])
     _limit: ConcurrencyLimit = field(
         init=False, default=Factory(lambda self: ConcurrencyLimit(self.connections), takes_self=True)
     )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request through an idle pool, or a new one."""
-        # Before anything is sent, so that a cancellation while they close leaves nothing unresolved.
-        if self._idle and self._is_old(self._idle[0]):
-            await self._close_old()
+        """Send the request over an idle connection, or a new one."""
         await self._limit.acquire(request.extensions["timeout"]["pool"])
         try:
-            pool = self._pick()
-            pool.network.leaving = request.extensions["leaving"]
-            pool.network.has_body = bool(request.content)
+            # Before anything is sent, so that a cancellation while others close leaves nothing unresolved.
+            connection = await self._pick(request.url)
         except BaseException:
             # Whatever the failure, the place is free again.
             self._limit.release()
             raise
-        OWN_REQUEST.set(True)
+        self._busy.add(connection)
         try:
-            response = await pool.transport.handle_async_request(request)
-        except self.http.TransportError as error:
-            await self.give_back(pool)
-            connecting = (self.http.ConnectError, self.http.ConnectTimeout)
-            if pool.network.in_tunnel and not isinstance(error, connecting):
-                raise httpx.ProxyError(str(error)) from error
-            raise
+            response = await connection.transport.handle_async_request(request)
         except BaseException:
-            # A cancellation, or a state that httpcore does not expect: its bookkeeping is no longer reliable.
-            await self.give_back(pool, retire=True)
+            await self.give_back(connection)
             raise
-        finally:
-            OWN_REQUEST.set(False)
-        response.stream = _PlaceHolder(self, pool, cast("httpx.AsyncByteStream", response.stream))
+        body = connection.http.body
+        if body is None:
+            # The response is of a test's mock.
+            await self.give_back(connection)
+        else:
+            response.stream = _PlaceHolder(self, connection, body)
         return response
 
-    async def give_back(self, pool: _Pool, *, retire: bool = False) -> None:
-        """Release a pool's place; keep the pool unless its bookkeeping is unreliable."""
-        self._busy.discard(pool)
+    async def give_back(self, connection: PooledConnection) -> None:
+        """Release a connection's place; keep the connection if it can be used again."""
+        self._busy.discard(connection)
         self._limit.release()
-        if retire or self._limit.closed or pool.network.has_leftover():
-            await _close(pool)
+        if connection.http.is_usable() and not self._limit.closed:
+            connection.idle_since = anyio.current_time()
+            self._idle.append(connection)
         else:
-            pool.idle_since = anyio.current_time()
-            self._idle.append(pool)
+            await connection.http.aclose()
 
     async def aclose(self) -> None:
-        """Close all pools, and abort requests in flight; new requests are rejected."""
+        """Close all connections, and abort requests in flight; new requests are rejected."""
         self._limit.closed = True
         while self._idle:
-            await _close(self._idle.pop())
+            await self._idle.pop().http.aclose()
         while self._busy:
-            await _close(self._busy.pop())
+            await self._busy.pop().http.aclose()
 
-    def _is_old(self, pool: _Pool) -> bool:
-        return pool.idle_since + self.keepalive < anyio.current_time()
+    async def _pick(self, url: httpx.URL) -> PooledConnection:
+        oldest = anyio.current_time() - self.keepalive
+        while self._idle and self._idle[0].idle_since < oldest:
+            await self._idle.popleft().http.aclose()
+        origin = (url.raw_scheme, url.raw_host, url.port)
+        while (connection := self._take(origin)) is not None:
+            if connection.http.is_usable():
+                return connection
+            await connection.http.aclose()
+        if self._idle and len(self._idle) + len(self._busy) >= self.connections:
+            # Those left lead elsewhere.
+            await self._idle.popleft().http.aclose()
+        return self.open_connection(origin)
 
-    async def _close_old(self) -> None:
-        while self._idle and self._is_old(self._idle[0]):
-            await _close(self._idle.popleft())
-
-    def _pick(self) -> _Pool:
-        if self._idle:
-            pool = self._idle.pop()
-        else:
-            network = Network(self.core)
-            pool = _Pool(self.open_pool(network), network)
-        self._busy.add(pool)
-        return pool
-
-
-async def _close(pool: _Pool) -> None:
-    # In a separate task, which the caller's cancellation does not reach: httpcore forgets connections whose
-    # closing was interrupted.
-    async with anyio.create_task_group() as group:
-        group.start_soon(_close_unhindered, pool)
-
-
-async def _close_unhindered(pool: _Pool) -> None:
-    # An error here must not discard a complete response.
-    with anyio.move_on_after(_CLOSE_WITHIN, shield=True), suppress(Exception):
-        await pool.transport.aclose()
+    def _take(self, origin: Origin) -> PooledConnection | None:
+        for index in reversed(range(len(self._idle))):
+            connection = self._idle[index]
+            if connection.origin == origin:
+                del self._idle[index]
+                return connection
+        return None
 
 
 @define(eq=False, repr=False)
@@ -156,53 +147,20 @@ class _PlaceHolder(httpx.AsyncByteStream):
     """A response body that occupies its place until it has been read."""
 
     owner: PooledTransport
-    pool: _Pool
-    stream: httpx.AsyncByteStream
-    interrupted: bool = False
+    connection: PooledConnection
+    body: ResponseBody
     closed: bool = False
-    _unread: AsyncIterator[bytes] | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        self._unread = aiter(self.stream)
-        return self
-
-    async def __anext__(self) -> bytes:
-        unread, self._unread = cast("AsyncIterator[bytes]", self._unread), None
-        OWN_REQUEST.set(True)
-        try:
-            chunk = await anext(unread)
-        except (StopAsyncIteration, self.owner.http.TransportError):
-            raise
-        except BaseException:
-            # After a cancellation, httpcore's state of this response is no longer reliable.
-            self.interrupted = True
-            raise
-        finally:
-            OWN_REQUEST.set(False)
-        self._unread = unread
-        return chunk
+        return self.body
 
     async def aclose(self) -> None:
-        if self.closed:
-            return
-        self.closed = True
-        try:
-            await self.stream.aclose()
-            # An incomplete response is read on over the closed connection until that fails: otherwise
-            # httpcore's generators would be left to the garbage collector, about which trio warns.
-            if self._unread is not None:
-                with suppress(self.owner.http.TransportError):
-                    async for _ in self._unread:
-                        pass
-        except BaseException:
-            # As above.
-            self.interrupted = True
-            raise
-        finally:
-            await self.owner.give_back(self.pool, retire=self.interrupted)
+        if not self.closed:
+            self.closed = True
+            await self.owner.give_back(self.connection)
 
 
-def open_pools(
+def open_pool(
     name: Literal["httpx", "httpx2"],
     tls: ssl.SSLContext,
     proxy: httpx.Proxy | None,
@@ -211,13 +169,24 @@ def open_pools(
 ) -> PooledTransport:
     """Open the engine of one of the two libraries, without connecting."""
     http, core = import_module(name), import_module("httpcore" if name == "httpx" else "httpcore2")
-    quieten(core.__name__)
-    limits = http.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive)
-    through = proxy and http.Proxy(str(proxy.url), auth=proxy.auth, headers=proxy.headers)
+    # Some servers choose a newer protocol if none is named.
+    tls.set_alpn_protocols(["http/1.1"])
 
-    def open_pool(network: Network) -> httpx.AsyncBaseTransport:
-        pool: httpx.AsyncBaseTransport = http.AsyncHTTPTransport(verify=tls, limits=limits, proxy=through)
-        network.plug_in(pool)
-        return pool
+    def open_connection(origin: Origin) -> PooledConnection:
+        connection = HttpConnection(http, core, tls, proxy)
+        return PooledConnection(origin, connection, _through_layers(http, core, origin, connection))
 
-    return PooledTransport(open_pool, http, core, connections, keepalive)
+    return PooledTransport(open_connection, connections, keepalive)
+
+
+def _through_layers(
+    http: ModuleType, core: ModuleType, origin: Origin, connection: HttpConnection
+) -> httpx.AsyncBaseTransport:
+    scheme, host, port = origin
+    inner: Any = core.AsyncHTTPConnection(core.URL(scheme=scheme, host=host, port=port, target=b"/").origin)
+    outer: Any = http.AsyncHTTPTransport(verify=no_tls())
+    # Read first, so that a member of another name is an error here.
+    if inner._connection is not None or outer._pool is None:  # noqa: SLF001 - see the module's Limit
+        raise RuntimeError
+    inner._connection, outer._pool = connection, inner  # noqa: SLF001 - the same
+    return cast("httpx.AsyncBaseTransport", outer)

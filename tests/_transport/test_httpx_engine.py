@@ -1,44 +1,49 @@
-"""How pools are chosen, kept and closed."""
+"""How connections are chosen, kept and closed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.lowlevel
-import httpcore
 import httpx
 import pytest
 from attrs import define, field
 
-from frontpay_async._transport.httpx_engine import PooledTransport
+from frontpay_async._transport import httpx_engine
+from frontpay_async._transport.httpx_engine import PooledConnection, PooledTransport
+from frontpay_async._transport.tls import no_tls
 from tests.support.simulated_time import BACKENDS, passes, simulate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from frontpay_async._transport.network_backend import Network
+    from frontpay_async._transport.httpx_engine import Origin
 
 KEEPALIVE = 15.0
 EXTENSIONS = {"leaving": lambda: None, "timeout": {"pool": 5.0}}
 
 
-async def _body() -> AsyncIterator[bytes]:
-    yield b"{}"
-
-
 @define(eq=False)
-class FakePool(httpx.AsyncBaseTransport):
+class FakeConnection(httpx.AsyncBaseTransport):
     """Answers when it is told to, and remembers how often it was used and closed."""
 
+    origin: Origin
     go_on: anyio.Event = field(factory=anyio.Event)
+    body: AsyncIterator[bytes] | None = None
+    usable: bool = True
     used: int = 0
     closed: int = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.used += 1
         await self.go_on.wait()
-        return httpx.Response(200, content=_body())
+        self.body = aiter(httpx.ByteStream(b"{}"))
+        return httpx.Response(200, content=self.body)
+
+    def is_usable(self) -> bool:
+        return self.usable
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -46,24 +51,24 @@ class FakePool(httpx.AsyncBaseTransport):
 
 @define(eq=False)
 class Pools:
-    """A transport over fake pools, which answer at once unless they are held back."""
+    """A transport over fake connections, which answer at once unless they are held back."""
 
     held_back: bool = False
-    opened: list[FakePool] = field(factory=list)
+    opened: list[FakeConnection] = field(factory=list[FakeConnection])
     transport: PooledTransport = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.transport = PooledTransport(self._open, httpx, httpcore, connections=8, keepalive=KEEPALIVE)
+        self.transport = PooledTransport(self._open, connections=8, keepalive=KEEPALIVE)
 
-    def _open(self, _: Network) -> FakePool:
-        pool = FakePool()
+    def _open(self, origin: Origin) -> PooledConnection:
+        fake = FakeConnection(origin)
         if not self.held_back:
-            pool.go_on.set()
-        self.opened.append(pool)
-        return pool
+            fake.go_on.set()
+        self.opened.append(fake)
+        return PooledConnection(origin, cast("Any", fake), fake)
 
-    async def call(self) -> None:
-        request = httpx.Request("GET", "http://localhost/", extensions=EXTENSIONS)
+    async def call(self, url: str = "http://localhost/") -> None:
+        request = httpx.Request("GET", url, extensions=EXTENSIONS)
         response = await self.transport.handle_async_request(request)
         await response.aread()
         await response.aclose()
@@ -86,7 +91,7 @@ class Pools:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_calls_one_after_another_use_one_pool(backend: str) -> None:
+def test_calls_one_after_another_use_one_connection(backend: str) -> None:
     async def scenario() -> Pools:
         pools = Pools()
         for _ in range(5):
@@ -99,7 +104,7 @@ def test_calls_one_after_another_use_one_pool(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_what_a_burst_opened_is_closed_when_it_has_been_idle_for_too_long(backend: str) -> None:
-    """One pool is enough afterwards; the other connections do not stay open for a server to close."""
+    """One connection is enough afterwards; the other connections do not stay open for a server to close."""
 
     async def scenario() -> Pools:
         pools = Pools()
@@ -134,3 +139,52 @@ def test_closing_closes_what_is_idle_and_what_is_busy(backend: str) -> None:
         return pools
 
     simulate(scenario, backend=backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_idle_connection_that_cannot_be_used_is_closed(backend: str) -> None:
+    async def scenario() -> Pools:
+        pools = Pools()
+        await pools.burst(3)
+        for each in pools.opened[1:]:
+            each.usable = False
+        await pools.call()
+        return pools
+
+    pools = simulate(scenario, backend=backend)
+    assert [each.used for each in pools.opened] == [2, 1, 1]
+    assert pools.closed() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_connection_is_used_for_its_own_origin_only(backend: str) -> None:
+    """Idle connections to other origins give way when there are as many connections as there may be."""
+
+    async def scenario() -> Pools:
+        pools = Pools()
+        await pools.burst(7)
+        for _ in range(2):
+            await pools.call("http://localhost:81/")
+            await pools.call("https://localhost/")
+        return pools
+
+    pools = simulate(scenario, backend=backend)
+    assert [each.used for each in pools.opened] == [1] * 7 + [2, 2]
+    assert sorted(pools.closed()[:7]) == [0] * 6 + [1]
+    assert pools.closed()[7:] == [0, 0]
+
+
+@pytest.mark.parametrize(("module", "member"), [("httpx", "_pool"), ("httpcore", "_connection")])
+def test_a_layer_whose_private_member_has_another_name_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, module: str, member: str
+) -> None:
+    """Otherwise requests would go out over connections of that layer, without this engine's guarantees."""
+    name = {"httpx": "AsyncHTTPTransport", "httpcore": "AsyncHTTPConnection"}[module]
+
+    def build(layer: object, *_: object, **__: object) -> None:
+        vars(layer)[f"{member}_renamed"] = None
+
+    monkeypatch.setattr(getattr(import_module(module), name), "__init__", build)
+    pool = httpx_engine.open_pool("httpx", no_tls(), None, 1, KEEPALIVE)
+    with pytest.raises(AttributeError, match=member):
+        pool.open_connection((b"http", b"localhost", None))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -193,32 +191,6 @@ async def test_bytes_below_the_http_layer_are_no_answer(
         await exchange.reader.read()
 
     await assert_not_used_again(connect, answer_twice, (tls, authority) if secure else None)
-
-
-async def test_a_connection_whose_state_cannot_be_looked_at_is_not_used_again(
-    server: WireServer, connect: Connect, engine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Should httpcore rename what is looked at, calls cost a connection each, and nothing else."""
-    if engine == "aiohttp":
-        pytest.skip("aiohttp looks itself")
-    core = import_module("httpcore" if engine == "httpx" else "httpcore2")
-    client = connect(server)
-    await create(client)
-    await create(client)
-    assert server.connections == 1
-    monkeypatch.setattr(core.AsyncHTTPConnection, "is_closed", lambda _: False)
-    monkeypatch.setattr(core.AsyncHTTPConnection, "__getattribute__", without_its_connection)
-    await create(client)
-    monkeypatch.undo()
-    await create(client)
-    assert server.connections == 2
-
-
-def without_its_connection(self: Any, name: str) -> Any:
-    """Look up an attribute of a connection, as if httpcore's had another name; httpcore itself finds it."""
-    if name == "_connection" and sys._getframe(1).f_globals["__name__"].startswith("frontpay_async"):
-        raise AttributeError(name)
-    return object.__getattribute__(self, name)
 
 
 BIG = [product(name="x" * 16_000_000)]

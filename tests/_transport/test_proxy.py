@@ -16,6 +16,7 @@ from frontpay_async import (
     NotSentError,
     RetryPolicy,
     ServerError,
+    Timeouts,
 )
 from frontpay_async._transport.proxy import environment_proxy
 from tests.support.fakes import TOKEN, Hooks, create
@@ -23,6 +24,8 @@ from tests.support.wire_proxy import proxying
 from tests.support.wire_server import WireServer, serving
 
 if TYPE_CHECKING:
+    import asyncio
+
     import trustme
 
     from frontpay_async._transport.engines import Engine
@@ -76,6 +79,41 @@ async def test_the_proxys_password_goes_to_the_proxy_only(
         await client.aclose()
         assert "proxy-authorization: basic dxnlcjpwyxnz" in proxy.heads[0].lower()
         assert server.requests[0].header("Proxy-Authorization") is None
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["forwards", "tunnels"])
+async def test_a_proxy_that_is_spoken_to_by_tls(
+    tls: ssl.SSLContext, trusting: ssl.SSLContext, connect: Connect, secure: bool
+) -> None:
+    """``tls`` verifies the proxy, too; a tunnel has TLS within TLS, and its connection is reused."""
+    async with serving(tls=tls if secure else None) as server, proxying(tls=tls) as proxy:
+        client = connect(server, proxy=proxy.url, tls=trusting)
+        await create(client)
+        await create(client)
+        await client.aclose()
+        assert proxy.heads[0].startswith(
+            f"CONNECT localhost:{server.port} HTTP/1.1\r\n" if secure else f"POST {server.url}/"
+        )
+        assert (len(server.requests), server.connections) == (2, 1)
+        with pytest.raises(NotSentError, match="certificate"):
+            await create(connect(server, proxy=proxy.url, tls=ssl.create_default_context(), retry=ONCE))
+        assert len(server.requests) == 2
+
+
+async def test_a_proxy_that_does_not_answer(
+    tls: ssl.SSLContext, trusting: ssl.SSLContext, connect: Connect
+) -> None:
+    """The time to connect includes the time until the tunnel is open."""
+
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with serving(tls=tls) as server, serving(accept=silent) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
+        timeouts = Timeouts(connect=0.1, total=None)
+        with pytest.raises(NotSentError, match="ConnectTimeout"):
+            await create(connect(server, proxy=url, tls=trusting, retry=ONCE, timeouts=timeouts))
+        await proxy.idle()
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])

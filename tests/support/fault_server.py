@@ -382,12 +382,13 @@ class FaultServer:
             uuid = f"ODR{key.removeprefix('KEY-')}{self.arrived[key]}"
             self.done.setdefault(key, []).append(uuid)
             data: dict[str, Any] = {"uuid": uuid, "customerUuid": "CSRT1"}
-            return 201, _envelope(201, data)
+            return 201, _envelope(201, data, "orderAddedSuccessfully")
         uuid = f"ODR{key.removeprefix('KEY-')}"
         self.done.setdefault(key, []).append(uuid)
         if "/cancel/" in target:
-            return 202, _envelope(202, None)
-        return 200, _envelope(200, {"uuid": uuid, "status": "SENT", "orderAmount": 40, "refundedAmount": 0})
+            return 202, _envelope(202, None, "cancelledOrderSuccessfully")
+        status = {"uuid": uuid, "status": "SENT", "orderAmount": 40, "refundedAmount": 0}
+        return 200, _envelope(200, status, "getOrderStatusSuccessfully")
 
     async def start(self) -> None:
         """Listen on a free port."""
@@ -404,8 +405,8 @@ class FaultServer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _envelope(status: int, data: object) -> dict[str, Any]:
-    said = {"status_code": status, "status_message": "OK", "message": "cancelledOrderSuccessfully"}
+def _envelope(status: int, data: object, message: str) -> dict[str, Any]:
+    said = {"status_code": status, "status_message": "OK", "message": message}
     return {**said, "is_data": data is not None, "data": data}
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from attrs import Factory, define
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
 __all__ = ["WireProxy", "proxying"]
@@ -21,13 +22,14 @@ class WireProxy:
 
     refusal: bytes | None = None
     silent: bool = False
+    secure: bool = False
     port: int = 0
     heads: list[str] = Factory(list)
     """The heads of the requests to the proxy itself."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self.secure else f"http://127.0.0.1:{self.port}"
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -69,10 +71,12 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 @asynccontextmanager
-async def proxying(*, refusal: bytes | None = None, silent: bool = False) -> AsyncIterator[WireProxy]:
+async def proxying(
+    *, refusal: bytes | None = None, silent: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[WireProxy]:
     """Run a proxy in this loop."""
-    proxy = WireProxy(refusal=refusal, silent=silent)
-    server = await asyncio.start_server(proxy._connected, "127.0.0.1", 0)
+    proxy = WireProxy(refusal=refusal, silent=silent, secure=tls is not None)
+    server = await asyncio.start_server(proxy._connected, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
