@@ -1,4 +1,4 @@
-"""An HTTP/1.1 connection: one request at a time, written and read by h11.
+"""An HTTP/1.1 connection: one request at a time; responses are read by ``whole_response``, or by h11.
 
 It takes the place of httpcore's connection, and does what that does not:
 
@@ -10,22 +10,24 @@ It takes the place of httpcore's connection, and does what that does not:
 - *Surplus bytes*: a connection on which data follows a response is not used again.
 - *Interrupted connecting*: the connection is closed, at whatever step.
 
-Each exchange has its own h11 state, so nothing of a response is left for the next one.
+Each exchange has its own reader, so nothing of a response is left for the next one.
 
-Errors are httpx's (or httpx2's). The text of h11's may quote the response.
+Errors are httpx's (or httpx2's). Their text may quote the response, as h11's does.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import h11
 import httpx
-from attrs import define, field
+from attrs import define, field, frozen
 
 from frontpay_async._transport.loop_guard import asyncio_loop
+from frontpay_async._transport.whole_response import whole_response
 from frontpay_async._transport.wire import connect_anyio
 
 if TYPE_CHECKING:
@@ -33,11 +35,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
+    from frontpay_async._transport.whole_response import WholeResponse
     from frontpay_async._transport.wire import Wire
 
 # The most of a response's head, or of a chunk's, that is kept while its end has not arrived.
 _LONGEST_HEAD = 100 * 1024
 _OK = range(200, 300)
+_REQUEST = re.compile(
+    rb"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:[-!#$%&'*+.^_`|~0-9A-Za-z]+: [\t -~\x80-\xff]*\r\n)+\r\n"
+)
+# Those whose responses have no form of their own.
+_USUAL = frozenset({b"GET", b"POST", b"PUT", b"PATCH", b"DELETE"})
 
 
 @define(eq=False, repr=False)
@@ -69,14 +77,13 @@ class HttpConnection:
         headers: list[tuple[bytes, bytes]] = request.headers
         target: bytes = request.url.target
         if self.proxy is not None and request.url.scheme == b"http":
-            headers = [*_proxy_authorization(self.proxy), *headers]
+            headers = [*headers, *_proxy_authorization(self.proxy)]
             target = bytes(request.url)
         wire = self._wire
         if wire is None:
             wire = self._wire = await self._connect(request.url.origin, timeouts["connect"])
-        exchange = _Exchange(self.http, wire, timeouts["read"])
-        # Before it may have left, because h11 may refuse it.
-        written = exchange.write(request.method, target, headers, content)
+        written = self._write(request.method, target, headers, content)
+        exchange = _Exchange(self.http, wire, request.method, timeouts["read"])
         request.extensions["leaving"]()
         self._exchange = exchange
         try:
@@ -86,16 +93,13 @@ class HttpConnection:
         except OSError:
             # The server may have responded before it closed.
             pass
-        response = await exchange.read_head()
+        head = await exchange.read_head()
         self.body = ResponseBody(exchange)
         return self.core.Response(
-            response.status_code,
-            headers=response.headers.raw_items(),
+            head.status,
+            headers=head.headers,
             content=self.body,
-            extensions={
-                "http_version": b"HTTP/" + response.http_version,
-                "reason_phrase": response.reason,
-            },
+            extensions={"http_version": head.version, "reason_phrase": head.reason},
         )
 
     def is_usable(self) -> bool:
@@ -140,80 +144,105 @@ class HttpConnection:
     async def _open_tunnel(self, wire: Wire, proxy: httpx.Proxy, host: str, port: int) -> None:
         place = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()
         headers = [(b"Host", place), (b"Accept", b"*/*"), *_proxy_authorization(proxy)]
-        exchange = _Exchange(self.http, wire, None)
+        exchange = _Exchange(self.http, wire, b"CONNECT", None)
         try:
-            await wire.write(exchange.write(b"CONNECT", place, headers, b""), None)
-            response = await exchange.read_head()
+            await wire.write(self._write(b"CONNECT", place, headers, b""), None)
+            head = await exchange.read_head()
         except (OSError, self.http.TransportError) as error:
             raise self.http.ProxyError(str(error)) from error
-        if response.status_code not in _OK:
-            reason = response.reason.decode("ascii", "ignore")
-            raise self.http.ProxyError(f"{response.status_code} {reason}")
+        if head.status not in _OK:
+            raise self.http.ProxyError(f"{head.status} {head.reason.decode('ascii', 'ignore')}")
         if not wire.is_quiet() or exchange.has_surplus():
             raise self.http.ProxyError("the proxy sent data into the tunnel")
+
+    def _write(
+        self, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]], content: bytes
+    ) -> bytes:
+        lines = [b"%b %b HTTP/1.1" % (method, target), *[b"%b: %b" % each for each in headers], b"", b""]
+        head = b"\r\n".join(lines)
+        # A line break in a header would make another one of its rest.
+        if _REQUEST.fullmatch(head) is None or head.count(b"\n") != len(lines) - 1:
+            raise self.http.LocalProtocolError("a header of the request has a character that is not allowed")
+        return head + content
+
+
+@frozen(eq=False, repr=False)
+class _Head:
+    """The head of a response."""
+
+    status: int
+    version: bytes
+    reason: bytes
+    headers: list[tuple[bytes, bytes]]
 
 
 @define(eq=False, repr=False)
 class _Exchange:
-    """One request and its response."""
+    """The response to a request of a method, read with seconds for each piece."""
 
     http: ModuleType
     wire: Wire
+    method: bytes
     within: float | None
-    _h11: h11.Connection = field(
-        init=False, factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
-    )
+    _whole: WholeResponse | None = field(init=False, default=None)
+    _is_read: bool = field(init=False, default=False)
+    # Reads what ``_whole`` could not.
+    _h11: h11.Connection | None = field(init=False, default=None)
 
-    def write(
-        self, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]], content: bytes
-    ) -> bytes:
-        """Return the bytes of the request."""
-        try:
-            head = self._h11.send(h11.Request(method=method, target=target, headers=headers))
-            body = self._h11.send(h11.Data(content)) if content else b""
-            end = self._h11.send(h11.EndOfMessage())
-        except h11.LocalProtocolError as error:
-            raise self.http.LocalProtocolError(str(error)) from error
-        return (head or b"") + (body or b"") + (end or b"")
-
-    async def read_head(self) -> h11.Response:
+    async def read_head(self) -> _Head:
         """Read the response until its headers are complete."""
-        while not isinstance(event := await self._next_event(), h11.Response):
+        received = await self._receive()
+        self._whole = whole = whole_response(received) if self.method in _USUAL else None
+        if whole is not None:
+            return _Head(whole.status, b"HTTP/1.1", whole.reason, whole.headers)
+        self._h11 = _reader(self.method)
+        self._h11.receive_data(received)
+        while not isinstance(event := await self._next_event(self._h11), h11.Response):
             # An informational response precedes it.
             pass
-        return event
+        version = b"HTTP/" + event.http_version
+        return _Head(event.status_code, version, event.reason, event.headers.raw_items())
 
     async def read(self) -> bytes | None:
         """Read a piece of the response's body; None at its end."""
-        event = await self._next_event()
-        return bytes(event.data) if isinstance(event, h11.Data) else None
+        if self._h11 is not None:
+            event = await self._next_event(self._h11)
+            return bytes(event.data) if isinstance(event, h11.Data) else None
+        if self._whole is None or self._is_read:
+            return None
+        self._is_read = True
+        return self._whole.body
 
     def is_complete(self) -> bool:
         """Return whether the response was read, nothing follows it, and the server keeps the connection."""
+        if self._h11 is None:
+            return self._whole is not None
         return self._h11.their_state is h11.DONE and not self.has_surplus()
 
     def has_surplus(self) -> bool:
         """Return whether data follows the response."""
-        return bool(self._h11.trailing_data[0])
+        return self._h11 is not None and bool(self._h11.trailing_data[0])
 
-    async def _next_event(self) -> h11.Event | type[h11.PAUSED]:
+    async def _receive(self) -> bytes:
+        try:
+            return await self.wire.read(self.within)
+        except TimeoutError as error:
+            raise self.http.ReadTimeout("no response arrived in time") from error
+        except OSError as error:
+            raise self.http.ReadError(str(error)) from error
+
+    async def _next_event(self, reader: h11.Connection) -> h11.Event | type[h11.PAUSED]:
         while True:
+            if reader.trailing_data[1] and reader.their_state is h11.SEND_RESPONSE:
+                # Clearer than h11's error.
+                raise self.http.RemoteProtocolError("Server disconnected without sending a response.")
             try:
-                event = self._h11.next_event()
+                event = reader.next_event()
             except h11.RemoteProtocolError as error:
                 raise self.http.RemoteProtocolError(str(error)) from error
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value] # pyright: ignore[reportReturnType] - not narrowed
-            try:
-                data = await self.wire.read(self.within)
-            except TimeoutError as error:
-                raise self.http.ReadTimeout("no response arrived in time") from error
-            except OSError as error:
-                raise self.http.ReadError(str(error)) from error
-            if not data and self._h11.their_state is h11.SEND_RESPONSE:
-                # Clearer than h11's error.
-                raise self.http.RemoteProtocolError("Server disconnected without sending a response.")
-            self._h11.receive_data(data)
+            reader.receive_data(await self._receive())
 
 
 @define(eq=False, repr=False)
@@ -230,6 +259,15 @@ class ResponseBody(httpx.AsyncByteStream):
         if piece is None:
             raise StopAsyncIteration
         return piece
+
+
+def _reader(method: bytes) -> h11.Connection:
+    """Return a reader for the response to a request that was written."""
+    reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
+    # Of the request, only the method matters.
+    reader.send(h11.Request(method=method, target=b"/", headers=[(b"Host", b"-")]))
+    reader.send(h11.EndOfMessage())
+    return reader
 
 
 def _proxy_authorization(proxy: httpx.Proxy) -> list[tuple[bytes, bytes]]:
