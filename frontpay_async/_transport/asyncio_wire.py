@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
+from ipaddress import ip_address
 from itertools import zip_longest
 from typing import TYPE_CHECKING, cast
 
@@ -125,11 +127,6 @@ async def connect_asyncio(host: str, port: int) -> AsyncioWire:
     """Open a connection to the first address that accepts one."""
     # asyncio has an option for this, but drops a connection if connecting is cancelled as it succeeds.
     loop = asyncio.get_running_loop()
-    by_family: dict[int, list[str]] = {}
-    for family, *_, place in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        by_family.setdefault(family, []).append(str(place[0]))
-    # Those of each family in turn.
-    addresses = [each for turn in zip_longest(*by_family.values()) for each in turn if each is not None]
     wire: AsyncioWire | None = None
     failures: list[OSError] = []
 
@@ -147,6 +144,7 @@ async def connect_asyncio(host: str, port: int) -> AsyncioWire:
         else:
             await connected.aclose()
 
+    addresses = await _addresses(host, port)
     try:
         async with anyio.create_task_group() as tasks:
             for address in addresses:
@@ -161,3 +159,14 @@ async def connect_asyncio(host: str, port: int) -> AsyncioWire:
     if wire is None:
         raise OSError("; ".join(map(str, failures)))
     return wire
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, those of each family in turn."""
+    with suppress(ValueError):
+        return [str(ip_address(host))]
+    loop = asyncio.get_running_loop()
+    by_family: dict[int, list[str]] = {}
+    for family, *_, place in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        by_family.setdefault(family, []).append(str(place[0]))
+    return [each for turn in zip_longest(*by_family.values()) for each in turn if each is not None]

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from frontpay_async import _checks
-from frontpay_async._transport.httpx_engine import open_pool
 from frontpay_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,4 +35,7 @@ def open_engine(
         from frontpay_async._transport.aiohttp_engine import open_aiohttp  # noqa: PLC0415
 
         return open_aiohttp(tls, through, connections, keepalive)
+    # Imported here, because it imports h11, which only the first call needs.
+    from frontpay_async._transport.httpx_engine import open_pool  # noqa: PLC0415
+
     return open_pool(name, tls, through, connections, keepalive)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
@@ -106,6 +107,27 @@ def trusting_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["second listens", "none listens"])
+async def test_each_address_of_a_host_is_tried(
+    server: WireServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, listens: bool
+) -> None:
+    """Both families in turn; if all fail, nothing was sent."""
+
+    def resolve(host: str, port: int, *_: object, **__: object) -> list[object]:
+        assert host == "localhost"
+        found = [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.2"), (socket.AF_INET, "127.0.0.1")]
+        return [(family, socket.SOCK_STREAM, 6, "", (at, port)) for family, at in found[: 2 + listens]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    client = connect(server.url.replace("127.0.0.1", "localhost"), retry=RetryPolicy(attempts=1))
+    if listens:
+        await create(client)
+    else:
+        with pytest.raises(NotSentError, match=r"ConnectError: .+from base_url"):
+            await create(client)
+    assert server.connections == len(server.requests) == listens
 
 
 async def test_a_request_that_waits_is_not_overtaken(server: WireServer, connect: Connect) -> None:

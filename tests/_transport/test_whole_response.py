@@ -167,7 +167,7 @@ def test_a_usual_response_is_read(data: bytes, body: bytes) -> None:
         HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding : chunked\r\nContent-Length: 2\r\n\r\n{}",
         LENGTH + b" 2\r\nConnection: close\r\n\r\n{}",
-        *(CHUNKED + size + b"{}\r\n0\r\n\r\n" for size in (b"2;x\r\n", b"0x2\r\n", b"2\n", b"-2\r\n", b" 2\r\n")),
+        *(CHUNKED + size + b"{}\r\n0\r\n\r\n" for size in (b"2;x\r\n", b"0x2\r\n", b"2\n", b"-2\r\n")),
         *(CHUNKED + b"2\r\n{}" + end for end in (b"xx0\r\n\r\n", b"\r\n0\r\nA: b\r\n\r\n", b"\r\n0\r\n")),
         *(CHUNKED + b"2\r\n{}\r\n0\r\n\r\n" + more for more in (b"\r\n", b"\n", b"\0", CHUNKED)),
         *(start + b"\r\nA: b\r\nContent-Length: 0\r\n\r\n" for start in UNUSUAL),
