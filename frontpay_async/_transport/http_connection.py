@@ -102,6 +102,10 @@ class HttpConnection:
             extensions={"http_version": head.version, "reason_phrase": head.reason},
         )
 
+    def is_closed(self) -> bool:
+        """Return True: httpcore's pool, which is made for one request, is not to keep it after an error."""
+        return True
+
     def is_usable(self) -> bool:
         """Return whether another request can be sent."""
         if self._exchange is not None and not self._exchange.is_complete():

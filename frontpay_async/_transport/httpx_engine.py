@@ -11,21 +11,22 @@ Therefore the pool and the connections are ours; ``http_connection`` lists what 
 - A response occupies its place until it has been read. A connection whose response was not read completely is
   closed, without effect on other requests.
 
-A request passes httpx's ``AsyncHTTPTransport`` and httpcore's ``AsyncHTTPConnection`` on its way, which only
-convert it: respx, pytest-httpx and instrumentations replace their methods. *Cost*: about a tenth of a call.
+A request passes httpx's ``AsyncHTTPTransport`` and httpcore's ``AsyncConnectionPool`` on its way, which only
+convert it: respx, pytest-httpx, vcrpy, guards against network access in tests, and instrumentations replace
+their methods. *Cost*: about a tenth of a call.
 
-*Limit*: private members are used: ``_pool`` of httpx's transport, ``_connection`` of httpcore's connection.
+*Limit*: a private member is used, ``_pool`` of httpx's transport.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import httpx
-from attrs import Factory, define, field
+from attrs import Factory, define, field, frozen
 
 from frontpay_async._transport.concurrency_limit import ConcurrencyLimit
 from frontpay_async._transport.http_connection import HttpConnection
@@ -174,19 +175,23 @@ def open_pool(
 
     def open_connection(origin: Origin) -> PooledConnection:
         connection = HttpConnection(http, core, tls, proxy)
-        return PooledConnection(origin, connection, _through_layers(http, core, origin, connection))
+        transport: Any = http.AsyncHTTPTransport(verify=no_tls())
+        # Read first, so that it is an error here if it has another name.
+        assert transport._pool is not None  # noqa: S101, SLF001 - see the module's Limit
+        transport._pool = _NewPool(core, connection)  # noqa: SLF001 - the same
+        return PooledConnection(origin, connection, transport)
 
     return PooledTransport(open_connection, connections, keepalive)
 
 
-def _through_layers(
-    http: ModuleType, core: ModuleType, origin: Origin, connection: HttpConnection
-) -> httpx.AsyncBaseTransport:
-    scheme, host, port = origin
-    inner: Any = core.AsyncHTTPConnection(core.URL(scheme=scheme, host=host, port=port, target=b"/").origin)
-    outer: Any = http.AsyncHTTPTransport(verify=no_tls())
-    # Read first, so that a member of another name is an error here.
-    if inner._connection is not None or outer._pool is None:  # noqa: SLF001 - see the module's Limit
-        raise RuntimeError
-    inner._connection, outer._pool = connection, inner  # noqa: SLF001 - the same
-    return cast("httpx.AsyncBaseTransport", outer)
+@frozen(eq=False, repr=False)
+class _NewPool:
+    """A pool of httpcore for each request, so that nothing has to be reported to it afterwards."""
+
+    core: ModuleType
+    connection: HttpConnection
+
+    async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
+        pool = self.core.AsyncConnectionPool()
+        pool.create_connection = lambda _: self.connection
+        return await pool.handle_async_request(request)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.lowlevel
+import httpcore
 import httpx
 import pytest
 from attrs import define, field
 
+from frontpay_async import FrontPayClient, NotSentError, RetryPolicy
 from frontpay_async._transport import httpx_engine
 from frontpay_async._transport.httpx_engine import PooledConnection, PooledTransport
 from frontpay_async._transport.tls import no_tls
+from tests.support.fakes import TOKEN, create
 from tests.support.simulated_time import BACKENDS, passes, simulate
+from tests.support.wire_server import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from frontpay_async._transport.httpx_engine import Origin
 
 KEEPALIVE = 15.0
+ONCE = RetryPolicy(attempts=1)
 EXTENSIONS = {"leaving": lambda: None, "timeout": {"pool": 5.0}}
 
 
@@ -174,17 +178,43 @@ def test_a_connection_is_used_for_its_own_origin_only(backend: str) -> None:
     assert pools.closed()[7:] == [0, 0]
 
 
-@pytest.mark.parametrize(("module", "member"), [("httpx", "_pool"), ("httpcore", "_connection")])
-def test_a_layer_whose_private_member_has_another_name_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, module: str, member: str
-) -> None:
-    """Otherwise requests would go out over connections of that layer, without this engine's guarantees."""
-    name = {"httpx": "AsyncHTTPTransport", "httpcore": "AsyncHTTPConnection"}[module]
+def test_a_private_member_of_another_name_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise requests would go out over connections of httpx, without this engine's guarantees."""
 
-    def build(layer: object, *_: object, **__: object) -> None:
-        vars(layer)[f"{member}_renamed"] = None
+    def build(transport: object, **_: object) -> None:
+        vars(transport)["_pool_renamed"] = object()
 
-    monkeypatch.setattr(getattr(import_module(module), name), "__init__", build)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "__init__", build)
     pool = httpx_engine.open_pool("httpx", no_tls(), None, 1, KEEPALIVE)
-    with pytest.raises(AttributeError, match=member):
+    with pytest.raises(AttributeError, match="_pool"):
         pool.open_connection((b"http", b"localhost", None))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("layer", [httpx.AsyncHTTPTransport, httpcore.AsyncConnectionPool])
+async def test_what_replaces_a_method_of_a_layer_gets_each_request(
+    monkeypatch: pytest.MonkeyPatch, layer: Any
+) -> None:
+    """As mocks, recorders and guards do, also while a client is in use; what they pass on is sent."""
+    original = layer.handle_async_request
+    seen: list[bytes] = []
+
+    async def refuse(_: object, request: Any) -> object:
+        seen.append(bytes(request.method, "ascii") if isinstance(request.method, str) else request.method)
+        raise httpx.ConnectError("no network in tests")
+
+    async def pass_on(self: object, request: Any) -> object:
+        seen.append(b"passed on")
+        return await original(self, request)
+
+    async with serving() as server, FrontPayClient(TOKEN, base_url=server.url, retry=ONCE) as client:
+        for _ in range(2):
+            await create(client)
+            with monkeypatch.context() as patch:
+                patch.setattr(layer, "handle_async_request", refuse)
+                with pytest.raises(NotSentError, match="no network in tests"):
+                    await create(client)
+                patch.setattr(layer, "handle_async_request", pass_on)
+                await create(client)
+        assert seen == [b"POST", b"passed on"] * 2
+        assert (len(server.requests), server.connections) == (4, 1)
