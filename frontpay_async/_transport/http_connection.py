@@ -215,7 +215,8 @@ class _Exchange:
         if self._whole is None or self._is_read:
             return None
         self._is_read = True
-        return self._whole.body
+        # As h11, which has no piece for an empty body.
+        return self._whole.body or None
 
     def is_complete(self) -> bool:
         """Return whether the response was read, nothing follows it, and the server keeps the connection."""

@@ -193,5 +193,9 @@ class _NewPool:
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
         pool = self.core.AsyncConnectionPool()
-        pool.create_connection = lambda _: self.connection
+        pool.create_connection = self._connect
         return await pool.handle_async_request(request)
+
+    def _connect(self, origin: object) -> HttpConnection:
+        del origin
+        return self.connection
