@@ -259,6 +259,14 @@ def test_parameters_of_the_callback_url_in_front(
     assert verify_checksum(fields, SECRET).signed_fields == ALL
 
 
+def test_parameters_in_front_are_hashed_where_those_behind_are_not() -> None:
+    """The callback URL has one of its own, and what delivers the callback adds another."""
+    fields = {**signed({"shop": "7", **{name: ORDER[name] for name in EXAMPLE}}), "utm": "mail"}
+    assert verify_checksum(fields, SECRET).signed_fields == ALL
+    with pytest.raises(InvalidChecksumError):
+        verify_checksum({**fields, "shop": "8"}, SECRET)
+
+
 @pytest.mark.parametrize("place", range(7))
 def test_parameters_of_the_callback_url_are_hashed_where_they_are(place: int) -> None:
     pairs = [(name, {**ORDER, "paymentMethod": "Visa"}[name]) for name in EXAMPLE]
