@@ -413,6 +413,18 @@ def test_arguments_of_a_check_are_checked(settings: Any) -> None:
         verify_checksum(signed(), SECRET, **settings)
 
 
+@pytest.mark.parametrize(("url", "reference"), [(7, REFERENCE), (URL, 1001), (None, REFERENCE), (URL, None)])
+def test_only_texts_are_signed(url: Any, reference: Any) -> None:
+    with pytest.raises(ConfigurationError, match="url" if url != URL else "order_reference"):
+        sign_callback_url(url, reference, SECRET)
+
+
+def test_a_terminal_callback_has_no_checksum_to_verify() -> None:
+    with pytest.raises(InvalidChecksumError, match="a terminal callback has no checksum") as caught:
+        verify_checksum(TERMINAL, SECRET)
+    assert caught.value.order_uuid == "ODR1566017307"
+
+
 def test_a_url_is_signed_once() -> None:
     with pytest.raises(ValueError, match="already signed"):
         sign_callback_url(sign_callback_url(URL, REFERENCE, SECRET), REFERENCE, SECRET)
@@ -495,7 +507,17 @@ async def test_a_secret_may_be_any_other_text_or_bytes(secret: str | bytes) -> N
 
 
 @pytest.mark.parametrize(
-    "settings", [{"token_capacity": 0}, {"payment_methods": "visa"}, {"max_age": "300"}, {"secret": None}]
+    "settings",
+    [
+        {"token_capacity": 0},
+        {"payment_methods": "visa"},
+        {"max_age": "300"},
+        {"secret": None},
+        {"replay_store": {}},
+        {"now": 7},
+        {"require_token": "no"},
+        {"accept_older_form": "no"},
+    ],
 )
 def test_settings_are_checked_when_built(settings: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
