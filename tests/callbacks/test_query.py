@@ -26,6 +26,7 @@ from frontpay_async.callbacks import (
     sign_callback_url,
     verify_checksum,
 )
+from frontpay_async.callbacks.query import read_query
 from tests.support.callbacks import EXAMPLE, NOW, ORDER, SECRET, TERMINAL, checksum, query, signed
 
 SIGNED_FIELDS = {"order_uuid", "status", "created_at", "payment_method", "amount", "timestamp"}
@@ -394,6 +395,19 @@ def test_a_time_of_another_form_names_the_order_to_check(name: str, value: str) 
 def test_what_is_no_callback_is_refused(given: Any) -> None:
     with pytest.raises(CallbackError):
         parse_callback(given)
+
+
+def test_the_longest_query_is_read() -> None:
+    assert len(read_query({"shop": "x" * 8188})["shop"]) == 8188
+    assert len(read_query({f"own{number}": "" for number in range(64)})) == 64
+    for longer in ({"shop": "x" * 8189}, {f"own{number}": "" for number in range(65)}):
+        with pytest.raises(CallbackError, match="longer than any"):
+            read_query(longer)
+
+
+def test_parameters_behind_a_second_question_mark_are_separated() -> None:
+    fields = read_query("?shop=7?orderUuid=ODR1&status=PAID")
+    assert fields == {"shop": "7", "orderUuid": "ODR1", "status": "PAID"}
 
 
 def test_an_endless_query_is_not_read_to_its_end() -> None:
