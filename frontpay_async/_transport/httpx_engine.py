@@ -176,8 +176,8 @@ def open_pool(
     def open_connection(origin: Origin) -> PooledConnection:
         connection = HttpConnection(http, core, tls, proxy)
         transport: Any = http.AsyncHTTPTransport(verify=no_tls())
-        # Read first, so that it is an error here if it has another name.
-        assert transport._pool is not None  # noqa: S101, SLF001 - see the module's Limit
+        # Deleted first, so that it is an error here if it has another name.
+        del transport._pool  # noqa: SLF001 - see the module's Limit
         transport._pool = _NewPool(core, connection)  # noqa: SLF001 - the same
         return PooledConnection(origin, connection, transport)
 
