@@ -346,3 +346,42 @@ def test_whole_numbers_may_be_text(make: builders.Builder) -> None:
     order = make(invoice_interval="1", invoice_maturity="14")
     assert (order.invoice_interval, order.invoice_maturity) == (1, 14)
     assert make(invoice_interval="daily").invoice_interval == "daily"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        builders.invoice(),
+        builders.invoice().customer,
+        builders.invoice().summary,
+        builders.terminal_order(),
+        builders.refund(),
+        frontpay_async.CreatedOrder(order_uuid="ODR1", unknown_fields={"note": "secret"}),
+        frontpay_async.OrderMatches(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_compare_and_show_themselves_as_attrs_would_have_them(value: Any) -> None:
+    """They share the methods, which attrs would compile for each class."""
+    cls = type(value)
+    names = {each.name: each.alias for each in attrs.fields(cls)}
+    generated: Any = attrs.make_class(cls.__name__, {}, bases=(cls,), frozen=True, repr=True, eq=True)
+    arguments = {alias: getattr(value, name) for name, alias in names.items()}
+    twin = generated(**arguments)
+    assert repr(value) == repr(twin)
+    assert value != twin
+    same = cls(**arguments)
+    assert value == same
+    assert hash(value) == hash(same)
+    for name, alias in names.items():
+        other = {**arguments, alias: object.__new__(object)}
+        changed, changed_twin = (_with(each, name, other[alias]) for each in (value, twin))
+        assert (changed == value) is (changed_twin == twin)
+        assert (hash(changed) == hash(value)) is (hash(changed_twin) == hash(twin))
+
+
+def _with(value: Any, name: str, given: object) -> Any:
+    """A copy with something in a field that the constructor might refuse."""
+    copied = copy.copy(value)
+    object.__setattr__(copied, name, given)
+    return copied
