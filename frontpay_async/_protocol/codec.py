@@ -234,7 +234,7 @@ def own_members(value: object) -> dict[str, object]:
     return dict(zip(form.names, form.read(value), strict=False))
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Form:
     """The members of a class's values as they are written, found once for each class.
 
@@ -361,7 +361,7 @@ _FACTS: Mapping[type[object], frozenset[str]] = {
 }
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Member:
     """The reader of one member of an object.
 
@@ -382,7 +382,7 @@ class _Member:
     is_fact: bool
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Plan:
     """The reader of an object, built once for each class.
 

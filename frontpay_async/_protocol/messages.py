@@ -55,7 +55,7 @@ class HttpRequest:
     asked: str | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Unreadable:
     """The reason why a body is not JSON."""
 

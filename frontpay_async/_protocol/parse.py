@@ -303,7 +303,7 @@ def consequence(operation: Operation[object], outcome: Outcome) -> str:
     return "It may or may not have been done: check before you send it again."
 
 
-@define
+@define(eq=False, repr=False)
 class _Redaction:
     """The masking of a response's ``errors``, limited in size."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from frontpay_async.models.reservations import ReservationRefund
 
 
-@frozen(field_transformer=exact)
+@frozen(field_transformer=exact, eq=False, repr=False)
 class Resend:
     """The recipient of a repeated payment link."""
 
@@ -23,14 +23,14 @@ class Resend:
     email: str | None = field(repr=masked)
 
 
-@frozen(field_transformer=exact)
+@frozen(field_transformer=exact, eq=False, repr=False)
 class Cancellation:
     """The reason of an order's cancellation."""
 
     cancellation_note: str = field(repr=masked)
 
 
-@frozen(field_transformer=exact)
+@frozen(field_transformer=exact, eq=False, repr=False)
 class RefundApproval:
     """A request to Front Payment to approve a refund."""
 
@@ -50,14 +50,14 @@ def refund_approval(refund: Refund | ReservationRefund, reason: str) -> RefundAp
     return RefundApproval("reservation", refund.grand_total, refund.lines, reason, source, reference)
 
 
-@frozen(field_transformer=exact)
+@frozen(field_transformer=exact, eq=False, repr=False)
 class Note:
     """The reason of an operation."""
 
     note: str = field(repr=masked)
 
 
-@frozen(field_transformer=exact)
+@frozen(field_transformer=exact, eq=False, repr=False)
 class TerminalCancellation:
     """The type of the cancellation on the terminal: ``payment`` or ``refund``."""
 

@@ -102,14 +102,14 @@ def may_pass(error: FrontPayError) -> bool:
     return Safety.READ in _MAY_RETRY[classify(error, None)]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Second:
     start: float
     requests: int = 0
     retries: int = 0
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class RetryBudget:
     """The retry limit: a share of the requests in a sliding window, so that retries do not amplify an outage.
 

@@ -64,7 +64,7 @@ _PLAIN_ORIGIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,4})?/")
 _NOT_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Kind:
     """The kind of value that a field requires.
 
@@ -132,7 +132,7 @@ class Breach:
     value: str | None = None
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Rules:
     """All rules for one body.
 

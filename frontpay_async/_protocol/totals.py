@@ -149,7 +149,7 @@ def cycle_totals(body: JsonObject) -> Iterator[Breach]:
         yield _breach("orderSummary.initialCycleAmount", f"must match payablePerCycle, {_shown(cycle)}{hint}")
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Line:
     amount: Decimal | None
     discount: Decimal | None

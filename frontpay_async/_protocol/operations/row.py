@@ -46,7 +46,7 @@ class Evidence(Enum):
     """Another client's code; no page of the vendor's is known."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Watched:
     """The typical durations of a status that a row reads.
 
@@ -154,7 +154,7 @@ class Operation(Generic[ResultT_co]):
         return self.name.partition(".")[0]
 
 
-@frozen(kw_only=True, eq=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class OrderKind:
     """One kind of order that a batch sends.
 
