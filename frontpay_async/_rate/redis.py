@@ -7,6 +7,9 @@ Redis is optional at run time: if it does not answer within a quarter of a secon
 decides. This is logged once, and one call tries Redis again every few seconds. After an outage, the shared
 account is stale, so it first admits only a few calls and uses their responses.
 
+The accounts of an event loop share their connections to one Redis, whose number is bounded: a process with
+hundreds of merchants needs no more than one with a few. Each command names its account.
+
 A cancelled caller, under asyncio or anyio, leaves at once: its Redis command continues in a separate task,
 and a resulting grant is returned.
 """
@@ -19,6 +22,7 @@ import math
 import os
 from importlib.resources import files
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
+from weakref import WeakValueDictionary
 
 from attrs import define, field
 
@@ -34,7 +38,7 @@ except ImportError:
     raise ConfigurationError("RateLimit.redis needs the extra: pip install 'frontpay_async[redis]'") from None
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from frontpay_async._rate.ledger import Ledger
     from frontpay_async._rate.rate_headers import Quota
@@ -46,7 +50,59 @@ Ticket: TypeAlias = str
 # Seconds.
 _REDIS_TIMEOUT = 0.25
 _TRY_AGAIN_AFTER = 5.0
+# A command takes less than a millisecond.
+_MOST_CONNECTIONS = 16
 SCRIPT = files("frontpay_async._rate").joinpath("ledger.lua").read_text("utf-8")
+
+
+@define(eq=False, repr=False)
+class Connections:
+    """The connections to one Redis that the accounts of an event loop share; the last one closes them.
+
+    Args:
+        client: The connections.
+        users: The number of accounts that use them.
+    """
+
+    client: Redis
+    users: int = 0
+    _places: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(_MOST_CONNECTIONS))
+    _script: Callable[..., Awaitable[object]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._script = cast("Callable[..., Awaitable[object]]", self.client.register_script(SCRIPT))
+
+    @classmethod
+    def to(cls, url: str) -> Self:
+        """Return the connections to a Redis, for one more user; none is made yet."""
+        # A process that was forked must not use its parent's connections.
+        key = (url, asyncio.get_running_loop(), os.getpid())
+        known = _connections.get(key)
+        if known is None:
+            client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+                url,
+                # A command that redis-py repeats would be charged twice, and the timeout is for one command.
+                retry=Retry(NoBackoff(), 0),
+            )
+            known = _connections[key] = cls(client)
+        known.users += 1
+        return cast("Self", known)
+
+    async def run(self, *, keys: list[str], args: tuple[object, ...]) -> object:
+        """Run a command of the script, as soon as one of the connections is free."""
+        async with self._places:
+            return await self._script(keys=keys, args=args)
+
+    async def release(self) -> None:
+        """Remove one user; after the last one, the connections are closed."""
+        self.users -= 1
+        if self.users == 0:
+            for key in [key for key, value in _connections.items() if value is self]:
+                del _connections[key]
+            await self.client.aclose()
+
+
+_connections: WeakValueDictionary[Hashable, Connections] = WeakValueDictionary()
 
 
 @define(eq=False, repr=False)
@@ -54,7 +110,7 @@ class RedisLedger:
     """The shared ledger, used while Redis is available.
 
     Args:
-        client: The connections.
+        connections: The connections.
         key: The key of the shared account.
         ledger: The process's ledger, whose settings the shared one starts with.
         clock: Time.
@@ -62,7 +118,7 @@ class RedisLedger:
         time: The clock of the account, if not that of Redis; for tests.
     """
 
-    client: Redis
+    connections: Connections
     key: str
     ledger: Ledger
     clock: Clock
@@ -77,24 +133,19 @@ class RedisLedger:
     _try_again_at: float = field(init=False, default=-math.inf)
 
     def __attrs_post_init__(self) -> None:
-        self._script = cast("Callable[..., Awaitable[object]]", self.client.register_script(SCRIPT))
+        self._script = self.connections.run
 
     @classmethod
     def open(cls, url: str, name: str, ledger: Ledger, clock: Clock) -> Self:
         """Set up the connections; none is made yet."""
         try:
-            asyncio.get_running_loop()
-            client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-                url,
-                # A command that redis-py repeats would be charged twice, and the timeout is for one command.
-                retry=Retry(NoBackoff(), 0),
-            )
+            connections = Connections.to(url)
         except RuntimeError:
             raise ConfigurationError("RateLimit.redis needs asyncio") from None
         except ValueError:
             # The message may contain a part of the URL, such as the password.
             raise ConfigurationError("RateLimit.redis is not a usable URL") from None
-        return cls(client, f"frontpay:rate:{name}", ledger, clock)
+        return cls(connections, f"frontpay:rate:{name}", ledger, clock)
 
     async def acquire(self, priority: Priority) -> Ticket | float | None:
         """Return a ticket, the seconds to wait, or None if Redis is unavailable."""
@@ -130,10 +181,10 @@ class RedisLedger:
         await self._tell("give_back", ticket)
 
     async def aclose(self) -> None:
-        """Close the connections after all pending reports."""
+        """Release the connections after all pending reports."""
         self._closed = True
         await self.settle()
-        await self.client.aclose()
+        await self.connections.release()
 
     async def settle(self) -> None:
         """Wait until all commands of this process have completed."""

@@ -360,6 +360,51 @@ async def test_redis_frozen_gone_and_back(town: Town, caplog: pytest.LogCaptureF
     assert ["is available again" in each for each in told] == [False, True, False, True]
 
 
+async def test_the_accounts_of_a_process_share_a_bounded_number_of_connections(town: Town) -> None:
+    """Each keeps its own books; the last that closes closes the connections, and the next opens new ones."""
+    with Redis.from_url(town.redis.url) as books:
+        for _ in range(2):
+            ledgers = [
+                town.told(RedisLedger.open(town.redis.url, f"token {each}", Ledger(1, WINDOW), Clock()))
+                for each in range(40)
+            ]
+            verdicts = await asyncio.gather(
+                *(ledger.acquire(Priority.INTERACTIVE) for ledger in ledgers for _ in range(2))
+            )
+            granted = [isinstance(verdict, str) for verdict in verdicts]
+            assert [sum(granted[each : each + 2]) for each in range(0, 80, 2)] == [1] * 40
+            assert 1 < len(books.client_list()) - 1 <= 16
+            assert len(books.keys()) == 40
+            for ledger in ledgers[1:]:
+                await ledger.aclose()
+            assert isinstance(await ledgers[0].acquire(Priority.INTERACTIVE), float)
+            await ledgers[0].aclose()
+            while len(books.client_list()) > 1:
+                await settle()
+            books.flushall()
+
+
+async def test_answers_that_came_too_late_are_never_those_of_another_account(town: Town) -> None:
+    """A connection on which an answer is missing is not used again."""
+    full, free = (
+        town.told(RedisLedger.open(town.redis.url, name, Ledger(limit, WINDOW), Clock()))
+        for name, limit in (("full", 1), ("free", 100))
+    )
+    for ledger in (full, free):
+        assert isinstance(await ledger.acquire(Priority.INTERACTIVE), str)
+    town.redis.freeze()
+    full.patience = free.patience = 0.02
+    late = await asyncio.gather(*(ledger.acquire(Priority.INTERACTIVE) for ledger in (full, free) * 10))
+    assert late == [None] * 20
+    town.redis.thaw()
+    for ledger in (full, free):
+        ledger.patience, ledger._gone = 60.0, False
+    verdicts = await asyncio.gather(*(ledger.acquire(Priority.INTERACTIVE) for ledger in (full, free) * 5))
+    assert [isinstance(verdict, float) for verdict in verdicts[::2]] == [True] * 5
+    await full.aclose()
+    await free.aclose()
+
+
 def test_redis_needs_asyncio() -> None:
     async def scenario() -> None:
         with pytest.raises(ConfigurationError, match="asyncio"):
