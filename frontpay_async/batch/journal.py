@@ -12,6 +12,7 @@ from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Engine
 
 from frontpay_async import _checks
+from frontpay_async.batch.all_accounts import overview, trust_lists, unfinished
 from frontpay_async.batch.encryption import cipher_of
 from frontpay_async.batch.errors import JournalError
 from frontpay_async.batch.group_commit import GroupCommit
@@ -176,7 +177,7 @@ class Journal:
             JournalError: The journal cannot be read.
         """
         store = await self.opened()
-        for each in await self.run(store.unfinished):
+        for each in await self.run(unfinished, store):
             yield each
 
     async def overview(self) -> AsyncIterator[AccountOverview]:
@@ -186,7 +187,7 @@ class Journal:
             JournalError: The journal cannot be read.
         """
         store = await self.opened()
-        for each in await self.run(store.overview):
+        for each in await self.run(overview, store):
             yield each
 
     async def trust_lists(self, account: str = "") -> bool:
@@ -208,7 +209,7 @@ class Journal:
             JournalError: The journal cannot be read or written.
         """
         store = await self.opened()
-        changed = await self.run(store.trust_lists, normal(account))
+        changed = await self.run(trust_lists, store, normal(account))
         if changed is None:
             raise ConfigurationError(f"the journal has no account {account!r}")
         return changed

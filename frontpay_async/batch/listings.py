@@ -18,21 +18,33 @@ from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, evolve, field, frozen
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from frontpay_async.batch.completeness import KnownOrder, Resent, completeness, hides_orders
 from frontpay_async.batch.details_check import Sample
 from frontpay_async.batch.schema import (
-    accounts,
-    batches,
     distrust_note,
     listings,
     notes,
     rows,
     tokens,
     unrelated,
+)
+from frontpay_async.batch.statements import (
+    ANY_IN_STATE,
+    ANY_LISTED,
+    ANY_OPEN,
+    ANY_OPEN_UNLISTED,
+    BATCHES,
+    CONFIRMED,
+    LAST_CONFIRMED,
+    LAST_NUMBER,
+    SEEN,
+    SET_TURN,
+    TOKENS,
+    TURN,
 )
 from frontpay_async.batch.states import State
 
@@ -157,6 +169,10 @@ class Listings:
     store: Store
     owner: str
     account: int
+    _mine: Mapping[str, object] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._mine = {"account": self.account}
 
     # Turns
 
@@ -178,34 +194,30 @@ class Listings:
 
     def _turn(self, connection: Connection) -> tuple[str | None, float]:
         """Return the owner of the turn and its end; locks the account."""
-        locked = select(accounts.c.turn_owner, accounts.c.turn_until).where(accounts.c.id == self.account)
-        owner, until = connection.execute(locked.with_for_update()).one()
+        owner, until = connection.execute(TURN, self._mine).one()
         return owner, float(until)
 
     def _set_turn(self, connection: Connection, until: float) -> None:
-        mine = update(accounts).where(accounts.c.id == self.account)
-        connection.execute(mine.values(turn_owner=self.owner, turn_until=until))
+        connection.execute(SET_TURN, {**self._mine, "by": self.owner, "until": until})
 
     def beginning(self, batch: int) -> Beginning:
         """Return what a run of a batch begins with."""
         with self.store.reading() as connection:
-            has_pending = self.store.due_in(connection, batch) is not None
+            pending = {"batch": batch, "state": State.PENDING.value}
+            has_pending = connection.execute(ANY_IN_STATE, pending).first() is not None
             return Beginning(has_pending, has_pending and self._is_anchored(connection) is True)
 
     def is_anchored(self) -> bool:
         """Whether a known order of the account is older than any order sent from now on."""
-        done = select(rows.c.order_uuid).where(
-            rows.c.account_id == self.account, rows.c.order_uuid.is_not(None)
-        )
         with self.store.reading() as connection:
             is_anchored = self._is_anchored(connection)
             if is_anchored is not None:
                 return is_anchored
-            if connection.execute(done.limit(1)).first() is None:
+            if connection.execute(CONFIRMED, {**self._mine, "most": 1}).first() is None:
                 return False
         with self.store.writing() as connection:
             self._turn(connection)
-            known = list(connection.scalars(done.limit(_ANCHORS)))
+            known = list(connection.scalars(CONFIRMED, {**self._mine, "most": _ANCHORS}))
             if not known or self._is_open(connection):
                 return False
             self._note(connection, known)
@@ -215,17 +227,13 @@ class Listings:
         """Whether a listed order is older; None if no order was ever listed."""
         # These are the orders in a list, and the first confirmed orders as soon as all orders sent before
         # them are decided or have been searched for once.
-        if self._is_open(connection, rows.c.listing == 0):
+        if connection.execute(ANY_OPEN_UNLISTED, self._mine).first() is not None:
             return False
-        listed = select(listings.c.number).where(listings.c.account_id == self.account).limit(1)
-        return None if connection.execute(listed).first() is None else True
+        return None if connection.execute(ANY_LISTED, self._mine).first() is None else True
 
-    def _is_open(self, connection: Connection, *more: ColumnElement[bool]) -> bool:
+    def _is_open(self, connection: Connection) -> bool:
         """Whether an order is in flight, or unresolved and not searched for yet."""
-        going = select(rows.c.id).where(
-            rows.c.account_id == self.account, rows.c.state.in_(_OPEN), rows.c.missed_at.is_(None), *more
-        )
-        return connection.execute(going.limit(1)).first() is not None
+        return connection.execute(ANY_OPEN, self._mine).first() is not None
 
     def _note(self, connection: Connection, uuids: Sequence[str]) -> None:
         content = zlib.compress("\n".join(uuids).encode())
@@ -249,8 +257,7 @@ class Listings:
         """Look a token up; the first token of a new account is accepted."""
         with self.store.writing() as connection:
             self._turn(connection)
-            mine = select(tokens.c.print).where(tokens.c.account_id == self.account)
-            known = {bytes(each) for each in connection.scalars(mine)}
+            known = self._tokens(connection)
             if not known:
                 connection.execute(tokens.insert().values(account_id=self.account, print=mark))
             return Admission(not known or mark in known, self._known_orders(connection))
@@ -267,8 +274,10 @@ class Listings:
         return self._holds_token(connection, mark)
 
     def _holds_token(self, connection: Connection, mark: bytes) -> bool:
-        mine = (tokens.c.account_id == self.account, tokens.c.print == mark)
-        return connection.execute(select(tokens.c.print).where(*mine)).first() is not None
+        return mark in self._tokens(connection)
+
+    def _tokens(self, connection: Connection) -> set[bytes]:
+        return {bytes(each) for each in connection.scalars(TOKENS, self._mine)}
 
     def adopt_token(self, mark: bytes) -> None:
         """Record that a token belongs to the account."""
@@ -361,13 +370,12 @@ class Listings:
         return [each.uuid for each in self._samples(connection)]
 
     def _samples(self, connection: Connection) -> list[Sample]:
-        mine = select(batches.c.id).where(batches.c.account_id == self.account).order_by(batches.c.id.desc())
         found: list[Sample] = []
-        for batch in connection.scalars(mine):
-            done = (rows.c.batch_id == batch, rows.c.state == State.DONE.value)
-            newest = select(rows.c.order_uuid, rows.c.fingerprint).where(*done).order_by(rows.c.id.desc())
-            left = newest.limit(_KNOWN_ORDERS - len(found))
-            found += [Sample(uuid, bytes(content)) for uuid, content in connection.execute(left)]
+        for batch in connection.scalars(BATCHES, self._mine):
+            most = {"batch": batch, "most": _KNOWN_ORDERS - len(found)}
+            found += [
+                Sample(uuid, bytes(content)) for uuid, content in connection.execute(LAST_CONFIRMED, most)
+            ]
             if len(found) >= _KNOWN_ORDERS:
                 break
         return found
@@ -380,14 +388,12 @@ class Listings:
             new = [uuid for uuid in uuids if uuid not in seen]
             if new:
                 self._note(connection, new)
-            mine = select(func.max(listings.c.number)).where(listings.c.account_id == self.account)
-            return int(connection.scalar(mine) or 0)
+            return int(connection.scalar(LAST_NUMBER, self._mine) or 0)
 
     def last_number(self) -> int:
         """Return the number of the last recorded list."""
-        mine = select(func.max(listings.c.number)).where(listings.c.account_id == self.account)
         with self.store.reading() as connection:
-            return int(connection.scalar(mine) or 0)
+            return int(connection.scalar(LAST_NUMBER, self._mine) or 0)
 
     def candidates(self, uuids: Collection[str], since: int) -> dict[str, int]:
         """Return the unmatched orders that were first seen after a list, by the number of that list."""
@@ -457,11 +463,8 @@ class Listings:
 
     def _seen(self, connection: Connection) -> dict[str, tuple[int, float]]:
         """Return the number and time of the first list that showed each order."""
-        mine = select(listings.c.number, listings.c.noted_at, listings.c.uuids).where(
-            listings.c.account_id == self.account
-        )
         found: dict[str, tuple[int, float]] = {}
-        for number, noted_at, content in connection.execute(mine.order_by(listings.c.number)):
+        for number, noted_at, content in connection.execute(SEEN, self._mine):
             for uuid in zlib.decompress(bytes(content)).decode().split("\n"):
                 found.setdefault(uuid, (number, noted_at))
         return found

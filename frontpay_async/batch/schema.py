@@ -37,9 +37,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
+    case,
     create_engine,
     event,
     make_url,
+    select,
     text,
 )
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
@@ -52,14 +55,13 @@ from frontpay_async.order_files.items import LONGEST_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
 SCHEMA_VERSION = 4
-READING = {"frontpay_reading": True}
-"""The execution options of a transaction that writes nothing."""
-
+_READING = "frontpay_reading"
+_WRITING = "frontpay_writing"
 _BUSY_SECONDS = 30.0
 # Seconds unused after which a connection is tried before it is used: no server has restarted sooner.
 _TRIED_AFTER = 0.1
@@ -67,7 +69,8 @@ _BEGAN = "frontpay_began"
 _USED = "frontpay_used"
 # The first that returns what an UPDATE has changed.
 _OLDEST_SQLITE = (3, 35)
-_OPEN_STATES = text("state IN ('sending', 'unknown')")
+OPEN = text("state IN ('sending', 'unknown')")
+"""The rows in flight or unresolved; literal, as in the index, so that SQLite uses it."""
 UNFINISHED = text("state IN ('pending', 'sending', 'unknown')")
 """The rows that a runner has work with; literal, as in the index, so that SQLite uses it."""
 _Serial = BigInteger().with_variant(Integer, "sqlite")
@@ -147,8 +150,8 @@ rows = Table(
         "frontpay_rows_open",
         "account_id",
         "id",
-        sqlite_where=_OPEN_STATES,
-        postgresql_where=_OPEN_STATES,
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
     ),
 )
 unfinished_rows = Index(
@@ -184,6 +187,12 @@ unrelated = Table(
 )
 
 
+IS_OF_DEAD_RUNNER = rows.c.owner.in_(select(runners.c.name).where(runners.c.alive_until < bindparam("now")))
+"""Whether a row is leased by a runner that no longer reports; with the parameter ``now``."""
+LEASED_UNTIL: ColumnElement[float | None] = case((IS_OF_DEAD_RUNNER, None), else_=rows.c.lease_until)
+"""The end of a row's lease; NULL without one, and for a row of a dead runner; with the parameter ``now``."""
+
+
 def distrust_note(account: int) -> str:
     """Return the name of the note that a list of an account hid orders."""
     return f"hides orders: {account}"
@@ -213,12 +222,28 @@ def now_of(connection: Connection) -> float:
     if connection.dialect.name == "sqlite":
         # SQLite uses this host's clock, so no query is needed.
         return time.time()
-    return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0.0)
+    return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar() or 0.0)
 
 
 def began_at(connection: Connection) -> float:
     """Return when a transaction that writes began, by the database's time; this asks nothing."""
     return time.time() if connection.dialect.name == "sqlite" else cast("float", connection.info[_BEGAN])
+
+
+def writer_of(engine: Engine) -> Engine:
+    """Return an engine whose transactions write."""
+    return engine.execution_options(**{_WRITING: True})
+
+
+def reader_of(engine: Engine) -> Engine:
+    """Return an engine whose transactions only read.
+
+    On PostgreSQL these are single statements: at READ COMMITTED, each statement sees what is committed when
+    it begins, within a transaction as well, so BEGIN and COMMIT would only cost round trips.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{_READING: True})
+    return engine.execution_options(**{_READING: True}, isolation_level="AUTOCOMMIT")
 
 
 def forget(engine: Engine) -> None:
@@ -265,7 +290,7 @@ def _sqlite(path: str) -> tuple[Engine, Callable[[], None]]:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("frontpay_reading"):
+        if connection.get_execution_options().get(_READING):
             connection.exec_driver_sql("BEGIN")
             return
         if identity(path) != opened:
@@ -320,7 +345,7 @@ def set_up_events(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # Set for the transaction, because a pooler may use another session for each transaction.
-        if connection.get_execution_options().get("frontpay_writing"):
+        if connection.get_execution_options().get(_WRITING):
             found = connection.exec_driver_sql(
                 "SELECT extract(epoch FROM clock_timestamp()), CASE"
                 " WHEN current_setting('synchronous_commit') = 'off'"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import define, field, frozen
-from sqlalchemy import Engine, case, func, inspect, or_, select, text, update
+from sqlalchemy import Engine, func, inspect, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -21,23 +21,30 @@ from frontpay_async._protocol.operations import kind_of_order
 from frontpay_async.batch.encryption import rotate
 from frontpay_async.batch.errors import AlreadySubmittedError, ContentMismatchError, JournalError
 from frontpay_async.batch.payload import SALT_BYTES, fingerprint, write
-from frontpay_async.batch.results import AccountOverview, BatchRow, UnfinishedBatch
+from frontpay_async.batch.results import BatchRow
 from frontpay_async.batch.schema import (
-    READING,
     SCHEMA_VERSION,
-    UNFINISHED,
     accounts,
     batches,
     began_at,
-    distrust_note,
     forget,
     metadata,
     notes,
     now_of,
     open_engine,
+    reader_of,
     rows,
     runners,
     set_up_events,
+    writer_of,
+)
+from frontpay_async.batch.statements import (
+    ANY_IN_STATE,
+    FIND_BATCH,
+    FIRST_DUE,
+    FIRST_LEASE_END,
+    LEASE,
+    REPORTS,
 )
 from frontpay_async.batch.states import RowEvent, State, target
 from frontpay_async.batch.transitions import Transition, move
@@ -48,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import Connection, Select
 
     from frontpay_async.batch.encryption import Cipher
     from frontpay_async.order_files.items import BatchItem
@@ -56,12 +63,9 @@ if TYPE_CHECKING:
 _METADATA = ("schema", "salt", "seal")
 _KEY_CHECK = b"frontpay_async"
 _CREATION_LOCK = 0x66706179
-_WRITING = {"frontpay_writing": True}
 # Seconds without a report after which a runner counts as dead, and after which it is forgotten.
 _ALIVE_FOR = 10.0
 _KNOWN_FOR = 86_400.0
-# How many rows of a state are read to find out whether a runner has leased any.
-_FIRST_ROWS = 100
 
 # PostgreSQL ends one of two transactions that wait for one another; it is as if it had not begun.
 _DEADLOCK = "40P01"
@@ -132,6 +136,11 @@ class Store:
     runner: str = field(init=False, factory=lambda: secrets.token_hex(16))
     has_reported: bool = field(init=False, default=False)
     salt: bytes = field(init=False, default=b"", repr=False)
+    _writer: Engine = field(init=False)
+    _reader: Engine = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._writer, self._reader = writer_of(self.engine), reader_of(self.engine)
 
     @classmethod
     def open(
@@ -169,13 +178,13 @@ class Store:
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """Run a transaction, and translate database errors."""
-        with _translated(), self.engine.execution_options(**_WRITING).begin() as connection:
+        with _translated(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """Run a read-only transaction."""
-        with _translated(), self.engine.execution_options(**READING).begin() as connection:
+        with _translated(), self._reader.begin() as connection:
             yield connection
 
     def now(self, connection: Connection) -> float:
@@ -250,13 +259,8 @@ class Store:
 
     def find_batch(self, name: str, account: str = "") -> FoundBatch | None:
         """Return a batch; None if it does not exist."""
-        wanted = (
-            select(batches.c.id, batches.c.account_id, accounts.c.base_url)
-            .join(accounts, accounts.c.id == batches.c.account_id)
-            .where(accounts.c.name == account, batches.c.name == name)
-        )
         with self.reading() as connection:
-            found = connection.execute(wanted).one_or_none()
+            found = connection.execute(FIND_BATCH, {"account": account, "name": name}).one_or_none()
         return None if found is None else FoundBatch(*found)
 
     def submit(self, batch: int, items: Sequence[BatchItem], *, again: bool = False) -> int:
@@ -347,28 +351,8 @@ class Store:
                 raise NotOursError
             now = self._began_at(connection)
             self._report_alive(connection, owner, now)
-            free = (
-                select(rows.c.id)
-                .where(
-                    rows.c.batch_id == batch,
-                    rows.c.state == State.PENDING.value,
-                    rows.c.due_at <= now,
-                    # Nothing of it has left, and the fence keeps its former owner from sending it.
-                    or_(rows.c.lease_until.is_(None), rows.c.lease_until < now, _is_of_dead_runner(now)),
-                )
-                .order_by(rows.c.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-                # PostgreSQL might run an IN (SELECT ...) more than once, and lock more rows than the limit.
-                .cte("free")
-            )
-            taken = (
-                update(rows)
-                .where(rows.c.id.in_(select(free.c.id)))
-                .values(owner=owner, lease_until=now + seconds, fence=rows.c.fence + 1)
-                .returning(rows.c.id, rows.c.key, rows.c.kind, rows.c.payload, rows.c.fence, rows.c.attempts)
-            )
-            found = connection.execute(taken).all()
+            given = {"batch": batch, "now": now, "most": limit, "by": owner, "until": now + seconds}
+            found = connection.execute(LEASE, given).all()
         self.has_reported = True
         leased = [
             LeasedRow(each.id, each.key, each.kind, bytes(each.payload or b""), *each[4:]) for each in found
@@ -383,10 +367,8 @@ class Store:
         self.has_reported = True
 
     def _report_alive(self, connection: Connection, owner: str, now: float) -> None:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        made = insert(runners).values(name=owner, alive_until=now + _ALIVE_FOR)
-        newer = {"alive_until": made.excluded.alive_until}
-        connection.execute(made.on_conflict_do_update(index_elements=[runners.c.name], set_=newer))
+        report = REPORTS[connection.dialect.name]
+        connection.execute(report, {"name": owner, "alive_until": now + _ALIVE_FOR})
 
     def apply(self, transitions: Sequence[Transition]) -> list[bool]:
         """Move rows in one transaction; return for each whether it was moved."""
@@ -418,14 +400,14 @@ class Store:
 
     def expire(self, batch: int) -> int:
         """Mark the rows of dead runners in the batch's account as unknown; return how many."""
-        account = _account_of(batch).scalar_subquery()
         with self.reading() as connection:
-            mine = (rows.c.account_id == account, rows.c.state == State.SENDING.value)
-            earliest = connection.scalar(select(func.min(rows.c.lease_until)).where(*mine))
+            earliest = connection.scalar(FIRST_LEASE_END, {"batch": batch})
             if earliest is None or earliest >= self.now(connection):
                 return 0
         with self.writing() as connection:
             now = self.now(connection)
+            account = _account_of(batch).scalar_subquery()
+            mine = (rows.c.account_id == account, rows.c.state == State.SENDING.value)
             left = update(rows).where(*mine, rows.c.lease_until < now)
             values = {
                 "state": target(RowEvent.LOSE).value,
@@ -450,75 +432,8 @@ class Store:
             return {
                 state
                 for state in (State.PENDING, State.SENDING, State.UNKNOWN)
-                if connection.execute(
-                    select(rows.c.id).where(rows.c.batch_id == batch, rows.c.state == state.value).limit(1)
-                ).first()
+                if connection.execute(ANY_IN_STATE, {"batch": batch, "state": state.value}).first()
             }
-
-    def overview(self) -> list[AccountOverview]:
-        """Count the rows of all batches of all accounts by state."""
-        found: dict[int, tuple[str, str, dict[State, int], float]] = {}
-        with self.reading() as connection:
-            now = self.now(connection)
-            leased = func.max(_leased_until(now))
-            columns = (accounts.c.name, batches.c.name, batches.c.id, rows.c.state)
-            counted = (
-                select(*columns, func.count(rows.c.id), leased)
-                .join(batches, batches.c.account_id == accounts.c.id)
-                .join(rows, rows.c.batch_id == batches.c.id, isouter=True)
-                .group_by(*columns)
-                .order_by(accounts.c.name, batches.c.id)
-            )
-            for account, name, batch, state, count, until in connection.execute(counted):
-                _, _, counts, latest = found.get(batch, (account, name, {}, 0.0))
-                if state is not None:
-                    counts[State(state)] = count
-                found[batch] = (account, name, counts, max(latest, until or 0.0))
-        return [
-            AccountOverview(account=account, name=name, counts=counts, in_hand=latest >= now)
-            for account, name, counts, latest in found.values()
-        ]
-
-    def unfinished(self) -> list[UnfinishedBatch]:
-        """Return the batches with work left; one index entry is read for each, whatever its rows."""
-        first = select(func.min(rows.c.batch_id).label("id")).where(UNFINISHED)
-        found = first.cte("unfinished", recursive=True)
-        following = select(func.min(rows.c.batch_id)).where(UNFINISHED, rows.c.batch_id > found.c.id)
-        found = found.union_all(select(following.scalar_subquery()).where(found.c.id.is_not(None)))
-        with self.reading() as connection:
-            now = self.now(connection)
-            # Rows are leased in their order.
-            leased = [
-                select(_leased_until(now).label("until"))
-                .where(rows.c.batch_id == found.c.id, rows.c.state == state.value)
-                .order_by(rows.c.id)
-                .limit(_FIRST_ROWS)
-                .correlate(found)
-                .subquery()
-                for state in (State.PENDING, State.SENDING)
-            ]
-            is_leased = [select(each.c.until).where(each.c.until >= now).exists() for each in leased]
-            named = (
-                select(accounts.c.name, batches.c.name, or_(*is_leased))
-                .select_from(found)
-                .join(batches, batches.c.id == found.c.id)
-                .join(accounts, accounts.c.id == batches.c.account_id)
-                .order_by(accounts.c.name, batches.c.id)
-            )
-            return [
-                UnfinishedBatch(account=account, name=name, in_hand=bool(in_hand))
-                for account, name, in_hand in connection.execute(named)
-            ]
-
-    def trust_lists(self, account: str) -> bool | None:
-        """Delete the note that a list hid orders; return whether there was one, None without the account."""
-        with self.writing() as connection:
-            number = connection.scalar(select(accounts.c.id).where(accounts.c.name == account))
-            if number is None:
-                return None
-            return (
-                connection.execute(notes.delete().where(notes.c.name == distrust_note(number))).rowcount > 0
-            )
 
     def next_due(self, batch: int) -> float | None:
         """Return the seconds until a pending row may be leased; None without one."""
@@ -528,13 +443,8 @@ class Store:
     def due_in(self, connection: Connection, batch: int) -> float | None:
         """Return the result of ``next_due`` within a transaction."""
         now = self.now(connection)
-        free_at = func.coalesce(_leased_until(now), 0.0)
-        later = func.max if connection.dialect.name == "sqlite" else func.greatest
-        earliest = connection.scalar(
-            select(func.min(later(rows.c.due_at, free_at))).where(
-                rows.c.batch_id == batch, rows.c.state == State.PENDING.value
-            )
-        )
+        first = FIRST_DUE[connection.dialect.name]
+        earliest = connection.scalar(first, {"batch": batch, "now": now})
         return None if earliest is None else max(0.0, float(earliest) - now)
 
     def page(self, batch: int, after: int, limit: int) -> list[tuple[int, BatchRow]]:
@@ -570,15 +480,6 @@ def _translated() -> Generator[None]:
         kind = _DeadlockError if getattr(cause, "sqlstate", None) == _DEADLOCK else JournalError
         said = str(cause).split("\n")[0]
         raise kind(f"the journal cannot be used ({type(error).__name__}: {said})") from None
-
-
-def _leased_until(now: float) -> ColumnElement[float | None]:
-    """Return the end of a row's lease; NULL without one, and for a row of a dead runner."""
-    return case((_is_of_dead_runner(now), None), else_=rows.c.lease_until)
-
-
-def _is_of_dead_runner(now: float) -> ColumnElement[bool]:
-    return rows.c.owner.in_(select(runners.c.name).where(runners.c.alive_until < now))
 
 
 def _account_of(batch: int) -> Select[Any]:

@@ -301,8 +301,10 @@ def resume(
 def overview(command: CommandContext, journal: str, *, only_open: bool) -> None:
     """Show the state of all batches of all accounts in a journal; without requests to the API."""
     opened = _open(journal)
+    from frontpay_async.batch import all_accounts
+
     try:
-        found = opened.overview()
+        found = all_accounts.overview(opened)
     finally:
         opened.close()
     shown = [each for each in found if not (only_open and each.is_settled and not each.parked)]
@@ -379,13 +381,14 @@ def trust_lists(command: CommandContext, journal: str, *, account: str) -> int:
     Only when the cause is fixed: an order that a list hides is sent twice.
     """
     opened = _open(journal)
+    from frontpay_async.batch import all_accounts
     from frontpay_async.order_files.items import normal
 
     whose = f"account {account!r}" if account else "the journal's account"
     try:
         if not command.confirm(lambda: f"Trust the lists of orders of {whose} again?"):
             return Exit.NOT_SENT
-        changed = opened.trust_lists(normal(account))
+        changed = all_accounts.trust_lists(opened, normal(account))
     finally:
         opened.close()
     if changed is None:

@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, event as engine_events, inspect, select, t
 
 from frontpay_async import ConfigurationError
 from frontpay_async.batch import BatchItem, ContentMismatchError, State
+from frontpay_async.batch.all_accounts import overview, unfinished
 from frontpay_async.batch.encryption import NoCipher
 from frontpay_async.batch.listings import Listings, Verdict
 from frontpay_async.batch.schema import (
@@ -140,7 +141,7 @@ def test_unsent_rows_of_a_dead_runner_are_free_before_their_lease_ends(books: Bo
     books.time.time += 9
     assert books.lease_rows("other") == []
     assert books.journal.next_due(books.batch) == 991.0
-    assert [each.in_hand for each in books.journal.overview()] == [True]
+    assert [each.in_hand for each in overview(books.journal)] == [True]
     books.time.time += 2
     assert books.journal.next_due(books.batch) == 0.0
     taken = books.lease_rows("other")
@@ -246,7 +247,7 @@ def test_unfinished_batches_are_found_by_an_index(books: Books) -> None:
             planned.extend(str(each) for each in found.fetchall())
         return statement, parameters
 
-    found = [(each.name, each.in_hand) for each in books.journal.unfinished()]
+    found = [(each.name, each.in_hand) for each in unfinished(books.journal)]
     in_hand = {"leased", "sends"}
     assert found == [(name, name in in_hand) for name in ("waits", *owners) if name != "done"]
     plan = "\n".join(planned)
@@ -474,7 +475,7 @@ def test_a_journal_of_the_third_schema_gets_runners_and_an_index(books: Books, w
         connection.execute(update(notes).where(notes.c.name == "schema").values(content=b"3"))
     for _ in range(2):
         Store.open(where, NoCipher()).close()
-    assert [each.name for each in books.journal.unfinished()] == ["night"]
+    assert [each.name for each in unfinished(books.journal)] == ["night"]
     assert len(books.lease_rows()) == 1
     found = inspect(books.journal.engine).get_indexes("frontpay_rows")
     assert "frontpay_rows_unfinished" in [each["name"] for each in found]
