@@ -1,6 +1,7 @@
 """The Markdown table of the fleet benchmark: every aim beside what was reached, then every figure."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,19 +13,25 @@ TABLE: Final = "fleet.md"
 REMARKS: Final = "fleet.remarks.md"
 BUDGET: Final = 0.98
 KIB: Final = 200
+_CPU: Final = ("cpu_s", "api_cpu_s", "database_cpu_s")
 
 _METHOD: Final = """\
 {merchants} merchants with {invoices} invoices each, a token of {limit} requests per {window:g} s each: the
-API's limit, scaled down to what the machine can serve. The sandbox is the API, and answers after
-{latency:g} s. Every {kill_every:g} s one worker is killed (SIGKILL) and another is started. Lease {lease:g}
-s, settling {settling:g} s; a worker without a heartbeat for 6 s counts as dead, and a sweep every 2 s queues
-its jobs again.
+API's limit, scaled down to what the machine can serve. Beside the journal, {beside} merchants with at most 20
+invoices each, and windows of at most 30 s. The sandbox is the API, and answers after {latency:g} s. Every
+{kill_every:g} s one worker is killed (SIGKILL) and another is started. Lease {lease:g} s, settling
+{settling:g} s; a worker without a heartbeat for 6 s counts as dead, and a sweep every 2 s queues its jobs
+again.
 
 *Budget*: a token's windows follow one another from its first request on. In each, its limit allows the
 smaller of the limit and the requests that were still to be made when it began; the budget is the requests
 that were made, as a part of what was allowed, over all tokens. What is late is allowed again in the next
 window, so that kills, leases and reconciling are in it. *Time* is stricter: the seconds that the requests
 need at the limit, as a part of those from a token's first request to its last.
+
+*CPU*: that of the workers, with their starts after each kill; of the sandbox, with the watching of the run;
+and of PostgreSQL and Redis. *Machine*: all of these, as a part of its cores: near 100 % the cores are the
+limit, and not the tokens.
 
 *Memory*: the growth of the resident size of one process from {batches} open batches to twice as many, divided
 by {batches}; each has a client of its own and waits for its token, with 16 requests in flight allowed.
@@ -82,6 +89,7 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
     rows = (
         [
             run["contender"],
+            f"{run['merchants']:,} x {run['invoices']}",
             *(str(run[name]) for name in ("workers", "kills", "doubled")),
             f"{run['lost']}" if run["finished"] else f"({run['lost']})",
             *(str(run[name]) for name in ("requests", "refused")),
@@ -89,13 +97,15 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
             f"{run['budget']:.1%}" if run["finished"] else f"(<= {run['budget']:.1%})",
             f"{run['time']:.1%}" if run["finished"] else f"(<= {run['time']:.1%})",
             f"{run['seconds']:.0f}",
-            f"{1000 * run['cpu_s'] / run['requests']:.1f}",
+            *(f"{1000 * run[name] / run['requests']:.1f}" for name in _CPU),
+            f"{sum(run[name] for name in _CPU) / run['seconds'] / (os.cpu_count() or 1):.0%}",
             str(run["connections"]),
         ]
         for run in raw["runs"]
     )
     head = (
         "contender",
+        "invoices",
         "workers",
         "kills",
         "doubled",
@@ -105,7 +115,10 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
         "budget",
         "time",
         "seconds",
-        "CPU ms a request",
+        "CPU ms a request: workers",
+        "API",
+        "databases",
+        "machine",
         "connections",
     )
     quick = ["**A quick run: it proves that the benchmark works. Do not quote its figures.**"]

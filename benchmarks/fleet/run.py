@@ -42,17 +42,33 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
+_BESIDE_INVOICES = 20
+_BESIDE_WINDOW = 30.0
+
+
 def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
-def _cpu(pid: int) -> float:
-    """Return the seconds of CPU that a process has used; 0 where it has ended."""
+def _stat(pid: int) -> list[int]:
+    """Return a process's parent, its CPU (user, system), and that of its children that have ended."""
     with contextlib.suppress(OSError):
         used = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
-    return 0.0
+        return [int(used[1]), *map(int, used[11:15])]
+    return [0] * 5
+
+
+def _cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process has used; 0 where it has ended."""
+    return sum(_stat(pid)[1:3]) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_of_all(pid: int) -> float:
+    """Return the seconds of CPU that a process and its children have used."""
+    stats = [_stat(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    children = sum(sum(stat[1:]) for stat in stats if stat[0] == pid)
+    return (sum(_stat(pid)[1:]) + children) / os.sysconf("SC_CLK_TCK")
 
 
 def _start(plan: Plan, share: int) -> subprocess.Popen[str]:
@@ -125,16 +141,22 @@ async def _killed(
     }
 
 
-async def _contender(plan: Plan, kill_every: float, latency: float, patience: float) -> dict[str, Any]:
+async def _contender(
+    plan: Plan, kill_every: float, latency: float, patience: float, databases: list[int]
+) -> dict[str, Any]:
     api = FleetApi([account(number) for number in range(plan.merchants)], plan.limit, plan.window)
     api.sandbox.fail("latency", times=None, seconds=latency)
     async with api.sandbox.serve() as base_url:
         plan = evolve(plan, base_url=base_url)
         if plan.contender != "plain loop":
             await Worker(plan).submit()
+        api_cpu, database_cpu = time.process_time(), sum(map(_cpu_of_all, databases))
         async with Journal.open(plan.journal, connections=1) as journal:
             ran = await _killed(plan, kill_every, patience, lambda: _is_done(plan, journal))
+        ran["api_cpu_s"] = time.process_time() - api_cpu
+        ran["database_cpu_s"] = sum(map(_cpu_of_all, databases)) - database_cpu
     figures = {"contender": plan.contender, "workers": plan.workers} | ran
+    figures |= {"merchants": plan.merchants, "invoices": plan.invoices, "window": plan.window}
     figures |= asdict(api.counts(plan.invoices))
     _say(f"  {figures}")
     return figures
@@ -157,14 +179,17 @@ async def _memory(plan: Plan, count: int) -> float:
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks fleet", description=__doc__)
-    parser.add_argument("--merchants", type=int, default=300)
+    parser.add_argument("--merchants", type=int, default=1000)
     parser.add_argument("--invoices", type=int, default=50)
+    parser.add_argument(
+        "--beside", type=int, default=40, help="merchants of the other contenders, 20 invoices each"
+    )
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--limit", type=int, default=10, help="requests of a token in a window")
-    parser.add_argument("--window", type=float, default=45.0)
-    parser.add_argument("--kill-every", type=float, default=15.0, help="seconds between two kills")
+    parser.add_argument("--window", type=float, default=90.0)
+    parser.add_argument("--kill-every", type=float, default=30.0, help="seconds between two kills")
     parser.add_argument("--latency", type=float, default=0.3, help="seconds that the API needs for an answer")
-    parser.add_argument("--patience", type=float, default=400.0, help="seconds after which a run is cut off")
+    parser.add_argument("--patience", type=float, default=600.0, help="seconds after which a run is cut off")
     parser.add_argument("--lease", type=float, default=6.0, help="seconds")
     parser.add_argument("--contenders", nargs="+", choices=get_args(Contender), default=get_args(Contender))
     parser.add_argument("--connections", type=int, default=4, help="of the journal and the queue, each")
@@ -185,15 +210,18 @@ def main(arguments: list[str]) -> int:
     output.mkdir(parents=True, exist_ok=True)
     if options.quick:
         options.merchants, options.invoices, options.workers, options.batches = 4, 5, [2], 4
-        options.window, options.kill_every = 2.0, 4.0
+        options.window, options.kill_every, options.beside, options.patience = 2.0, 8.0, 4, 60.0
     if not options.report:
         begun, load = time.monotonic(), load_average()
         runs: list[dict[str, Any]] = []
         with tempfile.TemporaryDirectory(prefix="fleet-") as scratch, postgres() as databases:
             server = RedisServer(Path(scratch))
             server.start()
+            servers = [databases.pid, *([server.process.pid] if server.process else [])]
 
             def plan(workers: int, contender: Contender) -> Plan:
+                # They show what they cost and double, not how many they can serve.
+                is_beside = contender != "journal and queue"
                 folder = Path(tempfile.mkdtemp(dir=scratch))
                 return Plan(
                     base_url="",
@@ -201,10 +229,10 @@ def main(arguments: list[str]) -> int:
                     queue=databases.new().replace("+psycopg", "", 1),
                     redis=server.url,
                     folder=str(folder),
-                    merchants=options.merchants,
-                    invoices=options.invoices,
+                    merchants=options.beside if is_beside else options.merchants,
+                    invoices=min(_BESIDE_INVOICES, options.invoices) if is_beside else options.invoices,
                     limit=options.limit,
-                    window=options.window,
+                    window=min(_BESIDE_WINDOW, options.window) if is_beside else options.window,
                     workers=workers,
                     connections=options.connections,
                     lease=options.lease,
@@ -226,6 +254,7 @@ def main(arguments: list[str]) -> int:
                                 options.kill_every,
                                 options.latency,
                                 options.patience,
+                                servers,
                             )
                         )
                         for workers in counts

@@ -39,6 +39,11 @@ class Databases:
         # Only the path of the URL names the database.
         return url.replace("postgresql://", "postgresql+psycopg://", 1).replace("/postgres?", f"/{name}?", 1)
 
+    @property
+    def pid(self) -> int:
+        """The process whose children serve the connections."""
+        return int((Path(str(self._server.pgdata)) / "postmaster.pid").read_text().split()[0])
+
     def crash(self) -> None:
         """Stop the server at once, as if it had been killed."""
         server = self._server
