@@ -90,6 +90,8 @@ MAY_IMPORT = {
         "batch/__init__.py",
         "batch/journal.py",
         "batch/store.py",
+        "batch/statements.py",
+        "batch/all_accounts.py",
         "batch/encryption.py",
         "batch/schema.py",
         "batch/listings.py",

@@ -236,13 +236,11 @@ def writer_of(engine: Engine) -> Engine:
 
 
 def reader_of(engine: Engine) -> Engine:
-    """Return an engine whose transactions only read.
-
-    On PostgreSQL these are single statements: at READ COMMITTED, each statement sees what is committed when
-    it begins, within a transaction as well, so BEGIN and COMMIT would only cost round trips.
-    """
+    """Return an engine whose transactions only read."""
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{_READING: True})
+    # At READ COMMITTED, each statement sees what is committed when it begins, within a transaction as well:
+    # BEGIN and COMMIT would only cost round trips.
     return engine.execution_options(**{_READING: True}, isolation_level="AUTOCOMMIT")
 
 
