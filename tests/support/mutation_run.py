@@ -1,4 +1,4 @@
-"""Mutation testing: ``python -m tests.support.mutation_run SEED SAMPLE [--minutes N] [MODULE[:AT] …]``.
+"""Mutation testing: ``python -m tests.support.mutation_run SEED SAMPLE [OPTION …] [MODULE[:AT] …]``.
 
 A sample of the mutations of each module is applied, one at a time, and the tests that reach the place are run
 until one fails. A mutation that fails no test survives; one that ends in a time-out is killed. What can be
@@ -202,7 +202,8 @@ class Chosen(Quiet):
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         found = {item.nodeid: item for item in items}
-        items[:] = [found[name] for name in self.tests if name in found]
+        new = [item for item in items if _is_quick(item) and item.nodeid not in _SECONDS]
+        items[:] = [*new, *(found[name] for name in self.tests if name in found)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -253,7 +254,9 @@ def _in_place(session: pytest.Session, items: dict[str, pytest.Item], mutant: Mu
     if not exchanged:
         return _FRESH
     session.testsfailed = 0
-    return _run(session, [items[name] for name in mutant.tests])
+    # A test that is newer than a kept recording may reach anything.
+    new = [item for name, item in items.items() if name not in _SECONDS]
+    return _run(session, [*new, *(items[name] for name in mutant.tests if name in items)])
 
 
 def _functions(code: CodeType) -> dict[tuple[str, int], list[CodeType]]:
@@ -347,8 +350,11 @@ def _record(modules: list[str], tests: tuple[str, ...], to: str) -> int:
     return int(status)
 
 
-def _recorded(name: str, modules: list[str], tests: tuple[str, ...]) -> Reach:
-    """Run a group's tests once, and return what they reach."""
+def _recorded(name: str, modules: list[str], tests: tuple[str, ...], kept: Path | None) -> Reach:
+    """Run a group's tests once, or read what was kept of that; return what they reach."""
+    if kept is not None and kept.exists():
+        read: Reach = pickle.loads(kept.read_bytes())  # noqa: S301 - our own
+        return read
     with tempfile.TemporaryDirectory() as folder:
         to = str(Path(folder, "reach"))
         pid = os.fork()
@@ -369,6 +375,8 @@ def _recorded(name: str, modules: list[str], tests: tuple[str, ...]) -> Reach:
             sys.exit(
                 f"the tests of {name} fail without a mutation:\n{Path(folder, 'output').read_text()[-3000:]}"
             )
+        if kept is not None:
+            kept.write_bytes(Path(to).read_bytes())
         reach: Reach = pickle.loads(Path(to).read_bytes())  # noqa: S301 - our own
         return reach
 
@@ -459,7 +467,8 @@ def main() -> int:
     reader = argparse.ArgumentParser()
     reader.add_argument("seed")
     reader.add_argument("sample", type=int)
-    reader.add_argument("--minutes", type=float, default=1000.0)
+    reader.add_argument("--minutes", type=float, default=1000.0, help="the time limit")
+    reader.add_argument("--recordings", type=Path, help="a folder that keeps what the tests reach")
     reader.add_argument("modules", nargs="*")
     asked = reader.parse_args()
     named = {each if each.startswith(_PACKAGE) else f"{_PACKAGE}{each}" for each in asked.modules}
@@ -479,7 +488,8 @@ def main() -> int:
             print(f"{name}: not reached in {asked.minutes:g} minutes", flush=True)  # noqa: T201
             continue
         tests = tuple(f"tests/{name}/test_{each}.py" for each in files.split())
-        reach = _recorded(name, wanted, tests)
+        kept = None if asked.recordings is None else asked.recordings / f"{name}.reach"
+        reach = _recorded(name, wanted, tests, kept)
         _SECONDS.update(reach.seconds)
         mutants = [
             Mutant(module, each, *reach.tests_of(module, each))
