@@ -36,6 +36,12 @@ def test_a_page(more: dict[str, Any], number: int, last: int | None, has_next: b
     assert (page.number, page.last, page.has_next, len(page.items)) == (number, last, has_next, 1)
 
 
+def test_a_page_states_its_totals() -> None:
+    meta = {"currentPage": 2, "lastPage": 4, "total": "31", "perPage": 10}
+    page = read(LIST_SUBSCRIPTIONS, success(LIST_SUBSCRIPTIONS, [ROW], metaData=meta))
+    assert (page.number, page.last, page.total, page.per_page, page.has_next) == (2, 4, 31, 10, True)
+
+
 def answers(*pages: tuple[list[Any], dict[str, Any]]) -> FrontPayClient:
     """Return a client whose requests get these pages."""
     left = list(pages)

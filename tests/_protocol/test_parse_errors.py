@@ -353,6 +353,11 @@ def test_an_error_is_small_whatever_the_server_sent(body: Any) -> None:
     assert len(pickle.dumps(error)) < 200_000
 
 
+def test_the_first_five_hundred_errors_are_kept() -> None:
+    body = {"message": "x", "errors": [f"Sentence {number}." for number in range(700)]}
+    assert error_of(operations.SEND_INVOICE, 417, body).errors == body["errors"][:500]
+
+
 def test_the_request_id_is_masked_and_cut() -> None:
     headers = {"x_request_id": "01017012345\x1b[0m" + "r" * 10_000}
     request_id = error_of(operations.SEND_INVOICE, 500, {}, **headers).request_id

@@ -479,6 +479,25 @@ def test_a_list_that_is_one_page_of_several_proves_no_absence(more: dict[str, An
     assert listing.unreadable == (None,)
 
 
+def test_an_empty_list_of_one_row_is_not_an_empty_account() -> None:
+    for total in (1, "1"):
+        with pytest.raises(OutcomeUnknownError):
+            read(operations.LIST_ORDER_STATUSES, answer(200, {"data": [], "total": total}))
+    assert read(operations.LIST_ORDER_STATUSES, answer(200, {"data": [], "total": 0})) == ()
+
+
+@pytest.mark.parametrize("envelope", [{"is_data": False}, {"data": None, "status_code": 201}], ids=repr)
+def test_the_members_of_the_envelope_are_a_success_without_a_message(envelope: dict[str, Any]) -> None:
+    operation = operations.CANCEL_ORDER
+    assert read(operation, answer(operation.success, envelope)) is None
+    for name, value in envelope.items():
+        with pytest.raises(OutcomeUnknownError):
+            read(
+                operation,
+                answer(operation.success, {"other": 7, **({} if name == "is_data" else {name: value})}),
+            )
+
+
 def test_the_rows_of_a_paginator_are_read() -> None:
     page = {"current_page": 1, "data": [ROW], "last_page": 1, "total": 1, "next_page_url": None}
     operation = operations.LIST_ORDER_STATUSES

@@ -496,6 +496,38 @@ def test_the_guard_zone_holds_while_the_end_is_known_to_half_a_window(
     assert passes(ledger, 61.0, Priority.NORMAL) == normal
 
 
+def test_a_grant_records_how_many_earlier_requests_the_server_may_still_count() -> None:
+    """Those in flight, and those lost within a sixth of a window."""
+    ledger = opened(10)
+    assert [granted(ledger, 1.0).open for _ in range(3)] == [0, 1, 2]
+    ledger.lost(2.0)
+    assert [granted(ledger, at).open for at in (2.0, 11.9, 12.0)] == [3, 4, 4]
+
+
+def test_what_is_given_back_may_be_granted_again() -> None:
+    """Before the first response only a few pass; one that was not sent is not one of them."""
+    ledger = Ledger(240, WINDOW)
+    grants = [
+        granted(ledger, 0.0, Priority.NORMAL)
+        for _ in range(passes(Ledger(240, WINDOW), 0.0, Priority.NORMAL))
+    ]
+    assert passes(ledger, 0.0, Priority.NORMAL) == 0
+    ledger.give_back(grants[0])
+    assert ledger.used == len(grants) - 1
+    assert passes(ledger, 0.0, Priority.NORMAL) == 1
+
+
+def test_what_an_earlier_window_granted_is_given_back_to_no_later_one() -> None:
+    ledger = Ledger(240, WINDOW)
+    old = granted(ledger, 0.0)
+    ledger.refused(granted(ledger, 0.0), 1.0, 10.0)
+    first = granted(ledger, 70.0)
+    assert first.generation > old.generation
+    ledger.give_back(old)
+    # One is probing: the next waits for its response.
+    assert passes(ledger, 70.0) == 0
+
+
 def test_limits_that_make_no_sense_are_refused() -> None:
     for requests in (0, -1, 2.5, True, "240"):
         with pytest.raises(ValueError, match="whole number"):
