@@ -175,6 +175,23 @@ def test_a_queue_of_normal_calls_does_not_hold_up_polls(
     run(scenario)
 
 
+def test_a_poll_that_is_due_does_not_wait_until_a_normal_call_is(
+    run: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        async with anyio.create_task_group() as tasks:
+            await burst(desk, tasks)
+            await desk.time.advance(12)
+            waiting = desk.governor.statistics().waiting[Priority.NORMAL]
+            tasks.start_soon(desk.take, "late poll", Priority.WATCH)
+            await settle()
+            assert desk.passed[-1] == "late poll"
+            assert desk.governor.statistics().waiting[Priority.NORMAL] == waiting > 0
+            tasks.cancel_scope.cancel()
+
+    run(scenario)
+
+
 def test_a_poll_that_is_cancelled_as_it_is_let_through_gives_its_place_back(
     run: Callable[[Callable[[Desk], Awaitable[None]]], None],
 ) -> None:

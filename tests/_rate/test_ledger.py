@@ -528,6 +528,14 @@ def test_what_an_earlier_window_granted_is_given_back_to_no_later_one() -> None:
     assert passes(ledger, 70.0) == 0
 
 
+def test_an_estimate_expects_the_requests_of_others() -> None:
+    """100 of 101 were theirs: in the last half of the window 50 more are expected."""
+    ledger = Ledger(240, WINDOW)
+    ledger.report(granted(ledger, 0.0), 0.0, Quota(240, 101))
+    assert ledger.eta(30.0, Priority.NORMAL, 88) == 30.0
+    assert ledger.eta(30.0, Priority.NORMAL, 89) == WINDOW
+
+
 def test_limits_that_make_no_sense_are_refused() -> None:
     for requests in (0, -1, 2.5, True, "240"):
         with pytest.raises(ValueError, match="whole number"):
