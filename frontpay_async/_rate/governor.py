@@ -297,7 +297,6 @@ class Governor:
         self._revision += 1
         if self._sleep is not None:
             self._sleep.cancel()
-            self._sleep = None
 
     def statistics(self) -> RateStatistics:
         """Return the state of the window."""
