@@ -58,8 +58,23 @@ def test_nonsense_headers_tell_nothing(limit: str, remaining: str) -> None:
     assert read_quota({"x-ratelimit-limit": limit, "x-ratelimit-remaining": remaining}) is None
 
 
-def test_sane_headers() -> None:
-    assert read_quota({"x-ratelimit-limit": "240", "x-ratelimit-remaining": "0"}) == Quota(240, 240)
+@pytest.mark.parametrize(
+    ("limit", "remaining", "quota"),
+    [
+        ("240", "0", Quota(240, 240)),
+        ("240", "239", Quota(240, 1)),
+        ("1", "0", Quota(1, 1)),
+        ("000000240", "000000000", Quota(240, 240)),
+        ("0000000240", "0", None),
+        ("240", "0000000000", None),
+        ("1000000", "0", Quota(1_000_000, 1_000_000)),
+        ("1000001", "0", None),
+    ],
+)
+def test_sane_headers(limit: str, remaining: str, quota: Quota | None) -> None:
+    assert read_quota({"x-ratelimit-limit": limit, "x-ratelimit-remaining": remaining}) == quota
+    assert read_quota({"x-ratelimit-limit": limit}) is None
+    assert read_quota({"x-ratelimit-remaining": remaining}) is None
 
 
 def test_a_server_without_headers_is_held_to_the_setting() -> None:
