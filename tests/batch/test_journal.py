@@ -309,6 +309,74 @@ def test_a_row_moves_by_its_table_and_not_otherwise(books: Books) -> None:
         assert moved is (following is not None or again)
 
 
+FREED = {"owner": None, "lease_until": None}
+FOUND = {**FREED, "missed_at": None, "candidates": None}
+CLEARED = {**FOUND, "doubt_at": None}
+WRITTEN: dict[RowEvent, dict[str, Any]] = {
+    RowEvent.CLAIM: {
+        "state": "sending",
+        "owner": "me",
+        "lease_until": 1100.0,
+        "claimed_at": 1000.0,
+        "attempts": 3,
+        "error": None,
+    },
+    RowEvent.CONFIRM: {
+        **FOUND,
+        "state": "done",
+        "payload": None,
+        "order_uuid": "ODR1",
+        "customer_uuid": "CSR1",
+        "settled_at": 1000.0,
+        "error": None,
+    },
+    RowEvent.REFUSE: {**CLEARED, "state": "failed", "payload": None, "error": "told"},
+    RowEvent.WITHDRAW: {**CLEARED, "state": "pending", "due_at": 1005.0, "error": "told"},
+    RowEvent.LOSE: {**FREED, "state": "unknown", "doubt_at": 1000.0, "missed_at": None, "error": "told"},
+    RowEvent.MISS: {"state": "unknown", "missed_at": 1000.0},
+    RowEvent.DENY: {**CLEARED, "state": "pending", "due_at": 1000.0, "error": None},
+    RowEvent.PARK: {"state": "parked", "candidates": '["ODR1", "ODR2"]', "error": "told"},
+}
+
+
+@pytest.mark.parametrize("event", RowEvent)
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+def test_what_an_event_writes(books: Books, event: RowEvent) -> None:
+    """An event changes what its row says about it, and leaves the rest."""
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows()
+    before = {
+        "state": min(sources(event)).value,
+        "owner": "other",
+        "lease_until": 1.0,
+        "missed_at": 2.0,
+        "candidates": "[]",
+        "doubt_at": 3.0,
+        "error": "before",
+        "due_at": 4.0,
+        "claimed_at": 5.0,
+        "attempts": 2,
+        "settled_at": None,
+        "order_uuid": None,
+        "customer_uuid": None,
+    }
+    with books.journal.writing() as connection:
+        connection.execute(update(rows).values(before))
+    row = books.stored("I-1")
+    assert books.apply(
+        held,
+        event,
+        owner="me",
+        lease=100.0,
+        delay=5.0,
+        order_uuid="ODR1" if event is RowEvent.CONFIRM else None,
+        customer_uuid="CSR1",
+        error="told",
+        candidates=("ODR1", "ODR2"),
+    )
+    assert books.stored("I-1") == {**row, **WRITTEN[event]}
+
+
 def test_the_table_has_no_way_out_of_a_final_state_and_none_back_without_a_look() -> None:
     assert not any(state in FINAL for state, _ in NEXT)
     to_pending = {(state, event) for (state, event), following in NEXT.items() if following is State.PENDING}
