@@ -53,6 +53,8 @@ def _four(title: str, **what: object) -> Row:
 ROWS: Final = (
     Row("nothing is hidden"),
     Row("the first response is lost", {"first": First(lost=True)}),
+    Row("the first 50 responses are lost", {"first": First(lost=True, count=50)}),
+    Row("the first 100 responses are lost", {"first": First(lost=True, count=100)}),
     Row("the first response has no headers", {"first": First(bare=True)}),
     Row("the first response takes 15 s", {"first": First(seconds=15.0)}),
     Row("headers show the count when the response is written", {"written": True}),

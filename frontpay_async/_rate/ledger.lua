@@ -38,6 +38,7 @@ for name, grant in pairs(s.calls) do
 end
 
 local LINGER, PROBES, RESERVE, BURST, SHARERS = window / 6, window / 12, 0.1, window / 12, 4
+local STEADY, KEPT, FIRST_LOOK, LOOK_AGAIN = 1 / 20, 1 / 80, window / 240, window / 60
 local POLLING, LEFT_TO_POLLS = window / 4, 0.15
 
 local function lost_since(moment)
@@ -116,6 +117,21 @@ local function wait_for_end()
   return nil
 end
 
+local function kept()
+  local uncertain = PROBES < s.hi - s.lo and s.hi - s.lo < window / 2
+  return uncertain and not shared() and math.floor(KEPT * s.limit) or 0
+end
+
+local function look_for_end()
+  if kept() == 0 or s.own >= s.limit then return s.hi end
+  local stop = s.start + window
+  local moment = math.max(s.lo, stop + FIRST_LOOK)
+  if s.probed_at > s.start then moment = s.probed_at + math.max(LOOK_AGAIN, s.probed_at - stop) end
+  if now < moment then return math.min(moment, s.hi) end
+  s.probed_at = now
+  return nil
+end
+
 local function must_wait(priority)
   if s.unknown then
     local allowed = 1
@@ -130,10 +146,15 @@ local function must_wait(priority)
   if shared() then
     expected = math.max(s.foreign, s.foreign_before) / window * (now - math.max(s.greatest_at, s.start))
   elseif now >= s.lo and priority ~= 0 and s.hi - s.lo < window / 2 then
-    return s.hi
+    return look_for_end()
   end
   local paced = priority > 1
-  if used() + expected + (paced and math.sqrt(expected) or 0) >= s.limit then return wait_for_end() end
+  local spoken_for = used() + expected + (paced and math.sqrt(expected) or 0)
+  local goes_on = math.min(s.foreign, s.foreign_before) >= STEADY * s.limit
+  if spoken_for >= s.limit or (goes_on and spoken_for > s.limit - 1) then
+    return wait_for_end()
+  end
+  if priority ~= 0 and used() >= s.limit - kept() and now < s.lo then return s.lo end
   if not paced then return leaves_polls(priority, used() + expected) end
   local moment = due()
   if now < moment then moment = math.min(moment, catches_up(moment, used() + expected)) end

@@ -39,6 +39,9 @@ to the bounds that are valid whichever program started the window.
 never): ``server's count <= used <= limit``. Hence no 429. Between ``lo`` and ``hi`` only INTERACTIVE requests
 are granted, and charged to both windows.
 
+*Uncertain end.* If the first responses were lost, ``hi`` may be far beyond the likely end. A few requests are
+then kept, and sent one by one from the likely end on: the first one of the next window shows that it started.
+
 *Pace.* WATCH and BATCH requests follow a line from the window's start to its end. Above the line, after a
 burst of other requests, the remaining budget, less a reserve, is spread over the rest of the window. While
 polls are sent, NORMAL leaves a part of the rest of the window to them and to INTERACTIVE, so that a burst of
@@ -53,7 +56,8 @@ costs a request. Then:
 - Paced calls are granted between ``lo`` and ``hi``, too. They detect the new window within a call or two of
   its start, so the bounds are measured in each window instead of widening from one to the next.
 - The requests of others since the last response are estimated from their rate in this window or the last, and
-  paced calls leave an additional standard deviation free.
+  paced calls leave an additional standard deviation free. If others send all the time, the request itself
+  needs room beside these.
 - If a generation started by time alone, the usage of others is unknown: only a few calls are granted before
   the first response.
 - A window that others have used up and whose end is unknown is probed, one request at a time: a 429 is not
@@ -78,6 +82,11 @@ _BLIND_GRANTS = 8
 _LINGER = 1 / 6
 # The part of a window between two probes of a window that others have used up.
 _PROBES = 1 / 12
+# The part of the limit that others use in each window if they send all the time.
+_STEADY = 1 / 20
+# The part of the limit that is kept for finding an uncertain end, and the parts of a window from the likely
+# end to the first such request, and between two of them.
+_KEPT, _FIRST_LOOK, _LOOK_AGAIN = 1 / 80, 1 / 240, 1 / 60
 # The part of a window for which polls are expected to go on after the last.
 _POLLING = 1 / 4
 # The part of the budget that paced requests leave free after a burst.
@@ -228,16 +237,41 @@ class Ledger:
             others = max(self._foreign, self._foreign_before) / self.window
             expected = others * (now - max(self._greatest_at, self._start))
         elif now >= self.lo and priority is not Priority.INTERACTIVE and self.hi - self.lo < self.window / 2:
-            return self.hi
+            return self._look_for_end(now)
         paced = priority > Priority.NORMAL
-        if used + expected + (math.sqrt(expected) if paced else 0.0) >= limit:
+        spoken_for = used + expected + (math.sqrt(expected) if paced else 0.0)
+        # While others send all the time, the request itself needs room beside those expected of them.
+        goes_on = min(self._foreign, self._foreign_before) >= _STEADY * limit
+        if spoken_for >= limit or (goes_on and spoken_for > limit - 1):
             return self._wait_for_end(now)
+        if priority is not Priority.INTERACTIVE and used >= limit - self._kept and now < self.lo:
+            return self.lo
         if not paced:
             return self._leaves_polls(now, priority, used + expected)
         due = self._due(used)
         if now < due:
             due = min(due, self._catches_up(now, due, used + expected, self._paced_at))
         return None if now >= due else due
+
+    @property
+    def _kept(self) -> int:
+        """The number of requests kept for finding the window's end, if that is uncertain."""
+        is_uncertain = self.window * _PROBES < self.hi - self.lo < self.window / 2
+        return int(_KEPT * self.limit) if is_uncertain and not self.shared else 0
+
+    def _look_for_end(self, now: float) -> float | None:
+        """Return when a request may show that the window has ended; None: now."""
+        if not self._kept or self._own >= self.limit:
+            return self.hi
+        # Most likely it ends a window after it was started.
+        end = self._start + self.window
+        when = max(self.lo, end + self.window * _FIRST_LOOK)
+        if self._probed_at > self._start:
+            when = self._probed_at + max(self.window * _LOOK_AGAIN, self._probed_at - end)
+        if now < when:
+            return min(when, self.hi)
+        self._probed_at = now
+        return None
 
     def _leaves_polls(self, now: float, priority: Priority, used: float) -> float | None:
         """Return when one more leaves polls and INTERACTIVE their part; None: now."""

@@ -501,6 +501,59 @@ def test_what_others_have_sent_since_the_last_response_is_estimated_by_their_rat
     assert passes(ledger, 30.0) == 240 - 101 - 49 + 1
 
 
+@pytest.mark.parametrize("priority", [Priority.INTERACTIVE, Priority.BATCH])
+def test_the_last_request_leaves_room_for_what_others_have_sent_since(priority: Priority) -> None:
+    """237 of 239 were theirs, as before; a fifth of a second later 0.8 more are expected: no room for one."""
+    ledger = Ledger(240, WINDOW)
+    for start in (0.0, 60.0):
+        ledger.report(granted(ledger, start), start, Quota(240, 1))
+        ledger.report(granted(ledger, start + 30.0), start + 30.0, Quota(240, 239))
+    assert ledger.acquire(90.2, priority) == ledger.hi
+
+
+def after_losses(limit: int) -> tuple[Ledger, int]:
+    """The first quarter of the limit is lost, so the window ends at 60 s or up to 15 s later; use it up."""
+    ledger = Ledger(limit, WINDOW)
+    now, sent = 0.0, 0
+    while now < 60.0:
+        verdict = ledger.acquire(now, Priority.BATCH)
+        if isinstance(verdict, float):
+            now = verdict
+            continue
+        sent += 1
+        if sent <= limit / 4:
+            ledger.lost(now)
+        else:
+            ledger.report(verdict, now, Quota(limit, sent))
+    return ledger, sent
+
+
+def test_an_uncertain_end_is_found_by_requests_that_were_kept_for_it() -> None:
+    ledger, sent = after_losses(240)
+    assert (sent, ledger.hi) == (237, 75.0)
+    assert ledger.acquire(60.1, Priority.NORMAL) == 60.25
+    ledger.report(granted(ledger, 60.25), 60.3, Quota(240, 1))
+    assert (ledger.lo, ledger.hi) == (120.25, 120.3)
+    assert passes(ledger, 61.25, Priority.BATCH) == 4
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"), [(240, [60.25, 61.25, 62.5]), (12, [])], ids=["240", "too few to keep any"]
+)
+def test_an_uncertain_end_is_looked_for_later_and_later(limit: int, found: list[float]) -> None:
+    """The old window goes on, which costs a request each time, and never more than there are."""
+    ledger, sent = after_losses(limit)
+    now, looks = 60.0, list[float]()
+    while now < ledger.hi:
+        verdict = ledger.acquire(now, Priority.BATCH)
+        if isinstance(verdict, float):
+            now = verdict
+            continue
+        looks.append(now)
+        ledger.report(verdict, now, Quota(limit, sent + len(looks)))
+    assert looks == found
+
+
 @pytest.mark.parametrize(("answered_at", "normal"), [(10.0, 0), (40.0, 9)])
 def test_the_guard_zone_holds_while_the_end_is_known_to_half_a_window(
     answered_at: float, normal: int

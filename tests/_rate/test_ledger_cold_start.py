@@ -15,6 +15,7 @@ SECONDS = 4 * WINDOW
 HIDDEN = {
     "as usual": {},
     "the first response is lost": {"first": First(lost=True)},
+    "the first hundred responses are lost": {"first": First(lost=True, count=100)},
     "the first response is bare": {"first": First(bare=True)},
     "the first response is slow": {"first": First(seconds=15.0)},
     "headers when written": {"written": True},

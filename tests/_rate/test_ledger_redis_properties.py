@@ -169,6 +169,19 @@ def test_same_books_where_an_answer_without_headers_is_followed_by_a_new_window(
     assert pair.ledger.generation == 2
 
 
+def test_same_books_where_the_end_is_uncertain(redis: Redis) -> None:
+    """The first ten responses are lost: one request of 80 is kept, and finds the next window."""
+    pair = Pair(redis.register_script(SCRIPT), redis.register_script(LOOK), 80)
+    started = pair.now
+    for second in range(130):
+        pair.now = started + second / 2
+        pair.acquire(Priority.BATCH)
+        pair.end("lost" if pair.ledger._grants <= 10 else "report", 0, None)
+        mine, theirs = pair.books()
+        assert theirs == pytest.approx(mine, abs=1e-6)
+    assert (pair.ledger.generation, pair.server.ended) == (2, [0, 79])
+
+
 @pytest.mark.parametrize(
     ("count", "at", "generation"),
     [(0, 65.25, 1), (2, 65.25, 1), (0, 66.0, 1), (2, 66.0, 1)],

@@ -25,9 +25,10 @@ LIMIT, WINDOW = 240, 60.0
 
 @define
 class First:
-    """What happens to the first request of a process.
+    """What happens to the first requests of a process.
 
     Args:
+        count: How many requests it happens to.
         lost: Whether its response is lost.
         bare: Whether its response has no headers.
         seconds: How long its response takes; as long as any other's if None.
@@ -36,6 +37,7 @@ class First:
     lost: bool = False
     bare: bool = False
     seconds: float | None = None
+    count: int = 1
 
 
 @define(eq=False)
@@ -49,7 +51,7 @@ class SimulatedToken:
         bare: The share of responses without headers.
         lost: The share of responses that are lost.
         slow_first: Seconds that the response to each window's first request takes longer.
-        first: What happens to each process's first request.
+        first: What happens to each process's first requests.
         others: The share of the budget that other users take, at random times.
         used_before: How many requests were counted before the first process started.
         used_for: How many seconds before that their window began.
@@ -160,13 +162,13 @@ class Process:
         lost, bare = random.random() < token.lost, random.random() < token.bare
         self.sent += 1
         up, down = took * part, took * (1 - part)
-        if self.sent == 1:
+        if self.sent <= token.first.count:
             lost, bare = lost or token.first.lost, bare or token.first.bare
             down = down if token.first.seconds is None else token.first.seconds
 
         def arrive() -> None:
             number = token.server.work_on(token.now)
-            asked = math.ceil(token.server.began + WINDOW - token.now)
+            asked = math.ceil(token.server.began + token.server.window - token.now)
             token.passed += number is not None
             token.refused += number is None
             if since is not None and number is not None:
