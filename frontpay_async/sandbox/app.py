@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from frontpay_async._protocol.operations import OPERATIONS
+from frontpay_async._protocol.operations import OPERATIONS, RESOURCES
 from frontpay_async._protocol.rules import check
 from frontpay_async.models._fields import EXACT
 from frontpay_async.sandbox.faults import FaultKind, Strike
-from frontpay_async.sandbox.handlers import HANDLERS
+from frontpay_async.sandbox.handlers import handler_of
 from frontpay_async.sandbox.handlers.context import RequestContext
 from frontpay_async.sandbox.inspect.feed import RecordedRequest
 from frontpay_async.sandbox.response_faults import ConnectionDroppedError, WireResponse, read_json, spoilt
@@ -48,6 +48,10 @@ BASE_PATH = "/api/v1/connect"
 _API = "frontpay_async.sandbox.api"
 # All methods, so that a wrong one gets the API's 405 and not Starlette's.
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+# The rows of the others, and their models, are loaded when a request has none of the usual paths, which no
+# other resource has.
+_USUAL, _OTHERS = RESOURCES[:2], RESOURCES[2:]
 
 # The headers of every response, as observed from nginx and Laravel.
 _HEADERS = {
@@ -85,8 +89,18 @@ class Api:
 
     def app(self, otherwise: ASGIApp) -> ASGIApp:
         """Return the ASGI app of all operations; the other one gets requests with other paths."""
-        router = Router(_routes(), redirect_slashes=False)
-        router.default = otherwise
+        router = Router(_routes(_USUAL), redirect_slashes=False)
+
+        @cache
+        def others() -> Router:
+            router = Router(_routes(_OTHERS), redirect_slashes=False)
+            router.default = otherwise
+            return router
+
+        async def load_others(scope: Scope, receive: Receive, send: Send) -> None:
+            await others()(scope, receive, send)
+
+        router.default = load_others
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope[_API] = self
@@ -152,7 +166,7 @@ class Api:
             validate(operation, body, self.settings.order_date_format)
             # The host's decimal context may have any precision.
             with localcontext(EXACT):
-                return HANDLERS[operation.name](context)
+                return handler_of(operation)(context)
         except Refusal as refusal:
             return refusal.answer
 
@@ -198,11 +212,11 @@ class Api:
 
 
 @cache
-def _routes() -> tuple[Route, ...]:
-    """Derive the routes from the operation table; rows that share a path share a route."""
+def _routes(resources: tuple[str, ...]) -> tuple[Route, ...]:
+    """Derive the routes of resources from the operation table; rows that share a path share a route."""
     # All sandboxes of a process share them, because compiling them takes longer than a call.
     by_path: dict[str, dict[str, list[Operation[object]]]] = defaultdict(lambda: defaultdict(list))
-    for operation in OPERATIONS.values():
+    for operation in (row for resource in resources for row in OPERATIONS.of(resource).values()):
         paths = [_route(path) for path in (operation.path, operation.other_path) if path is not None]
         if operation.steps:
             paths += [f"{path}/{{steps:path}}" for path in paths]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
+    from frontpay_async._protocol.operations import Operation
+
 
 class FaultKind(StrEnum):
     """The kind of a fault; "before" faults prevent the operation, "after" faults follow it."""
@@ -85,15 +87,11 @@ _TELLS_STATUS = (
     RefundStatus,
 )
 # The kinds that apply to some operations only.
-_ONLY_FOR: Mapping[FaultKind, frozenset[str]] = MappingProxyType(
+_APPLIES: Mapping[FaultKind, Callable[[Operation[object]], bool]] = MappingProxyType(
     {
-        FaultKind.BUSY: frozenset(row.name for row in OPERATIONS.values() if row.needs_terminal),
-        FaultKind.REFUSED_510: frozenset(
-            row.name for row in OPERATIONS.values() if row.result is CreatedOrder
-        ),
-        FaultKind.UNKNOWN_STATUS: frozenset(
-            row.name for row in OPERATIONS.values() if row.result in _TELLS_STATUS
-        ),
+        FaultKind.BUSY: lambda row: row.needs_terminal,
+        FaultKind.REFUSED_510: lambda row: row.result is CreatedOrder,
+        FaultKind.UNKNOWN_STATUS: lambda row: row.result in _TELLS_STATUS,
     }
 )
 
@@ -147,7 +145,10 @@ class Fault:
 
     def strikes(self, operation: str) -> bool:
         """Return whether the fault can affect an operation, given by its name."""
-        return operation in _ONLY_FOR.get(self.kind, OPERATIONS) and fnmatchcase(operation, self.operation)
+        if not fnmatchcase(operation, self.operation) or operation not in OPERATIONS:
+            return False
+        applies = _APPLIES.get(self.kind)
+        return applies is None or applies(OPERATIONS[operation])
 
 
 _FAULT = re.compile(

@@ -7,9 +7,17 @@ rejects a request by raising ``Refusal``.
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from frontpay_async._protocol.operations import RESOURCES
-from frontpay_async.sandbox.handlers.context import HANDLERS as HANDLERS
+from frontpay_async.sandbox.handlers.context import HANDLERS
 
-for _resource in RESOURCES:
-    import_module(f"{__name__}.{_resource}")
+if TYPE_CHECKING:
+    from frontpay_async._protocol.operations import Operation
+    from frontpay_async.sandbox.handlers.context import Handler
+
+
+def handler_of(operation: Operation[object]) -> Handler:
+    """Return the handler of a row; a resource's handlers are loaded when one of them is needed."""
+    if operation.name not in HANDLERS:
+        import_module(f"{__name__}.{operation.resource}")
+    return HANDLERS[operation.name]
