@@ -11,8 +11,8 @@ known; of the others only their fingerprint is.
 - a sample is clearly another customer's order than the one that was sent;
 - a sample of unknown content is the same as an unresolved row with another fingerprint, or clearly different
   from one with its own;
-- an order that belongs to no unresolved row has the content of a confirmed order; or
-- without a sample whose content is known, more orders have one content than unresolved rows have it.
+- a row has no order that is the same, and an order that belongs to no unresolved row has the content of a
+  confirmed order; or, without a sample of known content, more orders have one content than rows have it.
 
 *Limit*: details that are wrong for some orders only, and for no sample, are noticed only if they are the
 content of an order that is known here. Orders that are permanently shown in each other's place are not
@@ -100,21 +100,27 @@ def are_mixed_up(
     # ``recent`` are known whether they were read or not; ``rows`` are the unresolved rows of each content.
     if any(_is_wrong(sample, seen, sent) for sample, seen in samples):
         return True
-    copies: Counter[OrderIdentity] = Counter()
-    same: dict[OrderIdentity, int] = {}
-    for seen in filter(_has_customer, shown.values()):
-        compared = sent.compare(seen)
-        owners = [key for key, it in compared.items() if it is Comparison.SAME and rows[key]]
-        if not owners and (
-            any(seen == known for _, known in samples)
-            or any(each.sent and compare(each.sent, seen) is Comparison.SAME for each in recent)
-        ):
+    told = [(seen, _owners(seen, sent, rows)) for seen in shown.values() if _has_customer(seen)]
+    if rows.keys() <= {key for _, owners in told for key in owners}:
+        # Each row may have its order, so none can look absent.
+        return False
+    confirmed = [seen for _, seen in samples]
+    for seen, owners in told:
+        if not owners and (seen in confirmed or any(_is_content(each, seen) for each in recent)):
             return True
-        copies[seen] += 1
-        same[seen] = sum(rows[key] for key in owners)
     if any(sample.sent is not None for sample, _ in samples):
         return False
-    return any(count > max(1, same[seen]) for seen, count in copies.items())
+    copies = Counter(seen for seen, _ in told)
+    return any(copies[seen] > max(1, sum(rows[key] for key in owners)) for seen, owners in told)
+
+
+def _owners(seen: OrderIdentity, sent: SentOrders[bytes], rows: Counter[bytes]) -> list[bytes]:
+    """Return the unresolved rows that an order is the same as."""
+    return [key for key, it in sent.compare(seen).items() if it is Comparison.SAME and rows[key]]
+
+
+def _is_content(sample: Sample, seen: OrderIdentity) -> bool:
+    return sample.sent is not None and compare(sample.sent, seen) is Comparison.SAME
 
 
 def _is_wrong(sample: Sample, seen: OrderIdentity, sent: SentOrders[bytes]) -> bool:

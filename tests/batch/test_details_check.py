@@ -59,6 +59,9 @@ ALREADY_FOUND = Sample("ODR3", b"3")
         pytest.param([(ALREADY_FOUND, traits(3))], {"ODR1": traits(1)}, id="as the row was sent"),
         pytest.param([(KNOWN, traits(7))], {"ODR9": traits(9), "ODR10": traits(9)}, id="a colleague's two"),
         pytest.param([(Sample("ODR1", b"1"), traits(1))], {"ODR2": traits(1)}, id="two identical rows"),
+        pytest.param(
+            [], {"ODR1": traits(1), "ODR2": traits(2), "ODR3": traits(1)}, id="no row can look absent"
+        ),
     ],
 )
 def test_what_may_be_true_is_believed(
