@@ -237,6 +237,8 @@ def _in_place(session: pytest.Session, items: dict[str, pytest.Item], mutant: Mu
     if any(len(after[key]) > 1 for key in changed):
         return _FRESH
     exchanged = False
+    # Some modules are imported by the first test that needs them.
+    importlib.import_module(mutant.module)
     for each in gc.get_objects():
         code: CodeType | None = getattr(each, "__code__", None) if type(each).__name__ == "function" else None
         if (
