@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 from attrs import define, evolve
 
-from frontpay_async import FrontPayError, NotSentError, RateBudgetExceededError, RateLimitedError, RetryPolicy
+from frontpay_async import (
+    FrontPayError,
+    NotSentError,
+    Outcome,
+    RateBudgetExceededError,
+    RateLimitedError,
+    RetryPolicy,
+)
 from frontpay_async._protocol.messages import HttpRequest, HttpResponse
-from frontpay_async._protocol.operations import GET_ORDER_STATUS
+from frontpay_async._protocol.operations import CANCEL_ORDER, GET_ORDER_STATUS
 from frontpay_async._protocol.retry_policy import RetryBudget
 from frontpay_async._transport.call import Call, CallOptions
 from frontpay_async._transport.retry import Retry
@@ -70,3 +77,26 @@ async def test_after_a_429_either_the_governor_waits_or_the_retry(governed: bool
     with pytest.raises(RateLimitedError):
         await stage.send(call())
     assert clock.slept == slept
+
+
+@define
+class Answering:
+    """The stage after the retries; it answers with a status."""
+
+    status: int
+
+    async def send(self, call: Call) -> HttpResponse:
+        call.attempt.may_have_left = True
+        return HttpResponse(self.status, {"content-type": "application/json"}, b'{"message": "x"}')
+
+
+@pytest.mark.parametrize(("status", "rejected"), [(400, True), (404, True), (408, False), (500, False)])
+async def test_only_a_rejection_shows_that_an_attempt_did_nothing(status: int, rejected: bool) -> None:
+    request = HttpRequest(CANCEL_ORDER, "PUT", "/orders/ODR1/cancel")
+    sent = Call(request, evolve(OPTIONS, retry=RetryPolicy(attempts=1)))
+    stage = Retry(Answering(status), FakeClock().clock(), RetryBudget(), governed=False)
+    with pytest.raises(FrontPayError) as caught:
+        await stage.send(sent)
+    assert sent.attempt.did_nothing is rejected
+    assert sent.attempt.is_unresolved is not rejected
+    assert caught.value.outcome is (Outcome.REJECTED if rejected else Outcome.UNKNOWN)

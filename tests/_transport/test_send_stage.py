@@ -18,6 +18,7 @@ from frontpay_async import (
     RateLimit,
     RetryPolicy,
 )
+from frontpay_async._transport.send import TransportFailure
 from tests.support.builders import ORDER_UUID
 from tests.support.fakes import TOKEN, create
 
@@ -68,8 +69,11 @@ MAY_HAVE_LEFT = [
 @pytest.mark.parametrize("kind", NEVER_LEFT)
 async def test_an_error_before_the_request_was_not_sent(kind: type[Exception]) -> None:
     async with client(Fixed(kind("failed"))) as failing:
-        with pytest.raises(NotSentError):
+        with pytest.raises(NotSentError) as caught:
             await create(failing)
+    cause = caught.value.__cause__
+    assert isinstance(cause, TransportFailure)
+    assert cause.kind == kind.__name__
 
 
 @pytest.mark.parametrize("kind", [*MAY_HAVE_LEFT, type("ConnectError", (OSError,), {})])

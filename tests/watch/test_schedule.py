@@ -187,6 +187,61 @@ def test_news_during_a_poll_are_followed_by_another() -> None:
     assert schedule.take(0.2, BUDGET) is watch
 
 
+def test_a_hastened_watch_goes_first_a_tenth_of_a_second_after_its_last_poll() -> None:
+    schedule = unlisted()
+    begin(schedule, 5, age=30.0)
+    watch = poll(schedule, 0.0)
+    assert isinstance(watch, Watch)
+    schedule.hasten(watch, 0.05)
+    assert schedule.take(0.09, BUDGET) is not watch
+    assert schedule.take(0.1, BUDGET) is watch
+    # One that is under way is not repeated.
+    schedule.hasten(watch, 0.2)
+    assert schedule.take(0.3, BUDGET) is not watch
+
+
+def confirmed(schedule: Schedule, watch: Watch, start: float) -> list[float]:
+    """Return the times of the polls that follow news which no response confirms."""
+    times: list[float] = []
+    while watch.state in (WatchState.REPORTED, WatchState.CLAIMED):
+        assert schedule.take(watch.early, BUDGET) is watch
+        times.append(round(watch.early - start, 3))
+        schedule.looked(watch, OPEN, watch.early)
+    return times
+
+
+@pytest.mark.parametrize("during", [False, True])
+@pytest.mark.parametrize("claimed", [False, True])
+def test_news_that_no_response_confirms_are_asked_about_in_growing_intervals(
+    during: bool, claimed: bool
+) -> None:
+    """News during a poll count from its end."""
+    schedule = unlisted()
+    (watch,) = begin(schedule, 1)
+    assert schedule.take(0.0, BUDGET) is watch
+    if not during:
+        schedule.looked(watch, OPEN, 0.0)
+    if claimed:
+        assert schedule.claim(WatchKind.PAYMENT, watch.order_uuid, 10.0)
+    else:
+        schedule.tell(watch, 10.0)
+    if during:
+        schedule.looked(watch, OPEN, 10.0)
+    assert confirmed(schedule, watch, 10.0) == ([0.0, 1.0, 3.0, 7.0] if during else [0.0, 0.5, 1.5, 3.5, 7.5])
+    assert watch.disproved is claimed
+
+
+def test_after_a_list_one_failure_does_not_make_it_pause() -> None:
+    schedule = unlisted()
+    begin(schedule, 1)
+    schedule.trouble(0.0)
+    schedule.swept({}, 1.0)
+    schedule.trouble(2.0)
+    assert schedule.wakes(2.0, BUDGET) <= 2.0
+    schedule.trouble(2.0)
+    assert schedule.wakes(2.0, BUDGET) == 2.5
+
+
 def test_a_poll_that_was_given_up_is_repeated_before_anything_else() -> None:
     schedule = unlisted()
     begin(schedule, 20, age=20.0)
