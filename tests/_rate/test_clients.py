@@ -174,3 +174,43 @@ def test_who_waits_when_the_client_is_closed_is_told_at_once(run: Callable[..., 
             assert len(api.statuses) == LIMIT + 3
 
     run(scenario)
+
+
+def test_a_closed_client_takes_nothing_from_the_others(run: Callable[..., None]) -> None:
+    """They share what is known of the window until the last of them is closed."""
+
+    async def scenario() -> None:
+        api = Api()
+        async with api.client() as kept:
+            await ask(kept)
+            async with api.client() as other:
+                assert other.rate.statistics().used == 1
+            async with api.client() as third:
+                assert third.rate.statistics().used == 1
+        async with api.client() as new:
+            assert new.rate.statistics().used == 0
+
+    run(scenario)
+
+
+def test_token_callables_without_a_hash_are_told_apart(run: Callable[..., None]) -> None:
+    class Token:
+        __hash__ = None  # type: ignore[assignment]
+
+        async def __call__(self) -> str:
+            await anyio.lowlevel.checkpoint()
+            return DEFAULT_TOKEN
+
+    async def scenario() -> None:
+        api = Api()
+        tokens = Token(), Token()
+        async with (
+            api.client(tokens[0]) as one,
+            api.client(tokens[0]) as same,
+            api.client(tokens[1]) as other,
+        ):
+            await ask(one)
+            used = [client.rate.statistics().used for client in (one, same, other)]
+        assert used == [1, 1, 0]
+
+    run(scenario)
