@@ -185,6 +185,13 @@ def test_without_identifiers_name_and_address_must_do() -> None:
     assert compare(ORDER, shown(ORDER, customerDetails={**buyer, "name": "Kari"})) is Comparison.UNCLEAR
 
 
+@pytest.mark.parametrize(("length", "expected"), [(16, Comparison.SAME), (15, Comparison.UNCLEAR)])
+def test_a_name_that_was_cut_is_the_same_from_sixteen_letters_on(length: int, expected: Comparison) -> None:
+    order = invoice(customer=customer(name="Bartholomeus Testmann"))
+    buyer = {"name": "Bartholomeus Testmann"[:length], "address": shown(order)["customerDetails"]["address"]}
+    assert compare(order, shown(order, customerDetails=buyer)) is expected
+
+
 STRANGER = customer(name="Kari", email="k@example.no", msisdn="90012345", personal_number=None)
 
 

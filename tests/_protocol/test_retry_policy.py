@@ -26,7 +26,7 @@ from frontpay_async import (
 from frontpay_async._protocol.messages import HttpResponse
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.retry_delay import delay
-from frontpay_async._protocol.retry_policy import Failure, RetryBudget, classify, may_retry
+from frontpay_async._protocol.retry_policy import Failure, RetryBudget, classify, may_pass, may_retry
 
 JSON = {"content-type": "application/json"}
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -96,6 +96,22 @@ def test_a_500_in_html_is_a_proxys_word(status: int, response: HttpResponse | No
 @pytest.mark.parametrize("headers", [{}, {"content-type": ""}])
 def test_a_500_of_no_type_is_the_apis_word(headers: dict[str, str]) -> None:
     assert classify(failed(500), HttpResponse(500, headers, b"{}")) is Failure.SERVER_FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "may"),
+    [
+        (NotSentError("x"), True),
+        (OutcomeUnknownError("x"), True),
+        (RateLimitedError("x", status=429), True),
+        (failed(502), True),
+        (NotFoundError("x", status=404), False),
+        (RateBudgetExceededError("x", retry_after=1), False),
+    ],
+    ids=repr,
+)
+def test_a_failed_read_may_succeed_later_unless_it_was_decided(error: FrontPayError, may: bool) -> None:
+    assert may_pass(error) is may
 
 
 @pytest.mark.parametrize(("failure", "safety"), list(product(Failure, Safety)), ids=str)
