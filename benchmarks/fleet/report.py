@@ -78,8 +78,17 @@ def _aims(raw: dict[str, Any]) -> Iterator[Verdict]:
     )
 
 
+def _cpu(run: dict[str, Any]) -> Iterator[str]:
+    """Yield the CPU of a request by part, and the share of the machine; empty where it was not measured."""
+    for name in _CPU:
+        yield f"{1000 * run[name] / run['requests']:.1f}" if name in run else ""
+    used = [run[name] for name in _CPU if name in run]
+    yield f"{sum(used) / run['seconds'] / (os.cpu_count() or 1):.0%}" if len(used) == len(_CPU) else ""
+
+
 def _markdown(raw: dict[str, Any], remarks: str) -> str:
     machine = raw["machine"]
+    plan = {"beside": raw["plan"]["merchants"], **raw["plan"]}
     versions = ", ".join(f"{name} {version}" for name, version in raw["versions"].items())
     about = (
         f"{raw['date']}, {raw['minutes']} minutes. {machine['processor']}; {machine['system']};"
@@ -89,7 +98,7 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
     rows = (
         [
             run["contender"],
-            f"{run['merchants']:,} x {run['invoices']}",
+            f"{run.get('merchants', plan['merchants']):,} x {run.get('invoices', plan['invoices'])}",
             *(str(run[name]) for name in ("workers", "kills", "doubled")),
             f"{run['lost']}" if run["finished"] else f"({run['lost']})",
             *(str(run[name]) for name in ("requests", "refused")),
@@ -97,8 +106,7 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
             f"{run['budget']:.1%}" if run["finished"] else f"(<= {run['budget']:.1%})",
             f"{run['time']:.1%}" if run["finished"] else f"(<= {run['time']:.1%})",
             f"{run['seconds']:.0f}",
-            *(f"{1000 * run[name] / run['requests']:.1f}" for name in _CPU),
-            f"{sum(run[name] for name in _CPU) / run['seconds'] / (os.cpu_count() or 1):.0%}",
+            *_cpu(run),
             str(run["connections"]),
         ]
         for run in raw["runs"]
@@ -129,7 +137,7 @@ def _markdown(raw: dict[str, Any], remarks: str) -> str:
         f"## Aims\n\n{_table(('aim', 'reached', 'verdict'), aims)}",
         *([f"## Remarks\n\n{remarks.strip()}"] if remarks else []),
         f"## Figures\n\n{_table(head, rows)}",
-        "## How it was measured\n\n" + _METHOD.format(**raw["plan"]),
+        "## How it was measured\n\n" + _METHOD.format(**plan),
     ]
     return "\n\n".join(sections) + "\n"
 
