@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from attrs import define
 
 from frontpay_async import errors
-from frontpay_async._protocol.codec import UnreadableError, decode, wire_names
+from frontpay_async._protocol.codec import wire_names
+from frontpay_async._protocol.decode import UnreadableError, decode
 from frontpay_async._protocol.error_codes import named_error
 from frontpay_async._protocol.operations import Safety
 from frontpay_async._protocol.redact import redact

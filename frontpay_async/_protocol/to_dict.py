@@ -29,6 +29,7 @@ import attrs
 from frontpay_async._exact_json import number_text
 from frontpay_async._protocol import codec
 from frontpay_async._protocol.dates import read_date
+from frontpay_async._protocol.decode import read_number
 from frontpay_async._protocol.operations import OPERATIONS
 from frontpay_async.errors import InvalidOrderError, Violation
 from frontpay_async.models._fields import to_decimal
@@ -309,7 +310,7 @@ class _Reader:
                 "cannot be a float, which is not exact: pass text, or read with parse_float=Decimal",
             )
         try:
-            return codec.read_number(cast("Any", data))
+            return read_number(cast("Any", data))
         except (TypeError, ValueError, ArithmeticError):
             return self._refuse(path, "must be a number, as text such as '51.00', an int or a Decimal")
 

@@ -26,7 +26,7 @@ from frontpay_async import (
     RefundStatus,
     Terminal,
 )
-from frontpay_async._protocol.codec import UnreadableError, decode
+from frontpay_async._protocol.decode import UnreadableError, decode
 from tests.support import builders
 
 DETAILS: dict[str, Any] = {

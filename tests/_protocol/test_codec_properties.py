@@ -31,7 +31,7 @@ from frontpay_async import (
 )
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
-from frontpay_async._protocol.codec import decode
+from frontpay_async._protocol.decode import decode
 from tests.support import strategies
 
 ROUTES: dict[type[Any], operations.Operation[Any]] = {

@@ -11,7 +11,7 @@ import pytest
 from frontpay_async import OrderDetails
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
-from frontpay_async._protocol.codec import decode
+from frontpay_async._protocol.decode import decode
 from tests._protocol.test_codec import DETAILS
 from tests.support import builders
 
@@ -30,7 +30,7 @@ with freeze_time("2031-03-02"):
     from frontpay_async import OrderDetails
     from frontpay_async._protocol import operations
     from frontpay_async._protocol.build import build
-    from frontpay_async._protocol.codec import decode
+    from frontpay_async._protocol.decode import decode
     import frontpay_async._protocol.parse
     from tests._protocol.test_codec import DETAILS
     from tests.support import builders

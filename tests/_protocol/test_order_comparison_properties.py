@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 from frontpay_async import OrderDetails, Product, TerminalOrder
 from frontpay_async._protocol import order_comparison
 from frontpay_async._protocol.build import build
-from frontpay_async._protocol.codec import decode
+from frontpay_async._protocol.decode import decode
 from frontpay_async._protocol.operations import ORDER_KINDS, kind_of_order
 from frontpay_async._protocol.order_comparison import (
     Comparison,

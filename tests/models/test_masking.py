@@ -21,7 +21,8 @@ from frontpay_async import (
 )
 from frontpay_async._protocol import operations
 from frontpay_async._protocol.build import build
-from frontpay_async._protocol.codec import decode, encode
+from frontpay_async._protocol.codec import encode
+from frontpay_async._protocol.decode import decode
 from frontpay_async._protocol.messages import HttpResponse, WireBody
 from frontpay_async._protocol.request_bodies import Cancellation, Resend
 from tests.support import builders
