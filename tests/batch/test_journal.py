@@ -377,6 +377,16 @@ def test_what_an_event_writes(books: Books, event: RowEvent) -> None:
     assert books.stored("I-1") == {**row, **WRITTEN[event]}
 
 
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+def test_a_confirmation_may_be_repeated_for_the_same_order_only(books: Books) -> None:
+    books.journal.submit(books.batch, [item(1)])
+    (held,) = books.lease_rows()
+    books.claim(held)
+    confirmed = [books.apply(held, RowEvent.CONFIRM, order_uuid=f"ODR{number}") for number in (1, 1, 2)]
+    assert confirmed == [True, True, False]
+    assert books.stored("I-1")["order_uuid"] == "ODR1"
+
+
 def test_the_table_has_no_way_out_of_a_final_state_and_none_back_without_a_look() -> None:
     assert not any(state in FINAL for state, _ in NEXT)
     to_pending = {(state, event) for (state, event), following in NEXT.items() if following is State.PENDING}
