@@ -237,8 +237,9 @@ def _in_place(session: pytest.Session, items: dict[str, pytest.Item], mutant: Mu
     if any(len(after[key]) > 1 for key in changed):
         return _FRESH
     exchanged = False
-    # Some modules are imported by the first test that needs them.
-    importlib.import_module(mutant.module)
+    if mutant.module not in sys.modules:
+        # A test imports it, so that no line is known to run on import.
+        return _FRESH
     for each in gc.get_objects():
         code: CodeType | None = getattr(each, "__code__", None) if type(each).__name__ == "function" else None
         if (
