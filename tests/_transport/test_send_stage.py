@@ -110,7 +110,7 @@ async def test_aiohttps_own_error_decides_where_it_is_the_cause(
 @pytest.mark.parametrize("version", [None, b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2", b"HTTP/3"])
 async def test_an_answer_over_a_known_version_is_read(version: bytes | None) -> None:
     async with client(Fixed(version=version)) as answered:
-        await create(answered)
+        assert await create(answered)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/0.9", b"HTTP/1.2", b"HTTP/4", b"http/1.1", b"\xff"])
