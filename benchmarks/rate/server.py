@@ -30,7 +30,7 @@ _BODY: Final = json.dumps(
         "status_message": "OK",
         "message": "orderStatus",
         "is_data": True,
-        "data": {"uuid": "ODR3506777330", "status": "sent"},
+        "data": {"status": "sent"},
     }
 ).encode()
 _REFUSED: Final = b'{"status_code":429,"message":"Too Many Attempts."}'
