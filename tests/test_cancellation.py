@@ -14,7 +14,7 @@ import anyio
 import httpx
 import pytest
 
-from frontpay_async import Clock, FrontPayClient, Outcome, RetryPolicy
+from frontpay_async import Clock, FrontPayClient, Outcome, RetryPolicy, Timeouts
 from frontpay_async._protocol.operations import OPERATIONS, Safety
 from frontpay_async.batch import State
 from frontpay_async.callbacks import CallbackGuard, MemoryReplayStore, answer_callback
@@ -347,7 +347,13 @@ async def test_over_sockets(engine: Engine, how: How) -> None:
     async with serving() as server:
         hooks = Hooks()
         async with FrontPayClient(
-            TOKEN, base_url=server.url, engine=engine, trust_env=False, **hooks.settings()
+            TOKEN,
+            base_url=server.url,
+            engine=engine,
+            trust_env=False,
+            # However slow the machine is.
+            timeouts=Timeouts(connect=60, read=60, write=60, pool=60),
+            **hooks.settings(),
         ) as base:
             client = base.with_options(retry=RetryPolicy(attempts=1))
 

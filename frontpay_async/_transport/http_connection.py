@@ -22,6 +22,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import h11
 import httpx
 from attrs import define, field, frozen
@@ -118,6 +119,8 @@ class HttpConnection:
             await self._wire.aclose()
 
     async def _connect(self, origin: Any, within: float | None) -> Wire:  # noqa: ANN401 - of either library
+        # Calls that begin together are all prepared first, which is no part of the time to connect.
+        await anyio.lowlevel.checkpoint()
         try:
             with anyio.fail_after(within):
                 return await self._open(origin)
