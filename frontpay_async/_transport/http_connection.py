@@ -119,7 +119,7 @@ class HttpConnection:
             await self._wire.aclose()
 
     async def _connect(self, origin: Any, within: float | None) -> Wire:  # noqa: ANN401 - of either library
-        # Calls that begin together are all prepared first, which is no part of the time to connect.
+        # Calls that begin together are all prepared before their time to connect begins.
         await anyio.lowlevel.checkpoint()
         try:
             with anyio.fail_after(within):

@@ -30,7 +30,7 @@ _IS_IN_BATCH = rows.c.batch_id == bindparam("batch")
 _OF_ACCOUNT: BindParameter[int] = bindparam("account")
 
 
-def _lease() -> ReturningUpdate[Any]:
+def _lease() -> ReturningUpdate[Any, Any, Any, Any, Any, Any]:
     free = (
         select(rows.c.id)
         .where(
