@@ -9,10 +9,11 @@ known; of the others only their fingerprint is.
 
 - an order is not shown with the same content twice;
 - a sample is clearly another customer's order than the one that was sent;
-- a sample of unknown content is the same as an unresolved row with another fingerprint, or clearly different
-  from one with its own;
+- a sample of unknown content is the same as an unresolved row with another fingerprint, is clearly different
+  from one with its own, or has the content of a sample with another fingerprint;
 - a row has no order that is the same, and an order that belongs to no unresolved row has the content of a
-  confirmed order; or, without a sample of known content, more orders have one content than rows have it.
+  confirmed order; or, without a sample of known content, more orders than rows have the content of a row (or
+  without any sample, one that is no row's).
 
 *Limit*: details that are wrong for some orders only, and for no sample, are noticed only if they are the
 content of an order that is known here. Orders that are permanently shown in each other's place are not
@@ -23,6 +24,7 @@ can be compared with the first order of an account.
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -98,7 +100,7 @@ def are_mixed_up(
 ) -> bool:
     """Whether the details show other orders than those that were requested."""
     # ``recent`` are known whether they were read or not; ``rows`` are the unresolved rows of each content.
-    if any(_is_wrong(sample, seen, sent) for sample, seen in samples):
+    if any(_is_wrong(sample, seen, sent) for sample, seen in samples) or _are_one(samples):
         return True
     told = [(seen, _owners(seen, sent, rows)) for seen in shown.values() if _has_customer(seen)]
     if rows.keys() <= {key for _, owners in told for key in owners}:
@@ -111,7 +113,20 @@ def are_mixed_up(
     if any(sample.sent is not None for sample, _ in samples):
         return False
     copies = Counter(seen for seen, _ in told)
-    return any(copies[seen] > max(1, sum(rows[key] for key in owners)) for seen, owners in told)
+    # Where samples show other contents, copies that are no row's are equal orders of another program.
+    return any(
+        copies[seen] > max(1, sum(rows[key] for key in owners))
+        for seen, owners in told
+        if owners or not samples
+    )
+
+
+def _are_one(samples: Sequence[tuple[Sample, OrderIdentity]]) -> bool:
+    """Whether samples with different fingerprints have one content."""
+    unknown = [
+        (sample.content, seen) for sample, seen in samples if sample.sent is None and _has_customer(seen)
+    ]
+    return any(one[1] == other[1] and one[0] != other[0] for one, other in combinations(unknown, 2))
 
 
 def _owners(seen: OrderIdentity, sent: SentOrders[bytes], rows: Counter[bytes]) -> list[bytes]:

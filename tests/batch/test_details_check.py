@@ -58,6 +58,7 @@ ALREADY_FOUND = Sample("ODR3", b"3")
         pytest.param([(UNKNOWN, traits(8))], {"ODR1": traits(1)}, id="not the content of a row"),
         pytest.param([(ALREADY_FOUND, traits(3))], {"ODR1": traits(1)}, id="as the row was sent"),
         pytest.param([(KNOWN, traits(7))], {"ODR9": traits(9), "ODR10": traits(9)}, id="a colleague's two"),
+        pytest.param([(UNKNOWN, traits(8))], {"ODR9": traits(9), "ODR10": traits(9)}, id="after a restart"),
         pytest.param([(Sample("ODR1", b"1"), traits(1))], {"ODR2": traits(1)}, id="two identical rows"),
         pytest.param(
             [], {"ODR1": traits(1), "ODR2": traits(2), "ODR3": traits(1)}, id="no row can look absent"
@@ -76,6 +77,9 @@ def test_what_may_be_true_is_believed(
         pytest.param([(KNOWN, traits(9))], {"ODR1": traits(1)}, id="another customer's"),
         pytest.param([(UNKNOWN, traits(1))], {"ODR1": traits(9)}, id="the content of an unresolved row"),
         pytest.param([(ALREADY_FOUND, traits(9))], {}, id="not as the row was sent"),
+        pytest.param(
+            [(UNKNOWN, traits(8)), (Sample("ODR9", b"9"), traits(8))], {"ODR1": traits(6)}, id="two as one"
+        ),
         pytest.param([(UNKNOWN, traits(9))], {"ODR1": traits(9)}, id="the content of a confirmed order"),
         pytest.param([], {"ODR1": traits(9), "ODR2": traits(9)}, id="one content for all"),
         pytest.param([], {"ODR1": traits(1), "ODR2": traits(1)}, id="more orders than rows"),
