@@ -12,8 +12,8 @@ known; of the others only their fingerprint is.
 - a sample of unknown content is the same as an unresolved row with another fingerprint, is clearly different
   from one with its own, or has the content of a sample with another fingerprint;
 - a row has no order that is the same, and an order that belongs to no unresolved row has the content of a
-  confirmed order; or, without a sample of known content, more orders than rows have the content of a row (or
-  without any sample, one that is no row's).
+  confirmed order; or, without a sample of known content, more orders than rows have the content of a row (or,
+  without any sample, the content of nothing that is known).
 
 *Limit*: details that are wrong for some orders only, and for no sample, are noticed only if they are the
 content of an order that is known here. Orders that are permanently shown in each other's place are not
@@ -113,7 +113,7 @@ def are_mixed_up(
     if any(sample.sent is not None for sample, _ in samples):
         return False
     copies = Counter(seen for seen, _ in told)
-    # Where samples show other contents, copies that are no row's are equal orders of another program.
+    # Where samples show other contents, copies without an owner are equal orders of another program.
     return any(
         copies[seen] > max(1, sum(rows[key] for key in owners))
         for seen, owners in told
